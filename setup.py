@@ -1,0 +1,68 @@
+"""The extension table. All other metadata is in pyproject.toml.
+
+Two build switches, read from the environment:
+
+STRUCTSVM_NATIVE=1   compile for this machine's CPU (the wheel then runs on like machines only)
+STRUCTSVM_DEBUG=1    bounds, overflow and initialisation checks, C assertions, symbols
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+
+def switched_on(name: str) -> bool:
+    return os.environ.get(name, "0") not in ("", "0")
+
+
+NATIVE = switched_on("STRUCTSVM_NATIVE")
+DEBUG = switched_on("STRUCTSVM_DEBUG")
+
+# No contraction to fused multiply-add: the same sum has the same bits on every CPU, which the
+# back-trace of the Viterbi kernel relies on and which makes results reproducible across machines.
+compile_args = ["-ffp-contract=off"]
+compile_args += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
+compile_args += ["-march=native"] if NATIVE else []
+
+directives = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "initializedcheck": DEBUG,
+    "overflowcheck": DEBUG,
+    "wraparound": False,
+    "cdivision": True,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+}
+
+# Every module of the package is one .pyx file; headers are dependencies Cython cannot see.
+headers = [str(path) for path in sorted(Path("structsvm").rglob("*.h"))]
+extensions = [
+    Extension(
+        ".".join(path.with_suffix("").parts),
+        [str(path)],
+        depends=headers,
+        include_dirs=["."],
+        extra_compile_args=compile_args,
+        define_macros=[("STRUCTSVM_NATIVE", "1")] if NATIVE else [],
+    )
+    for path in sorted(Path("structsvm").rglob("*.pyx"))
+]
+# Cython's memoryview code once for all modules instead of once in each.
+shared_utility = "structsvm._cyutility"
+extensions.insert(
+    0,
+    Extension(shared_utility, ["structsvm/_cyutility.c"], extra_compile_args=compile_args),
+)
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        shared_utility_qualified_name=shared_utility,
+        compiler_directives=directives,
+        # The directives are part of the generated C: a build of another kind must not reuse it.
+        build_dir="build/cython" + ("-debug" if DEBUG else ""),
+    )
+)

@@ -1,0 +1,10 @@
+"""Structured support vector machines, trained to a certified duality gap."""
+
+from structsvm.base import StructuredModel
+from structsvm.estimators import ChainSVM, StructSVM
+from structsvm.models import ChainModel
+from structsvm.persistence import load
+
+__version__ = "0.1.0"
+
+__all__ = ["ChainModel", "ChainSVM", "StructSVM", "StructuredModel", "load"]

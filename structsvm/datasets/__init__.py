@@ -1,0 +1,6 @@
+"""Data sets for examples, tests and benchmarks: sequences of labelled images."""
+
+from structsvm.datasets._digit_words import make_digit_words
+from structsvm.datasets._letters import fetch_letters, load_letters
+
+__all__ = ["fetch_letters", "load_letters", "make_digit_words"]

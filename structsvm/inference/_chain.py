@@ -1,0 +1,126 @@
+"""The numpy front of the Viterbi kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.inference._viterbi import viterbi_chains
+
+__all__ = ["viterbi"]
+
+
+def _scores(name: str, value: ArrayLike, dtype: np.dtype, ndim: int) -> NDArray[np.floating]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+    if array.ndim != ndim:
+        raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+    array = np.ascontiguousarray(array, dtype=dtype)
+    wrong = np.isnan(array) | (array == np.inf)
+    if wrong.any():
+        where = ", ".join(str(k) for k in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{name}[{where}] is {array[wrong][0]}; scores are finite, or -inf where forbidden"
+        )
+    return array
+
+
+def viterbi(
+    unary: ArrayLike,
+    transition: ArrayLike,
+    start: ArrayLike | None = None,
+    end: ArrayLike | None = None,
+    *,
+    lengths: ArrayLike | None = None,
+) -> tuple[NDArray[np.int32], float | NDArray[np.floating]]:
+    r"""The label sequence with the highest score, exactly, for one chain or many.
+
+    .. math::
+        \max_y \; \mathrm{start}[y_1] + \sum_{t=1}^{T} \mathrm{unary}[t, y_t]
+        + \sum_{t=2}^{T} \mathrm{transition}[y_{t-1}, y_t] + \mathrm{end}[y_T]
+
+    Time is O(T K^2), memory O(T K). Scores are maximised; ``-inf`` forbids.
+
+    Parameters
+    ----------
+    unary : array-like of shape (n_positions, n_labels)
+        Score of each label at each position; the chains of a batch one after the other. The
+        result is computed in float32 if this is float32, else in float64.
+    transition : array-like of shape (n_labels, n_labels)
+        ``transition[i, j]``: score of label j right after label i.
+    start, end : array-like of shape (n_labels,), default=None
+        Scores of the first and of the last label of each chain.
+    lengths : array-like of int of shape (n_chains,), default=None
+        Lengths of the chains of a batch, with ``sum(lengths) == n_positions``. None: one chain.
+
+    Returns
+    -------
+    labels : int32 array of shape (n_positions,)
+        Among several best sequences the one whose last label is smallest, then the one before, and
+        so on towards the start.
+    score : float, or array of shape (n_chains,) for a batch
+        Score of the best sequence; 0 for a chain without positions.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a score is NaN or +inf, or all sequences of a chain are forbidden.
+
+    References
+    ----------
+    A. Viterbi (1967). Error bounds for convolutional codes and an asymptotically optimum decoding
+    algorithm. IEEE Transactions on Information Theory 13(2). doi:10.1109/TIT.1967.1054010
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm.inference import viterbi
+    >>> unary = [[2.0, 0.0], [0.0, 1.0], [2.0, 0.0]]
+    >>> stay = [[1.0, 0.0], [0.0, 1.0]]
+    >>> labels, score = viterbi(unary, stay)
+    >>> labels, score
+    (array([0, 0, 0], dtype=int32), 6.0)
+    >>> labels, scores = viterbi(unary, stay, lengths=[2, 0, 1])
+    >>> labels, scores
+    (array([0, 0, 0], dtype=int32), array([3., 0., 2.]))
+    """
+    dtype = np.dtype(np.float32 if np.asarray(unary).dtype == np.float32 else np.float64)
+    unary = _scores("unary", unary, dtype, 2)
+    n_positions, n_labels = unary.shape
+    transition = _scores("transition", transition, dtype, 2)
+    if transition.shape != (n_labels, n_labels):
+        raise ValueError(
+            f"transition has shape {transition.shape}, expected ({n_labels}, {n_labels}) "
+            f"as unary has {n_labels} labels"
+        )
+    if n_labels == 0 and n_positions:
+        raise ValueError(f"unary has shape {unary.shape}: there is no label to choose")
+    ends = []
+    for name, value in (("start", start), ("end", end)):
+        scores = None if value is None else _scores(name, value, dtype, 1)
+        if scores is not None and scores.shape != (n_labels,):
+            raise ValueError(f"{name} has shape {scores.shape}, expected ({n_labels},)")
+        ends.append(scores)
+    sizes = np.array([n_positions]) if lengths is None else np.asarray(lengths)
+    if sizes.ndim != 1 or (sizes.size and sizes.dtype.kind not in "iu"):
+        raise ValueError(f"lengths must be a 1-D sequence of integers, got {lengths!r}")
+    if (sizes < 0).any() or sizes.sum() != n_positions:
+        raise ValueError(
+            f"lengths must be >= 0 and sum to the {n_positions} rows of unary, "
+            f"got a sum of {sizes.sum()} and a minimum of {sizes.min(initial=0)}"
+        )
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    labels = np.zeros(n_positions, dtype=np.int32)
+    values = np.zeros(len(sizes), dtype=dtype)
+    if n_positions:
+        hopeless = viterbi_chains(
+            unary, offsets, transition, ends[0], ends[1], labels, values, 0, len(sizes)
+        )
+        if hopeless >= 0:
+            raise ValueError(
+                f"chain {hopeless} has no sequence with a finite score: every label sequence of "
+                f"length {sizes[hopeless]} is forbidden by -inf scores"
+            )
+    return labels, values if lengths is not None else float(values[0])

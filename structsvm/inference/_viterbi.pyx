@@ -1,0 +1,92 @@
+"""Batches of chains for the Viterbi kernel; ``structsvm.inference.viterbi`` checks the input."""
+
+from cython cimport floating
+
+from libc.math cimport INFINITY
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from structsvm._typedefs cimport label_t, offset_t
+
+cdef extern from "structsvm/inference/viterbi.h" nogil:
+    enum:
+        SSVM_LANES
+    double ssvm_viterbi_double(
+        double* score, const double* transition, double* entering, Py_ssize_t length,
+        Py_ssize_t n_labels, Py_ssize_t stride, label_t* labels,
+    )
+    float ssvm_viterbi_float(
+        float* score, const float* transition, float* entering, Py_ssize_t length,
+        Py_ssize_t n_labels, Py_ssize_t stride, label_t* labels,
+    )
+
+
+cdef double viterbi_double(
+    double* score, const double* transition, double* entering, Py_ssize_t length,
+    Py_ssize_t n_labels, Py_ssize_t stride, label_t* labels,
+) noexcept nogil:
+    return ssvm_viterbi_double(
+        score, transition, entering, length, n_labels, stride, labels
+    )
+
+
+def viterbi_chains(
+    const floating[:, ::1] unary,         # IN   (n_positions, K), all chains one after the other
+    const offset_t[::1] offsets,          # IN   (n_chains + 1,)
+    const floating[:, ::1] transition,    # IN   (K, K)
+    const floating[::1] start,            # IN   (K,) or None
+    const floating[::1] end,              # IN   (K,) or None
+    label_t[::1] labels,                  # OUT  (n_positions,)
+    floating[::1] values,                 # OUT  (n_chains,)
+    Py_ssize_t first, Py_ssize_t last,
+):
+    """Decode chains `first` to `last`; returns the first chain without a finite path, or -1."""
+    cdef Py_ssize_t n_labels = transition.shape[0]
+    cdef Py_ssize_t stride = (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+    cdef Py_ssize_t i, t, k, length, longest = 0, hopeless = -1
+    cdef floating* rows
+    cdef floating* score
+    cdef floating* entering
+    cdef floating value
+    for i in range(first, last):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    # One allocation: padded transitions, then scores, then the kernel's scratch.
+    rows = <floating*> calloc((n_labels + 2 * longest) * stride, sizeof(floating))
+    if rows == NULL:
+        raise MemoryError(f"no memory for a chain of {longest} positions, {n_labels} labels")
+    score = rows + n_labels * stride
+    entering = score + longest * stride
+    try:
+        with nogil:
+            for k in range(n_labels):
+                memcpy(rows + k * stride, &transition[k, 0], n_labels * sizeof(floating))
+            for i in range(first, last):
+                length = offsets[i + 1] - offsets[i]
+                if length == 0:
+                    values[i] = 0
+                    continue
+                for t in range(length):
+                    memcpy(
+                        score + t * stride, &unary[offsets[i] + t, 0],
+                        n_labels * sizeof(floating),
+                    )
+                for k in range(n_labels):
+                    if start is not None:
+                        score[k] += start[k]
+                    if end is not None:
+                        score[(length - 1) * stride + k] += end[k]
+                if floating is double:
+                    value = ssvm_viterbi_double(
+                        score, rows, entering, length, n_labels, stride, &labels[offsets[i]]
+                    )
+                else:
+                    value = ssvm_viterbi_float(
+                        score, rows, entering, length, n_labels, stride, &labels[offsets[i]]
+                    )
+                values[i] = value
+                if value == -INFINITY:
+                    hopeless = i
+                    break
+    finally:
+        free(rows)
+    return hopeless

@@ -1,0 +1,97 @@
+/* The max-plus chain recursion, for double and float.
+ *
+ * A row holds the scores of K labels in `stride` lanes, stride = K rounded up to SSVM_LANES. For
+ * each position the kernel keeps the best score *before* the position's own score is added and
+ * stores no back-pointers: the back-trace looks for the previous label whose sum has the same bits.
+ * Dropping the argmax from the inner loop leaves one add and one max per cell.
+ *
+ * Labels are processed in register blocks of at most 32 lanes; the block lives in registers while
+ * the loop runs over all previous labels. */
+#ifndef SSVM_VITERBI_H
+#define SSVM_VITERBI_H
+
+#include "../linalg/clones.h"
+
+#define SSVM_VITERBI(REAL, NAME)                                                                  \
+/* One block of WIDTH next labels: entering[j] = max_i previous[i] + transition[i][j]. */         \
+SSVM_INLINE void NAME##_block(const REAL *previous, const REAL *transition, REAL *entering,       \
+                              REAL *score, ptrdiff_t n_labels, ptrdiff_t stride,                  \
+                              const int width)                                                    \
+{                                                                                                 \
+    REAL best[32];                                                                                \
+    for (int j = 0; j < width; ++j)                                                               \
+        best[j] = previous[0] + transition[j];                                                    \
+    for (ptrdiff_t i = 1; i < n_labels; ++i) {                                                    \
+        const REAL from = previous[i];                                                            \
+        const REAL *row = transition + i * stride;                                                \
+        for (int j = 0; j < width; ++j) {                                                         \
+            const REAL candidate = from + row[j];                                                 \
+            best[j] = candidate > best[j] ? candidate : best[j];                                  \
+        }                                                                                         \
+    }                                                                                             \
+    for (int j = 0; j < width; ++j) {                                                             \
+        entering[j] = best[j];                                                                    \
+        score[j] += best[j];                                                                      \
+    }                                                                                             \
+}                                                                                                 \
+                                                                                                  \
+SSVM_CLONES static void NAME##_forward(REAL *score, const REAL *transition, REAL *entering,       \
+                                       ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t stride)    \
+{                                                                                                 \
+    for (ptrdiff_t t = 1; t < length; ++t) {                                                      \
+        const REAL *previous = score + (t - 1) * stride;                                          \
+        REAL *in = entering + t * stride;                                                         \
+        REAL *out = score + t * stride;                                                           \
+        ptrdiff_t j = 0;                                                                          \
+        for (; stride - j >= 32; j += 32)                                                         \
+            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 32);        \
+        if (stride - j == 24)                                                                     \
+            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 24);        \
+        else if (stride - j == 16)                                                                \
+            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 16);        \
+        else if (stride - j == 8)                                                                 \
+            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 8);         \
+    }                                                                                             \
+}                                                                                                 \
+                                                                                                  \
+/* The labels of the best path, the smallest label wherever several are best; its score. */       \
+static REAL NAME##_backtrace(const REAL *score, const REAL *transition, const REAL *entering,     \
+                             ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t stride,              \
+                             int32_t *labels)                                                     \
+{                                                                                                 \
+    const REAL *last = score + (length - 1) * stride;                                             \
+    ptrdiff_t label = 0;                                                                          \
+    for (ptrdiff_t j = 1; j < n_labels; ++j)                                                      \
+        if (last[j] > last[label])                                                                \
+            label = j;                                                                            \
+    const REAL value = last[label];                                                               \
+    labels[length - 1] = (int32_t)label;                                                          \
+    for (ptrdiff_t t = length - 1; t > 0; --t) {                                                  \
+        const REAL *previous = score + (t - 1) * stride;                                          \
+        const REAL target = entering[t * stride + label];                                         \
+        const REAL *column = transition + label;                                                  \
+        ptrdiff_t i = 0;                                                                          \
+        while (i < n_labels - 1 && previous[i] + column[i * stride] != target)                    \
+            ++i;                                                                                  \
+        labels[t - 1] = (int32_t)i;                                                               \
+        label = i;                                                                                \
+    }                                                                                             \
+    return value;                                                                                 \
+}                                                                                                 \
+                                                                                                  \
+/* score       IN/OUT  (length, stride): score of each label; best path ending there afterwards  \
+ * transition  IN      (n_labels, stride): score of label i followed by label j                   \
+ * entering    SCRATCH (length, stride)                                                           \
+ * labels      OUT     (length,)                                                                  \
+ * returns the score of the best path; length >= 1, n_labels >= 1 */                              \
+static REAL NAME(REAL *score, const REAL *transition, REAL *entering, ptrdiff_t length,           \
+                 ptrdiff_t n_labels, ptrdiff_t stride, int32_t *labels)                           \
+{                                                                                                 \
+    NAME##_forward(score, transition, entering, length, n_labels, stride);                        \
+    return NAME##_backtrace(score, transition, entering, length, n_labels, stride, labels);       \
+}
+
+SSVM_VITERBI(double, ssvm_viterbi_double)
+SSVM_VITERBI(float, ssvm_viterbi_float)
+
+#endif

@@ -1,0 +1,1 @@
+"""Plane arithmetic and the dense kernels below every other layer."""

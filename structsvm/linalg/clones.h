@@ -1,0 +1,29 @@
+/* SSVM_CLONES: compile a function once per CPU generation and choose at load time.
+ *
+ * Needs the indirect functions of glibc, hence the guard; everywhere else, and in a build for one
+ * CPU (STRUCTSVM_NATIVE), the function is compiled once. With -ffp-contract=off all clones return
+ * the same bits. */
+#ifndef SSVM_CLONES_H
+#define SSVM_CLONES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) \
+    && !defined(STRUCTSVM_NATIVE)
+#define SSVM_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define SSVM_CLONES
+#endif
+
+#if defined(__GNUC__)
+#define SSVM_INLINE static inline __attribute__((always_inline))
+#else
+#define SSVM_INLINE static inline
+#endif
+
+/* Rows of label scores are padded to whole groups of lanes, so that inner loops have a constant
+ * length. What the padding lanes hold is never read as a score. */
+enum { SSVM_LANES = 8 };
+
+#endif

@@ -1,0 +1,92 @@
+/* Sparse rows times a matrix with few columns: the scores of all positions of a chain. */
+#ifndef SSVM_ROWS_H
+#define SSVM_ROWS_H
+
+#include "clones.h"
+
+/* One group of lanes. Left to itself, gcc vectorises the loop over the non-zeros instead and gathers;
+ * this type says which loop is meant. It need not be aligned. */
+#if defined(__GNUC__)
+typedef double ssvm_lanes __attribute__((vector_size(64), aligned(8), may_alias));
+#define SSVM_LOAD(address) (*(const ssvm_lanes *)(address))
+#define SSVM_STORE(address, lanes) (*(ssvm_lanes *)(address) = (lanes))
+#define SSVM_ADD_SCALED(sum, factor, address) ((sum) += (factor) * SSVM_LOAD(address))
+#define SSVM_SCALE(sum, factor) ((sum) *= (factor))
+#else
+typedef struct { double lane[SSVM_LANES]; } ssvm_lanes;
+#define SSVM_LOAD(address) (*(const ssvm_lanes *)(address))
+#define SSVM_STORE(address, lanes) (*(ssvm_lanes *)(address) = (lanes))
+#define SSVM_ADD_SCALED(sum, factor, address)                                                     \
+    for (int l = 0; l < SSVM_LANES; ++l)                                                          \
+    (sum).lane[l] += (factor) * (address)[l]
+#define SSVM_SCALE(sum, factor)                                                                   \
+    for (int l = 0; l < SSVM_LANES; ++l)                                                          \
+    (sum).lane[l] *= (factor)
+#endif
+
+/* `groups` groups of lanes of one output row; they live in registers while the row is summed. */
+SSVM_INLINE void ssvm_row_block(const int32_t *columns, const double *values, ptrdiff_t n,
+                                const double *weights, ptrdiff_t row_size, const double *initial,
+                                double scale, double *out, const int groups)
+{
+    static const double zeros[SSVM_LANES];
+    ssvm_lanes sum[4];
+    for (int g = 0; g < groups; ++g)
+        sum[g] = SSVM_LOAD(initial ? initial + g * SSVM_LANES : zeros);
+    for (ptrdiff_t e = 0; e < n; ++e) {
+        const double value = values[e];
+        const double *row = weights + (ptrdiff_t)columns[e] * row_size;
+        for (int g = 0; g < groups; ++g)
+            SSVM_ADD_SCALED(sum[g], value, row + g * SSVM_LANES);
+    }
+    for (int g = 0; g < groups; ++g) {
+        SSVM_SCALE(sum[g], scale);
+        SSVM_STORE(out + g * SSVM_LANES, sum[g]);
+    }
+}
+
+/* out[r, k] = scale * (initial[k] + sum_e values[e] * weights[columns[e], k]), e over CSR row r.
+ *
+ * weights  IN   (n_columns, row_size), readable SSVM_LANES - 1 doubles past its end: whole groups
+ *               of lanes are read, and the surplus lanes of `out` hold no score
+ * initial  IN   (row_size,) likewise, or NULL for zeros
+ * out      OUT  (n_rows, stride), stride = row_size rounded up to SSVM_LANES */
+SSVM_CLONES static void ssvm_csr_times_rows(const int64_t *row_start, ptrdiff_t n_rows,
+                                            const int32_t *columns, const double *values,
+                                            const double *weights, ptrdiff_t row_size,
+                                            const double *initial, double scale,
+                                            double *out, ptrdiff_t stride)
+{
+    for (ptrdiff_t r = 0; r < n_rows; ++r) {
+        const int32_t *c = columns + row_start[r];
+        const double *v = values + row_start[r];
+        const ptrdiff_t n = (ptrdiff_t)(row_start[r + 1] - row_start[r]);
+        double *o = out + r * stride;
+        ptrdiff_t k = 0;
+#define SSVM_BLOCK(GROUPS)                                                                        \
+    ssvm_row_block(c, v, n, weights + k, row_size, initial ? initial + k : NULL, scale, o + k,    \
+                   GROUPS)
+        for (; stride - k >= 4 * SSVM_LANES; k += 4 * SSVM_LANES)
+            SSVM_BLOCK(4);
+        if (stride - k == 3 * SSVM_LANES)
+            SSVM_BLOCK(3);
+        else if (stride - k == 2 * SSVM_LANES)
+            SSVM_BLOCK(2);
+        else if (stride - k == SSVM_LANES)
+            SSVM_BLOCK(1);
+#undef SSVM_BLOCK
+    }
+}
+
+/* out[r, k] = scale * rows[r, k], from rows of `row_size` to rows of `stride` lanes; reads and writes
+ * whole groups of lanes like the function above. */
+SSVM_CLONES static void ssvm_pad_rows(const double *rows, ptrdiff_t n_rows, ptrdiff_t row_size,
+                                      double scale, double *out, ptrdiff_t stride)
+{
+    for (ptrdiff_t r = 0; r < n_rows; ++r)
+        for (ptrdiff_t k = 0; k < stride; k += SSVM_LANES)
+            for (int lane = 0; lane < SSVM_LANES; ++lane)
+                out[r * stride + k + lane] = scale * rows[r * row_size + k + lane];
+}
+
+#endif

@@ -1,0 +1,239 @@
+"""ChainModel: label sequences scored by positions and neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.inference import viterbi
+from structsvm.losses import HammingLoss, make_loss
+from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
+from structsvm.problems._factored import FactoredProblem
+from structsvm.validation import (
+    PackedSequences,
+    encode_labels,
+    flatten_labels,
+    pack_position_weight,
+    pack_sequences,
+)
+
+__all__ = ["ChainModel"]
+
+# Multiply-adds that a vector instruction does at once, roughly: see Problem.oracle_work.
+_LANES = 8
+
+
+class ChainModel(StructuredModel):
+    r"""Sequences of labels, one for each position of x.
+
+    .. math::
+        \langle w, \psi(x, y) \rangle = \mathrm{start}[y_1] + \sum_t (x_t^\top \mathrm{state}
+        + \mathrm{intercept})[y_t] + \sum_t \mathrm{transition}[y_{t-1}, y_t] + \mathrm{end}[y_T]
+
+    The weight vector is state (n_features, n_classes), intercept (n_classes,), transition
+    (n_classes, n_classes), start and end (n_classes,), row-major and one after the other; blocks
+    that are switched off are left out. Training and prediction run in compiled code; the four
+    methods of `StructuredModel` do the same for one example in numpy.
+
+    Parameters
+    ----------
+    task_loss : {"hamming", "normalized_hamming"} or HammingLoss, default="hamming"
+    fit_intercept : bool, default=True
+        Give each label a weight of its own. It is regularised like any other.
+    transitions : bool, default=True
+        Score neighbouring labels. Without, each position is classified by itself.
+    boundary : bool, default=True
+        Score the first and the last label.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+    n_weights : int
+    """
+
+    def __init__(
+        self,
+        task_loss: str | HammingLoss = "hamming",
+        *,
+        fit_intercept: bool = True,
+        transitions: bool = True,
+        boundary: bool = True,
+    ) -> None:
+        self.task_loss = task_loss
+        self.fit_intercept = fit_intercept
+        self.transitions = transitions
+        self.boundary = boundary
+
+    # ---- sizes and weights
+
+    def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
+        """Learn the labels and the number of features."""
+        packed = pack_sequences(X)
+        flat, _ = flatten_labels(y, packed.lengths)
+        if not len(flat):
+            raise ValueError("all sequences in X are empty: there is nothing to learn from")
+        self._size(np.unique(flat), packed.n_features)
+
+    def _size(self, classes: NDArray[Any], n_features: int) -> None:
+        self.classes_ = classes
+        self.n_features_in_ = n_features
+        self._cost = make_loss(self.task_loss).cost_matrix(len(classes))
+        self.n_weights = sum(int(np.prod(shape)) for _, shape in self._block_shapes())
+        if not 0 < self.n_weights < 2**31:
+            raise ValueError(
+                f"{n_features} features and {len(classes)} labels make {self.n_weights} weights, "
+                "expected 1 to 2**31 - 1"
+            )
+
+    def _block_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        k = len(self.classes_)
+        blocks: list[tuple[str, tuple[int, ...]]] = [("state", (self.n_features_in_, k))]
+        if self.fit_intercept:
+            blocks.append(("intercept", (k,)))
+        if self.transitions:
+            blocks.append(("transition", (k, k)))
+        if self.boundary:
+            blocks += [("start", (k,)), ("end", (k,))]
+        return blocks
+
+    def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """The blocks of a weight vector by name, as views; zeros for blocks switched off."""
+        k = len(self.classes_)
+        blocks = {"intercept": np.zeros(k), "transition": np.zeros((k, k))}
+        blocks |= {"start": np.zeros(k), "end": np.zeros(k)}
+        place = 0
+        for name, shape in self._block_shapes():
+            size = int(np.prod(shape))
+            blocks[name] = w[place : place + size].reshape(shape)
+            place += size
+        return blocks
+
+    # ---- the compiled way
+
+    def bind(
+        self, X: Sequence[Any], y: Sequence[Any] | None = None, *, position_weight: Any = None
+    ) -> FactoredProblem:
+        """These sequences as a problem; without `y` it can only decode.
+
+        Parameters
+        ----------
+        position_weight : list of arrays of shape (length,), default=None
+            Factor of the loss at each position.
+        """
+        packed = pack_sequences(X, self.n_features_in_)
+        labels = loss = None
+        if y is not None:
+            flat, _ = flatten_labels(y, packed.lengths)
+            labels = encode_labels(flat, self.classes_)
+            scale = make_loss(self.task_loss).position_scale(packed.lengths)
+            weight = pack_position_weight(position_weight, packed.lengths)
+            loss = ChainLoss(
+                packed.offsets, self._cost, scale if weight is None else scale * weight
+            )
+        return self._problem(packed, labels, loss)
+
+    def _problem(
+        self, packed: PackedSequences, labels: NDArray[np.int32] | None, loss: ChainLoss | None
+    ) -> FactoredProblem:
+        k = len(self.classes_)
+        features = ChainFeatures(
+            packed.offsets,
+            packed.row_start,
+            packed.columns,
+            packed.values,
+            packed.n_features,
+            k,
+            intercept=self.fit_intercept,
+            transitions=self.transitions,
+            boundary=self.boundary,
+        )
+        structure = ChainStructure(
+            packed.offsets, k, transitions=self.transitions, boundary=self.boundary
+        )
+        n_positions = int(packed.offsets[-1])
+        cells = len(packed.values) * k + n_positions * k * (k if self.transitions else 1)
+        work = cells / _LANES / max(len(packed.lengths), 1)
+        return FactoredProblem(features, structure, loss, labels, packed.offsets, work)
+
+    def batch_inference(
+        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[NDArray[Any]]:
+        problem = self.bind(X)
+        labels, _ = problem.decode(w, n_threads=n_jobs)
+        return self._split(labels, problem)
+
+    def batch_loss_augmented_inference(
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[NDArray[Any]]:
+        problem = self.bind(X, Y)
+        labels, _ = problem.decode(w, augmented=True, n_threads=n_jobs)
+        return self._split(labels, problem)
+
+    def batch_best_score(
+        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> NDArray[np.float64]:
+        _, values = self.bind(X).decode(w, n_threads=n_jobs)
+        return values
+
+    def _split(self, labels: NDArray[np.int32], problem: FactoredProblem) -> list[NDArray[Any]]:
+        if not problem.n_examples:
+            return []
+        return np.split(self.classes_[labels], problem.label_offsets[1:-1])
+
+    def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
+        """Share of positions labelled rightly. A label never seen in training counts as wrong."""
+        guess, lengths = flatten_labels(Y_hat)
+        truth, _ = flatten_labels(Y, lengths)
+        if not len(truth):
+            raise ValueError("all sequences are empty: there is no position to score")
+        truth_numbers = encode_labels(truth, self.classes_, unknown=-1)
+        return float(np.mean(truth_numbers == encode_labels(guess, self.classes_)))
+
+    # ---- the same in numpy, one example at a time
+
+    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
+        """psi(x, y), of shape (n_weights,)."""
+        x, labels = _dense(x), self._numbers(y)
+        psi = np.zeros(self.n_weights)
+        blocks = self.weight_blocks(psi)
+        np.add.at(blocks["state"].T, labels, x)
+        np.add.at(blocks["intercept"], labels, 1.0)
+        np.add.at(blocks["transition"], (labels[:-1], labels[1:]), 1.0)
+        blocks["start"][labels[:1]] = 1.0
+        blocks["end"][labels[-1:]] = 1.0
+        return psi
+
+    def loss(self, y: Any, y_hat: Any) -> float:
+        """The task loss of answering y_hat where y is right."""
+        return make_loss(self.task_loss).value(self._numbers(y), self._numbers(y_hat), self._cost)
+
+    def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
+        return self._decode(self._unary(x, w), w)
+
+    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
+        labels = self._numbers(y)
+        scale = make_loss(self.task_loss).position_scale(np.array([len(labels)]))
+        return self._decode(self._unary(x, w) + scale[:, None] * self._cost[labels], w)
+
+    def _numbers(self, y: ArrayLike) -> NDArray[np.int32]:
+        return encode_labels(flatten_labels([y])[0], self.classes_)
+
+    def _unary(self, x: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        blocks = self.weight_blocks(w)
+        scores: NDArray[np.float64] = _dense(x) @ blocks["state"] + blocks["intercept"]
+        scores[:1] += blocks["start"]
+        scores[-1:] += blocks["end"]
+        return scores
+
+    def _decode(self, unary: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[Any]:
+        return self.classes_[viterbi(unary, self.weight_blocks(w)["transition"])[0]]
+
+
+def _dense(x: Any) -> NDArray[np.float64]:
+    return np.asarray(x.toarray() if hasattr(x, "toarray") else x, dtype=np.float64)

@@ -1,0 +1,5 @@
+"""Models bound to data: the oracles that solvers call."""
+
+from structsvm.problems._problem import Problem
+
+__all__ = ["Problem"]

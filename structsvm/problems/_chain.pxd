@@ -1,0 +1,42 @@
+"""Chains: sparse position features, shared transitions, Viterbi decoding.
+
+Parts of an example of T positions and K labels, each row padded to `stride` lanes:
+
+    t * stride + k                         position t has label k
+    (length + i) * stride + j              label i is followed by label j
+    (length + K) * stride + k              the chain starts with k   (n_boundary rows: 0 or 2)
+    (length + K + 1) * stride + k          the chain ends with k
+
+The weight vector is [state F*K | intercept K | transition K*K | start K | end K], row-major, blocks
+that the model does without left out.
+"""
+
+from structsvm._typedefs cimport index_t, label_t, offset_t
+from structsvm.linalg._plane cimport PlaneBuilder, Weights
+from structsvm.problems._factored cimport PartCounts, PartFeatures, PartLoss, Structure
+
+
+cdef class ChainFeatures(PartFeatures):
+    cdef const offset_t[::1] offsets      # positions of example i: offsets[i] .. offsets[i + 1]
+    cdef const offset_t[::1] row_start    # CSR over all positions
+    cdef const index_t[::1] columns
+    cdef const double[::1] values
+    cdef const index_t* _columns
+    cdef const double* _values
+    cdef Py_ssize_t n_labels, stride
+    cdef Py_ssize_t intercept, transition, start    # places in the weight vector, -1 if absent
+
+
+cdef class ChainStructure(Structure):
+    cdef const offset_t[::1] offsets
+    cdef Py_ssize_t n_labels, stride
+    cdef bint transitions, boundary
+    cdef double** _entering               # scratch of the Viterbi kernel, one a thread
+    cdef Py_ssize_t _n_entering
+
+
+cdef class ChainLoss(PartLoss):
+    cdef const offset_t[::1] offsets
+    cdef const double[:, ::1] cost        # (K, stride): cost[y, k], 0 in the padding
+    cdef const double[::1] position_weight
+    cdef Py_ssize_t n_labels

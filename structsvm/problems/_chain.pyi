@@ -1,0 +1,32 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.problems._factored import PartFeatures, PartLoss, Structure
+
+class ChainFeatures(PartFeatures):
+    def __init__(
+        self,
+        offsets: NDArray[np.int64],
+        row_start: NDArray[np.int64],
+        columns: NDArray[np.int32],
+        values: NDArray[np.float64],
+        n_features: int,
+        n_labels: int,
+        *,
+        intercept: bool,
+        transitions: bool,
+        boundary: bool,
+    ) -> None: ...
+
+class ChainStructure(Structure):
+    def __init__(
+        self, offsets: NDArray[np.int64], n_labels: int, *, transitions: bool, boundary: bool
+    ) -> None: ...
+
+class ChainLoss(PartLoss):
+    def __init__(
+        self,
+        offsets: NDArray[np.int64],
+        cost: NDArray[np.float64],
+        position_weight: NDArray[np.float64],
+    ) -> None: ...

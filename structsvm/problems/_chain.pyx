@@ -1,0 +1,260 @@
+"""The three pieces of a chain problem; parts and weights are laid out in ``_chain.pxd``."""
+
+import numpy as np
+
+from libc.stdlib cimport calloc, free, realloc
+
+from structsvm._typedefs cimport index_t, label_t, offset_t
+from structsvm.inference._viterbi cimport viterbi_double
+from structsvm.linalg._plane cimport PlaneBuilder, Weights, builder_add, builder_add_row
+from structsvm.problems._factored cimport PartCounts, PartFeatures, PartLoss, Structure
+from structsvm.problems._factored cimport counts_add
+
+cdef extern from "structsvm/linalg/rows.h" nogil:
+    enum:
+        SSVM_LANES
+    void ssvm_csr_times_rows(
+        const offset_t* row_start, Py_ssize_t n_rows, const index_t* columns,
+        const double* values, const double* weights, Py_ssize_t row_size,
+        const double* initial, double scale, double* out, Py_ssize_t stride,
+    )
+    void ssvm_pad_rows(
+        const double* rows, Py_ssize_t n_rows, Py_ssize_t row_size, double scale, double* out,
+        Py_ssize_t stride,
+    )
+
+
+cdef Py_ssize_t padded(Py_ssize_t n_labels) noexcept:
+    return (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+
+
+cdef class ChainFeatures(PartFeatures):
+    """Position features in one CSR matrix, and shared transition and boundary weights.
+
+    Parameters
+    ----------
+    offsets : int64 array of shape (n_examples + 1,)
+    row_start, columns, values : int64, int32 and float64 arrays
+        CSR over all positions.
+    n_features, n_labels : int
+    intercept, transitions, boundary : bool
+        Which blocks of weights there are.
+    """
+
+    def __init__(
+        self, offsets, row_start, columns, values, Py_ssize_t n_features, Py_ssize_t n_labels,
+        *, bint intercept, bint transitions, bint boundary,
+    ):
+        cdef Py_ssize_t place = n_features * n_labels
+        self.offsets = offsets
+        self.row_start = row_start
+        self.columns = columns
+        self.values = values
+        self._columns = &self.columns[0] if self.columns.shape[0] else NULL
+        self._values = &self.values[0] if self.values.shape[0] else NULL
+        self.n_labels = n_labels
+        self.stride = padded(n_labels)
+        self.intercept = self.transition = self.start = -1
+        if intercept:
+            self.intercept = place
+            place += n_labels
+        if transitions:
+            self.transition = place
+            place += n_labels * n_labels
+        if boundary:
+            self.start = place
+            place += 2 * n_labels
+        self.n_weights = place
+
+    cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
+        cdef offset_t first = self.offsets[i]
+        cdef Py_ssize_t length = self.offsets[i + 1] - first
+        cdef Py_ssize_t n_rows
+        cdef const double* initial = NULL
+        cdef const double* block
+        cdef double* shared = theta + length * self.stride
+        if self.intercept >= 0:
+            initial = w.data + self.intercept
+        ssvm_csr_times_rows(
+            &self.row_start[first], length, self._columns, self._values, w.data, self.n_labels,
+            initial, w.scale, theta, self.stride,
+        )
+        # Transition, start and end weights are neighbours in w and rows of the same kind here.
+        n_rows = (self.n_labels if self.transition >= 0 else 0) + (2 if self.start >= 0 else 0)
+        block = w.data + (self.transition if self.transition >= 0 else self.start)
+        ssvm_pad_rows(block, n_rows, self.n_labels, w.scale, shared, self.stride)
+        return 0
+
+    cdef int accumulate(
+        self, Py_ssize_t i, const PartCounts* mu, PlaneBuilder* out
+    ) except -1 nogil:
+        cdef offset_t first = self.offsets[i]
+        cdef Py_ssize_t length = self.offsets[i + 1] - first
+        cdef Py_ssize_t p, row, label, block
+        cdef offset_t start
+        block = self.transition if self.transition >= 0 else self.start
+        for p in range(mu.size):
+            row = mu.parts[p] // self.stride
+            label = mu.parts[p] - row * self.stride
+            if row < length:
+                start = self.row_start[first + row]
+                builder_add_row(
+                    out, self.row_start[first + row + 1] - start, self._columns + start,
+                    self._values + start, self.n_labels, label, mu.counts[p],
+                )
+                if self.intercept >= 0:
+                    builder_add(out, self.intercept + label, mu.counts[p])
+            else:
+                builder_add(out, block + (row - length) * self.n_labels + label, mu.counts[p])
+        return 0
+
+
+cdef class ChainStructure(Structure):
+    """All label sequences, scored by positions, transitions and boundaries.
+
+    Parameters
+    ----------
+    offsets : int64 array of shape (n_examples + 1,)
+    n_labels : int
+    transitions, boundary : bool
+        Without transitions each position is decoded by itself.
+    """
+
+    def __init__(self, offsets, Py_ssize_t n_labels, *, bint transitions, bint boundary):
+        self.offsets = offsets
+        self.n_labels = n_labels
+        self.stride = padded(n_labels)
+        self.transitions = transitions
+        self.boundary = boundary
+        self.exact = True
+        longest = int(np.diff(np.asarray(offsets)).max(initial=0))
+        n_rows = longest + (n_labels if transitions else 0) + (2 if boundary else 0)
+        if n_rows * self.stride >= 2**31:
+            raise ValueError(
+                f"a chain of {longest} positions with {n_labels} labels has "
+                f"{n_rows * self.stride} parts; at most 2**31 - 1 can be counted"
+            )
+        self.max_labels = longest
+        self.max_parts = n_rows * self.stride
+
+    def __dealloc__(self):
+        cdef Py_ssize_t k
+        for k in range(self._n_entering):
+            free(self._entering[k])
+        free(self._entering)
+
+    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
+        cdef Py_ssize_t k
+        cdef double** entering
+        if n_threads <= self._n_entering:
+            return 0
+        entering = <double**> realloc(self._entering, n_threads * sizeof(double*))
+        if entering == NULL:
+            raise MemoryError(f"no memory for {n_threads} threads")
+        self._entering = entering
+        for k in range(self._n_entering, n_threads):
+            entering[k] = <double*> calloc(self.max_labels * self.stride + 1, sizeof(double))
+            self._n_entering = k + 1
+            if entering[k] == NULL:
+                raise MemoryError(f"no memory for chains of {self.max_labels} positions")
+        return 0
+
+    cdef int decode(
+        self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
+    ) except -1 nogil:
+        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
+        cdef Py_ssize_t t, k, best
+        cdef double* transition = theta + length * self.stride
+        cdef double* start = transition + (self.n_labels * self.stride if self.transitions else 0)
+        cdef double* row
+        value[0] = 0.0
+        if length == 0:
+            return 0
+        if self.boundary:
+            row = theta + (length - 1) * self.stride
+            for k in range(self.n_labels):
+                theta[k] += start[k]
+                row[k] += start[self.stride + k]
+        if self.transitions:
+            value[0] = viterbi_double(
+                theta, transition, self._entering[thread], length, self.n_labels, self.stride,
+                y_hat,
+            )
+            return 0
+        for t in range(length):
+            row = theta + t * self.stride
+            best = 0
+            for k in range(1, self.n_labels):
+                if row[k] > row[best]:
+                    best = k
+            y_hat[t] = <label_t> best
+            value[0] += row[best]
+        return 0
+
+    cdef int difference(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
+    ) except -1 nogil:
+        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
+        cdef Py_ssize_t t, end, row = length
+        for t in range(length):
+            if y[t] != y_hat[t]:
+                counts_add(mu, t * self.stride + y[t], 1.0)
+                counts_add(mu, t * self.stride + y_hat[t], -1.0)
+        if self.transitions:
+            for t in range(1, length):
+                if y[t - 1] != y_hat[t - 1] or y[t] != y_hat[t]:
+                    counts_add(mu, (row + y[t - 1]) * self.stride + y[t], 1.0)
+                    counts_add(mu, (row + y_hat[t - 1]) * self.stride + y_hat[t], -1.0)
+            row += self.n_labels
+        if self.boundary and length:
+            end = length - 1
+            if y[0] != y_hat[0]:
+                counts_add(mu, row * self.stride + y[0], 1.0)
+                counts_add(mu, row * self.stride + y_hat[0], -1.0)
+            if y[end] != y_hat[end]:
+                counts_add(mu, (row + 1) * self.stride + y[end], 1.0)
+                counts_add(mu, (row + 1) * self.stride + y_hat[end], -1.0)
+        return 0
+
+
+cdef class ChainLoss(PartLoss):
+    """Delta(y, y_hat) = sum_t position_weight[t] * cost[y_t, y_hat_t].
+
+    Parameters
+    ----------
+    offsets : int64 array of shape (n_examples + 1,)
+    cost : float64 array of shape (n_labels, n_labels)
+        Zero on the diagonal.
+    position_weight : float64 array of shape (offsets[-1],)
+        One weight a position; a normalised loss has 1 / length here.
+    """
+
+    def __init__(self, offsets, cost, position_weight):
+        n_labels = len(cost)
+        rows = np.zeros((n_labels, padded(n_labels)))
+        rows[:, :n_labels] = cost
+        self.offsets = offsets
+        self.cost = rows
+        self.position_weight = position_weight
+        self.n_labels = n_labels
+
+    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
+        cdef offset_t first = self.offsets[i]
+        cdef Py_ssize_t t, k, stride = self.cost.shape[1]
+        cdef double factor
+        cdef const double* row
+        for t in range(self.offsets[i + 1] - first):
+            factor = self.position_weight[first + t]
+            row = &self.cost[y[t], 0]
+            for k in range(stride):
+                theta[t * stride + k] += factor * row[k]
+
+    cdef double value(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
+    ) noexcept nogil:
+        cdef offset_t first = self.offsets[i]
+        cdef Py_ssize_t t
+        cdef double total = 0.0
+        for t in range(self.offsets[i + 1] - first):
+            total += self.position_weight[first + t] * self.cost[y[t], y_hat[t]]
+        return total

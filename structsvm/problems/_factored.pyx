@@ -1,0 +1,235 @@
+"""FactoredProblem: the oracle of every compiled family; see ``_factored.pxd`` for the pieces."""
+
+import numpy as np
+
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+
+from structsvm._typedefs cimport index_t, label_t
+from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBuilder, Weights
+from structsvm.linalg._plane cimport builder_finish, weights_of
+from structsvm.problems._problem cimport Problem
+
+from structsvm.linalg._plane import padded_vector
+from structsvm.problems._problem import run_threads
+
+
+cdef int counts_add(PartCounts* mu, Py_ssize_t part, double count) except -1 nogil:
+    cdef Py_ssize_t capacity
+    cdef index_t* parts
+    cdef double* counts
+    if mu.size == mu.capacity:
+        capacity = 2 * mu.capacity + 64
+        parts = <index_t*> realloc(mu.parts, capacity * sizeof(index_t))
+        if parts != NULL:
+            mu.parts = parts
+        counts = <double*> realloc(mu.counts, capacity * sizeof(double))
+        if counts != NULL:
+            mu.counts = counts
+        if parts == NULL or counts == NULL:
+            with gil:
+                raise MemoryError(f"no memory for {capacity} parts")
+        mu.capacity = capacity
+    mu.parts[mu.size] = <index_t> part
+    mu.counts[mu.size] = count
+    mu.size += 1
+    return 0
+
+
+cdef class PartFeatures:
+    cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement scores")
+
+    cdef int accumulate(
+        self, Py_ssize_t i, const PartCounts* mu, PlaneBuilder* out
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement accumulate")
+
+
+cdef class Structure:
+    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
+        return 0
+
+    cdef int decode(
+        self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement decode")
+
+    cdef int difference(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement difference")
+
+
+cdef class PartLoss:
+    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
+        pass
+
+    cdef double value(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
+    ) noexcept nogil:
+        return 0.0
+
+
+cdef int scratch_fill(
+    Scratch* s, Py_ssize_t n_parts, Py_ssize_t n_labels, Py_ssize_t n_weights
+) except -1:
+    cdef Py_ssize_t k
+    s.theta = <double*> calloc(n_parts + WEIGHT_PADDING, sizeof(double))
+    s.y_hat = <label_t*> malloc(max(n_labels, 1) * sizeof(label_t))
+    s.slot = <index_t*> malloc(max(n_weights, 1) * sizeof(index_t))
+    if s.theta == NULL or s.y_hat == NULL or s.slot == NULL:
+        raise MemoryError(
+            f"no memory for the scratch space of {n_parts} parts and {n_weights} weights"
+        )
+    for k in range(n_weights):
+        s.slot[k] = -1
+    return 0
+
+
+cdef class FactoredProblem(Problem):
+    """Features, structure and loss bound together.
+
+    Parameters
+    ----------
+    features : PartFeatures
+    structure : Structure
+    loss : PartLoss or None
+        None for a problem that only decodes.
+    labels : int32 array of shape (offsets[-1],) or None
+        The true outputs, one after the other.
+    offsets : int64 array of shape (n_examples + 1,)
+    oracle_work : float
+        See `Problem`.
+    """
+
+    def __init__(
+        self, PartFeatures features, Structure structure, PartLoss loss, labels, offsets,
+        double oracle_work,
+    ):
+        self.features = features
+        self.structure = structure
+        self.loss = loss
+        self.labels = labels
+        self.label_offsets = self.offsets = offsets
+        self.n_examples = self.offsets.shape[0] - 1
+        self.n_weights = features.n_weights
+        self.exact = structure.exact
+        self.oracle_work = oracle_work
+        self._labels = &self.labels[0] if labels is not None and self.labels.shape[0] else NULL
+
+    def __dealloc__(self):
+        cdef Py_ssize_t k
+        for k in range(self._n_scratch):
+            free(self._scratch[k].theta)
+            free(self._scratch[k].y_hat)
+            free(self._scratch[k].slot)
+            free(self._scratch[k].mu.parts)
+            free(self._scratch[k].mu.counts)
+        free(self._scratch)
+
+    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
+        cdef Py_ssize_t k
+        cdef Scratch* scratch
+        if n_threads <= self.n_threads:
+            return 0
+        self.structure.reserve(n_threads)
+        scratch = <Scratch*> realloc(self._scratch, n_threads * sizeof(Scratch))
+        if scratch == NULL:
+            raise MemoryError(f"no memory for {n_threads} threads")
+        self._scratch = scratch
+        for k in range(self._n_scratch, n_threads):
+            memset(&scratch[k], 0, sizeof(Scratch))
+            self._n_scratch = k + 1  # from here on __dealloc__ frees it
+            scratch_fill(
+                &scratch[k], self.structure.max_parts, self.structure.max_labels, self.n_weights
+            )
+        self.n_threads = n_threads
+        return 0
+
+    cdef int max_oracle(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil:
+        cdef Scratch* s = &self._scratch[thread]
+        cdef const label_t* y = self._labels + self.offsets[i]
+        cdef PlaneBuilder builder
+        cdef double value
+        self.features.scores(i, w, s.theta)
+        self.loss.augment(i, y, s.theta)
+        self.structure.decode(i, s.theta, thread, s.y_hat, &value)
+        s.mu.size = 0
+        self.structure.difference(i, y, s.y_hat, &s.mu)
+        builder.slot = s.slot
+        builder.plane = out
+        out.nnz = 0
+        try:
+            self.features.accumulate(i, &s.mu, &builder)
+        finally:
+            builder_finish(&builder)
+        out.loss = self.loss.value(i, y, s.y_hat)
+        return 0
+
+    cdef int _decode_range(
+        self, const Weights* w, bint augmented, int thread, Py_ssize_t start, Py_ssize_t stop,
+        label_t* labels, double* values,
+    ) except -1 nogil:
+        cdef Scratch* s = &self._scratch[thread]
+        cdef Py_ssize_t i
+        for i in range(start, stop):
+            self.features.scores(i, w, s.theta)
+            if augmented:
+                self.loss.augment(i, self._labels + self.offsets[i], s.theta)
+            self.structure.decode(i, s.theta, thread, labels + self.offsets[i], &values[i])
+        return 0
+
+    def decode(self, weights, *, bint augmented=False, Py_ssize_t n_threads=1):
+        """The best outputs at `weights`, with the loss added to the scores when `augmented`.
+
+        Returns
+        -------
+        labels : int32 array of shape (offsets[-1],)
+        values : float64 array of shape (n_examples,)
+            Their (augmented) scores.
+        """
+        if augmented and (self.labels is None or self.loss is None):
+            raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
+        self.reserve(n_threads)
+        w = padded_vector(self.n_weights)
+        w[:] = weights
+        labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)
+        values = np.empty(self.n_examples)
+        if self.n_examples:
+            task = _DecodeTask(self, w, augmented, labels, values)
+            run_threads(task, self.n_examples, n_threads)
+        return labels, values
+
+
+cdef class _DecodeTask:
+    cdef FactoredProblem problem
+    cdef object w
+    cdef bint augmented
+    cdef label_t[::1] labels
+    cdef double[::1] values
+
+    def __init__(
+        self, FactoredProblem problem, w, bint augmented, label_t[::1] labels,
+        double[::1] values,
+    ):
+        self.problem = problem
+        self.w = w
+        self.augmented = augmented
+        self.labels = labels
+        self.values = values
+
+    def __call__(self, int thread, Py_ssize_t start, Py_ssize_t stop):
+        cdef Weights w = weights_of(self.w)
+        cdef label_t* labels = &self.labels[0] if self.labels.shape[0] else NULL
+        cdef double* values = &self.values[0]
+        with nogil:
+            self.problem._decode_range(
+                &w, self.augmented, thread, start, stop, labels, values
+            )

@@ -1,0 +1,49 @@
+"""The contract between a structure and a solver.
+
+A Problem is a model bound to data. A solver sees n_examples, n_weights, `exact`, and one method:
+
+    max_oracle(i, w, thread, out)
+
+    requires   0 <= i < n_examples; w.size == n_weights; 0 <= thread < the number reserved;
+               `out` is a plane whose former content may be overwritten
+    ensures    out = (psi(x_i, y_i) - psi(x_i, y), Delta(y_i, y)) for the y that maximises
+               loss - <w, delta> (for a good y, where `exact` is false); canonical; returns 0
+    on error   returns -1 with a Python exception set; the problem stays usable
+    threads    calls with different `thread` may run at the same time; each uses only the scratch
+               space of its own number. Without the GIL; an oracle in Python takes it inside
+
+A Problem never keeps a pointer to w, and a solver never keeps one to a plane it did not copy.
+"""
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
+
+
+cdef class Problem:
+    cdef readonly Py_ssize_t n_examples
+    cdef readonly Py_ssize_t n_weights
+    cdef readonly bint exact              # is max_oracle a true argmax?
+    cdef readonly Py_ssize_t n_threads    # scratch space is reserved for so many
+    # Work of one max_oracle call, in units of one multiply-add on a plane entry. Declared, not
+    # measured: what a solver does must not depend on the clock.
+    cdef readonly double oracle_work
+    cdef const double[::1] sample_weight  # one weight an example, or None
+
+    # To implement.
+    cdef int max_oracle(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil
+    cpdef int reserve(self, Py_ssize_t n_threads) except -1
+
+    # For solvers: max_oracle, times the example's weight, and checked.
+    cdef int plane(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil
+    cdef int finish(self, Py_ssize_t i, Plane* out) except -1 nogil
+    cdef int plane_many(
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+    ) except -1
+    cdef int _plane_range(
+        self, const index_t[::1] examples, const Weights* w, int thread,
+        Py_ssize_t start, Py_ssize_t stop, Plane* out,
+    ) except -1 nogil

@@ -1,0 +1,161 @@
+"""The Problem base class; the contract itself is in ``_problem.pxd``."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from libc.stdint cimport uintptr_t
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
+from structsvm.linalg._plane cimport plane_is_finite, plane_scale, weights_of
+
+from structsvm.linalg._plane import padded_vector
+
+
+cdef class Problem:
+    """A model bound to data: all that a solver may see. Subclassed in Cython only.
+
+    Structures written in Python subclass `structsvm.StructuredModel` instead and are adapted.
+
+    Attributes
+    ----------
+    n_examples, n_weights : int
+    exact : bool
+        Whether the oracle returns a true maximum, so that the duality gap is a certificate.
+    oracle_work : float
+        Work of an oracle call in multiply-adds, a declared estimate.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        # An unset memoryview is neither None nor usable.
+        self.sample_weight = None
+
+    def __init__(self):
+        raise TypeError("Problem is a contract: get one from model.bind(X, y)")
+
+    def set_sample_weight(self, sample_weight):
+        """Multiply the hinge of example i by ``sample_weight[i]``; None for all ones."""
+        self.sample_weight = (
+            None if sample_weight is None else np.array(sample_weight, dtype=np.float64)
+        )
+
+    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
+        """Allocate the scratch space of `n_threads` threads."""
+        self.n_threads = max(self.n_threads, n_threads)
+        return 0
+
+    cdef int max_oracle(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement max_oracle")
+
+    cdef int plane(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil:
+        self.max_oracle(i, w, thread, out)
+        return self.finish(i, out)
+
+    cdef int finish(self, Py_ssize_t i, Plane* out) except -1 nogil:
+        """Check what an oracle returned and apply the example's weight."""
+        if not plane_is_finite(out):
+            with gil:
+                raise ValueError(
+                    f"the oracle's plane for example {i} holds NaN or inf; "
+                    "joint features and losses must be finite"
+                )
+        if self.sample_weight is not None:
+            plane_scale(out, self.sample_weight[i])
+        return 0
+
+    cdef int _plane_range(
+        self, const index_t[::1] examples, const Weights* w, int thread,
+        Py_ssize_t start, Py_ssize_t stop, Plane* out,
+    ) except -1 nogil:
+        cdef Py_ssize_t k
+        for k in range(start, stop):
+            self.plane(examples[k], w, thread, &out[k])
+        return 0
+
+    cdef int plane_many(
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+    ) except -1:
+        """Planes of several examples at one w, the same for any number of threads.
+
+        Slot k receives the plane of examples[k], so nothing depends on who finished first.
+        """
+        cdef Py_ssize_t n = examples.shape[0]
+        if n > out.size:
+            raise ValueError(f"{n} planes do not fit a batch of {out.size}")
+        if self.n_threads <= 1 or n <= 1:
+            with nogil:
+                self._plane_range(examples, w, 0, 0, n, out.planes)
+            return 0
+        run_threads(_PlaneTask(self, examples, <uintptr_t> w, out), n, self.n_threads)
+        return 0
+
+    def oracle(self, Py_ssize_t i, weights):
+        """The plane of example i at `weights`: ``(indices, values, loss)``, indices ascending.
+
+        For study and tests; solvers use the compiled entry points.
+        """
+        if not 0 <= i < self.n_examples:
+            raise IndexError(f"example {i} of a problem with {self.n_examples} examples")
+        w = padded_vector(self.n_weights)
+        w[:] = weights
+        cdef Weights c_weights = weights_of(w)
+        cdef PlaneBatch batch = PlaneBatch(1)
+        cdef Plane* plane = &batch.planes[0]
+        self.reserve(1)
+        with nogil:
+            self.plane(i, &c_weights, 0, plane)
+        indices = np.empty(plane.nnz, dtype=np.int32)
+        values = np.empty(plane.nnz)
+        cdef index_t[::1] indices_view = indices
+        cdef double[::1] values_view = values
+        cdef Py_ssize_t e
+        for e in range(plane.nnz):
+            indices_view[e] = plane.indices[e]
+            values_view[e] = plane.values[e]
+        order = np.argsort(indices)
+        return indices[order], values[order], plane.loss
+
+
+cdef class _PlaneTask:
+    """One call of plane_many, to be cut into ranges."""
+    cdef Problem problem
+    cdef const index_t[::1] examples
+    cdef const Weights* w
+    cdef PlaneBatch out
+
+    def __init__(self, Problem problem, const index_t[::1] examples, uintptr_t w, PlaneBatch out):
+        self.problem = problem
+        self.examples = examples
+        self.w = <const Weights*> w
+        self.out = out
+
+    def __call__(self, int thread, Py_ssize_t start, Py_ssize_t stop):
+        with nogil:
+            self.problem._plane_range(
+                self.examples, self.w, thread, start, stop, self.out.planes
+            )
+
+
+def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads):
+    """``task(thread, start, stop)`` over contiguous ranges of ``range(n)``, one thread each.
+
+    All ranges finish before the first exception is raised again.
+    """
+    n_threads = max(1, min(n_threads, n))
+    if n_threads == 1:
+        task(0, 0, n)
+        return
+    bounds = [n * thread // n_threads for thread in range(n_threads + 1)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        futures = [
+            pool.submit(task, thread, bounds[thread], bounds[thread + 1])
+            for thread in range(n_threads)
+        ]
+    for future in futures:
+        future.result()

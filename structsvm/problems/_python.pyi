@@ -1,0 +1,22 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.problems._problem import Problem
+
+def sparse_vector(
+    psi: Any, size: int, where: str
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
+
+class PythonProblem(Problem):
+    def __init__(
+        self,
+        model: Any,
+        X: Sequence[Any],
+        Y: Sequence[Any],
+        n_weights: int,
+        *,
+        exact: bool = True,
+    ) -> None: ...

@@ -1,0 +1,156 @@
+"""PythonProblem: any model with the four Python methods, behind the Problem contract."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
+from structsvm.linalg._plane cimport builder_add_row, builder_finish
+from structsvm.problems._problem cimport Problem
+
+# The work of a Python oracle in multiply-adds: tens of microseconds at the least.
+PYTHON_ORACLE_WORK = 1e5
+
+
+def sparse_vector(psi, Py_ssize_t size, where):
+    """``(indices, values)`` of a joint feature given dense, as such a pair, or scipy sparse.
+
+    Raises
+    ------
+    ValueError
+        If the shape or an index does not fit `size`, or a value is NaN or inf; the message starts
+        with `where`.
+    """
+    if sp.issparse(psi):
+        psi = sp.coo_array(psi).reshape(1, -1).tocsr()
+        if psi.shape[1] != size:
+            raise ValueError(f"{where} has {psi.shape[1]} entries, expected {size}")
+        indices, values = psi.indices, psi.data
+    elif isinstance(psi, tuple) and len(psi) == 2:
+        indices, values = np.asarray(psi[0]), np.asarray(psi[1], dtype=np.float64)
+        if indices.ndim != 1 or values.shape != indices.shape:
+            raise ValueError(
+                f"{where} is a pair (indices, values) of shapes {indices.shape} and "
+                f"{values.shape}; both must be 1-D and equally long"
+            )
+        if indices.size and indices.dtype.kind not in "iu":
+            raise ValueError(f"{where} has indices of dtype {indices.dtype}, expected integers")
+        if indices.size and not (0 <= indices.min() and indices.max() < size):
+            raise ValueError(
+                f"{where} has indices from {indices.min()} to {indices.max()}, "
+                f"expected 0 to {size - 1}"
+            )
+    else:
+        dense = np.asarray(psi, dtype=np.float64)
+        if dense.shape != (size,):
+            raise ValueError(f"{where} has shape {dense.shape}, expected ({size},)")
+        indices = np.flatnonzero(dense)
+        values = dense[indices]
+    if not np.isfinite(values).all():
+        raise ValueError(f"{where} holds NaN or inf")
+    return (
+        np.ascontiguousarray(indices, dtype=np.int32),
+        np.ascontiguousarray(values, dtype=np.float64),
+    )
+
+
+cdef class PythonProblem(Problem):
+    """A Python model bound to data.
+
+    Parameters
+    ----------
+    model : object
+        With ``joint_feature(x, y)``, ``loss(y, y_hat)``, ``loss_augmented_inference(x, y, w)`` and,
+        for whole batches, ``batch_loss_augmented_inference(X, Y, w)``.
+    X, Y : sequences of equal length
+    n_weights : int
+    exact : bool
+        Whether the model's loss-augmented inference finds a true maximum.
+    """
+    cdef object model, X, Y
+    cdef list truth                       # psi(x_i, y_i) as (indices, values)
+    cdef index_t[::1] slot
+
+    def __init__(self, model, X, Y, Py_ssize_t n_weights, *, bint exact=True):
+        self.model = model
+        self.X = X
+        self.Y = Y
+        self.n_examples = len(X)
+        self.n_weights = n_weights
+        self.exact = exact
+        self.oracle_work = PYTHON_ORACLE_WORK
+        self.slot = np.full(n_weights, -1, dtype=np.int32)
+        self.truth = [
+            sparse_vector(model.joint_feature(x, y), n_weights, f"joint_feature(X[{i}], y[{i}])")
+            for i, (x, y) in enumerate(zip(X, Y, strict=True))
+        ]
+
+    cdef int max_oracle(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil:
+        with gil:
+            try:
+                y_hat = self.model.loss_augmented_inference(
+                    self.X[i], self.Y[i], readonly_weights(w)
+                )
+                self.build(i, y_hat, out)
+            except Exception as error:
+                error.add_note(f"raised while the oracle worked on example {i}")
+                raise
+        return 0
+
+    cdef int plane_many(
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+    ) except -1:
+        cdef Py_ssize_t k
+        outputs = self.model.batch_loss_augmented_inference(
+            [self.X[i] for i in examples], [self.Y[i] for i in examples], readonly_weights(w)
+        )
+        if len(outputs) != examples.shape[0]:
+            raise ValueError(
+                f"batch_loss_augmented_inference returned {len(outputs)} outputs "
+                f"for {examples.shape[0]} examples"
+            )
+        for k in range(examples.shape[0]):
+            self.build(examples[k], outputs[k], &out.planes[k])
+            self.finish(examples[k], &out.planes[k])
+        return 0
+
+    cdef int build(self, Py_ssize_t i, y_hat, Plane* out) except -1:
+        """out = the plane of output y_hat. All calls into Python come before the arithmetic."""
+        cdef const index_t[::1] indices
+        cdef const double[::1] values
+        cdef PlaneBuilder builder
+        cdef double sign = 1.0
+        loss = float(self.model.loss(self.Y[i], y_hat))
+        if not 0.0 <= loss < float("inf"):
+            raise ValueError(
+                f"loss(y[{i}], y_hat) returned {loss}; a task loss is finite and >= 0"
+            )
+        psi = sparse_vector(
+            self.model.joint_feature(self.X[i], y_hat), self.n_weights,
+            f"joint_feature(X[{i}], y_hat)",
+        )
+        builder.slot = &self.slot[0]
+        builder.plane = out
+        out.nnz = 0
+        out.loss = loss
+        try:
+            for vector in (self.truth[i], psi):
+                indices, values = vector
+                if indices.shape[0]:
+                    builder_add_row(
+                        &builder, indices.shape[0], &indices[0], &values[0], 1, 0, sign
+                    )
+                sign = -1.0
+        finally:
+            builder_finish(&builder)
+        return 0
+
+
+cdef object readonly_weights(const Weights* w):
+    view = (<object> w.owner).view()
+    if w.scale != 1.0:
+        view = w.scale * view
+    view.flags.writeable = False
+    return view

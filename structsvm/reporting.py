@@ -1,0 +1,55 @@
+"""What a fit says while it runs: through ``logging``, never by print."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from structsvm.solvers.base import Progress
+
+__all__ = ["log_progress", "logger", "speaking"]
+
+logger = logging.getLogger("structsvm")
+logger.addHandler(logging.NullHandler())
+
+
+@contextlib.contextmanager
+def speaking(verbose: int) -> Iterator[None]:
+    """Send the logger's records to standard error while ``verbose`` > 0.
+
+    A program that has configured logging itself, on this logger or on the root, keeps its own
+    handlers and gets no second line.
+    """
+    if verbose <= 0:
+        yield
+        return
+    level = logger.level
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("[structsvm] %(message)s"))
+    own = all(isinstance(h, logging.NullHandler) for h in logger.handlers)
+    own = own and not logging.getLogger().handlers
+    logger.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
+    if own:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+def log_progress(progress: Progress, verbose: int) -> None:
+    """One line an iteration; with verbose=1 only the 1st, 2nd, 5th, 10th, 20th, 50th, ... ."""
+    n = progress.n_iter
+    rare = n in (1, 2, 5) or (n % 10 == 0 and n // 10 ** (len(str(n)) - 1) in (1, 2, 5))
+    if verbose > 1 or rare:
+        logger.info(
+            "iteration %4d  dual objective %.6g  gap %.2e (estimate %.2e)  %d planes  %.1f s",
+            n,
+            progress.dual_objective,
+            progress.gap,
+            progress.gap_estimate,
+            progress.n_planes,
+            progress.seconds,
+        )

@@ -1,0 +1,66 @@
+"""The dual state of a problem: a few weighted planes for each example."""
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBuilder, Weights
+from structsvm.problems._problem cimport Problem
+
+
+cdef struct CachedPlane:
+    Plane plane
+    double weight      # dual variable, in [0, 1]
+    double height      # loss - <w, delta> when last looked at
+    int idle           # exact visits in a row that found it without weight
+
+
+cdef struct Block:
+    # The truth is the plane (0, 0); it is not stored, and TRUTH stands for its place. Weights of
+    # the stored planes and `truth_weight` sum to one.
+    CachedPlane* cached
+    double* gram       # <delta_p, delta_q> for q <= p at p * (p + 1) / 2 + q
+    double truth_weight
+    int size
+    int capacity
+
+
+cdef class DualBlocks:
+    cdef readonly Problem problem
+    cdef readonly dict options            # how it was made
+    cdef readonly object weights          # ndarray (n_weights,): the primal point, kept in step
+    cdef readonly object gaps             # ndarray (n_examples,): gap met at the last visit
+    cdef readonly object hinges           # ndarray (n_examples,): hinge met at the last exact one
+    cdef readonly Py_ssize_t n_oracle_calls
+    cdef readonly Py_ssize_t n_overruled  # oracle answers below a plane already known
+    cdef readonly Py_ssize_t n_updates
+    cdef readonly Py_ssize_t n_planes     # cached now
+    cdef readonly Py_ssize_t n_entries    # their entries
+    cdef readonly object lag              # ndarray or None: see average()
+    cdef public double regularization     # lambda': weights = ... + sum alpha delta / (lambda' n)
+
+    cdef bint frank_wolfe
+    cdef int max_planes, drop_after
+    cdef Py_ssize_t n
+    cdef Block* blocks
+    cdef double[::1] _weights
+    cdef double[::1] _gaps
+    cdef double[::1] _hinges
+    cdef double[::1] _lag
+    cdef readonly double lag_factor       # sum of the averaging weights so far
+    cdef double[::1] dense                # SCRATCH, zeros between uses
+    cdef index_t[::1] slot                # SCRATCH of a PlaneBuilder
+    cdef Plane fresh                      # the oracle's latest answer
+    cdef double* change                   # SCRATCH: weight gained by each plane of a block
+    cdef int change_capacity
+
+    cdef int rescore(self, Block* b, const double* w) noexcept nogil
+    cdef double current_height(self, const Block* b) noexcept nogil
+    cdef int insert(self, Block* b, const Plane* plane, double height) except -1 nogil
+    cdef void remove(self, Block* b, int p) noexcept nogil
+    cdef int make_room(self, Block* b) noexcept nogil
+    cdef int judge(
+        self, Block* b, const Plane* plane, const Weights* w, double* hinge
+    ) except -1 nogil
+    cdef int optimise(self, Block* b, double gap) except -1 nogil
+    cdef int pairwise_steps(self, Block* b, double tolerance) except -1 nogil
+    cdef int frank_wolfe_step(self, Block* b) except -1 nogil
+    cdef void move(self, const Plane* plane, double change) noexcept nogil
+    cdef int exact_visit(self, Py_ssize_t i, const Weights* w) except -1 nogil

@@ -1,0 +1,554 @@
+"""Block-coordinate ascent on the dual of a structured SVM, one example at a time.
+
+Design: a block keeps planes, their weights and their Gram matrix. A visit rescoring the planes
+costs one sparse dot product each; every further step of the block's own small problem happens in
+the Gram matrix, and the weight vector is touched once at the end. Nothing costs O(n_weights).
+
+Two kinds of step share everything else. "pairwise" moves weight from the lowest plane in use to the
+highest one (SMO; planes keep their identities). "frank_wolfe" keeps one plane with all the weight,
+``cached[0]``, and moves it towards the highest one; that is BCFW, with cached planes MP-BCFW.
+
+Sources: Lacoste-Julien, Jaggi, Schmidt, Pletscher (2013), Block-coordinate Frank-Wolfe
+optimization for structural SVMs; Shah, Kolmogorov, Lampert (2015), A multi-plane block-coordinate
+Frank-Wolfe algorithm, doi:10.1109/CVPR.2015.7298890; Chang and Yih (2013), Dual coordinate descent
+algorithms for efficient large margin structured prediction, doi:10.1162/tacl_a_00221.
+"""
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport fabs
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
+from structsvm.linalg._plane cimport (
+    builder_add_row, builder_finish, plane_axpy, plane_copy, plane_dot, plane_free, plane_scatter,
+    plane_sqnorm, plane_unscatter, plane_value, weights_of,
+)
+from structsvm.problems._problem cimport Problem
+
+from structsvm.linalg._plane import padded_vector
+
+cdef enum:
+    TRUTH = -1
+    VISITS_PER_SIGNAL_CHECK = 64
+    MAX_STEPS = 5    # pairwise steps a visit
+
+# Two heights closer than this, relative to their parts, are the same plane seen twice.
+cdef double SAME_HEIGHT = 1e-12
+# An oracle answer this much below a known plane, relative likewise, is a wrong answer.
+cdef double WORSE_HEIGHT = 1e-8
+# A block's own problem is solved to this share of the gap found at the visit.
+cdef double BLOCK_TOLERANCE = 0.1
+
+
+cdef inline double gram_at(const Block* b, int p, int q) noexcept nogil:
+    if p == TRUTH or q == TRUTH:
+        return 0.0
+    if p < q:
+        return b.gram[q * (q + 1) // 2 + p]
+    return b.gram[p * (p + 1) // 2 + q]
+
+
+cdef inline double height_at(const Block* b, int p) noexcept nogil:
+    return 0.0 if p == TRUTH else b.cached[p].height
+
+
+cdef inline int highest(const Block* b, double margin=0.0) noexcept nogil:
+    """The first plane that no later one tops by more than `margin`."""
+    cdef int p, best = TRUTH
+    cdef double height = 0.0
+    for p in range(b.size):
+        if b.cached[p].height > height + margin:
+            height = b.cached[p].height
+            best = p
+    return best
+
+
+cdef class DualBlocks:
+    """Cached planes, dual weights and the primal point they stand for.
+
+    The weight vector is ``center_part + sum_i sum_p alpha_ip delta_ip / (regularization * n)``;
+    whoever adds a centre (a proximal term) writes it into ``weights``.
+
+    Parameters
+    ----------
+    problem : Problem
+    frank_wolfe : bool
+        Frank-Wolfe steps on one plane an example instead of pairwise steps on several.
+    max_planes : int
+        Cached planes an example; planes in use are never dropped, even beyond this.
+    drop_after : int
+        A plane without weight is dropped after so many exact visits.
+    average : bool
+        Keep the weighted average of all iterates (weight t for the t-th block update).
+    """
+
+    def __cinit__(self):
+        self.blocks = NULL
+        self.change = NULL
+        memset(&self.fresh, 0, sizeof(Plane))
+
+    def __init__(
+        self, Problem problem, *, bint frank_wolfe=False, int max_planes=20, int drop_after=2,
+        bint average=False,
+    ):
+        cdef Py_ssize_t i
+        self.problem = problem
+        self.options = {
+            "frank_wolfe": bool(frank_wolfe), "max_planes": max_planes,
+            "drop_after": drop_after, "average": bool(average),
+        }
+        self.frank_wolfe = frank_wolfe
+        self.max_planes = max_planes
+        self.drop_after = drop_after
+        self.n = problem.n_examples
+        self.regularization = 1.0
+        self.weights = padded_vector(problem.n_weights)
+        self.gaps = np.zeros(self.n)
+        self._weights = self.weights
+        self.hinges = np.zeros(self.n)
+        self._gaps = self.gaps
+        self._hinges = self.hinges
+        self.lag = np.zeros(problem.n_weights) if average else None
+        self._lag = self.lag
+        self.dense = np.zeros(problem.n_weights)
+        self.slot = np.full(problem.n_weights if frank_wolfe else 0, -1, dtype=np.int32)
+        self.blocks = <Block*> calloc(max(self.n, 1), sizeof(Block))
+        if self.blocks == NULL:
+            raise MemoryError(f"no memory for {self.n} blocks")
+        for i in range(self.n):
+            self.blocks[i].truth_weight = 1.0
+        problem.reserve(1)
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        cdef int p
+        if self.blocks != NULL:
+            for i in range(self.n):
+                for p in range(self.blocks[i].capacity):
+                    plane_free(&self.blocks[i].cached[p].plane)
+                free(self.blocks[i].cached)
+                free(self.blocks[i].gram)
+            free(self.blocks)
+        plane_free(&self.fresh)
+        free(self.change)
+
+    # ------------------------------------------------------------------ planes of one block
+
+    cdef int rescore(self, Block* b, const double* w) noexcept nogil:
+        """Heights of all cached planes at w; returns the place of the highest, or TRUTH."""
+        cdef int p
+        cdef CachedPlane* c
+        for p in range(b.size):
+            c = &b.cached[p]
+            c.height = c.plane.loss - plane_dot(&c.plane, w)
+        return highest(b)
+
+    cdef double current_height(self, const Block* b) noexcept nogil:
+        """The height of the block's convex combination of planes."""
+        cdef int p
+        cdef double total = 0.0
+        for p in range(b.size):
+            total += b.cached[p].weight * b.cached[p].height
+        return total
+
+    cdef int insert(self, Block* b, const Plane* plane, double height) except -1 nogil:
+        """Copy a plane into the block, without weight; returns its place."""
+        cdef int p, q, capacity
+        cdef CachedPlane* cached
+        cdef double* gram
+        if self.max_planes and b.size >= self.max_planes:
+            self.make_room(b)
+        if b.size == b.capacity:
+            capacity = b.capacity + 2 if b.capacity < 8 else 2 * b.capacity
+            cached = <CachedPlane*> realloc(b.cached, capacity * sizeof(CachedPlane))
+            if cached != NULL:
+                memset(&cached[b.capacity], 0, (capacity - b.capacity) * sizeof(CachedPlane))
+                b.cached = cached
+            gram = <double*> realloc(b.gram, capacity * (capacity + 1) // 2 * sizeof(double))
+            if gram != NULL:
+                b.gram = gram
+            if cached == NULL or gram == NULL:
+                with gil:
+                    raise MemoryError(f"no memory for {capacity} planes of one example")
+            b.capacity = capacity
+        p = b.size
+        plane_copy(plane, &b.cached[p].plane)
+        b.cached[p].weight = 0.0
+        b.cached[p].height = height
+        b.cached[p].idle = 0
+        gram = b.gram + p * (p + 1) // 2
+        plane_scatter(plane, &self.dense[0])
+        for q in range(p):
+            gram[q] = plane_dot(&b.cached[q].plane, &self.dense[0])
+        plane_unscatter(plane, &self.dense[0])
+        gram[p] = plane_sqnorm(plane)
+        b.size += 1
+        self.n_planes += 1
+        self.n_entries += plane.nnz
+        return p
+
+    cdef void remove(self, Block* b, int p) noexcept nogil:
+        """Forget plane p; those behind it move up."""
+        cdef int q, r
+        self.n_planes -= 1
+        self.n_entries -= b.cached[p].plane.nnz
+        plane_free(&b.cached[p].plane)
+        for q in range(p + 1, b.size):
+            for r in range(q + 1):
+                if r < p:
+                    b.gram[(q - 1) * q // 2 + r] = b.gram[q * (q + 1) // 2 + r]
+                elif r > p:
+                    b.gram[(q - 1) * q // 2 + r - 1] = b.gram[q * (q + 1) // 2 + r]
+            b.cached[q - 1] = b.cached[q]
+        b.size -= 1
+        memset(&b.cached[b.size], 0, sizeof(CachedPlane))
+
+    cdef int make_room(self, Block* b) noexcept nogil:
+        """Drop the plane without weight that has been idle longest, the lower one of two."""
+        cdef int p, worst = TRUTH
+        cdef CachedPlane* c
+        cdef CachedPlane* w
+        for p in range(b.size):
+            c = &b.cached[p]
+            if c.weight > 0.0:
+                continue
+            if worst != TRUTH:
+                w = &b.cached[worst]
+                if c.idle < w.idle or (c.idle == w.idle and c.height >= w.height):
+                    continue
+            worst = p
+        if worst != TRUTH:
+            self.remove(b, worst)
+        return 0
+
+    cdef int judge(
+        self, Block* b, const Plane* plane, const Weights* w, double* hinge
+    ) except -1 nogil:
+        """Take the oracle's plane into the rescored block if it is higher than all known ones.
+
+        An oracle that returns less than what is known already is overruled and counted.
+        """
+        cdef int best = highest(b)
+        cdef double known = height_at(b, best)
+        cdef double height = plane_value(plane, w)
+        # Heights are differences: rounding is relative to their parts.
+        cdef double magnitude = fabs(plane.loss) + fabs(plane.loss - height)
+        cdef Plane empty
+        if best != TRUTH:
+            magnitude += fabs(b.cached[best].plane.loss) + fabs(b.cached[best].plane.loss - known)
+        hinge[0] = max(known, height)
+        if height < known - WORSE_HEIGHT * magnitude:
+            self.n_overruled += 1
+        if height > known + SAME_HEIGHT * magnitude:
+            if self.frank_wolfe and b.size == 0:
+                # The plane that will carry all the weight; it starts as the truth.
+                memset(&empty, 0, sizeof(Plane))
+                self.insert(b, &empty, 0.0)
+                b.cached[0].weight = 1.0
+                b.truth_weight = 0.0
+            self.insert(b, plane, height)
+        return 0
+
+    # ------------------------------------------------------------------ the block's own problem
+
+    cdef void move(self, const Plane* plane, double change) noexcept nogil:
+        """Give `change` more dual weight to a plane: the primal point follows."""
+        cdef double step = change / (self.regularization * self.n)
+        plane_axpy(step, plane, &self._weights[0])
+        if self._lag is not None:
+            plane_axpy(step * self.lag_factor, plane, &self._lag[0])
+
+    cdef int optimise(self, Block* b, double gap) except -1 nogil:
+        if self.frank_wolfe:
+            self.frank_wolfe_step(b)
+        elif gap > 0.0:
+            self.pairwise_steps(b, BLOCK_TOLERANCE * gap)
+        # One averaging step for each visit, whether or not it moved anything.
+        self.n_updates += 1
+        self.lag_factor += <double> self.n_updates
+        return 0
+
+    cdef int pairwise_steps(self, Block* b, double tolerance) except -1 nogil:
+        """Move weight from the lowest plane in use to the highest plane, a few times.
+
+        Each step is an exact line search on the dual; heights follow from the Gram matrix.
+        """
+        cdef double curvature = 1.0 / (self.regularization * self.n)
+        cdef double current = self.current_height(b)
+        cdef double share, low_height, distance, before, magnitude, margin = 0.0
+        cdef int up, low, p, _step
+        cdef double* change
+        if b.size > self.change_capacity:
+            change = <double*> realloc(self.change, 2 * b.size * sizeof(double))
+            if change == NULL:
+                with gil:
+                    raise MemoryError(f"no memory for {b.size} planes of one example")
+            self.change = change
+            self.change_capacity = 2 * b.size
+        change = self.change
+        # A line search leaves its two planes level but for rounding: without a margin the next
+        # choice between them would be noise.
+        for p in range(b.size):
+            change[p] = 0.0
+            magnitude = fabs(b.cached[p].plane.loss)
+            magnitude += fabs(b.cached[p].plane.loss - b.cached[p].height)
+            margin = max(margin, SAME_HEIGHT * magnitude)
+        for _step in range(MAX_STEPS):
+            up = highest(b, margin)
+            if height_at(b, up) - current <= tolerance:
+                break
+            low = TRUTH
+            low_height = 0.0
+            share = b.truth_weight
+            for p in range(b.size):
+                if b.cached[p].weight > 0.0 and (
+                    share == 0.0 or b.cached[p].height < low_height - margin
+                ):
+                    low = p
+                    low_height = b.cached[p].height
+                    share = b.cached[p].weight
+            distance = curvature * (
+                gram_at(b, up, up) + gram_at(b, low, low) - 2.0 * gram_at(b, up, low)
+            )
+            before = share
+            if height_at(b, up) - low_height < share * distance:
+                share = (height_at(b, up) - low_height) / distance
+            # `before - share` is exactly 0 when all of it moves.
+            if low == TRUTH:
+                b.truth_weight = before - share
+            else:
+                b.cached[low].weight = before - share
+                change[low] -= share
+            if up == TRUTH:
+                b.truth_weight += share
+            else:
+                b.cached[up].weight += share
+                change[up] += share
+            for p in range(b.size):
+                b.cached[p].height -= (
+                    share * curvature * (gram_at(b, up, p) - gram_at(b, low, p))
+                )
+            current = self.current_height(b)
+        for p in range(b.size):
+            if change[p] != 0.0:
+                self.move(&b.cached[p].plane, change[p])
+        return 0
+
+    cdef int frank_wolfe_step(self, Block* b) except -1 nogil:
+        """cached[0] carries all the weight; move it towards the highest plane."""
+        cdef int up, p
+        cdef double gain, distance, step
+        cdef Plane mixed
+        cdef PlaneBuilder builder
+        cdef const Plane* target
+        if b.size == 0:
+            return 0
+        up = highest(b)
+        gain = height_at(b, up) - b.cached[0].height
+        if up == 0 or not gain > 0.0:
+            return 0
+        distance = (
+            gram_at(b, up, up) + gram_at(b, 0, 0) - 2.0 * gram_at(b, up, 0)
+        ) / (self.regularization * self.n)
+        step = gain / distance if gain < distance else 1.0
+        self.move(&b.cached[0].plane, -step)
+        memset(&mixed, 0, sizeof(Plane))
+        builder.slot = &self.slot[0]
+        builder.plane = &mixed
+        try:
+            builder_add_row(
+                &builder, b.cached[0].plane.nnz, b.cached[0].plane.indices,
+                b.cached[0].plane.values, 1, 0, 1.0 - step,
+            )
+            mixed.loss = (1.0 - step) * b.cached[0].plane.loss
+            if up != TRUTH:
+                target = &b.cached[up].plane
+                self.move(target, step)
+                builder_add_row(
+                    &builder, target.nnz, target.indices, target.values, 1, 0, step
+                )
+                mixed.loss += step * target.loss
+        finally:
+            builder_finish(&builder)
+        self.n_entries += mixed.nnz - b.cached[0].plane.nnz
+        plane_free(&b.cached[0].plane)
+        b.cached[0].plane = mixed
+        b.gram[0] = plane_sqnorm(&mixed)
+        for p in range(1, b.size):
+            b.gram[p * (p + 1) // 2] = (
+                (1.0 - step) * b.gram[p * (p + 1) // 2] + step * gram_at(b, up, p)
+            )
+        return 0
+
+    # ------------------------------------------------------------------ passes
+
+    cdef int exact_visit(self, Py_ssize_t i, const Weights* w) except -1 nogil:
+        cdef Block* b = &self.blocks[i]
+        cdef double known, gap
+        cdef int p, first_dropable = 1 if self.frank_wolfe else 0
+        self.problem.plane(i, w, 0, &self.fresh)
+        self.n_oracle_calls += 1
+        known = height_at(b, self.rescore(b, w.data))
+        gap = -self.current_height(b)
+        for p in range(b.size - 1, first_dropable - 1, -1):
+            if b.cached[p].weight > 0.0:
+                b.cached[p].idle = 0
+            else:
+                b.cached[p].idle += 1
+                if b.cached[p].idle >= self.drop_after and b.cached[p].height < known:
+                    self.remove(b, p)
+        self.judge(b, &self.fresh, w, &self._hinges[i])
+        gap += self._hinges[i]
+        self._gaps[i] = gap
+        self.optimise(b, gap)
+        if self.max_planes == 0:
+            for p in range(b.size - 1, first_dropable - 1, -1):
+                if b.cached[p].weight == 0.0:
+                    self.remove(b, p)
+        return 0
+
+    def exact_pass(self, const index_t[::1] order):
+        """Visit the blocks in `order`, with a call of the oracle each.
+
+        ``gaps`` and ``hinges`` hold afterwards what each visit met at the weights of its time.
+        """
+        cdef Py_ssize_t k
+        cdef Weights w = weights_of(self.weights)
+        with nogil:
+            for k in range(order.shape[0]):
+                if k % VISITS_PER_SIGNAL_CHECK == 0:
+                    with gil:
+                        PyErr_CheckSignals()
+                self.exact_visit(order[k], &w)
+
+    def cached_pass(self, const index_t[::1] order, double skip_below=0.0):
+        """Visit blocks without the oracle, except those whose last gap is below `skip_below`.
+
+        Returns
+        -------
+        gap : float
+            Mean over the visited blocks of the gap among cached planes.
+        """
+        cdef double gap, gap_sum = 0.0
+        cdef Py_ssize_t k, i, n_visited = 0
+        cdef Block* b
+        with nogil:
+            for k in range(order.shape[0]):
+                i = order[k]
+                b = &self.blocks[i]
+                if b.size == 0 or self._gaps[i] < skip_below:
+                    continue
+                gap = height_at(b, self.rescore(b, &self._weights[0])) - self.current_height(b)
+                self._gaps[i] = gap
+                gap_sum += gap
+                n_visited += 1
+                self.optimise(b, gap)
+        return gap_sum / max(n_visited, 1)
+
+    def evaluate(self, weights):
+        """One oracle call an example at fixed weights, on all threads reserved.
+
+        The planes met are kept where they beat the known ones, so no call is wasted.
+
+        Returns
+        -------
+        hinge : float
+            Mean hinge at `weights`.
+        """
+        cdef Py_ssize_t start, k, count, n_threads = max(self.problem.n_threads, 1)
+        cdef Py_ssize_t size = min(256 * n_threads, max(self.n, 1))
+        cdef PlaneBatch batch = PlaneBatch(size)
+        cdef double hinge, total = 0.0
+        cdef index_t[::1] examples = np.arange(self.n, dtype=np.int32)
+        point = padded_vector(self.problem.n_weights)
+        point[:] = weights
+        cdef Weights w = weights_of(point)
+        for start in range(0, self.n, size):
+            count = min(size, self.n - start)
+            PyErr_CheckSignals()
+            self.problem.plane_many(examples[start:start + count], &w, batch)
+            with nogil:
+                for k in range(count):
+                    self.rescore(&self.blocks[start + k], w.data)
+                    self.judge(&self.blocks[start + k], &batch.planes[k], &w, &hinge)
+                    total += hinge
+            self.n_oracle_calls += count
+        return total / max(self.n, 1)
+
+    # ------------------------------------------------------------------ the state as a whole
+
+    def combination(self):
+        """The dual point from scratch: ``z = sum_i alpha_i delta_i / n`` and its loss term.
+
+        Returns
+        -------
+        z : ndarray of shape (n_weights,)
+        loss : float
+            ``sum_i alpha_i Delta_i / n``; the dual value is ``loss - |z|^2 / (2 lambda)``.
+        """
+        cdef Py_ssize_t i
+        cdef int p
+        cdef double loss = 0.0
+        cdef Block* b
+        z = np.zeros(self.problem.n_weights)
+        cdef double[::1] z_view = z
+        with nogil:
+            for i in range(self.n):
+                b = &self.blocks[i]
+                for p in range(b.size):
+                    if b.cached[p].weight > 0.0:
+                        plane_axpy(b.cached[p].weight, &b.cached[p].plane, &z_view[0])
+                        loss += b.cached[p].weight * b.cached[p].plane.loss
+        z /= max(self.n, 1)
+        return z, loss / max(self.n, 1)
+
+    def support(self):
+        """The planes with weight: how many, their mean squared norm, their mean loss."""
+        cdef Py_ssize_t i, count = 0
+        cdef int p
+        cdef double sqnorm = 0.0, loss = 0.0
+        cdef Block* b
+        with nogil:
+            for i in range(self.n):
+                b = &self.blocks[i]
+                for p in range(b.size):
+                    if b.cached[p].weight > 0.0:
+                        count += 1
+                        sqnorm += b.gram[p * (p + 1) // 2 + p]
+                        loss += b.cached[p].plane.loss
+        return count, sqnorm / max(count, 1), loss / max(count, 1)
+
+    def move_to(self, weights):
+        """Set the primal point (after the centre of a proximal term has moved)."""
+        if self.lag is not None:
+            self.lag += self.lag_factor * (weights - self.weights)
+        self.weights[:] = weights
+
+    def average(self):
+        """The weighted average of all iterates, weight t for the t-th.
+
+        Kept lazily: ``average = weights - lag / S`` with S = 1 + ... + t, where each move of the
+        weights after update t is added to ``lag`` times the S of that time.
+        """
+        if self.lag_factor == 0.0:
+            return np.array(self.weights)
+        return self.weights - self.lag / self.lag_factor
+
+    @property
+    def nbytes(self):
+        """Memory of the planes, their Gram matrices and the vectors of this object, in bytes."""
+        cdef Py_ssize_t i, total = self.n * sizeof(Block)
+        cdef int p
+        cdef Block* b
+        for i in range(self.n):
+            b = &self.blocks[i]
+            total += b.capacity * sizeof(CachedPlane)
+            total += b.capacity * (b.capacity + 1) // 2 * sizeof(double)
+            for p in range(b.size):
+                total += b.cached[p].plane.capacity * (sizeof(double) + sizeof(index_t))
+        arrays = [self.weights, self.gaps, self.hinges, self.dense, self.slot, self.lag]
+        return total + sum(np.asarray(a).nbytes for a in arrays if a is not None)

@@ -1,0 +1,371 @@
+"""The block-coordinate dual solver: what happens between passes. Passes are in ``_blocks``."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from structsvm.problems import Problem
+from structsvm.solvers._blocks import DualBlocks
+from structsvm.solvers.base import Callback, History, Progress, SolverResult, regularization
+
+__all__ = ["BCFW"]
+
+# The estimate of a pass is older than its end: by then the gap is about this much of it.
+_ESTIMATE_TO_GAP = 0.6
+# In cached passes, blocks below this share of the mean gap wait; all are visited every 4th pass.
+_SKIP_SHARE = 0.5
+_FULL_CACHED_PASS_EVERY = 4
+# The proximal weight is halved when the best dual value stands still for so many rounds, ...
+_STALLED_ROUNDS = 3
+# ... and follows its rule when that has moved by this much.
+_KAPPA_CHANGE = 0.25
+
+_CHOICES = {
+    "step": ("pairwise", "frank_wolfe"),
+    "sampling": ("permuted", "uniform", "gap"),
+}
+
+
+class BCFW(BaseEstimator):  # type: ignore[misc]
+    r"""Accelerated proximal block-coordinate ascent on the dual, with cached planes.
+
+    Minimises, for a problem with n examples,
+
+    .. math:: P(w) = \frac{\lambda}{2} \|w\|^2 + \frac1n \sum_i H_i(w), \quad \lambda = 1/(Cn).
+
+    One round is an exact pass (every example once: call the oracle, keep its plane, solve the
+    example's small dual problem) and several passes over the cached planes, which need no oracle.
+    After a round the proximal centre v of the model
+
+    .. math:: P(w) + \frac\kappa2 \|w - v\|^2
+
+    is moved along by Nesterov's rule. The weight of the proximal term follows
+    :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 and L being the mean squared norm and the
+    mean loss of the planes in use and a = `acceleration`; it is halved, and the momentum dropped,
+    when the best dual value stands still for three rounds.
+
+    The certificate is :math:`(P - D) / P` of the best primal and the best dual value. Primal values
+    come from passes at fixed weights, made when the estimate that each pass gives for free reaches
+    the next power of ten, and at the end; their planes are kept, so they are not wasted.
+
+    Plain BCFW is ``BCFW(step="frank_wolfe", cached_passes=0, max_planes=0, acceleration=0)``;
+    MP-BCFW is ``BCFW(step="frank_wolfe", acceleration=0)``.
+
+    Parameters
+    ----------
+    acceleration : float, default=1.0
+        Factor of the rule for the proximal weight; 0 switches the proximal term off.
+    cached_passes : int or "auto", default="auto"
+        Cached passes after each exact pass. "auto" weighs the problem's declared oracle work
+        against the size of the cache: 2 for cheap oracles up to 30 for dear ones.
+    step : {"pairwise", "frank_wolfe"}, default="pairwise"
+        How an example's dual problem is improved: up to five exact pairwise steps, or one
+        Frank-Wolfe step on a single averaged plane.
+    sampling : {"permuted", "uniform", "gap"}, default="permuted"
+        Order of an exact pass: all examples in random order, drawn uniformly with replacement, or
+        drawn in proportion to the gap that each example's last visit met.
+    averaging : bool, default=False
+        Certify and return the weighted average of all iterates (weight t for the t-th) where it is
+        better: good when a fit is stopped early.
+    max_planes : int, default=20
+        Cached planes an example. Planes with dual weight are never dropped.
+    drop_after : int, default=2
+        A plane without dual weight is dropped after so many exact visits.
+
+    Notes
+    -----
+    Memory is O(n_weights + stored plane entries); time of a visit is O(oracle + entries of the
+    example's planes). Results depend on `random_state` alone, never on the clock.
+
+    References
+    ----------
+    S. Lacoste-Julien, M. Jaggi, M. Schmidt, P. Pletscher (2013). Block-coordinate Frank-Wolfe
+    optimization for structural SVMs. ICML.
+    N. Shah, V. Kolmogorov, C. Lampert (2015). A multi-plane block-coordinate Frank-Wolfe algorithm
+    for training structural SVMs with a costly max-oracle. CVPR. doi:10.1109/CVPR.2015.7298890
+    S. Shalev-Shwartz, T. Zhang (2014). Accelerated proximal stochastic dual coordinate ascent for
+    regularized loss minimization. Mathematical Programming 155. doi:10.1007/s10107-014-0839-0
+    H. Lin, J. Mairal, Z. Harchaoui (2015). A universal catalyst for first-order optimization. NIPS.
+    A. Osokin et al. (2016). Minding the gaps for block Frank-Wolfe optimization of structured SVMs.
+    ICML.
+
+    Examples
+    --------
+    >>> from structsvm import ChainSVM
+    >>> from structsvm.solvers import BCFW
+    >>> svm = ChainSVM(solver=BCFW(sampling="gap"))
+    >>> svm.get_params()["solver__sampling"]
+    'gap'
+    """
+
+    def __init__(
+        self,
+        *,
+        acceleration: float = 1.0,
+        cached_passes: int | str = "auto",
+        step: str = "pairwise",
+        sampling: str = "permuted",
+        averaging: bool = False,
+        max_planes: int = 20,
+        drop_after: int = 2,
+    ) -> None:
+        self.acceleration = acceleration
+        self.cached_passes = cached_passes
+        self.step = step
+        self.sampling = sampling
+        self.averaging = averaging
+        self.max_planes = max_planes
+        self.drop_after = drop_after
+
+    def solve(
+        self,
+        problem: Problem,
+        C: float,
+        *,
+        tol: float,
+        max_iter: int,
+        random_state: np.random.RandomState,
+        callback: Callback | None = None,
+        state: DualBlocks | None = None,
+    ) -> SolverResult:
+        """See `structsvm.solvers.base.Solver`."""
+        self._check_parameters()
+        if state is None or state.problem is not problem or state.options != self._block_options():
+            state = self._make_blocks(problem)
+        run = _Run(self, state, regularization(C, problem.n_examples), tol, random_state)
+        return run.to_the_end(max_iter, callback)
+
+    def _block_options(self) -> dict[str, Any]:
+        return {
+            "frank_wolfe": self.step == "frank_wolfe",
+            "max_planes": self.max_planes,
+            "drop_after": self.drop_after,
+            "average": self.averaging,
+        }
+
+    def _make_blocks(self, problem: Problem) -> DualBlocks:
+        return DualBlocks(problem, **self._block_options())
+
+    def _check_parameters(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} of BCFW: expected one of {', '.join(choices)}"
+                )
+        for name in ("max_planes", "drop_after", "cached_passes"):
+            value = getattr(self, name)
+            if name == "cached_passes" and value == "auto":
+                continue
+            if not isinstance(value, numbers.Integral) or value < 0:
+                raise ValueError(f"{name}={value!r} of BCFW: expected an integer >= 0")
+        if not isinstance(self.acceleration, numbers.Real) or not 0 <= self.acceleration < math.inf:
+            raise ValueError(f"acceleration={self.acceleration!r} of BCFW: expected a number >= 0")
+
+
+class _Run:
+    """One call of solve: the proximal centre, the best values and the schedule of certificates."""
+
+    def __init__(
+        self,
+        options: BCFW,
+        blocks: DualBlocks,
+        lam: float,
+        tol: float,
+        random_state: np.random.RandomState,
+    ) -> None:
+        self.options = options
+        self.blocks = blocks
+        self.n = blocks.problem.n_examples
+        self.lam = lam
+        self.tol = tol
+        self.random = random_state
+        self.kappa = 0.0
+        self.kappa_scale = float(options.acceleration)
+        self.centre: NDArray[np.float64] | None = None
+        self.previous: NDArray[np.float64] | None = None
+        self.stalled = 0
+        self.best_weights: NDArray[np.float64] | None = None
+        self.best_primal = math.inf
+        self.best_dual = -math.inf
+        self.estimate = 1.0
+        self.next_level = 0.1
+        self.started = time.perf_counter()
+        self.calls_before = blocks.n_oracle_calls
+        self.overruled_before = blocks.n_overruled
+        self.history = History()
+
+    # ---- the loop
+
+    def to_the_end(self, max_iter: int, callback: Callback | None) -> SolverResult:
+        n_iter = 0
+        status = "max_iter"
+        try:
+            combination = self._enter()
+            while n_iter < max_iter:
+                if n_iter:
+                    self._accelerate(combination)
+                self._round(first=n_iter == 0)
+                n_iter += 1
+                combination = self._measure()
+                due = _ESTIMATE_TO_GAP * self.estimate <= max(self.next_level, self.tol)
+                if due or n_iter == max_iter:
+                    self._certify()
+                progress = self._progress(n_iter)
+                self.history.append(progress)
+                stop = callback is not None and bool(callback(progress))
+                if self.gap <= self.tol:
+                    status = "converged"
+                    break
+                if stop:
+                    status = "stopped"
+                    if not due:
+                        self._certify()
+                    break
+        except KeyboardInterrupt:
+            status = "interrupted"
+        return self._result(n_iter, status)
+
+    def _enter(self) -> NDArray[np.float64]:
+        """Start from the dual point the blocks hold, which is feasible for every lambda."""
+        z, loss = self.blocks.combination()
+        self.blocks.regularization = self.lam
+        self.blocks.move_to(z / self.lam)
+        self.best_dual = max(self.best_dual, self._dual_value(z, loss))
+        return z
+
+    def _round(self, first: bool) -> None:
+        blocks = self.blocks
+        blocks.exact_pass(self._exact_order(first))
+        skip_below = 0.0
+        for k in range(self._n_cached_passes()):
+            if k % _FULL_CACHED_PASS_EVERY == 0:
+                skip_below = 0.0
+            gap = blocks.cached_pass(self._permutation(), skip_below)
+            skip_below = _SKIP_SHARE * gap
+
+    def _permutation(self) -> NDArray[np.int32]:
+        return self.random.permutation(self.n).astype(np.int32)
+
+    def _exact_order(self, first: bool) -> NDArray[np.int32]:
+        sampling = self.options.sampling
+        gaps = np.maximum(self.blocks.gaps, 0.0)
+        if sampling == "permuted" or (first and sampling == "gap"):
+            return self._permutation()
+        if sampling == "uniform" or not gaps.any():
+            return self.random.randint(self.n, size=self.n).astype(np.int32)
+        # A tenth is drawn uniformly: gaps grow stale, and none may be forgotten.
+        share = 0.9 * gaps / gaps.sum() + 0.1 / self.n
+        return self.random.choice(self.n, size=self.n, p=share / share.sum()).astype(np.int32)
+
+    def _n_cached_passes(self) -> int:
+        if self.options.cached_passes != "auto":
+            return int(self.options.cached_passes)
+        cached_work = max(self.blocks.n_entries / max(self.n, 1), 1.0)
+        ratio = self.blocks.problem.oracle_work / cached_work
+        return int(min(max(round(5.0 * math.sqrt(ratio)), 2), 30))
+
+    # ---- values
+
+    def _dual_value(self, z: NDArray[np.float64], loss: float) -> float:
+        """Dual objective of the point s * alpha, the best multiple of the current dual point."""
+        sqnorm = float(z @ z)
+        scale = 1.0 if sqnorm <= self.lam * loss else self.lam * loss / sqnorm
+        return scale * loss - scale**2 * sqnorm / (2 * self.lam)
+
+    def _measure(self) -> NDArray[np.float64]:
+        """Dual value, exactly; primal value, estimated from the hinges that visits met."""
+        z, loss = self.blocks.combination()
+        dual = self._dual_value(z, loss)
+        self.stalled = 0 if dual > self.best_dual else self.stalled + 1
+        self.best_dual = max(self.best_dual, dual)
+        w = self.blocks.weights
+        primal = self.lam / 2 * float(w @ w) + float(self.blocks.hinges.sum()) / max(self.n, 1)
+        self.estimate = self._relative_gap(primal)
+        return z
+
+    def _relative_gap(self, primal: float) -> float:
+        if not math.isfinite(primal):
+            return 1.0
+        return max(primal - self.best_dual, 0.0) / primal if primal > 0 else 0.0
+
+    @property
+    def gap(self) -> float:
+        return self._relative_gap(self.best_primal)
+
+    def _certify(self) -> None:
+        """The primal value at fixed weights; lowers the next level to certify at."""
+        points = [np.array(self.blocks.weights)]
+        if self.options.averaging:
+            points.append(self.blocks.average())
+        for weights in points:
+            primal = self.lam / 2 * float(weights @ weights) + self.blocks.evaluate(weights)
+            if primal < self.best_primal:
+                self.best_primal = primal
+                self.best_weights = weights
+        while self.next_level > self.tol and self.gap <= self.next_level:
+            self.next_level /= 10
+
+    # ---- acceleration
+
+    def _accelerate(self, z: NDArray[np.float64]) -> None:
+        """Choose the proximal weight and move its centre; z is the dual combination now."""
+        if self.kappa_scale == 0.0:
+            return
+        momentum = self.kappa > 0.0
+        if momentum and self.stalled >= _STALLED_ROUNDS:
+            self.kappa_scale /= 2
+            self.stalled = 0
+            momentum = False
+        _, sqnorm, loss = self.blocks.support()
+        kappa = self.kappa_scale * math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss else 0.0
+        if not momentum or abs(kappa - self.kappa) > _KAPPA_CHANGE * self.kappa:
+            self.kappa = kappa
+            self.blocks.regularization = self.lam + kappa
+        w = np.array(self.blocks.weights)
+        q = self.lam / (self.lam + self.kappa)
+        beta = (1 - math.sqrt(q)) / (1 + math.sqrt(q)) if momentum else 0.0
+        self.centre = (
+            w if self.previous is None or not momentum else (w + beta * (w - self.previous))
+        )
+        self.previous = w
+        self.blocks.move_to((self.kappa * self.centre + z) / (self.lam + self.kappa))
+
+    # ---- reports
+
+    def _progress(self, n_iter: int) -> Progress:
+        view = self.blocks.weights.view()
+        view.flags.writeable = False
+        return Progress(
+            n_iter=n_iter,
+            objective=self.best_primal / self.lam,
+            dual_objective=self.best_dual / self.lam,
+            gap=self.gap,
+            gap_estimate=self.estimate,
+            n_oracle_calls=self.blocks.n_oracle_calls - self.calls_before,
+            seconds=time.perf_counter() - self.started,
+            n_planes=self.blocks.n_planes,
+            solver_bytes=self.blocks.nbytes,
+            weights=view,
+        )
+
+    def _result(self, n_iter: int, status: str) -> SolverResult:
+        weights = self.best_weights
+        return SolverResult(
+            weights=np.array(self.blocks.weights if weights is None else weights),
+            objective=self.best_primal / self.lam,
+            dual_objective=self.best_dual / self.lam,
+            gap=self.gap,
+            n_iter=n_iter,
+            n_oracle_calls=self.blocks.n_oracle_calls - self.calls_before,
+            n_overruled=self.blocks.n_overruled - self.overruled_before,
+            status=status,
+            history=self.history.arrays(),
+            state=self.blocks,
+        )

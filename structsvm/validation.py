@@ -1,0 +1,304 @@
+"""From what users pass to packed arrays. Every error about user input is raised here.
+
+Packed sequences are one CSR matrix over all positions and the offsets of the sequences in it. Zeros
+are not stored: kernels then have one layout for dense and sparse input, and a dense matrix of
+pixels or indicator features shrinks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "PackedSequences",
+    "check_pairs",
+    "check_sample_weight",
+    "check_scalar",
+    "encode_labels",
+    "flatten_labels",
+    "pack_position_weight",
+    "pack_sequences",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class PackedSequences:
+    """Sequences one after the other: position rows in CSR form and where each sequence starts."""
+
+    offsets: NDArray[np.int64]
+    row_start: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float64]
+    n_features: int
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+
+def check_scalar(name: str, value: Any, *, above: float, integer: bool = False) -> None:
+    """Raise ValueError unless `value` is a finite number greater than `above`."""
+    kind = numbers.Integral if integer else numbers.Real
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
+        what = "an integer" if integer else "a number"
+        raise ValueError(f"{name}={value!r}: expected {what} > {above}")
+    if not above < value < math.inf:  # type: ignore[operator]
+        raise ValueError(f"{name}={value!r}: expected a finite number > {above}")
+
+
+def _as_list(name: str, value: Any) -> list[Any]:
+    if isinstance(value, (str, bytes, dict)) or sp.issparse(value) or not hasattr(value, "__len__"):
+        raise ValueError(
+            f"{name} is a {type(value).__name__}; expected a list with one item for each example"
+        )
+    return list(value)
+
+
+def check_pairs(X: Any, y: Any) -> tuple[list[Any], list[Any]]:
+    """X and y as lists of the same length, at least one."""
+    X, y = _as_list("X", X), _as_list("y", y)
+    if len(X) != len(y):
+        raise ValueError(f"X has {len(X)} examples but y has {len(y)}")
+    if not X:
+        raise ValueError("X and y are empty: there is nothing to learn from")
+    return X, y
+
+
+def pack_sequences(X: Any, n_features: int | None = None) -> PackedSequences:
+    """Pack a list of (length, n_features) arrays or CSR matrices.
+
+    Parameters
+    ----------
+    X : list of 2-D arrays of a real dtype, or of scipy CSR matrices
+        A sequence without positions may have any number of features.
+    n_features : int, default=None
+        What each item must have; None: what the first item with positions has.
+
+    Raises
+    ------
+    ValueError
+        Naming the item: not 2-D, not real, of another width, sparse but not CSR, NaN or inf.
+    """
+    items = [_check_item(i, item) for i, item in enumerate(_as_list("X", X))]
+    lengths = np.array([item.shape[0] for item in items], dtype=np.int64)
+    filled = [i for i, length in enumerate(lengths) if length]
+    if n_features is None:
+        n_features = items[filled[0] if filled else 0].shape[1] if items else 0
+    for i in filled:
+        if items[i].shape[1] != n_features:
+            raise ValueError(
+                f"X[{i}] has {items[i].shape[1]} features, expected {n_features}"
+                + ("" if i == filled[0] else f" as X[{filled[0]}] has")
+            )
+    offsets = np.zeros(len(items) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    matrix = _stack([items[i] for i in filled], int(offsets[-1]), n_features)
+    finite = np.isfinite(matrix.data)
+    if not finite.all():
+        entry = int(np.flatnonzero(~finite)[0])
+        row = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
+        i = int(np.searchsorted(offsets, row, side="right")) - 1
+        raise ValueError(
+            f"X[{i}][{row - offsets[i]}, {matrix.indices[entry]}] is {matrix.data[entry]}; "
+            "features must be finite"
+        )
+    return PackedSequences(
+        offsets,
+        matrix.indptr.astype(np.int64, copy=False),
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data,
+        n_features,
+    )
+
+
+def _check_item(i: int, item: Any) -> Any:
+    if sp.issparse(item):
+        if item.format != "csr":
+            raise ValueError(
+                f"X[{i}] is sparse in {item.format.upper()} format, expected CSR: use .tocsr()"
+            )
+    elif not isinstance(item, np.ndarray):
+        try:
+            item = np.asarray(item)
+        except ValueError as error:
+            raise ValueError(f"X[{i}] is no rectangular array of numbers: {error}") from None
+    if item.dtype.kind not in "fiub":
+        raise ValueError(f"X[{i}] has dtype {item.dtype}, expected real numbers")
+    if item.ndim == 1 and item.shape[0] == 0:
+        item = item.reshape(0, 0)
+    if item.ndim != 2:
+        raise ValueError(
+            f"X[{i}] has {item.ndim} dimension{'s' if item.ndim != 1 else ''}, expected 2: "
+            "(length, n_features). X is a list of sequences; for one sequence x pass [x]"
+        )
+    if item.shape[1] >= 2**31:
+        raise ValueError(f"X[{i}] has {item.shape[1]} features; at most 2**31 - 1 can be indexed")
+    return item
+
+
+def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_matrix:
+    """One canonical CSR matrix without stored zeros; int32 column indices whatever the size."""
+    if not items:
+        return sp.csr_matrix((n_rows, n_columns), dtype=np.float64)
+    if any(sp.issparse(item) for item in items):
+        parts = [sp.csr_matrix(item, dtype=np.float64) for item in items]
+        matrix = sp.vstack(parts, format="csr") if len(parts) > 1 else parts[0].copy()
+    else:
+        matrix = sp.csr_matrix(np.concatenate(items), dtype=np.float64)
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def flatten_labels(
+    y: Any, lengths: NDArray[np.int64] | None = None, name: str = "y"
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """All labels in one array, and the lengths of the sequences they came from.
+
+    Raises
+    ------
+    ValueError
+        Naming the item: not 1-D, neither integers nor strings, both kinds mixed, or a length other
+        than that in `lengths`.
+    """
+    rows, sizes = [], []
+    kind_of_all = ""
+    for i, item in enumerate(_as_list(name, y)):
+        row = _label_row(i, item, name)
+        if lengths is not None and len(row) != lengths[i]:
+            raise ValueError(
+                f"{name}[{i}] has {len(row)} labels, but X[{i}] has {lengths[i]} positions"
+            )
+        sizes.append(len(row))
+        if not len(row):
+            continue
+        kind = "strings" if row.dtype.kind == "U" else "integers"
+        if kind_of_all not in ("", kind):
+            raise ValueError(
+                f"{name}[{i}] holds {kind}, but earlier sequences hold {kind_of_all}: "
+                "labels must be all integers or all strings"
+            )
+        kind_of_all = kind
+        rows.append(row)
+    flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+    return flat, np.array(sizes, dtype=np.int64)
+
+
+def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
+    if isinstance(item, (str, bytes)) or not hasattr(item, "__len__"):
+        raise ValueError(
+            f"{name}[{i}] is {item!r}; expected a sequence with one label for each position"
+        )
+    row = item if isinstance(item, np.ndarray) else _object_row(item)
+    if row.ndim != 1:
+        raise ValueError(f"{name}[{i}] has {row.ndim} dimensions, expected 1")
+    if row.dtype.kind == "O":
+        # numpy would turn a mixed list into strings without a word.
+        if all(isinstance(label, str) for label in row):
+            return row.astype(str)
+        wrong = [
+            label
+            for label in row
+            if isinstance(label, (bool, np.bool_)) or not isinstance(label, numbers.Integral)
+        ]
+        if wrong:
+            raise ValueError(
+                f"{name}[{i}] holds {wrong[0]!r}; labels must be all integers or all strings"
+            )
+        return row.astype(np.int64)
+    if row.dtype.kind not in "iuU" and len(row):
+        raise ValueError(f"{name}[{i}] has dtype {row.dtype}; labels must be integers or strings")
+    return row
+
+
+def _object_row(item: Sequence[Any]) -> NDArray[Any]:
+    row = np.empty(len(item), dtype=object)
+    row[:] = list(item)
+    return row
+
+
+def encode_labels(
+    flat: NDArray[Any], classes: NDArray[Any], *, unknown: int | None = None
+) -> NDArray[np.int32]:
+    """Class numbers of labels; an unseen label becomes `unknown`, or an error where that is None.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among `classes` and `unknown` is None.
+    """
+    if (flat.dtype.kind == "U") != (classes.dtype.kind == "U"):
+        known = np.zeros(len(flat), dtype=bool)
+        places = np.zeros(len(flat), dtype=np.int64)
+    else:
+        places = np.minimum(np.searchsorted(classes, flat), len(classes) - 1)
+        known = classes[places] == flat
+    if not known.all():
+        if unknown is None:
+            stranger = flat[~known][0].item()
+            raise ValueError(
+                f"label {stranger!r} was not in the y that fit saw; "
+                f"the known labels are {shorten(classes.tolist())}"
+            )
+        places = np.where(known, places, unknown)
+    return places.astype(np.int32)
+
+
+def shorten(items: list[Any], limit: int = 10) -> str:
+    """Items for an error message, the first few of them."""
+    shown = ", ".join(repr(item) for item in items[:limit])
+    return shown if len(items) <= limit else f"{shown}, ... ({len(items)} in all)"
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """One finite weight >= 0 an example, not all zero; or None."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n},)")
+    return _check_weights("sample_weight", weights)
+
+
+def _check_weights(name: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    wrong = ~np.isfinite(weights) | (weights < 0)
+    if wrong.any():
+        k = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"{name}[{k}] is {weights[k]}, expected a finite number >= 0")
+    if weights.size and not weights.any():
+        raise ValueError(f"{name} is zero everywhere: there is nothing to learn from")
+    return weights
+
+
+def pack_position_weight(
+    position_weight: Any, lengths: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """One weight a position, all sequences one after the other; or None."""
+    if position_weight is None:
+        return None
+    rows = _as_list("position_weight", position_weight)
+    if len(rows) != len(lengths):
+        raise ValueError(f"position_weight has {len(rows)} items for {len(lengths)} sequences")
+    arrays = []
+    for i, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        array = np.asarray(row, dtype=np.float64)
+        if array.shape != (length,):
+            raise ValueError(
+                f"position_weight[{i}] has shape {array.shape}, expected ({length},) as y[{i}] has"
+            )
+        wrong = ~np.isfinite(array) | (array < 0)
+        if wrong.any():
+            k = int(np.flatnonzero(wrong)[0])
+            raise ValueError(
+                f"position_weight[{i}][{k}] is {array[k]}, expected a finite number >= 0"
+            )
+        arrays.append(array)
+    return np.concatenate(arrays) if arrays else np.zeros(0)

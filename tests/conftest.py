@@ -1,0 +1,44 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HOW_TO_GET_DATA = (
+    "needs the real data: set STRUCTSVM_DATA to a folder with letters.npz "
+    "(structsvm.datasets.fetch_letters() writes one)"
+)
+
+
+@pytest.fixture(scope="session")
+def letters():
+    """OCR letters: fold 0 and folds 1-9, as (X, y) pairs."""
+    folder = os.environ.get("STRUCTSVM_DATA")
+    if folder is None or not (Path(folder) / "letters.npz").exists():
+        pytest.skip(HOW_TO_GET_DATA)
+    from structsvm.datasets import load_letters
+
+    data = load_letters()
+    folds = {}
+    for name, chosen in (("small", data.folds == 0), ("large", data.folds != 0)):
+        places = np.flatnonzero(chosen)
+        folds[name] = ([data.X[i] for i in places], [data.y[i] for i in places])
+    return folds
+
+
+@pytest.fixture
+def words():
+    """A small chain data set with structure in features and neighbours: (X, y)."""
+    rng = np.random.default_rng(0)
+    step = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.1, 0.6]])
+    centres = rng.normal(size=(3, 5))
+    X, y = [], []
+    for length in rng.integers(1, 7, size=25):
+        labels = [rng.integers(3)]
+        while len(labels) < length:
+            labels.append(rng.choice(3, p=step[labels[-1]]))
+        X.append(centres[labels] + rng.normal(scale=1.2, size=(length, 5)))
+        y.append(np.array(labels))
+    return X, y

@@ -1,0 +1,38 @@
+"""The README's code runs, and its commands are the ones that CI runs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from structsvm import StructSVM
+from structsvm.testing import check_model
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_first_screen_runs(capsys):
+    exec(BLOCKS[0], {})
+    accuracy, gap, *_ = capsys.readouterr().out.splitlines()
+    assert float(accuracy) > 0.8
+    assert float(gap) <= 1e-3
+
+
+def test_own_structure_is_a_sound_model():
+    namespace = {}
+    exec(BLOCKS[1], namespace)
+    rng = np.random.default_rng(0)
+    X = list(rng.normal(size=(20, 5, 3)))
+    y = [np.argsort(np.argsort(-x @ [1.0, -2.0, 0.5])) for x in X]
+    check_model(namespace["Ranking"](), X, y)
+    svm = StructSVM(namespace["Ranking"](), C=10, tol=1e-2, random_state=0).fit(X, y)
+    assert svm.dual_gap_ <= 1e-2
+    assert np.mean([np.array_equal(a, b) for a, b in zip(svm.predict(X), y, strict=True)]) > 0.7
+
+
+def test_commands_are_those_of_ci():
+    ci = (ROOT / ".ci" / "run").read_text()
+    for command in re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL):
+        assert f'"{command}"' in ci
