@@ -27,7 +27,7 @@ cdef class Problem:
         Work of an oracle call in multiply-adds, a declared estimate.
     """
 
-    def __cinit__(self, *args, **kwargs):
+    def __cinit__(self):
         # An unset memoryview is neither None nor usable.
         self.sample_weight = None
 

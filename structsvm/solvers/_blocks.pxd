@@ -1,25 +1,9 @@
-"""The dual state of a problem: a few weighted planes for each example."""
+"""The dual state of a problem: a block of weighted planes for each example."""
 
 from structsvm._typedefs cimport index_t
-from structsvm.linalg._plane cimport Plane, PlaneBuilder, Weights
+from structsvm.linalg._plane cimport Plane, Weights
 from structsvm.problems._problem cimport Problem
-
-
-cdef struct CachedPlane:
-    Plane plane
-    double weight      # dual variable, in [0, 1]
-    double height      # loss - <w, delta> when last looked at
-    int idle           # exact visits in a row that found it without weight
-
-
-cdef struct Block:
-    # The truth is the plane (0, 0); it is not stored, and TRUTH stands for its place. Weights of
-    # the stored planes and `truth_weight` sum to one.
-    CachedPlane* cached
-    double* gram       # <delta_p, delta_q> for q <= p at p * (p + 1) / 2 + q
-    double truth_weight
-    int size
-    int capacity
+from structsvm.solvers._plane_cache cimport Block
 
 
 cdef class DualBlocks:
@@ -51,11 +35,8 @@ cdef class DualBlocks:
     cdef double* change                   # SCRATCH: weight gained by each plane of a block
     cdef int change_capacity
 
-    cdef int rescore(self, Block* b, const double* w) noexcept nogil
-    cdef double current_height(self, const Block* b) noexcept nogil
-    cdef int insert(self, Block* b, const Plane* plane, double height) except -1 nogil
-    cdef void remove(self, Block* b, int p) noexcept nogil
-    cdef int make_room(self, Block* b) noexcept nogil
+    cdef int keep(self, Block* b, const Plane* plane, double height) except -1 nogil
+    cdef void forget(self, Block* b, int p) noexcept nogil
     cdef int judge(
         self, Block* b, const Plane* plane, const Weights* w, double* hinge
     ) except -1 nogil

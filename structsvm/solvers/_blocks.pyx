@@ -24,15 +24,17 @@ from libc.string cimport memset
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport (
-    builder_add_row, builder_finish, plane_axpy, plane_copy, plane_dot, plane_free, plane_scatter,
-    plane_sqnorm, plane_unscatter, plane_value, weights_of,
+    builder_add_row, builder_finish, plane_axpy, plane_free, plane_sqnorm, plane_value, weights_of,
 )
 from structsvm.problems._problem cimport Problem
+from structsvm.solvers._plane_cache cimport (
+    TRUTH, Block, block_bytes, block_free, current_height, gram_at, height_at, highest,
+    insert_plane, longest_idle, remove_plane, rescore, rounding_of_heights,
+)
 
 from structsvm.linalg._plane import padded_vector
 
 cdef enum:
-    TRUTH = -1
     VISITS_PER_SIGNAL_CHECK = 64
     MAX_STEPS = 5    # pairwise steps a visit
 
@@ -42,29 +44,6 @@ cdef double SAME_HEIGHT = 1e-12
 cdef double WORSE_HEIGHT = 1e-8
 # A block's own problem is solved to this share of the gap found at the visit.
 cdef double BLOCK_TOLERANCE = 0.1
-
-
-cdef inline double gram_at(const Block* b, int p, int q) noexcept nogil:
-    if p == TRUTH or q == TRUTH:
-        return 0.0
-    if p < q:
-        return b.gram[q * (q + 1) // 2 + p]
-    return b.gram[p * (p + 1) // 2 + q]
-
-
-cdef inline double height_at(const Block* b, int p) noexcept nogil:
-    return 0.0 if p == TRUTH else b.cached[p].height
-
-
-cdef inline int highest(const Block* b, double margin=0.0) noexcept nogil:
-    """The first plane that no later one tops by more than `margin`."""
-    cdef int p, best = TRUTH
-    cdef double height = 0.0
-    for p in range(b.size):
-        if b.cached[p].height > height + margin:
-            height = b.cached[p].height
-            best = p
-    return best
 
 
 cdef class DualBlocks:
@@ -125,105 +104,31 @@ cdef class DualBlocks:
 
     def __dealloc__(self):
         cdef Py_ssize_t i
-        cdef int p
         if self.blocks != NULL:
             for i in range(self.n):
-                for p in range(self.blocks[i].capacity):
-                    plane_free(&self.blocks[i].cached[p].plane)
-                free(self.blocks[i].cached)
-                free(self.blocks[i].gram)
+                block_free(&self.blocks[i])
             free(self.blocks)
         plane_free(&self.fresh)
         free(self.change)
 
     # ------------------------------------------------------------------ planes of one block
 
-    cdef int rescore(self, Block* b, const double* w) noexcept nogil:
-        """Heights of all cached planes at w; returns the place of the highest, or TRUTH."""
-        cdef int p
-        cdef CachedPlane* c
-        for p in range(b.size):
-            c = &b.cached[p]
-            c.height = c.plane.loss - plane_dot(&c.plane, w)
-        return highest(b)
-
-    cdef double current_height(self, const Block* b) noexcept nogil:
-        """The height of the block's convex combination of planes."""
-        cdef int p
-        cdef double total = 0.0
-        for p in range(b.size):
-            total += b.cached[p].weight * b.cached[p].height
-        return total
-
-    cdef int insert(self, Block* b, const Plane* plane, double height) except -1 nogil:
-        """Copy a plane into the block, without weight; returns its place."""
-        cdef int p, q, capacity
-        cdef CachedPlane* cached
-        cdef double* gram
+    cdef int keep(self, Block* b, const Plane* plane, double height) except -1 nogil:
+        """Keep a plane, without weight; a full block gives up one that has none either."""
+        cdef int idle
         if self.max_planes and b.size >= self.max_planes:
-            self.make_room(b)
-        if b.size == b.capacity:
-            capacity = b.capacity + 2 if b.capacity < 8 else 2 * b.capacity
-            cached = <CachedPlane*> realloc(b.cached, capacity * sizeof(CachedPlane))
-            if cached != NULL:
-                memset(&cached[b.capacity], 0, (capacity - b.capacity) * sizeof(CachedPlane))
-                b.cached = cached
-            gram = <double*> realloc(b.gram, capacity * (capacity + 1) // 2 * sizeof(double))
-            if gram != NULL:
-                b.gram = gram
-            if cached == NULL or gram == NULL:
-                with gil:
-                    raise MemoryError(f"no memory for {capacity} planes of one example")
-            b.capacity = capacity
-        p = b.size
-        plane_copy(plane, &b.cached[p].plane)
-        b.cached[p].weight = 0.0
-        b.cached[p].height = height
-        b.cached[p].idle = 0
-        gram = b.gram + p * (p + 1) // 2
-        plane_scatter(plane, &self.dense[0])
-        for q in range(p):
-            gram[q] = plane_dot(&b.cached[q].plane, &self.dense[0])
-        plane_unscatter(plane, &self.dense[0])
-        gram[p] = plane_sqnorm(plane)
-        b.size += 1
+            idle = longest_idle(b)
+            if idle != TRUTH:
+                self.forget(b, idle)
+        insert_plane(b, plane, height, &self.dense[0])
         self.n_planes += 1
         self.n_entries += plane.nnz
-        return p
+        return 0
 
-    cdef void remove(self, Block* b, int p) noexcept nogil:
-        """Forget plane p; those behind it move up."""
-        cdef int q, r
+    cdef void forget(self, Block* b, int p) noexcept nogil:
         self.n_planes -= 1
         self.n_entries -= b.cached[p].plane.nnz
-        plane_free(&b.cached[p].plane)
-        for q in range(p + 1, b.size):
-            for r in range(q + 1):
-                if r < p:
-                    b.gram[(q - 1) * q // 2 + r] = b.gram[q * (q + 1) // 2 + r]
-                elif r > p:
-                    b.gram[(q - 1) * q // 2 + r - 1] = b.gram[q * (q + 1) // 2 + r]
-            b.cached[q - 1] = b.cached[q]
-        b.size -= 1
-        memset(&b.cached[b.size], 0, sizeof(CachedPlane))
-
-    cdef int make_room(self, Block* b) noexcept nogil:
-        """Drop the plane without weight that has been idle longest, the lower one of two."""
-        cdef int p, worst = TRUTH
-        cdef CachedPlane* c
-        cdef CachedPlane* w
-        for p in range(b.size):
-            c = &b.cached[p]
-            if c.weight > 0.0:
-                continue
-            if worst != TRUTH:
-                w = &b.cached[worst]
-                if c.idle < w.idle or (c.idle == w.idle and c.height >= w.height):
-                    continue
-            worst = p
-        if worst != TRUTH:
-            self.remove(b, worst)
-        return 0
+        remove_plane(b, p)
 
     cdef int judge(
         self, Block* b, const Plane* plane, const Weights* w, double* hinge
@@ -232,7 +137,7 @@ cdef class DualBlocks:
 
         An oracle that returns less than what is known already is overruled and counted.
         """
-        cdef int best = highest(b)
+        cdef int best = highest(b, 0.0)
         cdef double known = height_at(b, best)
         cdef double height = plane_value(plane, w)
         # Heights are differences: rounding is relative to their parts.
@@ -247,10 +152,10 @@ cdef class DualBlocks:
             if self.frank_wolfe and b.size == 0:
                 # The plane that will carry all the weight; it starts as the truth.
                 memset(&empty, 0, sizeof(Plane))
-                self.insert(b, &empty, 0.0)
+                self.keep(b, &empty, 0.0)
                 b.cached[0].weight = 1.0
                 b.truth_weight = 0.0
-            self.insert(b, plane, height)
+            self.keep(b, plane, height)
         return 0
 
     # ------------------------------------------------------------------ the block's own problem
@@ -278,8 +183,11 @@ cdef class DualBlocks:
         Each step is an exact line search on the dual; heights follow from the Gram matrix.
         """
         cdef double curvature = 1.0 / (self.regularization * self.n)
-        cdef double current = self.current_height(b)
-        cdef double share, low_height, distance, before, magnitude, margin = 0.0
+        # A line search leaves its two planes level but for rounding: without a margin the next
+        # choice between them would be noise.
+        cdef double margin = SAME_HEIGHT * rounding_of_heights(b)
+        cdef double current = current_height(b)
+        cdef double share, low_height, distance, before
         cdef int up, low, p, _step
         cdef double* change
         if b.size > self.change_capacity:
@@ -290,13 +198,8 @@ cdef class DualBlocks:
             self.change = change
             self.change_capacity = 2 * b.size
         change = self.change
-        # A line search leaves its two planes level but for rounding: without a margin the next
-        # choice between them would be noise.
         for p in range(b.size):
             change[p] = 0.0
-            magnitude = fabs(b.cached[p].plane.loss)
-            magnitude += fabs(b.cached[p].plane.loss - b.cached[p].height)
-            margin = max(margin, SAME_HEIGHT * magnitude)
         for _step in range(MAX_STEPS):
             up = highest(b, margin)
             if height_at(b, up) - current <= tolerance:
@@ -332,7 +235,7 @@ cdef class DualBlocks:
                 b.cached[p].height -= (
                     share * curvature * (gram_at(b, up, p) - gram_at(b, low, p))
                 )
-            current = self.current_height(b)
+            current = current_height(b)
         for p in range(b.size):
             if change[p] != 0.0:
                 self.move(&b.cached[p].plane, change[p])
@@ -347,7 +250,7 @@ cdef class DualBlocks:
         cdef const Plane* target
         if b.size == 0:
             return 0
-        up = highest(b)
+        up = highest(b, 0.0)
         gain = height_at(b, up) - b.cached[0].height
         if up == 0 or not gain > 0.0:
             return 0
@@ -392,15 +295,15 @@ cdef class DualBlocks:
         cdef int p, first_dropable = 1 if self.frank_wolfe else 0
         self.problem.plane(i, w, 0, &self.fresh)
         self.n_oracle_calls += 1
-        known = height_at(b, self.rescore(b, w.data))
-        gap = -self.current_height(b)
+        known = height_at(b, rescore(b, w.data))
+        gap = -current_height(b)
         for p in range(b.size - 1, first_dropable - 1, -1):
             if b.cached[p].weight > 0.0:
                 b.cached[p].idle = 0
             else:
                 b.cached[p].idle += 1
                 if b.cached[p].idle >= self.drop_after and b.cached[p].height < known:
-                    self.remove(b, p)
+                    self.forget(b, p)
         self.judge(b, &self.fresh, w, &self._hinges[i])
         gap += self._hinges[i]
         self._gaps[i] = gap
@@ -408,7 +311,7 @@ cdef class DualBlocks:
         if self.max_planes == 0:
             for p in range(b.size - 1, first_dropable - 1, -1):
                 if b.cached[p].weight == 0.0:
-                    self.remove(b, p)
+                    self.forget(b, p)
         return 0
 
     def exact_pass(self, const index_t[::1] order):
@@ -442,7 +345,7 @@ cdef class DualBlocks:
                 b = &self.blocks[i]
                 if b.size == 0 or self._gaps[i] < skip_below:
                     continue
-                gap = height_at(b, self.rescore(b, &self._weights[0])) - self.current_height(b)
+                gap = height_at(b, rescore(b, &self._weights[0])) - current_height(b)
                 self._gaps[i] = gap
                 gap_sum += gap
                 n_visited += 1
@@ -473,7 +376,7 @@ cdef class DualBlocks:
             self.problem.plane_many(examples[start:start + count], &w, batch)
             with nogil:
                 for k in range(count):
-                    self.rescore(&self.blocks[start + k], w.data)
+                    rescore(&self.blocks[start + k], w.data)
                     self.judge(&self.blocks[start + k], &batch.planes[k], &w, &hinge)
                     total += hinge
             self.n_oracle_calls += count
@@ -541,14 +444,8 @@ cdef class DualBlocks:
     @property
     def nbytes(self):
         """Memory of the planes, their Gram matrices and the vectors of this object, in bytes."""
-        cdef Py_ssize_t i, total = self.n * sizeof(Block)
-        cdef int p
-        cdef Block* b
+        cdef Py_ssize_t i, total = 0
         for i in range(self.n):
-            b = &self.blocks[i]
-            total += b.capacity * sizeof(CachedPlane)
-            total += b.capacity * (b.capacity + 1) // 2 * sizeof(double)
-            for p in range(b.size):
-                total += b.cached[p].plane.capacity * (sizeof(double) + sizeof(index_t))
+            total += block_bytes(&self.blocks[i])
         arrays = [self.weights, self.gaps, self.hinges, self.dense, self.slot, self.lag]
         return total + sum(np.asarray(a).nbytes for a in arrays if a is not None)

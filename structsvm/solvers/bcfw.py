@@ -24,6 +24,9 @@ _SKIP_SHARE = 0.5
 _FULL_CACHED_PASS_EVERY = 4
 # The proximal weight is halved when the best dual value stands still for so many rounds, ...
 _STALLED_ROUNDS = 3
+# ... doubled when the estimate has not fallen to this share within so many rounds, ...
+_SLOW_SHARE = 0.5
+_SLOW_ROUNDS = 8
 # ... and follows its rule when that has moved by this much.
 _KAPPA_CHANGE = 0.25
 
@@ -48,8 +51,8 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
 
     is moved along by Nesterov's rule. The weight of the proximal term follows
     :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 and L being the mean squared norm and the
-    mean loss of the planes in use and a = `acceleration`; it is halved, and the momentum dropped,
-    when the best dual value stands still for three rounds.
+    mean loss of the planes in use and a = `acceleration`. It is doubled when the gap falls slowly;
+    it is halved for good, and the momentum dropped, when the best dual value stands still.
 
     The certificate is :math:`(P - D) / P` of the best primal and the best dual value. Primal values
     come from passes at fixed weights, made when the estimate that each pass gives for free reaches
@@ -188,9 +191,10 @@ class _Run:
         self.random = random_state
         self.kappa = 0.0
         self.kappa_scale = float(options.acceleration)
-        self.centre: NDArray[np.float64] | None = None
         self.previous: NDArray[np.float64] | None = None
+        self.kappa_scale_limit = math.inf
         self.stalled = 0
+        self.watched_rounds, self.watched_estimate = 0, 1.0
         self.best_weights: NDArray[np.float64] | None = None
         self.best_primal = math.inf
         self.best_dual = -math.inf
@@ -318,24 +322,36 @@ class _Run:
         """Choose the proximal weight and move its centre; z is the dual combination now."""
         if self.kappa_scale == 0.0:
             return
-        momentum = self.kappa > 0.0
-        if momentum and self.stalled >= _STALLED_ROUNDS:
-            self.kappa_scale /= 2
-            self.stalled = 0
-            momentum = False
+        momentum = self._adapt_kappa_scale() and self.kappa > 0.0
         _, sqnorm, loss = self.blocks.support()
         kappa = self.kappa_scale * math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss else 0.0
         if not momentum or abs(kappa - self.kappa) > _KAPPA_CHANGE * self.kappa:
             self.kappa = kappa
             self.blocks.regularization = self.lam + kappa
         w = np.array(self.blocks.weights)
-        q = self.lam / (self.lam + self.kappa)
-        beta = (1 - math.sqrt(q)) / (1 + math.sqrt(q)) if momentum else 0.0
-        self.centre = (
-            w if self.previous is None or not momentum else (w + beta * (w - self.previous))
-        )
+        centre = w
+        if momentum and self.previous is not None:
+            root = math.sqrt(self.lam / (self.lam + self.kappa))
+            centre = w + (1 - root) / (1 + root) * (w - self.previous)
         self.previous = w
-        self.blocks.move_to((self.kappa * self.centre + z) / (self.lam + self.kappa))
+        self.blocks.move_to((self.kappa * centre + z) / (self.lam + self.kappa))
+
+    def _adapt_kappa_scale(self) -> bool:
+        """Double or halve the proximal weight; False where the momentum is to be dropped."""
+        if self.stalled >= _STALLED_ROUNDS:
+            # Too large a weight stalls, so this size is not tried again.
+            self.kappa_scale /= 2
+            self.kappa_scale_limit = self.kappa_scale
+            self.stalled = 0
+            self.watched_rounds, self.watched_estimate = 0, self.estimate
+            return False
+        self.watched_rounds += 1
+        if self.watched_rounds > _SLOW_ROUNDS:
+            slow = self.estimate > _SLOW_SHARE * self.watched_estimate
+            if slow and 2 * self.kappa_scale <= self.kappa_scale_limit:
+                self.kappa_scale *= 2
+            self.watched_rounds, self.watched_estimate = 0, self.estimate
+        return True
 
     # ---- reports
 
