@@ -78,12 +78,12 @@ class ChainModel(StructuredModel):
         flat, _ = flatten_labels(y, packed.lengths)
         if not len(flat):
             raise ValueError("all sequences in X are empty: there is nothing to learn from")
-        self._size(np.unique(flat), packed.n_features)
+        self.resize(np.unique(flat), packed.n_features)
 
-    def _size(self, classes: NDArray[Any], n_features: int) -> None:
+    def resize(self, classes: NDArray[Any], n_features: int) -> None:
+        """Take labels (sorted, distinct) and number of features as given, not from data."""
         self.classes_ = classes
         self.n_features_in_ = n_features
-        self._cost = make_loss(self.task_loss).cost_matrix(len(classes))
         self.n_weights = sum(int(np.prod(shape)) for _, shape in self._block_shapes())
         if not 0 < self.n_weights < 2**31:
             raise ValueError(
@@ -134,7 +134,7 @@ class ChainModel(StructuredModel):
             scale = make_loss(self.task_loss).position_scale(packed.lengths)
             weight = pack_position_weight(position_weight, packed.lengths)
             loss = ChainLoss(
-                packed.offsets, self._cost, scale if weight is None else scale * weight
+                packed.offsets, self._cost_matrix(), scale if weight is None else scale * weight
             )
         return self._problem(packed, labels, loss)
 
@@ -211,7 +211,9 @@ class ChainModel(StructuredModel):
 
     def loss(self, y: Any, y_hat: Any) -> float:
         """The task loss of answering y_hat where y is right."""
-        return make_loss(self.task_loss).value(self._numbers(y), self._numbers(y_hat), self._cost)
+        return make_loss(self.task_loss).value(
+            self._numbers(y), self._numbers(y_hat), self._cost_matrix()
+        )
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         return self._decode(self._unary(x, w), w)
@@ -219,7 +221,10 @@ class ChainModel(StructuredModel):
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         labels = self._numbers(y)
         scale = make_loss(self.task_loss).position_scale(np.array([len(labels)]))
-        return self._decode(self._unary(x, w) + scale[:, None] * self._cost[labels], w)
+        return self._decode(self._unary(x, w) + scale[:, None] * self._cost_matrix()[labels], w)
+
+    def _cost_matrix(self) -> NDArray[np.float64]:
+        return make_loss(self.task_loss).cost_matrix(len(self.classes_))
 
     def _numbers(self, y: ArrayLike) -> NDArray[np.int32]:
         return encode_labels(flatten_labels([y])[0], self.classes_)

@@ -1,0 +1,250 @@
+"""Model files: what goes in comes out, and nothing else gets in."""
+
+import io
+import json
+import os
+import pickle
+import zipfile
+import zlib
+
+import joblib
+import numpy as np
+import pytest
+
+import structsvm
+from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm.exceptions import ModelFileError
+from structsvm.losses import HammingLoss
+from structsvm.solvers import BCFW
+
+ESTIMATORS = [
+    ChainSVM(random_state=0),
+    ChainSVM(C=np.float64(2.0), transitions=False, boundary=False, fit_intercept=False),
+    ChainSVM(
+        loss=HammingLoss(normalize=True, cost=2 * (1 - np.eye(3))), solver=BCFW(step="pairwise")
+    ),
+    StructSVM(ChainModel(task_loss="normalized_hamming", boundary=False), C=3, tol=1e-2),
+]
+
+
+def same(a, b, X):
+    assert type(a) is type(b)
+    assert np.array_equal(a.coef_, b.coef_)
+    assert a.model_.classes_.dtype == b.model_.classes_.dtype
+    for name in ("objective_", "dual_objective_", "dual_gap_", "certified_", "n_iter_"):
+        assert getattr(a, name) == getattr(b, name)
+    assert a.history_.keys() == b.history_.keys()
+    assert all(np.array_equal(a.history_[name], b.history_[name]) for name in a.history_)
+    assert all(map(np.array_equal, a.predict(X), b.predict(X)))
+    assert np.array_equal(a.decision_function(X), b.decision_function(X))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("names", [[0, 1, 2], [-5, 7, 900], ["B-NP", "I-NP", "ö"]])
+def test_round_trip(tmp_path, words, estimator, names):
+    X, y = words
+    svm = estimator.fit(X, [[names[k] for k in labels] for labels in y])
+    path = tmp_path / "model"
+    svm.save(path)
+    copy = structsvm.load(path)
+    same(svm, copy, X)
+    ours, theirs = svm.get_params(), copy.get_params()
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        if isinstance(value, (int, float, str, type(None))):
+            assert theirs[name] == value
+    assert os.listdir(tmp_path) == ["model"]
+    copy.fit(X, y)
+
+
+@pytest.mark.parametrize("dump", [pickle, joblib])
+def test_pickle_and_joblib(tmp_path, words, dump):
+    X, y = words
+    svm = ChainSVM(warm_start=True, random_state=0).fit(X, y)
+    with open(tmp_path / "model", "wb") as file:
+        dump.dump(svm, file)
+    with open(tmp_path / "model", "rb") as file:
+        same(svm, dump.load(file), X)
+
+
+def test_callbacks_are_left_out(tmp_path, words):
+    svm = ChainSVM(callbacks=[lambda progress: False]).fit(*words)
+    svm.save(tmp_path / "model")
+    assert structsvm.load(tmp_path / "model").callbacks is None
+
+
+class Constant(StructuredModel):
+    def joint_feature(self, x, y):
+        return np.ones(1)
+
+    def loss(self, y, y_hat):
+        return 0.0
+
+    def loss_augmented_inference(self, x, y, w):
+        return y
+
+    def inference(self, x, w):
+        return 0
+
+
+def test_code_of_ones_own_is_refused(tmp_path, words):
+    path = tmp_path / "model"
+    with pytest.raises(TypeError, match=r"model is a Constant, .* use pickle or joblib"):
+        StructSVM(Constant()).fit([0], [0]).save(path)
+    with pytest.raises(TypeError, match="random_state is a RandomState, whose code or state"):
+        ChainSVM(random_state=np.random.RandomState(0)).fit(*words).save(path)
+
+    class MyLoss(HammingLoss):
+        pass
+
+    with pytest.raises(TypeError, match="loss is a MyLoss, whose code or state"):
+        ChainSVM(loss=MyLoss()).fit(*words).save(path)
+    assert not path.exists()
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, words, monkeypatch):
+    svm = ChainSVM(random_state=0).fit(*words)
+    path = tmp_path / "model"
+    svm.save(path)
+    before = path.read_bytes()
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, fail)
+            with pytest.raises(OSError, match="disk full"):
+                svm.save(path)
+        assert path.read_bytes() == before
+        assert os.listdir(tmp_path) == ["model"]
+
+
+@pytest.fixture
+def saved(tmp_path, words):
+    path = tmp_path / "model"
+    ChainSVM(random_state=0).fit(*words).save(path)
+    return path
+
+
+def test_every_truncation_is_one_error(saved):
+    data = saved.read_bytes()
+    for length in [*range(0, len(data), 97), len(data) - 1]:
+        saved.write_bytes(data[:length])
+        with pytest.raises(ModelFileError, match="model"):
+            structsvm.load(saved)
+
+
+def test_no_flipped_bit_passes_silently(saved, words):
+    data = bytearray(saved.read_bytes())
+    want = structsvm.load(saved)
+    rng = np.random.default_rng(0)
+    caught = 0
+    for place in rng.integers(len(data), size=400):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        saved.write_bytes(flipped)
+        try:
+            same(structsvm.load(saved), want, words[0])
+        except ModelFileError:
+            caught += 1
+    assert caught > 300  # the rest hit bytes of the archive that carry no content
+
+
+def rewrite(path, change):
+    """Unpack a model file, let `change` edit header and members, and pack it with new checksums."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = json.loads(members.pop("header.json"))
+    header = change(header, members) or header
+    if isinstance(header, dict):
+        header["crc32"] = {name: zlib.crc32(data) for name, data in members.items()}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("header.json", json.dumps(header))
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def npy(array, **kwargs):
+    buffer = io.BytesIO()
+    np.save(buffer, array, **kwargs)
+    return buffer.getvalue()
+
+
+def set_header(name, value):
+    return lambda header, members: header.update({name: value})
+
+
+def set_member(name, data):
+    return lambda header, members: members.update({name: data})
+
+
+def claim(shape):
+    def change(header, members):
+        data = members["coef.npy"]
+        old = data[: data.index(b"\n") + 1]
+        new = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            new, {"descr": "<f8", "fortran_order": False, "shape": shape}
+        )
+        members["coef.npy"] = new.getvalue() + data[len(old) :]
+
+    return change
+
+
+def nan_weight(header, members):
+    coef = np.load(io.BytesIO(members["coef.npy"]))
+    coef[3] = np.nan
+    members["coef.npy"] = npy(coef)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_header("format", "pickle"), "does not say it is a structsvm model"),
+        (set_header("version", 2), "it is of format version 2, this release reads 1"),
+        (lambda header, members: [1], "does not say it is a structsvm model"),
+        (set_header("estimator", {"class": "Popen", "params": {}}), "the class 'Popen', which is"),
+        (set_header("estimator", {"class": "BCFW", "params": {}}), "holds a BCFW, which is no est"),
+        (set_header("estimator", {"class": "ChainSVM", "params": {"x": 1}}), "unexpected keyword"),
+        (set_header("estimator", 3), "holds a int, which is no estimator"),
+        (set_header("numbers", {}), "no readable model file"),
+        (set_header("n_features_in", 6), "there are 33 weights of float64, the model needs 36"),
+        (set_header("n_features_in", 10**9), "make 30"),
+        (set_member("coef.npy", npy(np.zeros(4))), "there are 4 weights of float64, the model n"),
+        (set_member("coef.npy", npy(np.zeros((33, 1)))), r"shape \(33, 1\), expected a list"),
+        (set_member("coef.npy", npy(np.zeros(33, np.float32))), "33 weights of float32"),
+        (set_member("coef.npy", npy(np.array([None] * 33), allow_pickle=True)), "dtype object"),
+        (set_member("coef.npy", b"nonsense"), "no readable model file"),
+        (set_member("classes.npy", npy(np.array([2, 1, 0]))), "not sorted and distinct"),
+        (set_member("classes.npy", npy(np.array([1, 1, 2]))), "not sorted and distinct"),
+        (lambda header, members: members.pop("classes.npy") and None, "no readable model file"),
+        (claim((10**12,)), "member coef.npy claims shape .* but holds 264 bytes"),
+        (claim((-1,)), "member coef.npy"),
+        (nan_weight, "weight 3 is not finite"),
+    ],
+)
+def test_forged_files_are_refused(saved, change, message):
+    rewrite(saved, change)
+    with pytest.raises(ModelFileError, match=message) as info:
+        structsvm.load(saved)
+    assert str(saved) in str(info.value)
+
+
+def test_other_files_are_refused(tmp_path):
+    for name, data in (("empty", b""), ("text", b"hello\n" * 100)):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ModelFileError, match=f"{name} is no readable model file"):
+            structsvm.load(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        archive.writestr("a.npy", npy(np.zeros(3)))
+    with pytest.raises(ModelFileError, match=r"there is no header.json of at most"):
+        structsvm.load(tmp_path / "zip")
+    with zipfile.ZipFile(tmp_path / "bomb", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", b" " * 10**7)
+    with pytest.raises(ModelFileError, match=r"member header.json claims 10000000 bytes of \d+"):
+        structsvm.load(tmp_path / "bomb")
+    with pytest.raises(FileNotFoundError):
+        structsvm.load(tmp_path / "absent")
+    with pytest.raises(ModelFileError, match="is no readable model file"):
+        structsvm.load(tmp_path)
