@@ -1,0 +1,146 @@
+"""Viterbi against enumeration, against numpy, and against bad input."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from reference.chains import best_by_enumeration, numpy_viterbi, score
+
+from structsvm.inference import viterbi
+
+# Sums of these are exact in float64 (and nearly all in float32), so values and ties are exact.
+SCORES = st.sampled_from([0.0, 1.0, -1.0, 2.0, -0.0, -np.inf, 1e12, -1e12, 0.5])
+
+
+@st.composite
+def tiny_chains(draw):
+    length, n_labels = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    unary = draw(arrays(np.float64, (length, n_labels), elements=SCORES))
+    transition = draw(arrays(np.float64, (n_labels, n_labels), elements=SCORES))
+    ends = [
+        draw(st.none() | arrays(np.float64, n_labels, elements=SCORES)) for _ in ("start", "end")
+    ]
+    return unary, transition, *ends
+
+
+@settings(max_examples=400, deadline=None)
+@given(tiny_chains())
+def test_equals_enumeration_ties_included(chain):
+    want, value = best_by_enumeration(*chain)
+    if value == -np.inf:
+        with pytest.raises(ValueError, match="chain 0 has no sequence with a finite score"):
+            viterbi(*chain)
+        return
+    labels, got = viterbi(*chain)
+    assert got == value
+    assert labels.dtype == np.int32
+    assert tuple(labels) == want
+
+
+@settings(max_examples=100, deadline=None)
+@given(tiny_chains())
+def test_float32_reaches_the_same_value(chain):
+    unary, transition, start, end = (None if a is None else a.astype(np.float32) for a in chain)
+    _, value = best_by_enumeration(*chain)
+    if value == -np.inf:
+        return
+    labels, got = viterbi(unary, transition, start, end)
+    np.testing.assert_allclose(got, value, rtol=1e-6)
+    np.testing.assert_allclose(score(labels, *chain), value, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "n_labels", [1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 41, 63, 64, 65, 100, 150]
+)
+def test_every_padding_and_register_block(n_labels, dtype):
+    rng = np.random.default_rng(n_labels)
+    for length in (1, 2, 3, 17):
+        unary = rng.normal(size=(length, n_labels)).astype(dtype)
+        transition = rng.normal(size=(n_labels, n_labels)).astype(dtype)
+        labels, value = viterbi(unary, transition)
+        want, want_value = numpy_viterbi(unary, transition)
+        assert labels.tolist() == want
+        assert value == pytest.approx(float(want_value), rel=1e-6)
+        # Few different values: many ties, and the same rule for them.
+        unary, transition = np.round(unary), np.round(transition)
+        assert viterbi(unary, transition)[0].tolist() == numpy_viterbi(unary, transition)[0]
+
+
+def test_batch_equals_single_chains():
+    rng = np.random.default_rng(0)
+    lengths = [3, 0, 1, 12, 0, 5]
+    unary = rng.normal(size=(sum(lengths), 6))
+    transition, start, end = (rng.normal(size=s) for s in ((6, 6), 6, 6))
+    labels, values = viterbi(unary, transition, start, end, lengths=lengths)
+    place = 0
+    for length, value in zip(lengths, values, strict=True):
+        one = viterbi(unary[place : place + length], transition, start, end)
+        assert one[0].tolist() == labels[place : place + length].tolist()
+        assert one[1] == value
+        place += length
+    no_labels, no_values = viterbi(np.zeros((0, 6)), transition, lengths=[])
+    assert no_labels.shape == no_values.shape == (0,)
+
+
+def test_an_empty_chain_scores_nothing():
+    labels, value = viterbi(np.zeros((0, 3)), np.zeros((3, 3)), np.ones(3), np.ones(3))
+    assert (labels.tolist(), value) == ([], 0.0)
+
+
+def test_input_of_any_layout_is_read_and_left_alone():
+    rng = np.random.default_rng(0)
+    unary, transition = rng.normal(size=(9, 5)), rng.normal(size=(5, 5))
+    want = viterbi(unary, transition)[0].tolist()
+    for layout in (np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2], np.ndarray.tolist):
+        assert viterbi(layout(unary), layout(transition))[0].tolist() == want
+    copies = unary.copy(), transition.copy()
+    unary.flags.writeable = transition.flags.writeable = False
+    assert viterbi(unary, transition)[0].tolist() == want
+    assert np.array_equal(unary, copies[0])
+    assert np.array_equal(transition, copies[1])
+    assert viterbi(np.array([[1, 2]]), np.array([[True, False], [False, True]]))[1] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[0.0, np.nan]], np.zeros((2, 2))), r"unary\[0, 1\] is nan; scores are finite, or -inf"),
+        (([[0.0, 0.0]], [[0, 0], [np.inf, 0]]), r"transition\[1, 0\] is inf; scores are finite"),
+        (([[0.0, 0.0]], np.zeros((2, 2)), [0, np.nan]), r"start\[1\] is nan"),
+        (([[0.0, 0.0]], np.zeros((2, 2)), [0]), r"start has shape \(1,\), expected \(2,\)"),
+        (([0.0, 0.0], np.zeros((2, 2))), "unary has 1 dimensions, expected 2"),
+        (([[0.0, 0.0]], np.zeros((2, 3))), r"transition has shape \(2, 3\), expected \(2, 2\)"),
+        ((np.zeros((2, 0)), np.zeros((0, 0))), "there is no label to choose"),
+        (([["a"]], [[0.0]]), "unary has dtype <U1, expected real numbers"),
+        (([[1j]], [[0.0]]), "unary has dtype complex128, expected real numbers"),
+    ],
+)
+def test_bad_scores_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        viterbi(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([1, 3], "sum to the 3 rows of unary, got a sum of 4"),
+        ([4, -1], "got a sum of 3 and a minimum of -1"),
+        ([1.5, 1.5], "lengths must be a 1-D sequence of integers"),
+        (3, "lengths must be a 1-D sequence of integers"),
+    ],
+)
+def test_bad_lengths_are_named(lengths, message):
+    with pytest.raises(ValueError, match=message):
+        viterbi(np.zeros((3, 2)), np.zeros((2, 2)), lengths=lengths)
+
+
+def test_forbidden_chain_is_named():
+    forbidden = [[-np.inf, -np.inf], [0.0, 0.0]]
+    with pytest.raises(
+        ValueError, match="chain 2 has no sequence with a finite score: every label"
+    ):
+        viterbi(np.zeros((5, 2)), [[-np.inf] * 2] * 2, lengths=[1, 1, 2, 1])
+    labels, _ = viterbi(np.zeros((2, 2)), forbidden)
+    assert labels.tolist() == [1, 0]
