@@ -1,0 +1,274 @@
+"""Bad input: one sentence that says what was wrong and where; or the right result."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
+
+from structsvm import ChainModel, ChainSVM, StructSVM
+from structsvm.losses import HammingLoss
+
+
+def data(n=4):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(length, 3)) for length in (2, 3, 1, 4)[:n]]
+    return X, [np.arange(len(x)) % 2 for x in X]
+
+
+def replaced(items, i, item):
+    return [*items[:i], item, *items[i + 1 :]]
+
+
+def with_entry(x, value):
+    x = x.copy()
+    x[1, 2] = value
+    return x
+
+
+X, Y = data()
+
+BAD_X = {
+    "fewer features": (np.zeros((3, 2)), r"X\[1\] has 2 features, expected 3 as X\[0\] has"),
+    "one dimension": (
+        np.zeros(3),
+        r"X\[1\] has 1 dimension, expected 2: \(length, n_features\)\. ",
+    ),
+    "three dimensions": (np.zeros((3, 3, 1)), r"X\[1\] has 3 dimensions, expected 2"),
+    "NaN": (with_entry(X[1], np.nan), r"X\[1\]\[1, 2\] is nan; features must be finite"),
+    "inf": (with_entry(X[1], -np.inf), r"X\[1\]\[1, 2\] is -inf; features must be finite"),
+    "sparse NaN": (sp.csr_array(with_entry(X[1], np.nan)), r"X\[1\]\[1, 2\] is nan"),
+    "CSC": (sp.csc_array(X[1]), r"X\[1\] is sparse in CSC format, expected CSR: use .tocsr\(\)"),
+    "COO": (sp.coo_matrix(X[1]), r"X\[1\] is sparse in COO format"),
+    "strings": (np.full((3, 3), "a"), r"X\[1\] has dtype <U1, expected real numbers"),
+    "objects": (np.full((3, 3), None), r"X\[1\] has dtype object, expected real numbers"),
+    "complex": (np.full((3, 3), 1j), r"X\[1\] has dtype complex128, expected real numbers"),
+    "ragged": ([[1.0, 2.0], [3.0]], r"X\[1\] is no rectangular array of numbers"),
+    "a number": (3.0, r"X\[1\] has 0 dimensions, expected 2"),
+    "a string": ("abc", r"X\[1\] has dtype <U3, expected real numbers"),
+    "too short": (np.zeros((2, 3)), r"y\[1\] has 3 labels, but X\[1\] has 2 positions"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_X)
+def test_bad_x(case):
+    item, message = BAD_X[case]
+    bad = replaced(X, 1, item)
+    fitted = ChainSVM().fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        ChainSVM().fit(bad, Y)
+    with pytest.raises(ValueError, match=message.split(" as X")[0]):
+        fitted.score(bad, Y)
+    if case != "too short":
+        for method in (fitted.predict, fitted.decision_function):
+            with pytest.raises(ValueError, match=message.split(" as X")[0]):
+                method(bad)
+
+
+BAD_Y = {
+    "floats": (np.zeros(3), r"y\[1\] has dtype float64; labels must be integers or strings"),
+    "mixed": ([0, "a", 1], r"y\[1\] holds 'a'; labels must be all integers or all strings"),
+    "booleans": ([True, False, True], r"y\[1\] holds True; labels must be all integers or all str"),
+    "None": ([0, None, 1], r"y\[1\] holds None; labels must be all integers or all strings"),
+    "strings in one": (["a", "b", "a"], r"y\[1\] holds strings, but earlier sequences hold integ"),
+    "two dimensions": (np.zeros((3, 1), int), r"y\[1\] has 2 dimensions, expected 1"),
+    "a string": ("aba", r"y\[1\] is 'aba'; expected a sequence with one label for each position"),
+    "a number": (1, r"y\[1\] is 1; expected a sequence with one label for each position"),
+    "too long": ([0, 1, 0, 1], r"y\[1\] has 4 labels, but X\[1\] has 3 positions"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_Y)
+def test_bad_y(case):
+    item, message = BAD_Y[case]
+    with pytest.raises(ValueError, match=message):
+        ChainSVM().fit(X, replaced(Y, 1, item))
+    with pytest.raises(ValueError, match=message):
+        ChainSVM().fit(X, Y).loss_augmented_predict(X, replaced(Y, 1, item))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ([], [], "X and y are empty: there is nothing to learn from"),
+        (X, Y[:3], "X has 4 examples but y has 3"),
+        ("abc", Y, "X is a str; expected a list with one item for each example"),
+        (X, None, "y is a NoneType; expected a list with one item for each example"),
+        ((x for x in X), Y, "X is a generator; expected a list with one item for each example"),
+        (sp.csr_array((4, 3)), Y, "X is a csr_array; expected a list with one item for each exa"),
+        (np.zeros((4, 3)), Y, r"X\[0\] has 1 dimension, expected 2: .* for one sequence x pass \["),
+        ([np.zeros((0, 3))], [[]], "all sequences in X are empty: there is nothing to learn from"),
+    ],
+)
+def test_bad_collections(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        ChainSVM().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"C": 0}, "C=0: expected a finite number > 0"),
+        ({"C": -1.0}, "C=-1.0: expected a finite number > 0"),
+        ({"C": np.nan}, "C=nan: expected a finite number > 0"),
+        ({"C": np.inf}, "C=inf: expected a finite number > 0"),
+        ({"C": "1"}, "C='1': expected a number > 0"),
+        ({"C": True}, "C=True: expected a number > 0"),
+        ({"tol": 0}, "tol=0: expected a finite number > 0"),
+        ({"max_iter": 0}, "max_iter=0: expected a finite number > 0"),
+        ({"max_iter": 1.5}, "max_iter=1.5: expected an integer > 0"),
+        ({"solver": "newton"}, "unknown solver 'newton': expected one of 'bcfw', or a solver obj"),
+        ({"solver": 3}, "unknown solver 3: expected one of 'bcfw', or a solver object"),
+        ({"loss": "zero_one"}, "unknown loss 'zero_one': expected one of 'hamming', 'normalized"),
+        ({"loss": HammingLoss(cost=np.zeros((3, 3)))}, r"cost has shape \(3, 3\), expected \(2, 2"),
+        ({"random_state": "x"}, "'x' cannot be used to seed"),
+        ({"callbacks": [3]}, r"callbacks\[0\] is 3; expected a callable"),
+    ],
+)
+def test_bad_parameters(params, message):
+    with pytest.raises(ValueError, match=message):
+        ChainSVM(**params).fit(X, Y)
+
+
+def test_a_model_must_be_a_model():
+    for model in (3, ChainModel, None):
+        with pytest.raises(ValueError, match="expected an instance of a StructuredModel subclass"):
+            StructSVM(model).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"sample_weight": [1, 1]}, r"sample_weight has shape \(2,\), expected \(4,\)"),
+        ({"sample_weight": [1, -1, 1, 1]}, r"sample_weight\[1\] is -1.0, expected a finite numbe"),
+        ({"sample_weight": [1, 1, np.nan, 1]}, r"sample_weight\[2\] is nan, expected a finite nu"),
+        ({"sample_weight": [0, 0, 0, 0]}, "sample_weight is zero everywhere: there is nothing to"),
+        ({"position_weight": [[1, 1]]}, "position_weight has 1 items for 4 sequences"),
+        (
+            {"position_weight": [[1, 1], [1], [1], [1] * 4]},
+            r"position_weight\[1\] has shape \(1,\), expected \(3,\) as y\[1\] has",
+        ),
+        (
+            {"position_weight": [[1, -2], [1] * 3, [1], [1] * 4]},
+            r"position_weight\[0\]\[1\] is -2.0, expected a finite number >= 0",
+        ),
+    ],
+)
+def test_bad_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        ChainSVM().fit(X, Y, **weights)
+
+
+def test_not_fitted():
+    svm = ChainSVM()
+    for method in (svm.predict, svm.decision_function):
+        with pytest.raises(NotFittedError, match="This ChainSVM instance is not fitted yet"):
+            method(X)
+    for method in (svm.score, svm.loss_augmented_predict):
+        with pytest.raises(NotFittedError, match="This ChainSVM instance is not fitted yet"):
+            method(X, Y)
+    for name in ("classes_", "state_coef_", "transition_coef_", "intercept_", "n_features_in_"):
+        assert not hasattr(svm, name)
+    with pytest.raises(NotFittedError):
+        svm.save("nowhere")
+
+
+def test_another_number_of_features_at_prediction():
+    svm = ChainSVM().fit(X, Y)
+    for method in (svm.predict, svm.decision_function):
+        with pytest.raises(ValueError, match=r"X\[0\] has 2 features, expected 3"):
+            method([np.zeros((2, 2))])
+    with pytest.raises(ValueError, match="X is a int; expected a list"):
+        svm.predict(3)
+
+
+def test_empty_sequences_are_fine():
+    X_gaps, y_gaps = [np.zeros((0, 3)), *X, []], [[], *Y, []]
+    svm = ChainSVM(random_state=0).fit(X_gaps, y_gaps)
+    first, *_, last = svm.predict(X_gaps)
+    assert first.shape == last.shape == (0,)
+    assert first.dtype == svm.classes_.dtype
+    assert svm.decision_function(X_gaps)[0] == 0.0
+    assert svm.score(X_gaps, y_gaps) == svm.score(X, Y)
+    assert svm.predict([]) == []
+    assert svm.decision_function([]).shape == (0,)
+    with pytest.raises(ValueError, match="there is no position to score"):
+        svm.score([[]], [[]])
+
+
+@pytest.mark.parametrize("stranger", [7, "seven"])
+def test_a_label_never_seen_counts_as_wrong(stranger):
+    svm = ChainSVM().fit(X, Y)
+    strange = [[stranger] * len(labels) for labels in Y]
+    assert svm.score(X, strange) == 0.0
+    with pytest.raises(
+        ValueError, match=f"label {stranger!r} was not in the y that fit saw; the kn"
+    ):
+        svm.loss_augmented_predict(X, strange)
+
+
+def test_one_class_and_no_features_are_solved():
+    one = ChainSVM().fit(X, [np.zeros_like(labels) for labels in Y])
+    assert one.dual_gap_ == 0.0
+    assert not one.predict(X)[0].any()
+    none = ChainSVM(random_state=0).fit([x[:, :0] for x in X], Y)
+    assert none.dual_gap_ <= none.tol
+    message = "0 features and 2 labels make 0 weights, expected 1 to"
+    with pytest.raises(ValueError, match=message):
+        ChainSVM(fit_intercept=False, transitions=False, boundary=False).fit(
+            [x[:, :0] for x in X], Y
+        )
+
+
+def test_arrays_of_any_layout_are_read_and_left_alone(tmp_path):
+    want = ChainSVM(random_state=0).fit(X, Y).coef_
+
+    def frozen(x):
+        x = x.copy()
+        x.flags.writeable = False
+        return x
+
+    def mapped(x):
+        path = tmp_path / f"{id(x)}.npy"
+        np.save(path, x)
+        return np.load(path, mmap_mode="r")
+
+    def wide_indices(x):
+        x = sp.csr_array(x)
+        x.indices, x.indptr = x.indices.astype(np.int64), x.indptr.astype(np.int64)
+        return x
+
+    def doubled_and_unsorted(x):
+        half = sp.csr_array(x / 2)
+        rows = [slice(a, b) for a, b in itertools.pairwise(half.indptr)]
+        indices = np.concatenate([np.tile(half.indices[row], 2)[::-1] for row in rows])
+        values = np.concatenate([np.tile(half.data[row], 2)[::-1] for row in rows])
+        return sp.csr_array((values, indices, 2 * half.indptr), shape=x.shape)
+
+    for layout in (
+        frozen,
+        mapped,
+        np.asfortranarray,
+        lambda x: np.repeat(x, 2, axis=0)[::2],
+        wide_indices,
+        doubled_and_unsorted,
+        lambda x: np.ma.masked_array(x),
+    ):
+        items = [layout(x) for x in X]
+        copies = [item.copy() for item in items]
+        assert np.allclose(ChainSVM(random_state=0).fit(items, Y).coef_, want, rtol=1e-12)
+        for item, copy in zip(items, copies, strict=True):
+            assert (abs(item - copy)).sum() == 0
+    labels = [np.array(row, dtype=np.uint8) for row in Y]
+    for row in labels:
+        row.flags.writeable = False
+    assert np.array_equal(ChainSVM(random_state=0).fit(X, labels).coef_, want)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e150, 1e300])
+def test_extreme_features_give_finite_weights(scale):
+    svm = ChainSVM(max_iter=20).fit([scale * x for x in X], Y)
+    assert np.isfinite(svm.coef_).all()
+    assert 0 <= svm.dual_gap_ <= 1
