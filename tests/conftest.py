@@ -5,6 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# A run that decides about a change draws the same examples every time; others explore.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 HOW_TO_GET_DATA = (
     "needs the real data: set STRUCTSVM_DATA to a folder with letters.npz "

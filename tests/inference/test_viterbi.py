@@ -46,8 +46,11 @@ def test_float32_reaches_the_same_value(chain):
     if value == -np.inf:
         return
     labels, got = viterbi(unary, transition, start, end)
-    np.testing.assert_allclose(got, value, rtol=1e-6)
-    np.testing.assert_allclose(score(labels, *chain), value, rtol=1e-6)
+    # Large scores may cancel: rounding is relative to what was added up.
+    finite = [a[np.isfinite(a)] for a in chain if a is not None]
+    rounding = 1e-6 * (1 + sum(np.abs(a).sum() for a in finite))
+    assert abs(got - value) <= rounding
+    assert abs(score(labels, *chain) - value) <= rounding
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
