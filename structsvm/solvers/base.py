@@ -57,6 +57,10 @@ class History:
     def append(self, progress: Progress) -> None:
         self._rows.append(tuple(getattr(progress, name) for name in _RECORDED))
 
+    def replace_last(self, progress: Progress) -> None:
+        self._rows.pop()
+        self.append(progress)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         columns = np.array(self._rows, dtype=np.float64).reshape(-1, len(_RECORDED)).T
         history: dict[str, NDArray[Any]] = dict(zip(_RECORDED, columns, strict=True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import time
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
-from structsvm.solvers.base import Callback, History, Progress, SolverResult, regularization
+from structsvm.solvers.base import Callback, SolverResult, regularization
+from structsvm.solvers.run import Run, dual_value
 
 __all__ = ["BCFW"]
 
-# The estimate of a pass is older than its end: by then the gap is about this much of it.
-_ESTIMATE_TO_GAP = 0.6
 # In cached passes, blocks below this share of the mean gap wait; all are visited every 4th pass.
 _SKIP_SHARE = 0.5
 _FULL_CACHED_PASS_EVERY = 4
@@ -142,7 +140,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         if state is None or state.problem is not problem or state.options != self._block_options():
             state = self._make_blocks(problem)
-        run = _Run(self, state, regularization(C, problem.n_examples), tol, random_state)
+        run = _BlockRun(self, state, regularization(C, problem.n_examples), tol, random_state)
         return run.to_the_end(max_iter, callback)
 
     def _block_options(self) -> dict[str, Any]:
@@ -172,8 +170,8 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"acceleration={self.acceleration!r} of BCFW: expected a number >= 0")
 
 
-class _Run:
-    """One call of solve: the proximal centre, the best values and the schedule of certificates."""
+class _BlockRun(Run):
+    """The rounds of the block solver, and its proximal term."""
 
     def __init__(
         self,
@@ -183,76 +181,37 @@ class _Run:
         tol: float,
         random_state: np.random.RandomState,
     ) -> None:
+        super().__init__(blocks.problem, lam, tol)
         self.options = options
         self.blocks = blocks
-        self.n = blocks.problem.n_examples
-        self.lam = lam
-        self.tol = tol
         self.random = random_state
         self.kappa = 0.0
         self.kappa_scale = float(options.acceleration)
-        self.previous: NDArray[np.float64] | None = None
         self.kappa_scale_limit = math.inf
         self.stalled = 0
         self.watched_rounds, self.watched_estimate = 0, 1.0
-        self.best_weights: NDArray[np.float64] | None = None
-        self.best_primal = math.inf
-        self.best_dual = -math.inf
-        self.estimate = 1.0
-        self.next_level = 0.1
-        self.started = time.perf_counter()
-        self.calls_before = blocks.n_oracle_calls
-        self.overruled_before = blocks.n_overruled
-        self.history = History()
+        self.combination = np.zeros(0)
+        self.previous: NDArray[np.float64] | None = None
 
-    # ---- the loop
+    # ---- rounds
 
-    def to_the_end(self, max_iter: int, callback: Callback | None) -> SolverResult:
-        n_iter = 0
-        status = "max_iter"
-        try:
-            combination = self._enter()
-            while n_iter < max_iter:
-                if n_iter:
-                    self._accelerate(combination)
-                self._round(first=n_iter == 0)
-                n_iter += 1
-                combination = self._measure()
-                due = _ESTIMATE_TO_GAP * self.estimate <= max(self.next_level, self.tol)
-                if due or n_iter == max_iter:
-                    self._certify()
-                progress = self._progress(n_iter)
-                self.history.append(progress)
-                stop = callback is not None and bool(callback(progress))
-                if self.gap <= self.tol:
-                    status = "converged"
-                    break
-                if stop:
-                    status = "stopped"
-                    if not due:
-                        self._certify()
-                    break
-        except KeyboardInterrupt:
-            status = "interrupted"
-        return self._result(n_iter, status)
-
-    def _enter(self) -> NDArray[np.float64]:
+    def enter(self) -> None:
         """Start from the dual point the blocks hold, which is feasible for every lambda."""
-        z, loss = self.blocks.combination()
+        self.combination, loss = self.blocks.combination()
         self.blocks.regularization = self.lam
-        self.blocks.move_to(z / self.lam)
-        self.best_dual = max(self.best_dual, self._dual_value(z, loss))
-        return z
+        self.blocks.move_to(self.combination / self.lam)
+        self.measured(dual_value(self.combination, loss, self.lam), math.inf)
 
-    def _round(self, first: bool) -> None:
-        blocks = self.blocks
-        blocks.exact_pass(self._exact_order(first))
+    def round(self, first: bool) -> None:
+        if not first and self.kappa_scale > 0.0:
+            self._accelerate()
+        self.blocks.exact_pass(self._exact_order(first))
         skip_below = 0.0
         for k in range(self._n_cached_passes()):
             if k % _FULL_CACHED_PASS_EVERY == 0:
                 skip_below = 0.0
-            gap = blocks.cached_pass(self._permutation(), skip_below)
-            skip_below = _SKIP_SHARE * gap
+            skip_below = _SKIP_SHARE * self.blocks.cached_pass(self._permutation(), skip_below)
+        self._measure()
 
     def _permutation(self) -> NDArray[np.int32]:
         return self.random.permutation(self.n).astype(np.int32)
@@ -271,57 +230,40 @@ class _Run:
     def _n_cached_passes(self) -> int:
         if self.options.cached_passes != "auto":
             return int(self.options.cached_passes)
-        cached_work = max(self.blocks.n_entries / max(self.n, 1), 1.0)
-        ratio = self.blocks.problem.oracle_work / cached_work
-        return int(min(max(round(5.0 * math.sqrt(ratio)), 2), 30))
+        cached_work = max(self.blocks.n_entries / self.n, 1.0)
+        return int(np.clip(round(5.0 * math.sqrt(self.problem.oracle_work / cached_work)), 2, 30))
 
-    # ---- values
-
-    def _dual_value(self, z: NDArray[np.float64], loss: float) -> float:
-        """Dual objective of the point s * alpha, the best multiple of the current dual point."""
-        sqnorm = float(z @ z)
-        scale = 1.0 if sqnorm <= self.lam * loss else self.lam * loss / sqnorm
-        return scale * loss - scale**2 * sqnorm / (2 * self.lam)
-
-    def _measure(self) -> NDArray[np.float64]:
+    def _measure(self) -> None:
         """Dual value, exactly; primal value, estimated from the hinges that visits met."""
-        z, loss = self.blocks.combination()
-        dual = self._dual_value(z, loss)
-        self.stalled = 0 if dual > self.best_dual else self.stalled + 1
-        self.best_dual = max(self.best_dual, dual)
+        self.combination, loss = self.blocks.combination()
         w = self.blocks.weights
-        primal = self.lam / 2 * float(w @ w) + float(self.blocks.hinges.sum()) / max(self.n, 1)
-        self.estimate = self._relative_gap(primal)
-        return z
+        primal = self.lam / 2 * float(w @ w) + float(self.blocks.hinges.mean())
+        improved = self.measured(dual_value(self.combination, loss, self.lam), primal)
+        self.stalled = 0 if improved else self.stalled + 1
 
-    def _relative_gap(self, primal: float) -> float:
-        if not math.isfinite(primal):
-            return 1.0
-        return max(primal - self.best_dual, 0.0) / primal if primal > 0 else 0.0
-
-    @property
-    def gap(self) -> float:
-        return self._relative_gap(self.best_primal)
-
-    def _certify(self) -> None:
-        """The primal value at fixed weights; lowers the next level to certify at."""
+    def candidates(self) -> list[NDArray[np.float64]]:
         points = [np.array(self.blocks.weights)]
-        if self.options.averaging:
-            points.append(self.blocks.average())
-        for weights in points:
-            primal = self.lam / 2 * float(weights @ weights) + self.blocks.evaluate(weights)
-            if primal < self.best_primal:
-                self.best_primal = primal
-                self.best_weights = weights
-        while self.next_level > self.tol and self.gap <= self.next_level:
-            self.next_level /= 10
+        return [*points, self.blocks.average()] if self.options.averaging else points
+
+    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
+        return self.blocks.evaluate(weights)
+
+    def counters(self) -> dict[str, Any]:
+        return {
+            "n_oracle_calls": self.blocks.n_oracle_calls,
+            "n_overruled": self.blocks.n_overruled,
+            "n_planes": self.blocks.n_planes,
+            "solver_bytes": self.blocks.nbytes,
+            "weights": self.blocks.weights,
+        }
+
+    def state(self) -> DualBlocks:
+        return self.blocks
 
     # ---- acceleration
 
-    def _accelerate(self, z: NDArray[np.float64]) -> None:
-        """Choose the proximal weight and move its centre; z is the dual combination now."""
-        if self.kappa_scale == 0.0:
-            return
+    def _accelerate(self) -> None:
+        """Choose the proximal weight and move the proximal centre."""
         momentum = self._adapt_kappa_scale() and self.kappa > 0.0
         _, sqnorm, loss = self.blocks.support()
         kappa = self.kappa_scale * math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss else 0.0
@@ -334,7 +276,7 @@ class _Run:
             root = math.sqrt(self.lam / (self.lam + self.kappa))
             centre = w + (1 - root) / (1 + root) * (w - self.previous)
         self.previous = w
-        self.blocks.move_to((self.kappa * centre + z) / (self.lam + self.kappa))
+        self.blocks.move_to((self.kappa * centre + self.combination) / (self.lam + self.kappa))
 
     def _adapt_kappa_scale(self) -> bool:
         """Double or halve the proximal weight; False where the momentum is to be dropped."""
@@ -352,36 +294,3 @@ class _Run:
                 self.kappa_scale *= 2
             self.watched_rounds, self.watched_estimate = 0, self.estimate
         return True
-
-    # ---- reports
-
-    def _progress(self, n_iter: int) -> Progress:
-        view = self.blocks.weights.view()
-        view.flags.writeable = False
-        return Progress(
-            n_iter=n_iter,
-            objective=self.best_primal / self.lam,
-            dual_objective=self.best_dual / self.lam,
-            gap=self.gap,
-            gap_estimate=self.estimate,
-            n_oracle_calls=self.blocks.n_oracle_calls - self.calls_before,
-            seconds=time.perf_counter() - self.started,
-            n_planes=self.blocks.n_planes,
-            solver_bytes=self.blocks.nbytes,
-            weights=view,
-        )
-
-    def _result(self, n_iter: int, status: str) -> SolverResult:
-        weights = self.best_weights
-        return SolverResult(
-            weights=np.array(self.blocks.weights if weights is None else weights),
-            objective=self.best_primal / self.lam,
-            dual_objective=self.best_dual / self.lam,
-            gap=self.gap,
-            n_iter=n_iter,
-            n_oracle_calls=self.blocks.n_oracle_calls - self.calls_before,
-            n_overruled=self.blocks.n_overruled - self.overruled_before,
-            status=status,
-            history=self.history.arrays(),
-            state=self.blocks,
-        )
