@@ -35,9 +35,10 @@ def _known_classes() -> dict[str, type]:
     from structsvm.estimators import ChainSVM, StructSVM
     from structsvm.losses import HammingLoss
     from structsvm.models import ChainModel
-    from structsvm.solvers import BCFW
+    from structsvm.solvers import BCFW, Subgradient
 
-    return {c.__name__: c for c in (ChainSVM, StructSVM, ChainModel, HammingLoss, BCFW)}
+    known = (ChainSVM, StructSVM, ChainModel, HammingLoss, BCFW, Subgradient)
+    return {c.__name__: c for c in known}
 
 
 # ---- writing

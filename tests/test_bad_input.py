@@ -118,8 +118,11 @@ def test_bad_collections(X, y, message):
         ({"tol": 0}, "tol=0: expected a finite number > 0"),
         ({"max_iter": 0}, "max_iter=0: expected a finite number > 0"),
         ({"max_iter": 1.5}, "max_iter=1.5: expected an integer > 0"),
-        ({"solver": "newton"}, "unknown solver 'newton': expected one of 'bcfw', or a solver obj"),
-        ({"solver": 3}, "unknown solver 3: expected one of 'bcfw', or a solver object"),
+        (
+            {"solver": "newton"},
+            "unknown solver 'newton': expected one of 'bcfw', 'subgradient', or",
+        ),
+        ({"solver": 3}, "unknown solver 3: expected one of 'bcfw', 'subgradient', or a "),
         ({"loss": "zero_one"}, "unknown loss 'zero_one': expected one of 'hamming', 'normalized"),
         ({"loss": HammingLoss(cost=np.zeros((3, 3)))}, r"cost has shape \(3, 3\), expected \(2, 2"),
         ({"random_state": "x"}, "'x' cannot be used to seed"),

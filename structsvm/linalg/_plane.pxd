@@ -40,6 +40,7 @@ cdef int plane_reserve(Plane* plane, Py_ssize_t capacity) except -1 nogil
 cdef void plane_free(Plane* plane) noexcept nogil
 cdef double plane_dot(const Plane* plane, const double* dense) noexcept nogil
 cdef double plane_value(const Plane* plane, const Weights* w) noexcept nogil
+cdef double plane_size(const Plane* plane, const Weights* w) noexcept nogil
 cdef double plane_sqnorm(const Plane* plane) noexcept nogil
 cdef bint plane_is_finite(const Plane* plane) noexcept nogil
 cdef void plane_axpy(double factor, const Plane* plane, double* dense) noexcept nogil

@@ -6,6 +6,7 @@ than it needs to; in return there is one representation and one set of loops.
 
 import numpy as np
 
+from libc.math cimport fabs
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
@@ -78,6 +79,15 @@ cdef double plane_dot(const Plane* plane, const double* dense) noexcept nogil:
 cdef double plane_value(const Plane* plane, const Weights* w) noexcept nogil:
     """loss - <w, delta>: the plane's height at w."""
     return plane.loss - w.scale * plane_dot(plane, w.data)
+
+
+cdef double plane_size(const Plane* plane, const Weights* w) noexcept nogil:
+    """|loss| + sum |w_e delta_e|: what the rounding of the plane's height is relative to."""
+    cdef double total = 0.0
+    cdef Py_ssize_t e
+    for e in range(plane.nnz):
+        total += fabs(plane.values[e] * w.data[plane.indices[e]])
+    return fabs(plane.loss) + fabs(w.scale) * total
 
 
 cdef double plane_sqnorm(const Plane* plane) noexcept nogil:

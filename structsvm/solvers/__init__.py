@@ -2,10 +2,11 @@
 
 from structsvm.solvers.base import Progress, Solver, SolverResult
 from structsvm.solvers.bcfw import BCFW
+from structsvm.solvers.subgradient import Subgradient
 
-__all__ = ["BCFW", "Progress", "Solver", "SolverResult", "make_solver"]
+__all__ = ["BCFW", "Progress", "Solver", "SolverResult", "Subgradient", "make_solver"]
 
-_BY_NAME = {"bcfw": BCFW}
+_BY_NAME: dict[str, type] = {"bcfw": BCFW, "subgradient": Subgradient}
 
 
 def make_solver(solver: str | Solver) -> Solver:
@@ -17,7 +18,8 @@ def make_solver(solver: str | Solver) -> Solver:
         If the name is unknown or the object has no ``solve``.
     """
     if isinstance(solver, str) and solver in _BY_NAME:
-        return _BY_NAME[solver]()
+        made: Solver = _BY_NAME[solver]()
+        return made
     if not isinstance(solver, (str, type)) and hasattr(solver, "solve"):
         return solver
     names = ", ".join(repr(name) for name in _BY_NAME)

@@ -71,7 +71,9 @@ class ReferenceBlocks:
         known, height = best.height(w), plane.height(w)
         magnitude = abs(plane.loss) + abs(plane.loss - height)
         magnitude += abs(best.loss) + abs(best.loss - known)
-        if height < known - WORSE_HEIGHT * magnitude:
+        if height < known - WORSE_HEIGHT * sum(
+            abs(p.loss) + np.abs(w * p.delta).sum() for p in (plane, best)
+        ):
             self.n_overruled += 1
         if height > known + SAME_HEIGHT * magnitude:
             if self.frank_wolfe and not block:

@@ -247,6 +247,15 @@ def test_wrong_oracle_is_overruled_and_reported(points):
     assert not svm.certified_
 
 
+def test_rounding_is_not_taken_for_a_wrong_oracle(words):
+    # Positions without loss make planes whose heights are differences of equal numbers.
+    X, y = words
+    weight = [np.arange(len(labels)) % 2 for labels in y]
+    svm = ChainSVM(transitions=False, boundary=False, tol=1e-6, max_iter=5000)
+    for seed in range(60):
+        assert svm.set_params(random_state=seed).fit(X, y, position_weight=weight).certified_
+
+
 def test_declared_inexact_oracle_is_not_reported_but_not_certified(points):
     X, y = points
 

@@ -1,0 +1,177 @@
+"""Stochastic subgradient steps: the weights as a scaled sum of the planes met.
+
+Design: with steps 1 / (lambda t) the iterate is an average, w = 1 / (lambda N) sum of the N planes
+met so far. So only the sum is stored; shrinking is a new scale, a step costs O(nnz), and the same
+factors divided among the examples are a dual point. After whole passes in permuted order every
+example has met equally many planes, which makes that point feasible.
+"""
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport sqrt
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
+from structsvm.linalg._plane cimport plane_axpy, plane_dot, plane_sqnorm, plane_value, weights_of
+from structsvm.problems._problem cimport Problem
+
+from structsvm.linalg._plane import padded_vector
+
+# Projections that have shrunk the weights this much call for `fold`: the sum would else grow out of
+# all proportion to what the weights are made of now.
+cdef double MOST_SHRINKING = 1e-3
+
+cdef enum:
+    STEPS_PER_SIGNAL_CHECK = 64
+    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
+
+
+cdef class PlaneSum:
+    """Weights ``scale * total``, where total is a sum of planes.
+
+    Parameters
+    ----------
+    problem : Problem
+    averaging : {"none", "uniform", "weighted"}
+        Keep the average of all iterates: with equal weights, or with weight t for the t-th.
+    """
+    cdef readonly Problem problem
+    cdef readonly str averaging
+    cdef readonly object total            # ndarray: sum of planes, each times its factor
+    cdef readonly object lag              # ndarray or None: see average()
+    cdef readonly double scale
+    cdef readonly double total_loss       # sum of the planes' losses, times the same factors
+    cdef readonly double hinge            # mean hinge met in the last pass
+    cdef readonly Py_ssize_t n_met        # planes in the sum
+    cdef readonly Py_ssize_t n_steps
+    cdef readonly Py_ssize_t n_oracle_calls
+    cdef double total_sqnorm              # |total|^2, kept in step
+    cdef double greatest_loss             # of any plane met
+    cdef double shrinking                 # product of the projections since the last fold
+    cdef double weight_sum                # sum of the averaging weights
+    cdef double scale_sum                 # sum of averaging weight * scale since the last fold
+    cdef bint weighted
+    cdef double[::1] _total, _lag
+    cdef object settled                   # sum of averaging weight * iterate up to the last fold
+
+    def __init__(self, Problem problem, str averaging):
+        self.problem = problem
+        self.averaging = averaging
+        self.weighted = averaging == "weighted"
+        self.total = padded_vector(problem.n_weights)
+        self._total = self.total
+        self.lag = np.zeros(problem.n_weights) if averaging != "none" else None
+        self._lag = self.lag
+        self.settled = np.zeros(problem.n_weights) if averaging != "none" else None
+        self.scale = self.shrinking = 1.0
+        problem.reserve(1)
+
+    def exact_pass(
+        self, const index_t[::1] order, double lam, Py_ssize_t batch_size, bint project
+    ):
+        """A step for every `batch_size` examples of `order`; see `step`."""
+        cdef Py_ssize_t k, count, start = 0, n = order.shape[0]
+        cdef PlaneBatch batch = PlaneBatch(batch_size)
+        cdef Weights w = weights_of(self.total)
+        cdef double height, hinge_sum = 0.0
+        with nogil:
+            while start < n:
+                if start // batch_size % STEPS_PER_SIGNAL_CHECK == 0:
+                    with gil:
+                        PyErr_CheckSignals()
+                count = min(batch_size, n - start)
+                w.scale = self.scale
+                for k in range(count):
+                    self.problem.plane(order[start + k], &w, 0, &batch.planes[k])
+                    height = plane_value(&batch.planes[k], &w)
+                    if height > 0.0:
+                        hinge_sum += height
+                self.n_oracle_calls += count
+                self.step(batch.planes, count, lam, project)
+                start += count
+                if self.shrinking < MOST_SHRINKING:
+                    with gil:
+                        self.fold()
+        self.hinge = hinge_sum / max(n, 1)
+
+    cdef void step(
+        self, const Plane* planes, Py_ssize_t count, double lam, bint project
+    ) noexcept nogil:
+        """w <- (1 - count / N) w + sum of the planes / (lambda N), N = planes met by now.
+
+        With `project`, then back to |w| <= sqrt(greatest loss met / lambda): as the hinges at the
+        optimum are >= 0, lambda |w|^2 is at most the mean loss of the planes that make it up.
+        """
+        cdef Py_ssize_t k
+        cdef double factor, radius, length, weight
+        self.n_met += count
+        self.n_steps += 1
+        if self.n_met == count:
+            self.scale = 1.0 / (lam * self.n_met)
+        else:
+            self.scale *= (<double> (self.n_met - count)) / self.n_met
+        factor = 1.0 / (lam * self.n_met * self.scale)
+        for k in range(count):
+            self.total_sqnorm += factor * (
+                2.0 * plane_dot(&planes[k], &self._total[0]) + factor * plane_sqnorm(&planes[k])
+            )
+            plane_axpy(factor, &planes[k], &self._total[0])
+            self.total_loss += factor * planes[k].loss
+            self.greatest_loss = max(self.greatest_loss, planes[k].loss)
+            if self._lag is not None:
+                plane_axpy(factor * self.scale_sum, &planes[k], &self._lag[0])
+        if project:
+            radius = sqrt(self.greatest_loss / lam)
+            length = self.scale * sqrt(max(self.total_sqnorm, 0.0))
+            if length > radius:
+                self.scale *= radius / length
+                self.shrinking *= radius / length
+        if self._lag is not None:
+            weight = <double> self.n_steps if self.weighted else 1.0
+            self.weight_sum += weight
+            self.scale_sum += weight * self.scale
+
+    cdef fold(self):
+        """Multiply the scale into the sum and settle the average so far, O(n_weights)."""
+        if self.lag is not None:
+            self.settled += self.scale_sum * self.total - self.lag
+            self.lag[:] = 0.0
+            self.scale_sum = 0.0
+        self.total *= self.scale
+        self.total_sqnorm = self.total @ self.total
+        self.total_loss *= self.scale
+        self.scale = self.shrinking = 1.0
+
+    def evaluate(self, weights):
+        """Mean hinge at fixed weights, on all threads reserved."""
+        cdef Py_ssize_t start, k, count, n = self.problem.n_examples
+        cdef Py_ssize_t size = EXAMPLES_AT_ONCE * max(self.problem.n_threads, 1)
+        cdef PlaneBatch batch = PlaneBatch(size)
+        cdef index_t[::1] examples = np.arange(n, dtype=np.int32)
+        cdef double hinge_sum = 0.0
+        point = padded_vector(self.problem.n_weights)
+        point[:] = weights
+        cdef Weights w = weights_of(point)
+        for start in range(0, n, size):
+            count = min(size, n - start)
+            PyErr_CheckSignals()
+            self.problem.plane_many(examples[start:start + count], &w, batch)
+            for k in range(count):
+                hinge_sum += max(plane_value(&batch.planes[k], &w), 0.0)
+            self.n_oracle_calls += count
+        return hinge_sum / max(n, 1)
+
+    def weights(self):
+        return self.scale * self.total
+
+    def average(self):
+        """The average of all iterates, kept lazily.
+
+        A plane that entered with factor c at step t is in all later iterates, so their weighted sum
+        is ``R total - lag``, R being the sum of weight * scale over all steps and ``lag`` the sum
+        of c * (R before t) * plane; what came before the last fold is settled.
+        """
+        if self.weight_sum == 0.0:
+            return self.weights()
+        return (self.settled + self.scale_sum * self.total - self.lag) / self.weight_sum
