@@ -44,7 +44,7 @@ class StructSVM(BaseEstimator):  # type: ignore[misc]
         What the outputs are. Cloned, never changed, by `fit`.
     C : float, default=1.0
         Weight of the hinges against the norm.
-    solver : {"bcfw", "subgradient"} or solver object, default="bcfw"
+    solver : {"bcfw", "cutting_plane", "subgradient"} or solver object, default="bcfw"
         A name for the solver of that kind with its defaults; see `structsvm.solvers`.
     tol : float, default=1e-3
         Stop when (P - D) / P, for the best primal objective P and the best dual objective D found,

@@ -35,9 +35,10 @@ def _known_classes() -> dict[str, type]:
     from structsvm.estimators import ChainSVM, StructSVM
     from structsvm.losses import HammingLoss
     from structsvm.models import ChainModel
-    from structsvm.solvers import BCFW, Subgradient
+    from structsvm.solvers import BCFW, CuttingPlane, Subgradient
 
-    known = (ChainSVM, StructSVM, ChainModel, HammingLoss, BCFW, Subgradient)
+    known: tuple[type, ...] = (ChainSVM, StructSVM, ChainModel, HammingLoss)
+    known += (BCFW, CuttingPlane, Subgradient)
     return {c.__name__: c for c in known}
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 
 from structsvm.losses import HammingLoss, make_loss
@@ -28,6 +30,40 @@ def test_position_scale_is_one_over_length():
     assert HammingLoss().position_scale(lengths).tolist() == [1.0, 1.0, 1.0]
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 8), st.booleans())
+def test_value_is_the_scaled_sum_of_costs(seed, n_classes, length, normalize):
+    rng = np.random.default_rng(seed)
+    cost = rng.integers(0, 5, size=(n_classes, n_classes))
+    np.fill_diagonal(cost, 0)
+    loss = HammingLoss(normalize=normalize, cost=cost)
+    y, y_hat = rng.integers(n_classes, size=(2, length))
+    matrix = loss.cost_matrix(n_classes)
+    scale = loss.position_scale(np.array([length]))
+    want = sum(f * cost[a, b] for f, a, b in zip(scale, y, y_hat, strict=True))
+    assert loss.value(y, y_hat, matrix) == pytest.approx(want, abs=1e-12)
+    assert loss.value(y, y, matrix) == 0.0
+
+
+def test_cost_matrix_is_a_float_copy():
+    cost = np.array([[0, 2], [1, 0]])
+    loss = HammingLoss(cost=cost)
+    matrix = loss.cost_matrix(2)
+    matrix[:] = 7
+    assert matrix.dtype == np.float64
+    assert cost.tolist() == [[0, 2], [1, 0]]
+    assert loss.cost_matrix(2).tolist() == [[0.0, 2.0], [1.0, 0.0]]
+    assert HammingLoss().cost_matrix(1).tolist() == [[0.0]]
+    assert HammingLoss().cost_matrix(3).tolist() == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+
+
+def test_arguments_are_kept_as_given():
+    cost = [[0, 1], [1, 0]]
+    loss = HammingLoss(True, cost)
+    assert loss.get_params() == {"normalize": True, "cost": cost}
+    assert loss.cost is cost
+
+
 @pytest.mark.parametrize(
     ("cost", "message"),
     [
@@ -36,6 +72,9 @@ def test_position_scale_is_one_over_length():
         ([[0, 1, 1], [np.nan, 0, 1], [1, 1, 0]], r"cost\[1, 0\] is nan, expected a finite"),
         ([[0, 1, 1], [1, 0, np.inf], [1, 1, 0]], r"cost\[1, 2\] is inf, expected a finite"),
         ([[0, 1, 1], [1, 0.5, 1], [1, 1, 0]], r"cost\[1, 1\] is 0.5, expected 0: a right answer"),
+        ([[0, -1, 1], [1, 0.5, 1], [1, 1, 0]], r"cost\[0, 1\] is -1.0, expected a finite number"),
+        (np.zeros(3), r"cost has shape \(3,\), expected \(3, 3\)"),
+        (0.0, r"cost has shape \(\), expected \(3, 3\)"),
     ],
 )
 def test_bad_costs_are_named(cost, message):

@@ -2,11 +2,24 @@
 
 from structsvm.solvers.base import Progress, Solver, SolverResult
 from structsvm.solvers.bcfw import BCFW
+from structsvm.solvers.cutting_plane import CuttingPlane
 from structsvm.solvers.subgradient import Subgradient
 
-__all__ = ["BCFW", "Progress", "Solver", "SolverResult", "Subgradient", "make_solver"]
+__all__ = [
+    "BCFW",
+    "CuttingPlane",
+    "Progress",
+    "Solver",
+    "SolverResult",
+    "Subgradient",
+    "make_solver",
+]
 
-_BY_NAME: dict[str, type] = {"bcfw": BCFW, "subgradient": Subgradient}
+_BY_NAME: dict[str, type] = {
+    "bcfw": BCFW,
+    "cutting_plane": CuttingPlane,
+    "subgradient": Subgradient,
+}
 
 
 def make_solver(solver: str | Solver) -> Solver:

@@ -388,6 +388,35 @@ cdef class DualBlocks:
             self.n_oracle_calls += count
         return total / max(self.n, 1)
 
+    def aggregate(self, weights):
+        """The mean of the highest cached plane of each example, the truth where none is higher.
+
+        A lower bound of the mean hinge everywhere, and equal to it at `weights` right after
+        ``evaluate(weights)``.
+
+        Returns
+        -------
+        delta : ndarray of shape (n_weights,)
+        loss : float
+        """
+        cdef Py_ssize_t i
+        cdef int p, best
+        cdef double loss = 0.0
+        cdef Block* b
+        delta = np.zeros(self.problem.n_weights)
+        cdef double[::1] delta_view = delta
+        cdef const double[::1] w = np.ascontiguousarray(weights, dtype=np.float64)
+        with nogil:
+            for i in range(self.n):
+                b = &self.blocks[i]
+                best = rescore(b, &w[0])
+                for p in range(b.size):
+                    b.cached[p].idle = 0 if p == best else b.cached[p].idle + 1
+                if best != TRUTH:
+                    plane_axpy(1.0, &b.cached[best].plane, &delta_view[0])
+                    loss += b.cached[best].plane.loss
+        return delta / max(self.n, 1), loss / max(self.n, 1)
+
     # ------------------------------------------------------------------ the state as a whole
 
     def combination(self):

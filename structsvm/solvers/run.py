@@ -86,6 +86,13 @@ class Run(abc.ABC):
         self.estimate = self._relative_gap(primal_estimate)
         return improved
 
+    def certified(self, weights: NDArray[np.float64], mean_hinge: float) -> None:
+        """Take note of a primal value; `weights` must not change afterwards."""
+        primal = self.lam / 2 * float(weights @ weights) + mean_hinge
+        if primal < self.best_primal:
+            self.best_primal = primal
+            self.best_weights = weights
+
     # ---- the loop
 
     def to_the_end(self, max_iter: int, callback: Callback | None) -> SolverResult:
@@ -129,10 +136,7 @@ class Run(abc.ABC):
 
     def _certify(self) -> None:
         for weights in self.candidates():
-            primal = self.lam / 2 * float(weights @ weights) + self.mean_hinge(weights)
-            if primal < self.best_primal:
-                self.best_primal = primal
-                self.best_weights = weights
+            self.certified(weights, self.mean_hinge(weights))
         while self._next_level > self.tol and self.gap <= self._next_level:
             self._next_level /= 10
 

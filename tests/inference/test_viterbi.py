@@ -14,13 +14,11 @@ SCORES = st.sampled_from([0.0, 1.0, -1.0, 2.0, -0.0, -np.inf, 1e12, -1e12, 0.5])
 
 
 @st.composite
-def tiny_chains(draw):
-    length, n_labels = draw(st.integers(1, 5)), draw(st.integers(1, 4))
-    unary = draw(arrays(np.float64, (length, n_labels), elements=SCORES))
-    transition = draw(arrays(np.float64, (n_labels, n_labels), elements=SCORES))
-    ends = [
-        draw(st.none() | arrays(np.float64, n_labels, elements=SCORES)) for _ in ("start", "end")
-    ]
+def tiny_chains(draw, scores=SCORES, dtype=np.float64):
+    length, n_labels = draw(st.integers(0, 5)), draw(st.integers(1, 4))
+    unary = draw(arrays(dtype, (length, n_labels), elements=scores))
+    transition = draw(arrays(dtype, (n_labels, n_labels), elements=scores))
+    ends = [draw(st.none() | arrays(dtype, n_labels, elements=scores)) for _ in ("start", "end")]
     return unary, transition, *ends
 
 
@@ -36,6 +34,32 @@ def test_equals_enumeration_ties_included(chain):
     assert got == value
     assert labels.dtype == np.int32
     assert tuple(labels) == want
+
+
+# Their sums are exact in float32 too.
+FEW = st.sampled_from([0.0, 1.0, -1.0, 2.0, -0.0, -np.inf])
+
+
+@settings(max_examples=200, deadline=None)
+@given(tiny_chains(FEW, np.float32))
+def test_float32_equals_enumeration_ties_included(chain):
+    want, value = best_by_enumeration(*chain)
+    if value == -np.inf:
+        with pytest.raises(ValueError, match="chain 0 has no sequence with a finite score"):
+            viterbi(*chain)
+        return
+    labels, got = viterbi(*chain)
+    assert got == value
+    assert tuple(labels) == want
+
+
+@settings(max_examples=100, deadline=None)
+@given(tiny_chains(st.floats(-1e3, 1e3)))
+def test_scores_of_any_kind_reach_the_best_value(chain):
+    _, value = best_by_enumeration(*chain)
+    labels, got = viterbi(*chain)
+    assert got == pytest.approx(value, abs=1e-10)
+    assert score(labels, *chain) == pytest.approx(value, abs=1e-10)
 
 
 @settings(max_examples=100, deadline=None)
@@ -69,6 +93,61 @@ def test_every_padding_and_register_block(n_labels, dtype):
         # Few different values: many ties, and the same rule for them.
         unary, transition = np.round(unary), np.round(transition)
         assert viterbi(unary, transition)[0].tolist() == numpy_viterbi(unary, transition)[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_labels", [1, 7, 8, 9, 24, 25, 32, 33, 40, 41, 64, 65, 100])
+def test_forbidden_scores_and_boundaries_at_every_width(n_labels, dtype):
+    rng = np.random.default_rng(n_labels)
+    small = (rng.integers(-3, 4, size=s) for s in ((9, n_labels), (n_labels,), (n_labels,)))
+    unary, start, end = (scores.astype(dtype) for scores in small)
+    folded = unary.copy()
+    folded[0] += start
+    folded[-1] += end
+    # One successor for each label: the path is known from its first label on.
+    successor = rng.permutation(n_labels)
+    transition = np.full((n_labels, n_labels), -np.inf, dtype)
+    transition[np.arange(n_labels), successor] = rng.integers(-3, 4, size=n_labels)
+    labels, value = viterbi(unary, transition, start, end)
+    want, want_value = numpy_viterbi(folded, transition)
+    assert (labels.tolist(), value) == (want, want_value)
+    assert labels[1:].tolist() == successor[labels[:-1]].tolist()
+    # Only the last label may be used, which lies in the last lane that is no padding.
+    unary[:, :-1] = -np.inf
+    labels, value = viterbi(unary, np.zeros_like(transition), start, end)
+    assert labels.tolist() == [n_labels - 1] * 9
+    assert value == unary[:, -1].sum() + start[-1] + end[-1]
+
+
+def test_all_equal_scores_give_the_first_label_everywhere():
+    for n_labels in (1, 8, 33, 65):
+        labels, _ = viterbi(np.zeros((6, n_labels)), np.zeros((n_labels, n_labels)))
+        assert labels.tolist() == [0] * 6
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 4), max_size=6), st.sampled_from(["f4", "f8"]), st.integers(0, 99))
+def test_any_batch_equals_single_chains(lengths, dtype, seed):
+    rng = np.random.default_rng(seed)
+    unary, transition, start, end = (
+        rng.normal(size=s).astype(dtype) for s in ((sum(lengths), 3), (3, 3), 3, 3)
+    )
+    labels, values = viterbi(unary, transition, start, end, lengths=lengths)
+    assert (labels.dtype, values.dtype) == (np.int32, np.dtype(dtype))
+    pieces = np.split(np.arange(sum(lengths)), np.cumsum(lengths)[:-1]) if lengths else []
+    singles = [viterbi(unary[rows], transition, start, end) for rows in pieces]
+    assert labels.tolist() == [label for one, _ in singles for label in one]
+    assert values.tolist() == [value for _, value in singles]
+
+
+def test_lengths_of_any_integer_type():
+    unary = np.array([[0.0, 1.0], [3.0, 0.0], [0.0, 2.0]])
+    for dtype in ("u1", "i1", "i4", "u8", ">i8"):
+        lengths = np.array([1, 0, 2], dtype)
+        lengths.flags.writeable = False
+        labels, values = viterbi(unary, np.zeros((2, 2)), lengths=lengths)
+        assert labels.tolist() == [1, 0, 1]
+        assert values.tolist() == [1.0, 0.0, 5.0]
 
 
 def test_batch_equals_single_chains():
@@ -113,10 +192,16 @@ def test_input_of_any_layout_is_read_and_left_alone():
         (([[0.0, 0.0]], [[0, 0], [np.inf, 0]]), r"transition\[1, 0\] is inf; scores are finite"),
         (([[0.0, 0.0]], np.zeros((2, 2)), [0, np.nan]), r"start\[1\] is nan"),
         (([[0.0, 0.0]], np.zeros((2, 2)), [0]), r"start has shape \(1,\), expected \(2,\)"),
+        (([[0.0, 0.0]], np.zeros((2, 2)), None, [np.inf, 0]), r"end\[0\] is inf"),
+        (([[0.0]], [[0.0]], None, [0, 0]), r"end has shape \(2,\), expected \(1,\)"),
+        (([[0.0]], [[0.0]], [[0.0]]), "start has 2 dimensions, expected 1"),
         (([0.0, 0.0], np.zeros((2, 2))), "unary has 1 dimensions, expected 2"),
+        (([[0.0]], [0.0]), "transition has 1 dimensions, expected 2"),
         (([[0.0, 0.0]], np.zeros((2, 3))), r"transition has shape \(2, 3\), expected \(2, 2\)"),
         ((np.zeros((2, 0)), np.zeros((0, 0))), "there is no label to choose"),
         (([["a"]], [[0.0]]), "unary has dtype <U1, expected real numbers"),
+        (([[0.0]], [["a"]]), "transition has dtype <U1, expected real numbers"),
+        (([[None]], [[0.0]]), "unary has dtype object, expected real numbers"),
         (([[1j]], [[0.0]]), "unary has dtype complex128, expected real numbers"),
     ],
 )
@@ -132,6 +217,10 @@ def test_bad_scores_are_named(arguments, message):
         ([4, -1], "got a sum of 3 and a minimum of -1"),
         ([1.5, 1.5], "lengths must be a 1-D sequence of integers"),
         (3, "lengths must be a 1-D sequence of integers"),
+        ([[1, 2]], "lengths must be a 1-D sequence of integers"),
+        ([True, True, True], "lengths must be a 1-D sequence of integers"),
+        (["3"], "lengths must be a 1-D sequence of integers"),
+        ([], "sum to the 3 rows of unary, got a sum of 0"),
     ],
 )
 def test_bad_lengths_are_named(lengths, message):
@@ -147,3 +236,11 @@ def test_forbidden_chain_is_named():
         viterbi(np.zeros((5, 2)), [[-np.inf] * 2] * 2, lengths=[1, 1, 2, 1])
     labels, _ = viterbi(np.zeros((2, 2)), forbidden)
     assert labels.tolist() == [1, 0]
+    # By its only position, by start, by end; the length is told.
+    for arguments in (
+        ([[-np.inf]], [[0.0]]),
+        ([[0.0]], [[0.0]], [-np.inf]),
+        ([[0.0]], [[0.0]], None, [-np.inf]),
+    ):
+        with pytest.raises(ValueError, match=r"chain 0 has no .* length 1 is forbidden by -inf"):
+            viterbi(*arguments)

@@ -7,10 +7,11 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.chains import all_outputs
+from reference.chains import all_outputs, best_augmented, enumerate_chain
 
 from structsvm import ChainModel, StructuredModel
 from structsvm.losses import HammingLoss
+from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 
 BLOCKS = list(itertools.product([False, True], repeat=3))
@@ -113,6 +114,167 @@ def test_planes_agree_for_any_number_of_labels(n_labels):
         assert_planes_agree(model, X, y, n_labels, rng, enumerate_all=False)
 
 
+# Sums of quarters and of 1 / length are exact for these lengths, so planes are compared bit by bit.
+EXACT_LENGTHS = st.lists(st.sampled_from([0, 1, 2, 4]), min_size=1, max_size=4)
+
+
+def untidy_csr(x, rng):
+    """x with each entry stored in two parts, out of order, some of them zero."""
+    part = rng.integers(-1, 2, size=x.shape).astype(float)
+    length, n_features = x.shape
+    columns = np.tile(np.r_[np.arange(n_features), np.arange(n_features)[::-1]], length)
+    values = np.hstack([part, (x - part)[:, ::-1]]).ravel()
+    starts = 2 * n_features * np.arange(length + 1)
+    return sp.csr_array((values, columns, starts), shape=x.shape)
+
+
+def quarters(rng, size):
+    return rng.integers(0, 9, size=size) / 4
+
+
+def exact_problem(rng, lengths, n_labels, blocks, loss):
+    """A model, its data, and integer weights; all labels known whether or not they occur."""
+    model = make_model(blocks, loss, n_labels, rng)
+    model.resize(np.arange(n_labels), 3)
+    X, y = make_data(lengths, 3, n_labels, rng)
+    dense_x = [x.toarray() if sp.issparse(x) else x for x in X]
+    X = [x if i % 3 != 2 else untidy_csr(dense_x[i], rng) for i, x in enumerate(X)]
+    return model, X, dense_x, y, rng.integers(-3, 4, size=model.n_weights).astype(float)
+
+
+def cost_and_scale(model, truth):
+    """Delta as numbers, independent of the loss class."""
+    loss, k = model.task_loss, len(model.classes_)
+    cost = np.array(loss.cost) if isinstance(loss, HammingLoss) else 1.0 - np.eye(k)
+    normalized = loss != "hamming"
+    return cost, np.full(len(truth), 1 / len(truth) if normalized and len(truth) else 1.0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    lengths=EXACT_LENGTHS,
+    n_labels=st.integers(1, 4),
+    blocks=st.sampled_from(BLOCKS),
+    loss=st.sampled_from(LOSSES),
+    position_weighted=st.booleans(),
+    weighted=st.booleans(),
+)
+def test_planes_are_exactly_those_of_enumeration(
+    seed, lengths, n_labels, blocks, loss, position_weighted, weighted
+):
+    rng = np.random.default_rng(seed)
+    model, X, dense_x, y, w = exact_problem(rng, lengths, n_labels, blocks, loss)
+    weight = [quarters(rng, len(truth)) if position_weighted else 1.0 for truth in y]
+    factor = quarters(rng, len(X)) if weighted else np.ones(len(X))
+    problem = model.bind(X, y, position_weight=weight if position_weighted else None)
+    python = StructuredModel.bind(model, X, y)
+    for each in (problem, python):
+        each.set_sample_weight(factor if weighted else None)
+    labels, values = problem.decode(w, augmented=True)
+    answers = np.split(labels, problem.label_offsets[1:-1])
+    for i, truth in enumerate(y):
+        cost, scale = cost_and_scale(model, truth)
+        outputs, scores, losses = enumerate_chain(
+            dense_x[i], truth, model.weight_blocks(w), cost, scale * weight[i]
+        )
+        k = best_augmented(outputs, scores, losses)
+        truth_score = scores[outputs.index(tuple(truth))]
+        assert tuple(answers[i]) == outputs[k]
+        assert values[i] == scores[k] + losses[k]
+        delta, loss_value = dense(problem, problem.oracle(i, w))
+        psi = model.joint_feature(X[i], truth)
+        assert np.array_equal(delta, factor[i] * (psi - model.joint_feature(X[i], outputs[k])))
+        assert loss_value == factor[i] * losses[k]
+        assert loss_value - w @ delta == factor[i] * (scores[k] + losses[k] - truth_score)
+        if not position_weighted:
+            theirs = dense(python, python.oracle(i, w))
+            assert np.array_equal(delta, theirs[0])
+            assert loss_value == theirs[1]
+
+
+@pytest.mark.parametrize("n_labels", [1, 9, 26, 33])
+def test_planes_are_exactly_the_python_ones_at_any_width(n_labels):
+    rng = np.random.default_rng(n_labels)
+    for blocks, loss in itertools.product(BLOCKS, LOSSES):
+        model, X, _, y, w = exact_problem(rng, [1, 8, 0, 4], n_labels, blocks, loss)
+        problem, python = model.bind(X, y), StructuredModel.bind(model, X, y)
+        for i in range(len(X)):
+            for ours, theirs in zip(problem.oracle(i, w), python.oracle(i, w), strict=True):
+                assert np.array_equal(ours, theirs)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    lengths=EXACT_LENGTHS,
+    n_labels=st.integers(1, 4),
+    blocks=st.sampled_from(BLOCKS),
+    loss=st.sampled_from(LOSSES),
+)
+def test_identities_of_scores_planes_and_losses(seed, lengths, n_labels, blocks, loss):
+    rng = np.random.default_rng(seed)
+    model, X, dense_x, y, w = exact_problem(rng, lengths, n_labels, blocks, loss)
+    problem = model.bind(X, y)
+    plain, best = (
+        np.split(a, problem.label_offsets[1:-1])
+        for a in (problem.decode(w)[0], problem.decode(w, augmented=True)[0])
+    )
+    plain_values, augmented_values = problem.decode(w)[1], problem.decode(w, augmented=True)[1]
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        delta, loss_value = dense(problem, problem.oracle(i, w))
+        outputs, scores, losses = enumerate_chain(
+            dense_x[i], truth, model.weight_blocks(w), *cost_and_scale(model, truth)
+        )
+        # <w, psi(y)> is the score, and loss() the loss, of every output.
+        assert [w @ model.joint_feature(x, output) for output in outputs] == scores.tolist()
+        assert [model.loss(truth, output) for output in outputs] == losses.tolist()
+        score_of = dict(zip(outputs, scores, strict=True))
+        assert plain_values[i] == scores.max() == score_of[tuple(plain[i])]
+        assert tuple(plain[i]) == tuple(model.inference(x, w))
+        assert w @ delta == score_of[tuple(truth)] - score_of[tuple(best[i])]
+        assert augmented_values[i] - score_of[tuple(best[i])] == loss_value
+        assert loss_value == model.loss(truth, best[i])
+        assert model.loss(truth, truth) == 0.0
+        # The truth is among the outputs: no hinge is negative.
+        assert loss_value - w @ delta >= 0
+
+
+def test_where_the_truth_wins_the_plane_is_empty():
+    X, y = [np.eye(3)], [np.array([2, 0, 1])]
+    model = ChainModel()
+    model.initialize(X, y)
+    w = np.zeros(model.n_weights)
+    model.weight_blocks(w)["state"][np.arange(3), y[0]] = 2.0
+    indices, values, loss = model.bind(X, y).oracle(0, w)
+    assert (len(indices), len(values), loss) == (0, 0, 0.0)
+
+
+def test_planes_do_not_depend_on_the_calls_before():
+    rng = np.random.default_rng(3)
+    model, X, _, y, w = exact_problem(rng, [4, 0, 1, 9, 2, 6], 5, (True,) * 3, "hamming")
+    fresh = [model.bind(X, y).oracle(i, w) for i in range(len(X))]
+    problem = model.bind(X, y)
+    for i in rng.integers(len(X), size=40):
+        problem.oracle(i, rng.normal(size=model.n_weights))
+        assert all(map(np.array_equal, problem.oracle(i, w), fresh[i]))
+
+
+def test_string_labels_are_numbered_in_order(chain):
+    model, X, y, w = chain
+    names = np.array(["ant", "bee", "cow"])
+    named, named_y = ChainModel(), [names[truth] for truth in y]
+    named.initialize(X, named_y)
+    ours, theirs = named.bind(X, named_y), model.bind(X, y)
+    for i in range(len(X)):
+        assert all(map(np.array_equal, ours.oracle(i, w), theirs.oracle(i, w)))
+    answers = named.batch_loss_augmented_inference(X, named_y, w)
+    assert [a.tolist() for a in answers] == [
+        named.loss_augmented_inference(x, truth, w).tolist()
+        for x, truth in zip(X, named_y, strict=True)
+    ]
+
+
 @pytest.fixture
 def chain():
     rng = np.random.default_rng(5)
@@ -139,6 +301,18 @@ def test_sample_weight_scales_planes(chain):
         assert scaled_loss == weights[i] * loss
 
 
+def test_sample_weight_is_copied_and_can_be_taken_back(chain):
+    model, X, y, w = chain
+    problem = model.bind(X, y)
+    plain = problem.oracle(1, w)
+    weights = np.full(len(X), 2.0)
+    problem.set_sample_weight(weights)
+    weights[:] = 0
+    assert problem.oracle(1, w)[2] == 2 * plain[2] > 0
+    problem.set_sample_weight(None)
+    assert all(map(np.array_equal, problem.oracle(1, w), plain))
+
+
 def test_position_weight_scales_the_loss(chain):
     model, X, y, w = chain
     rng = np.random.default_rng(0)
@@ -162,13 +336,15 @@ def test_decoding_is_the_same_on_any_number_of_threads(chain):
             again = problem.decode(w, augmented=augmented, n_threads=n_threads)
             assert np.array_equal(again[0], labels)
             assert np.array_equal(again[1], values)
-    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-        rows = slice(problem.label_offsets[i], problem.label_offsets[i + 1])
-        y_hat = model.loss_augmented_inference(x, truth, w)
-        assert labels[rows].tolist() == y_hat.tolist()
-        assert values[i] == pytest.approx(
-            model.loss(truth, y_hat) + w @ model.joint_feature(x, y_hat)
-        )
+        for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+            rows = slice(problem.label_offsets[i], problem.label_offsets[i + 1])
+            if augmented:
+                y_hat = model.loss_augmented_inference(x, truth, w)
+            else:
+                y_hat = model.inference(x, w)
+            assert labels[rows].tolist() == y_hat.tolist()
+            loss = model.loss(truth, y_hat) if augmented else 0.0
+            assert values[i] == pytest.approx(loss + w @ model.joint_feature(x, y_hat))
 
 
 def test_evaluation_is_the_same_on_any_number_of_threads(chain):
@@ -186,6 +362,29 @@ def test_evaluation_is_the_same_on_any_number_of_threads(chain):
     assert hinges[0] == pytest.approx(want, rel=1e-12)
 
 
+@pytest.mark.parametrize("bind", [ChainModel.bind, StructuredModel.bind])
+def test_evaluation_in_several_batches(bind):
+    """More examples than the blocks ask for at once, with weights, compiled and in Python."""
+    rng = np.random.default_rng(11)
+    model, X, _, y, w = exact_problem(
+        rng, rng.integers(0, 4, size=600), 3, (True,) * 3, "normalized_hamming"
+    )
+    w = rng.normal(size=model.n_weights)
+    hinges = []
+    for n_threads in (1, 2, 4):
+        problem = bind(model, X, y)
+        problem.set_sample_weight(np.arange(600) % 5 / 4)
+        problem.reserve(n_threads)
+        blocks = DualBlocks(problem)
+        hinges.append(blocks.evaluate(w))
+        assert blocks.n_oracle_calls == 600
+    assert hinges[0] == hinges[1] == hinges[2]
+    planes = [dense(problem, problem.oracle(i, w)) for i in range(600)]
+    want = np.mean([max(loss - w @ delta, 0) for delta, loss in planes])
+    assert hinges[0] == pytest.approx(want, rel=1e-12)
+    assert want > 0
+
+
 def test_decoding_needs_no_truth_but_augmented_decoding_does(chain):
     model, X, _, w = chain
     problem = model.bind(X)
@@ -196,5 +395,21 @@ def test_decoding_needs_no_truth_but_augmented_decoding_does(chain):
 
 def test_oracle_refuses_an_example_that_is_not_there(chain):
     model, X, y, w = chain
-    with pytest.raises(IndexError, match="example 40 of a problem with 40 examples"):
-        model.bind(X, y).oracle(40, w)
+    problem = model.bind(X, y)
+    for i in (40, -1):
+        with pytest.raises(IndexError, match=f"example {i} of a problem with 40 examples"):
+            problem.oracle(i, w)
+
+
+def test_weights_of_the_wrong_size_are_refused(chain):
+    model, X, y, w = chain
+    problem = model.bind(X, y)
+    for call in (lambda v: problem.oracle(0, v), problem.decode):
+        for size in (len(w) - 1, len(w) + 1):
+            with pytest.raises(ValueError, match=rf"\({size},\)"):
+                call(np.zeros(size))
+
+
+def test_a_problem_comes_from_bind_alone():
+    with pytest.raises(TypeError, match=r"Problem is a contract: get one from model.bind\(X, y\)"):
+        Problem()

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from structsvm import StructSVM, StructuredModel
+from structsvm.problems._python import PythonProblem
 
 X = [np.array([1.0, 0.0, 2.0]), np.array([0.0, 1.0, -1.0]), np.array([1.0, 1.0, 0.0])]
 Y = [0, 1, 1]
@@ -73,6 +74,27 @@ def test_every_form_of_joint_feature_gives_the_same_planes(form):
     )
 
 
+def test_the_problem_can_be_made_without_bind():
+    problem, reference = PythonProblem(Multiclass(), X, Y, 6), Multiclass().bind(X, Y)
+    assert (problem.n_examples, problem.n_weights, problem.exact) == (3, 6, True)
+    assert not PythonProblem(Multiclass(), X, Y, 6, exact=False).exact
+    w = np.arange(6.0)
+    for i in range(3):
+        for ours, theirs in zip(problem.oracle(i, w), reference.oracle(i, w), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="zip"):
+        PythonProblem(Multiclass(), X, Y[:2], 6)
+
+
+def test_repeated_entries_that_cancel_leave_no_trace():
+    def joint_feature(self, x, y):
+        return [4, 1, 4, 1], [1.0, y, -1.0, 2.0]
+
+    model = variant(joint_feature=joint_feature, loss_augmented_inference=lambda s, x, y, w: 1 - y)
+    indices, values, loss = PythonProblem(model, [0], [0], 6).oracle(0, np.zeros(6))
+    assert (indices.tolist(), values.tolist(), loss) == ([1], [-1.0], 1.0)
+
+
 def test_weights_are_a_read_only_view():
     seen = []
 
@@ -99,6 +121,32 @@ def test_a_batch_oracle_is_used_where_weights_stand_still():
     np.testing.assert_array_equal(
         fit.coef_, StructSVM(Multiclass(), random_state=0).fit(X, Y).coef_
     )
+
+
+def test_a_failed_call_leaves_the_problem_usable():
+    answers = iter([1, None, 1])
+
+    def joint_feature(self, x, y):
+        if y is None:
+            raise KeyError("no such output")
+        return Multiclass.joint_feature(self, x, y)
+
+    problem = PythonProblem(
+        variant(
+            joint_feature=joint_feature,
+            loss_augmented_inference=lambda s, x, y, w: next(answers),
+        ),
+        X,
+        Y,
+        6,
+    )
+    before = problem.oracle(0, np.zeros(6))
+    with pytest.raises(KeyError, match="no such output") as info:
+        problem.oracle(0, np.zeros(6))
+    assert info.value.__notes__ == ["raised while the oracle worked on example 0"]
+    assert "joint_feature" in [f.name for f in traceback.extract_tb(info.value.__traceback__)]
+    for ours, theirs in zip(problem.oracle(0, np.zeros(6)), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_traceback_of_an_oracle_survives():
@@ -130,6 +178,39 @@ def test_the_traceback_of_an_oracle_survives():
             r"joint_feature\(X\[0\], y\[0\]\) has indices from 0 to 6, expected 0 to 5",
         ),
         (
+            {"joint_feature": lambda s, x, y: ([-1], [1.0]), **SIZED},
+            ValueError,
+            "has indices from -1 to -1, expected 0 to 5",
+        ),
+        (
+            {"joint_feature": lambda s, x, y: ([0], [np.inf]), **SIZED},
+            ValueError,
+            r"joint_feature\(X\[0\], y\[0\]\) holds NaN or inf",
+        ),
+        (
+            {"joint_feature": lambda s, x, y: sp.csr_array([[np.nan] * 6])},
+            ValueError,
+            r"joint_feature\(X\[0\], y\[0\]\) holds NaN or inf",
+        ),
+        (
+            {"joint_feature": lambda s, x, y: np.zeros((2, 3)), **SIZED},
+            ValueError,
+            r"joint_feature\(X\[0\], y\[0\]\) has shape \(2, 3\), expected \(6,\)",
+        ),
+        (
+            {
+                "loss_augmented_inference": lambda s, x, y, w: 1 - y,
+                "joint_feature": lambda s, x, y: np.full(6, np.nan if y == 0 and x[1] else 1.0),
+            },
+            ValueError,
+            r"joint_feature\(X\[[12]\], y_hat\) holds NaN or inf",
+        ),
+        (
+            {"joint_feature": lambda s, x, y: None, **SIZED},
+            ValueError,
+            r"has shape \(\), expected \(6,\)",
+        ),
+        (
             {"joint_feature": lambda s, x, y: ([0.5], [1.0]), **SIZED},
             ValueError,
             "has indices of dtype float64, expected integers",
@@ -158,6 +239,11 @@ def test_the_traceback_of_an_oracle_survives():
             {"loss": lambda s, y, y_hat: np.nan},
             ValueError,
             r"loss\(y\[\d\], y_hat\) returned nan; a task loss is finite and >= 0",
+        ),
+        (
+            {"loss": lambda s, y, y_hat: np.inf},
+            ValueError,
+            r"loss\(y\[\d\], y_hat\) returned inf; a task loss is finite and >= 0",
         ),
         (
             {"batch_loss_augmented_inference": lambda s, X, Y, w: [0]},

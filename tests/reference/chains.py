@@ -2,6 +2,8 @@
 
 import itertools
 
+import numpy as np
+
 
 def all_outputs(length, n_labels):
     return list(itertools.product(range(n_labels), repeat=length))
@@ -27,6 +29,29 @@ def best_by_enumeration(unary, transition, start=None, end=None):
     value = max(scores)
     best = [labels for labels, s in zip(outputs, scores, strict=True) if s == value]
     return min(best, key=lambda labels: labels[::-1]), value
+
+
+def enumerate_chain(x, truth, blocks, cost, position_weight):
+    """All outputs of a chain, their scores and their losses, from named weight blocks.
+
+    Knows neither joint features nor inference, so that both can be held against it.
+    """
+    unary = x @ blocks["state"] + blocks["intercept"]
+    outputs = all_outputs(len(truth), len(cost))
+    shared = blocks["transition"], blocks["start"], blocks["end"]
+    scores = [score(labels, unary, *shared) for labels in outputs]
+    losses = [
+        sum(f * cost[a][b] for f, a, b in zip(position_weight, truth, labels, strict=True))
+        for labels in outputs
+    ]
+    return outputs, np.array(scores), np.array(losses, dtype=float)
+
+
+def best_augmented(outputs, scores, losses):
+    """Place of the loss-augmented maximum; of several the smallest read from its end."""
+    augmented = scores + losses
+    best = np.flatnonzero(augmented == augmented.max())
+    return min(best, key=lambda k: outputs[k][::-1])
 
 
 def numpy_viterbi(unary, transition):

@@ -1,0 +1,168 @@
+"""The 1-slack cutting-plane solver, with a cache of planes before the oracle."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from structsvm.problems import Problem
+from structsvm.solvers._blocks import DualBlocks
+from structsvm.solvers.base import Callback, SolverResult, regularization
+from structsvm.solvers.run import Run, dual_value
+from structsvm.solvers.simplex_qp import SimplexQP
+
+__all__ = ["CuttingPlane"]
+
+# Cached rounds go on while they find at least this share of what the last exact round found ...
+_CACHED_SHARE = 0.1
+# ... and a cut without weight for so many solutions is forgotten.
+_IDLE_SOLUTIONS = 50
+
+
+class CuttingPlane(BaseEstimator):  # type: ignore[misc]
+    r"""Cutting planes on the mean hinge: one aggregated plane a round.
+
+    Minimises :math:`P(w) = \frac\lambda2 \|w\|^2 + \frac1n \sum_i H_i(w)`, lambda = 1 / (C n), by
+    a growing set of cuts
+
+    .. math:: \frac1n \sum_i H_i(w) \ge \ell_k - \langle w, g_k \rangle,
+
+    each the mean of one plane an example. The model's minimiser is found exactly by a small
+    quadratic program; its value is a dual bound. An exact round calls every oracle at that point
+    and so certifies it; between exact rounds, cuts are made of cached planes alone while these
+    still find a tenth of the violation that the last exact round found.
+
+    Few numbers pass between rounds, which makes this the method to distribute; on one machine the
+    block solver `BCFW` is faster.
+
+    Parameters
+    ----------
+    max_cached_rounds : int, default=30
+        Cuts from cached planes after each exact round; 0 is the classic method.
+    max_planes : int, default=5
+        Cached planes an example.
+
+    Notes
+    -----
+    A round costs n oracle calls, a pass over the cache and O(m^2 + m d) for m cuts of d weights;
+    memory is O(m d + cached plane entries).
+
+    References
+    ----------
+    T. Joachims, T. Finley, C.-N. Yu (2009). Cutting-plane training of structural SVMs. Machine
+    Learning 77. doi:10.1007/s10994-009-5108-8
+
+    Examples
+    --------
+    >>> from structsvm import ChainSVM
+    >>> X, y = [[[1.0, 0.0], [0.0, 1.0]]], [["a", "b"]]
+    >>> svm = ChainSVM(solver="cutting_plane", random_state=0).fit(X, y)
+    >>> svm.dual_gap_ <= svm.tol
+    True
+    """
+
+    def __init__(self, *, max_cached_rounds: int = 30, max_planes: int = 5) -> None:
+        self.max_cached_rounds = max_cached_rounds
+        self.max_planes = max_planes
+
+    def solve(
+        self,
+        problem: Problem,
+        C: float,
+        *,
+        tol: float,
+        max_iter: int,
+        random_state: np.random.RandomState,
+        callback: Callback | None = None,
+        state: Any = None,
+    ) -> SolverResult:
+        """See `structsvm.solvers.base.Solver`. Draws nothing from `random_state`."""
+        for name, least in (("max_cached_rounds", 0), ("max_planes", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < least:
+                raise ValueError(
+                    f"{name}={value!r} of CuttingPlane: expected an integer >= {least}"
+                )
+        run = _CuttingPlaneRun(self, problem, regularization(C, problem.n_examples), tol)
+        return run.to_the_end(max_iter, callback)
+
+
+class _CuttingPlaneRun(Run):
+    """A round is one exact cut, and then cuts from cached planes."""
+
+    def __init__(self, options: CuttingPlane, problem: Problem, lam: float, tol: float) -> None:
+        super().__init__(problem, lam, tol)
+        self.options = options
+        self.cache = DualBlocks(problem, max_planes=int(options.max_planes))
+        self.qp = SimplexQP(lam)
+        self.room = np.zeros((8, problem.n_weights))
+        self.idle = np.zeros(0, dtype=int)
+        self.weights = np.zeros(problem.n_weights)
+        self.model_hinge = 0.0
+
+    @property
+    def cuts(self) -> NDArray[np.float64]:
+        """The cuts' g, one row each, in the order of the quadratic program."""
+        return self.room[: len(self.qp)]
+
+    def enter(self) -> None:
+        self.measured(0.0, math.inf)
+
+    def round(self, first: bool) -> None:
+        weights = self.weights
+        hinge = self.cache.evaluate(weights)
+        self.certified(weights, hinge)
+        found = self._cut()
+        for _ in range(int(self.options.max_cached_rounds)):
+            if self._cut() <= _CACHED_SHARE * found:
+                break
+        primal = self.lam / 2 * float(weights @ weights) + hinge
+        self.measured(self._dual(), primal)
+
+    def _cut(self) -> float:
+        """Add the cached planes' cut at the present point, solve; how much it was violated."""
+        g, loss = self.cache.aggregate(self.weights)
+        violation = loss - float(self.weights @ g) - self.model_hinge
+        self.qp.add(self.cuts @ g, float(g @ g), loss)
+        if len(self.qp) > len(self.room):
+            self.room = np.concatenate([self.room, np.zeros_like(self.room)])
+        self.cuts[-1] = g
+        self.idle = np.append(self.idle, 0)
+        self.qp.solve()
+        self.weights = self.qp.alpha @ self.cuts / self.lam
+        heights = self.qp.loss - self.cuts @ self.weights
+        self.model_hinge = max(float(heights.max()), 0.0)
+        self._forget_idle_cuts()
+        return violation
+
+    def _forget_idle_cuts(self) -> None:
+        self.idle = np.where(self.qp.alpha > 0, 0, self.idle + 1)
+        kept = self.idle <= _IDLE_SOLUTIONS
+        if not kept.all():
+            survivors = self.cuts[kept]
+            self.qp.keep(kept)
+            self.cuts[:] = survivors
+            self.idle = self.idle[kept]
+
+    def _dual(self) -> float:
+        return dual_value(self.lam * self.weights, float(self.qp.alpha @ self.qp.loss), self.lam)
+
+    def candidates(self) -> list[NDArray[np.float64]]:
+        return [self.weights]
+
+    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
+        return self.cache.evaluate(weights)
+
+    def counters(self) -> dict[str, Any]:
+        return {
+            "n_oracle_calls": self.cache.n_oracle_calls,
+            "n_overruled": self.cache.n_overruled,
+            "n_planes": self.cache.n_planes,
+            "solver_bytes": self.cache.nbytes + self.room.nbytes + self.qp.gram.nbytes,
+            "weights": self.weights,
+        }

@@ -1,0 +1,142 @@
+"""The small dual problem of cutting-plane solvers: a quadratic program on the simplex."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+__all__ = ["SimplexQP"]
+
+# Added to the diagonal, relative to its mean: exact and near duplicates stay solvable.
+_RIDGE = 1e-11
+# Solved when no plane lies this much above the model, relative to the parts of the heights.
+_PRECISION = 1e-11
+
+
+class SimplexQP:
+    r"""Maximise :math:`b^\top \alpha - \alpha^\top G \alpha / (2 \lambda)` over planes, warm.
+
+    alpha >= 0 and sum alpha <= 1; what is missing to one is the weight of the truth, the plane
+    (0, 0). An active-set method: the equality-constrained problem on the planes in use is solved by
+    a Cholesky factor, planes whose weight would turn negative leave, the plane farthest above the
+    model enters, and the next call begins with the planes of the last one. Finite, as each step
+    raises the objective; O(k^3) a step for k planes in use.
+
+    Parameters
+    ----------
+    lam : float
+        lambda, > 0.
+
+    Attributes
+    ----------
+    alpha : ndarray of shape (n_planes,)
+    gram : ndarray of shape (n_planes, n_planes)
+    loss : ndarray of shape (n_planes,)
+        b.
+
+    Examples
+    --------
+    >>> from structsvm.solvers.simplex_qp import SimplexQP
+    >>> qp = SimplexQP(lam=1.0)
+    >>> qp.add([], 2.0, 1.0)
+    >>> qp.solve()
+    0.25
+    >>> qp.alpha
+    array([0.5])
+    """
+
+    def __init__(self, lam: float) -> None:
+        self.lam = lam
+        self.gram = np.zeros((0, 0))
+        self.loss = np.zeros(0)
+        self.alpha = np.zeros(0)
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+    def add(self, products: NDArray[np.float64] | list[float], sqnorm: float, loss: float) -> None:
+        """A plane without weight: its inner products with the planes there are, |plane|^2, loss."""
+        m = len(self)
+        gram = np.empty((m + 1, m + 1))
+        gram[:m, :m] = self.gram
+        gram[m, :m] = gram[:m, m] = products
+        gram[m, m] = sqnorm
+        self.gram, self.loss = gram, np.append(self.loss, loss)
+        self.alpha = np.append(self.alpha, 0.0)
+
+    def keep(self, planes: NDArray[np.bool_]) -> None:
+        """Forget the others, which must have no weight."""
+        self.gram = self.gram[np.ix_(planes, planes)]
+        self.loss, self.alpha = self.loss[planes], self.alpha[planes]
+
+    def value(self) -> float:
+        return float(self.loss @ self.alpha - self.alpha @ self.gram @ self.alpha / (2 * self.lam))
+
+    def solve(self) -> float:
+        """Make alpha optimal; returns the objective."""
+        used = np.flatnonzero(self.alpha > 0)
+        truth = self.alpha.sum() < 1.0
+        best = -np.inf
+        while len(self):
+            used, truth = self._level(used, truth)
+            heights = self.loss - self.gram[:, used] @ self.alpha[used] / self.lam
+            size = float((np.abs(self.loss) + np.abs(self.loss - heights)).max())
+            top = int(heights.argmax())
+            gap = max(heights[top], 0.0) - self.alpha @ heights
+            value = self.value()
+            # A step that gained nothing means that rounding is all that is left.
+            if gap <= _PRECISION * size or value <= best:
+                break
+            best = value
+            if heights[top] > 0.0:
+                used = np.union1d(used, [top])
+            else:
+                truth = True
+        return self.value()
+
+    def _level(self, used: NDArray[np.intp], truth: bool) -> tuple[NDArray[np.intp], bool]:
+        """Solve on the planes in use (and the truth); those whose weight turns zero leave."""
+        while len(used):
+            alpha = self.alpha[used]
+            direction = self._solve_on(used, truth) - alpha
+            if not truth:
+                direction -= direction.mean()  # exactly along the simplex, whatever rounding did
+            falling = np.flatnonzero(direction < 0)
+            steps = -alpha[falling] / direction[falling]
+            step = float(steps.min(initial=1.0))
+            rest, growth = 1.0 - self.alpha.sum(), direction.sum()
+            truth_leaves = truth and growth > 0 and rest < step * growth
+            if truth_leaves:
+                step = max(rest, 0.0) / growth
+            self.alpha[used] = np.maximum(alpha + step * direction, 0.0)
+            if truth_leaves:
+                truth = False
+            elif step < 1.0:
+                gone = falling[int(steps.argmin())]
+                self.alpha[used[gone]] = 0.0
+                used = np.delete(used, gone)
+            else:
+                break
+        return used, truth
+
+    def _solve_on(self, used: NDArray[np.intp], truth: bool) -> NDArray[np.float64]:
+        """Weights that put all planes in use on one level, that of the truth if it is in use."""
+        gram = self.gram[np.ix_(used, used)] / self.lam
+        # Planes without length have a loss only: its size stands in, as both are in one unit.
+        ridge = _RIDGE * (np.trace(gram) / len(used) + 1e-3 * np.abs(self.loss).max() + 1e-300)
+        while True:
+            try:
+                factor = cho_factor(gram + ridge * np.eye(len(used)), check_finite=False)
+                break
+            except LinAlgError:
+                ridge *= 100.0
+        # Measured from the present level, the losses are small numbers that do not cancel.
+        present = gram @ self.alpha[used]
+        level = 0.0 if truth else float((self.loss[used] - present).mean())
+        sides = np.column_stack([self.loss[used] - level, np.ones(len(used))])
+        both = cho_solve(factor, sides, check_finite=False)
+        both += cho_solve(factor, sides - gram @ both - ridge * both, check_finite=False)
+        excess = 0.0 if truth else (both[:, 0].sum() - 1.0) / both[:, 1].sum()
+        target: NDArray[np.float64] = both[:, 0] - excess * both[:, 1]
+        return target

@@ -1,0 +1,116 @@
+"""One objective: every solver on every kind of model, within the certified gaps."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from structsvm import ChainModel, StructSVM, StructuredModel
+from structsvm.solvers import BCFW, CuttingPlane, Subgradient
+
+SOLVERS = {
+    "bcfw": BCFW(),
+    "cutting_plane": CuttingPlane(),
+    "cutting_plane, no cache": CuttingPlane(max_cached_rounds=0),
+    "cutting_plane, one plane": CuttingPlane(max_planes=1),
+    "subgradient": Subgradient(),
+}
+
+
+class Multiclass(StructuredModel):
+    def joint_feature(self, x, y):
+        psi = np.zeros((3, len(x)))
+        psi[y] = x
+        return psi.ravel()
+
+    def loss(self, y, y_hat):
+        return float(y != y_hat)
+
+    def loss_augmented_inference(self, x, y, w):
+        return int(np.argmax(w.reshape(3, -1) @ x + (np.arange(3) != y)))
+
+    def inference(self, x, w):
+        return int(np.argmax(w.reshape(3, -1) @ x))
+
+
+class Subset(StructuredModel):
+    """y is a set of items of one size; the score adds up those of its members."""
+
+    def joint_feature(self, x, y):
+        return x[list(y)].sum(axis=0)
+
+    def loss(self, y, y_hat):
+        return float(len(set(y) - set(y_hat)))
+
+    def inference(self, x, w):
+        return tuple(np.argsort(-(x @ w), kind="stable")[:2])
+
+    def loss_augmented_inference(self, x, y, w):
+        return tuple(np.argsort(-(x @ w - np.isin(range(len(x)), y)), kind="stable")[:2])
+
+
+def problems(words):
+    rng = np.random.default_rng(0)
+    labels = list(rng.integers(3, size=30))
+    points = list(rng.normal(size=(3, 4))[labels] + rng.normal(size=(30, 4)))
+    sets = list(rng.normal(size=(30, 5, 3)))
+    chosen = [Subset().inference(x + rng.normal(size=x.shape), np.array([1, -1, 0])) for x in sets]
+    return {
+        "chain": (ChainModel(task_loss="normalized_hamming"), *words, 1.0),
+        "multiclass": (Multiclass(), points, labels, 0.2),
+        "subset": (Subset(), sets, chosen, 0.2),
+    }
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("kind", ["chain", "multiclass", "subset"])
+def test_every_solver_reaches_the_same_optimum(words, kind, name):
+    model, X, y, C = problems(words)[kind]
+    exact = StructSVM(model, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
+    tol = 0.05 if name == "subgradient" else 1e-3
+    solver = clone(SOLVERS[name])
+    svm = StructSVM(model, C=C, solver=solver, tol=tol, max_iter=3000, random_state=0).fit(X, y)
+    assert svm.dual_gap_ <= tol
+    assert svm.certified_
+    assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
+    assert exact.dual_objective_ * (1 - 1e-9) <= svm.objective_
+    assert svm.objective_ * (1 - tol) <= exact.objective_
+    history = svm.history_
+    assert (history["objective"] >= history["dual_objective"]).all()
+    assert (np.diff(history["dual_objective"]) >= 0).all()
+    # Strong convexity: the weights are as close as the gaps allow.
+    bound = np.sqrt(2 * svm.dual_gap_ * svm.objective_) + np.sqrt(2e-7 * exact.objective_)
+    assert np.linalg.norm(svm.coef_ - exact.coef_) <= bound
+
+
+def test_refit_is_a_fresh_fit_and_names_make_solvers(words):
+    X, y = words
+    for name in ("bcfw", "cutting_plane", "subgradient"):
+        svm = StructSVM(ChainModel(), solver=name, tol=0.3, random_state=0)
+        first = svm.fit(X, y).coef_
+        assert np.array_equal(svm.fit(X[:5], y[:5]).fit(X, y).coef_, first)
+
+
+def test_cached_cuts_save_oracle_calls(letters):
+    X, y = letters["small"]
+    calls = {}
+    for rounds in (0, 30):
+        svm = StructSVM(
+            ChainModel("normalized_hamming"),
+            C=100 / len(X),
+            solver=CuttingPlane(max_cached_rounds=rounds),
+            tol=0.1,
+        )
+        calls[rounds] = svm.fit(X, y).n_oracle_calls_
+    assert calls[30] < calls[0] / 3
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ({"max_cached_rounds": -1}, "max_cached_rounds=-1 of CuttingPlane: expected an integer >="),
+        ({"max_planes": 0}, "max_planes=0 of CuttingPlane: expected an integer >= 1"),
+    ],
+)
+def test_bad_parameters_are_named(words, parameter, message):
+    with pytest.raises(ValueError, match=message):
+        StructSVM(ChainModel(), solver=CuttingPlane(**parameter)).fit(*words)

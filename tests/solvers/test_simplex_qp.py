@@ -1,0 +1,97 @@
+"""The quadratic program on the simplex against enumeration of its active sets."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from structsvm.solvers.simplex_qp import SimplexQP
+
+
+def value(planes, loss, lam, alpha):
+    z = alpha @ planes
+    return loss @ alpha - z @ z / (2 * lam)
+
+
+def best_by_enumeration(planes, loss, lam):
+    """The best stationary point over all sets of planes in use, with and without the truth."""
+    best, m = 0.0, len(loss)
+    for size in range(1, m + 1):
+        for used in itertools.combinations(range(m), size):
+            A, b = planes[list(used)], loss[list(used)]
+            G, ones = A @ A.T / lam, np.ones((size, 1))
+            systems = [
+                (G, b),
+                (np.block([[G, ones], [ones.T, np.zeros((1, 1))]]), np.append(b, 1.0)),
+            ]
+            for matrix, side in systems:
+                x = np.linalg.lstsq(matrix, side, rcond=None)[0][:size]
+                if (x >= -1e-9).all() and x.sum() <= 1 + 1e-9:
+                    alpha = np.zeros(m)
+                    alpha[list(used)] = np.maximum(x, 0) / max(np.maximum(x, 0).sum(), 1.0)
+                    best = max(best, value(planes, loss, lam, alpha))
+    return best
+
+
+def solve_one_by_one(planes, loss, lam):
+    qp = SimplexQP(lam)
+    for k in range(len(loss)):
+        qp.add(planes[:k] @ planes[k], planes[k] @ planes[k], loss[k])
+        result = qp.solve()
+        assert (qp.alpha >= 0).all()
+        assert qp.alpha.sum() <= 1 + 1e-9
+        assert result == pytest.approx(value(planes[: k + 1], loss[: k + 1], lam, qp.alpha))
+    return qp, result
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    m=st.integers(1, 6),
+    d=st.integers(1, 5),
+    scale=st.sampled_from([1e-3, 1.0, 100.0]),
+    lam=st.sampled_from([1e-3, 0.1, 1.0, 10.0]),
+    repeated=st.booleans(),
+)
+def test_equals_enumeration(seed, m, d, scale, lam, repeated):
+    rng = np.random.default_rng(seed)
+    planes, loss = scale * rng.normal(size=(m, d)), rng.uniform(-0.2, 2, size=m)
+    if repeated:  # exact duplicates, and the same plane with another loss
+        planes[rng.integers(m)] = planes[0]
+        planes[-1] = planes[0]
+    _, result = solve_one_by_one(planes, loss, lam)
+    want = best_by_enumeration(planes, loss, lam)
+    assert result == pytest.approx(want, rel=1e-7, abs=1e-9)
+
+
+def test_many_exact_triples_stay_solvable():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(40, 60)) + 2 * rng.normal(size=60)
+    planes = np.concatenate([base, base, base, rng.normal(size=(40, 60))])
+    loss = np.concatenate([np.tile(rng.uniform(0.5, 1, 40), 3), rng.uniform(0.5, 1, 40)])
+    order = rng.permutation(len(loss))
+    qp, result = solve_one_by_one(planes[order], loss[order], 0.5)
+    heights = qp.loss - qp.gram @ qp.alpha / 0.5
+    assert heights.max() - qp.alpha @ heights <= 1e-8 * np.abs(qp.loss).max()
+    without = np.concatenate([base, planes[120:]]), np.concatenate([loss[:40], loss[120:]])
+    assert result == pytest.approx(solve_one_by_one(*without, 0.5)[1], rel=1e-9)
+
+
+def test_forgetting_planes_without_weight_changes_nothing():
+    rng = np.random.default_rng(1)
+    qp, result = solve_one_by_one(rng.normal(size=(30, 4)), rng.uniform(size=30), 0.1)
+    qp.keep(qp.alpha > 0)
+    assert len(qp) < 30
+    assert qp.solve() == pytest.approx(result, rel=1e-12)
+
+
+def test_no_planes_and_useless_planes():
+    qp = SimplexQP(1.0)
+    assert qp.solve() == 0.0
+    qp.add([], 1.0, -0.5)  # below the truth everywhere near zero
+    assert qp.solve() == 0.0
+    assert qp.alpha.tolist() == [0.0]
+    qp.add([0.0], 0.0, 3.0)  # a constant: all weight
+    assert qp.solve() == pytest.approx(3.0)
