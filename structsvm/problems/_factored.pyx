@@ -158,6 +158,9 @@ cdef class FactoredProblem(Problem):
         cdef const label_t* y = self._labels + self.offsets[i]
         cdef PlaneBuilder builder
         cdef double value
+        if self.loss is None:
+            with gil:
+                raise ValueError("a problem bound without y has no planes; bind the model to y")
         self.features.scores(i, w, s.theta)
         self.loss.augment(i, y, s.theta)
         self.structure.decode(i, s.theta, thread, s.y_hat, &value)

@@ -391,6 +391,8 @@ def test_decoding_needs_no_truth_but_augmented_decoding_does(chain):
     assert len(problem.decode(w)[1]) == len(X)
     with pytest.raises(ValueError, match="loss-augmented decoding needs true outputs"):
         problem.decode(w, augmented=True)
+    with pytest.raises(ValueError, match="a problem bound without y has no planes"):
+        problem.oracle(0, w)
 
 
 def test_oracle_refuses_an_example_that_is_not_there(chain):
