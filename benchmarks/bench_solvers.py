@@ -109,7 +109,8 @@ def main():
         axes[1, column].set(xscale="log", yscale="log", xlabel="CPU seconds")
     for axis in axes[:, 0]:
         axis.set_ylabel("certified relative gap")
-    axes[0, 0].legend(fontsize=8, frameon=False)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.savefig(RESULTS / "solvers.png", dpi=80)
     save("solvers", rows)
 

@@ -72,8 +72,11 @@ class HammingLoss(BaseEstimator):  # type: ignore[misc]
 
     def value(self, y: ArrayLike, y_hat: ArrayLike, cost: NDArray[np.float64]) -> float:
         """Delta(y, y_hat) for class numbers `y` and `y_hat` of shape (length,)."""
-        total = float(cost[np.asarray(y, dtype=int), np.asarray(y_hat, dtype=int)].sum())
-        return total / max(len(np.asarray(y)), 1) if self.normalize else total
+        y, y_hat = np.asarray(y, dtype=int), np.asarray(y_hat, dtype=int)
+        if y.shape != y_hat.shape:
+            raise ValueError(f"y_hat has {len(y_hat)} labels, expected {len(y)} as y has")
+        total = float(cost[y, y_hat].sum())
+        return total / max(len(y), 1) if self.normalize else total
 
 
 _BY_NAME: dict[str, dict[str, Any]] = {

@@ -171,7 +171,10 @@ def flatten_labels(
     """
     rows, sizes = [], []
     kind_of_all = ""
-    for i, item in enumerate(_as_list(name, y)):
+    items = _as_list(name, y)
+    if lengths is not None and len(items) != len(lengths):
+        raise ValueError(f"{name} has {len(items)} sequences, expected {len(lengths)} as X has")
+    for i, item in enumerate(items):
         row = _label_row(i, item, name)
         if lengths is not None and len(row) != lengths[i]:
             raise ValueError(

@@ -45,12 +45,19 @@ def test_value_is_the_scaled_sum_of_costs(seed, n_classes, length, normalize):
     assert loss.value(y, y, matrix) == 0.0
 
 
-def test_cost_matrix_is_a_float_copy():
-    cost = np.array([[0, 2], [1, 0]])
+def test_outputs_of_different_lengths_have_no_loss():
+    loss = HammingLoss()
+    for y, y_hat in (([0, 1, 2], [0]), ([0], [0, 1]), ([0, 1], [])):
+        with pytest.raises(ValueError, match=f"y_hat has {len(y_hat)} labels, expected {len(y)}"):
+            loss.value(y, y_hat, loss.cost_matrix(3))
+
+
+def test_cost_matrix_is_a_copy():
+    cost = np.array([[0.0, 2.0], [1.0, 0.0]])
     loss = HammingLoss(cost=cost)
     matrix = loss.cost_matrix(2)
     matrix[:] = 7
-    assert matrix.dtype == np.float64
+    assert HammingLoss(cost=[[0, 1], [1, 0]]).cost_matrix(2).dtype == np.float64
     assert cost.tolist() == [[0, 2], [1, 0]]
     assert loss.cost_matrix(2).tolist() == [[0.0, 2.0], [1.0, 0.0]]
     assert HammingLoss().cost_matrix(1).tolist() == [[0.0]]

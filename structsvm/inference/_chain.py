@@ -40,7 +40,8 @@ def viterbi(
         \max_y \; \mathrm{start}[y_1] + \sum_{t=1}^{T} \mathrm{unary}[t, y_t]
         + \sum_{t=2}^{T} \mathrm{transition}[y_{t-1}, y_t] + \mathrm{end}[y_T]
 
-    Time is O(T K^2), memory O(T K). Scores are maximised; ``-inf`` forbids.
+    Time is O(T K^2), memory O(T K). Scores are maximised; ``-inf`` forbids. Sums of scores must not
+    overflow.
 
     Parameters
     ----------
@@ -105,7 +106,8 @@ def viterbi(
     sizes = np.array([n_positions]) if lengths is None else np.asarray(lengths)
     if sizes.ndim != 1 or (sizes.size and sizes.dtype.kind not in "iu"):
         raise ValueError(f"lengths must be a 1-D sequence of integers, got {lengths!r}")
-    if (sizes < 0).any() or sizes.sum() != n_positions:
+    # No length above n_positions: sums of huge ones wrap around.
+    if (sizes < 0).any() or (sizes > n_positions).any() or sizes.sum() != n_positions:
         raise ValueError(
             f"lengths must be >= 0 and sum to the {n_positions} rows of unary, "
             f"got a sum of {sizes.sum()} and a minimum of {sizes.min(initial=0)}"

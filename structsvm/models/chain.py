@@ -128,6 +128,8 @@ class ChainModel(StructuredModel):
         """
         packed = pack_sequences(X, self.n_features_in_)
         labels = loss = None
+        if y is None and position_weight is not None:
+            raise ValueError("position_weight weighs the loss, which needs y: bind the model to y")
         if y is not None:
             flat, _ = flatten_labels(y, packed.lengths)
             labels = encode_labels(flat, self.classes_)
@@ -199,7 +201,7 @@ class ChainModel(StructuredModel):
 
     def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
         """psi(x, y), of shape (n_weights,)."""
-        x, labels = _dense(x), self._numbers(y)
+        x, labels = self._dense(x), self._numbers(y)
         psi = np.zeros(self.n_weights)
         blocks = self.weight_blocks(psi)
         np.add.at(blocks["state"].T, labels, x)
@@ -231,7 +233,7 @@ class ChainModel(StructuredModel):
 
     def _unary(self, x: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         blocks = self.weight_blocks(w)
-        scores: NDArray[np.float64] = _dense(x) @ blocks["state"] + blocks["intercept"]
+        scores: NDArray[np.float64] = self._dense(x) @ blocks["state"] + blocks["intercept"]
         scores[:1] += blocks["start"]
         scores[-1:] += blocks["end"]
         return scores
@@ -239,6 +241,7 @@ class ChainModel(StructuredModel):
     def _decode(self, unary: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[Any]:
         return self.classes_[viterbi(unary, self.weight_blocks(w)["transition"])[0]]
 
-
-def _dense(x: Any) -> NDArray[np.float64]:
-    return np.asarray(x.toarray() if hasattr(x, "toarray") else x, dtype=np.float64)
+    def _dense(self, x: Any) -> NDArray[np.float64]:
+        x = np.asarray(x.toarray() if hasattr(x, "toarray") else x, dtype=np.float64)
+        # As `bind` does: a sequence without positions may have any number of features.
+        return x if len(x) else np.zeros((0, self.n_features_in_))

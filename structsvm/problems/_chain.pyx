@@ -69,9 +69,8 @@ cdef class ChainFeatures(PartFeatures):
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
         cdef offset_t first = self.offsets[i]
         cdef Py_ssize_t length = self.offsets[i + 1] - first
-        cdef Py_ssize_t n_rows
+        cdef Py_ssize_t n_rows, first_row
         cdef const double* initial = NULL
-        cdef const double* block
         cdef double* shared = theta + length * self.stride
         if self.intercept >= 0:
             initial = w.data + self.intercept
@@ -81,8 +80,11 @@ cdef class ChainFeatures(PartFeatures):
         )
         # Transition, start and end weights are neighbours in w and rows of the same kind here.
         n_rows = (self.n_labels if self.transition >= 0 else 0) + (2 if self.start >= 0 else 0)
-        block = w.data + (self.transition if self.transition >= 0 else self.start)
-        ssvm_pad_rows(block, n_rows, self.n_labels, w.scale, shared, self.stride)
+        if n_rows:
+            first_row = self.transition if self.transition >= 0 else self.start
+            ssvm_pad_rows(
+                w.data + first_row, n_rows, self.n_labels, w.scale, shared, self.stride
+            )
         return 0
 
     cdef int accumulate(
@@ -154,9 +156,9 @@ cdef class ChainStructure(Structure):
         self._entering = entering
         for k in range(self._n_entering, n_threads):
             entering[k] = <double*> calloc(self.max_labels * self.stride + 1, sizeof(double))
-            self._n_entering = k + 1
             if entering[k] == NULL:
                 raise MemoryError(f"no memory for chains of {self.max_labels} positions")
+            self._n_entering = k + 1
         return 0
 
     cdef int decode(

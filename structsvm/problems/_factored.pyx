@@ -10,7 +10,6 @@ from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBuilder, Weight
 from structsvm.linalg._plane cimport builder_finish, weights_of
 from structsvm.problems._problem cimport Problem
 
-from structsvm.linalg._plane import padded_vector
 from structsvm.problems._problem import run_threads
 
 
@@ -120,6 +119,12 @@ cdef class FactoredProblem(Problem):
         self.n_weights = features.n_weights
         self.exact = structure.exact
         self.oracle_work = oracle_work
+        if (labels is None) != (loss is None):
+            raise ValueError("labels and loss come together: give both or neither")
+        if labels is not None and self.labels.shape[0] != self.offsets[self.n_examples]:
+            raise ValueError(
+                f"{self.labels.shape[0]} labels for {self.offsets[self.n_examples]} positions"
+            )
         self._labels = &self.labels[0] if labels is not None and self.labels.shape[0] else NULL
 
     def __dealloc__(self):
@@ -137,6 +142,8 @@ cdef class FactoredProblem(Problem):
         cdef Scratch* scratch
         if n_threads <= self.n_threads:
             return 0
+        if self._n_scratch > self.n_threads:
+            raise MemoryError("an earlier allocation failed; bind the model anew")
         self.structure.reserve(n_threads)
         scratch = <Scratch*> realloc(self._scratch, n_threads * sizeof(Scratch))
         if scratch == NULL:
@@ -144,7 +151,7 @@ cdef class FactoredProblem(Problem):
         self._scratch = scratch
         for k in range(self._n_scratch, n_threads):
             memset(&scratch[k], 0, sizeof(Scratch))
-            self._n_scratch = k + 1  # from here on __dealloc__ frees it
+            self._n_scratch = k + 1  # from here on __dealloc__ frees it, filled or not
             scratch_fill(
                 &scratch[k], self.structure.max_parts, self.structure.max_labels, self.n_weights
             )
@@ -200,9 +207,10 @@ cdef class FactoredProblem(Problem):
         """
         if augmented and (self.labels is None or self.loss is None):
             raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
+        if n_threads < 1:
+            raise ValueError(f"n_threads={n_threads}: expected at least 1")
         self.reserve(n_threads)
-        w = padded_vector(self.n_weights)
-        w[:] = weights
+        w = self.padded(weights)
         labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)
         values = np.empty(self.n_examples)
         if self.n_examples:

@@ -36,9 +36,28 @@ cdef class Problem:
 
     def set_sample_weight(self, sample_weight):
         """Multiply the hinge of example i by ``sample_weight[i]``; None for all ones."""
-        self.sample_weight = (
-            None if sample_weight is None else np.array(sample_weight, dtype=np.float64)
-        )
+        if sample_weight is None:
+            self.sample_weight = None
+            return
+        weights = np.array(sample_weight, dtype=np.float64)
+        if weights.shape != (self.n_examples,):
+            raise ValueError(
+                f"sample_weight has shape {weights.shape}, expected ({self.n_examples},)"
+            )
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError("sample_weight must be finite and >= 0")
+        self.sample_weight = weights
+
+    def padded(self, weights):
+        """A padded copy of a weight vector, its shape checked."""
+        weights = np.asarray(weights, dtype=np.float64)
+        if weights.shape != (self.n_weights,):
+            raise ValueError(f"weights have shape {weights.shape}, expected ({self.n_weights},)")
+        if not np.isfinite(weights).all():
+            raise ValueError(f"weights[{np.argmin(np.isfinite(weights))}] is not finite")
+        w = padded_vector(self.n_weights)
+        w[:] = weights
+        return w
 
     cpdef int reserve(self, Py_ssize_t n_threads) except -1:
         """Allocate the scratch space of `n_threads` threads."""
@@ -102,8 +121,7 @@ cdef class Problem:
         """
         if not 0 <= i < self.n_examples:
             raise IndexError(f"example {i} of a problem with {self.n_examples} examples")
-        w = padded_vector(self.n_weights)
-        w[:] = weights
+        w = self.padded(weights)
         cdef Weights c_weights = weights_of(w)
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef Plane* plane = &batch.planes[0]

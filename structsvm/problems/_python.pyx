@@ -80,10 +80,13 @@ cdef class PythonProblem(Problem):
         self.exact = exact
         self.oracle_work = PYTHON_ORACLE_WORK
         self.slot = np.full(n_weights, -1, dtype=np.int32)
-        self.truth = [
-            sparse_vector(model.joint_feature(x, y), n_weights, f"joint_feature(X[{i}], y[{i}])")
-            for i, (x, y) in enumerate(zip(X, Y, strict=True))
-        ]
+        self.truth = []
+        for i, (x, y) in enumerate(zip(X, Y, strict=True)):
+            indices, values = sparse_vector(
+                model.joint_feature(x, y), n_weights, f"joint_feature(X[{i}], y[{i}])"
+            )
+            # Copies: a model may return the same buffers at each call.
+            self.truth.append((indices.copy(), values.copy()))
 
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out

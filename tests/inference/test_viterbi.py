@@ -219,6 +219,7 @@ def test_bad_scores_are_named(arguments, message):
         (3, "lengths must be a 1-D sequence of integers"),
         ([[1, 2]], "lengths must be a 1-D sequence of integers"),
         ([True, True, True], "lengths must be a 1-D sequence of integers"),
+        ([2**62] * 3 + [2**62 + 3], "lengths must be >= 0 and sum to the 3 rows of unary"),
         (["3"], "lengths must be a 1-D sequence of integers"),
         ([], "sum to the 3 rows of unary, got a sum of 0"),
     ],

@@ -412,6 +412,75 @@ def test_weights_of_the_wrong_size_are_refused(chain):
                 call(np.zeros(size))
 
 
+def test_weights_are_not_broadcast(chain):
+    model, X, y, _ = chain
+    problem = model.bind(X, y)
+    for call in (lambda v: problem.oracle(0, v), problem.decode):
+        for wrong in (1.0, [1.0], np.zeros((1, problem.n_weights))):
+            with pytest.raises(ValueError, match=r"weights have shape \(.*\), expected \(\d+,\)"):
+                call(wrong)
+
+
+def test_weights_that_are_not_finite_are_refused(chain):
+    model, X, y, w = chain
+    w = w.copy()
+    w[3] = np.nan
+    for call in (lambda v: model.bind(X, y).oracle(0, v), model.bind(X).decode):
+        with pytest.raises(ValueError, match=r"weights\[3\] is not finite"):
+            call(w)
+
+
+def test_position_weight_needs_truth(chain):
+    model, X, y, _ = chain
+    with pytest.raises(ValueError, match="position_weight weighs the loss, which needs y"):
+        model.bind(X, position_weight=[np.ones(len(row)) for row in y])
+
+
+def test_evaluation_without_truth_is_refused(chain):
+    model, X, _, w = chain
+    problem = model.bind(X)
+    for n_threads in (1, 2):
+        problem.reserve(n_threads)
+        with pytest.raises(ValueError, match="a problem bound without y has no planes"):
+            DualBlocks(problem).evaluate(w)
+
+
+@pytest.mark.parametrize("n_threads", [0, -1])
+def test_decoding_on_no_thread_is_refused(chain, n_threads):
+    model, X, _, w = chain
+    with pytest.raises(ValueError, match=f"n_threads={n_threads}: expected at least 1"):
+        model.bind(X).decode(w, n_threads=n_threads)
+
+
+def test_as_many_outputs_as_inputs(chain):
+    model, X, y, _ = chain
+    for wrong in (y[:-1], [*y, y[0]]):
+        with pytest.raises(ValueError, match=f"y has {len(wrong)} sequences, expected 40 as X has"):
+            model.bind(X, wrong)
+
+
+@pytest.mark.parametrize("bind", [ChainModel.bind, StructuredModel.bind])
+def test_bad_sample_weights_are_refused(chain, bind):
+    model, X, y, _ = chain
+    problem = bind(model, X, y)
+    for wrong in ([1.0], np.ones(41), np.ones((40, 1)), 1.0):
+        with pytest.raises(ValueError, match=r"sample_weight has shape .*, expected \(40,\)"):
+            problem.set_sample_weight(wrong)
+    for wrong in (-1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="sample_weight must be finite and >= 0"):
+            problem.set_sample_weight(np.full(40, wrong))
+
+
+def test_an_empty_sequence_may_have_any_number_of_features(chain):
+    model, X, y, w = chain
+    for empty in ([], np.zeros((0, 7)), sp.csr_array((0, 7)), np.zeros(0)):
+        data = [X[1], empty], [y[1], []]
+        compiled, python = model.bind(*data), StructuredModel.bind(model, *data)
+        for i in (0, 1):
+            assert all(map(np.array_equal, compiled.oracle(i, w), python.oracle(i, w)))
+        assert model.inference(empty, w).shape == (0,)
+
+
 def test_a_problem_comes_from_bind_alone():
     with pytest.raises(TypeError, match=r"Problem is a contract: get one from model.bind\(X, y\)"):
         Problem()

@@ -95,6 +95,21 @@ def test_repeated_entries_that_cancel_leave_no_trace():
     assert (indices.tolist(), values.tolist(), loss) == ([1], [-1.0], 1.0)
 
 
+def test_a_model_may_return_the_same_buffers_at_each_call():
+    indices, values = np.zeros(1, np.int32), np.zeros(1)
+
+    def joint_feature(self, x, y):
+        indices[0], values[0] = y, 1 + y
+        return indices, values
+
+    model = variant(joint_feature=joint_feature, loss_augmented_inference=lambda s, x, y, w: 1 - y)
+    problem = PythonProblem(model, X, Y, 6)
+    for i, want in enumerate(([1, -2], [-1, 2], [-1, 2])):
+        found, delta, _ = problem.oracle(i, np.zeros(6))
+        assert found.tolist() == [0, 1]
+        assert delta.tolist() == want
+
+
 def test_weights_are_a_read_only_view():
     seen = []
 
