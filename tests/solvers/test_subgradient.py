@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm import ChainModel, ChainSVM
 from structsvm.solvers import Subgradient
 from structsvm.solvers._plane_sum import PlaneSum
 
@@ -103,32 +103,6 @@ def test_result_depends_on_the_seed_alone(words):
 
     assert np.array_equal(fit(0), fit(0, n_jobs=3))
     assert not np.array_equal(fit(0), fit(1))
-
-
-class Multiclass(StructuredModel):
-    def joint_feature(self, x, y):
-        psi = np.zeros((3, len(x)))
-        psi[y] = x
-        return psi.ravel()
-
-    def loss(self, y, y_hat):
-        return float(y != y_hat)
-
-    def loss_augmented_inference(self, x, y, w):
-        return int(np.argmax(w.reshape(3, -1) @ x + (np.arange(3) != y)))
-
-    def inference(self, x, w):
-        return int(np.argmax(w.reshape(3, -1) @ x))
-
-
-def test_python_models_are_certified_too():
-    rng = np.random.default_rng(0)
-    y = list(rng.integers(3, size=40))
-    X = list(rng.normal(size=(3, 4))[y] + rng.normal(size=(40, 4)))
-    block = StructSVM(Multiclass(), C=0.1, tol=1e-6, max_iter=5000).fit(X, y)
-    svm = StructSVM(Multiclass(), C=0.1, solver="subgradient", tol=0.02, max_iter=3000).fit(X, y)
-    assert svm.dual_gap_ <= 0.02
-    assert svm.objective_ == pytest.approx(block.objective_, rel=0.021)
 
 
 @pytest.mark.parametrize(
