@@ -41,8 +41,12 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     initialize(X, y)
         Called once before training: learn sizes from the data. Set ``n_weights`` here where
         `joint_feature` does not return a full array.
+    slack_rescaled_inference(x, y, w)
+        The y_hat that maximises Delta(y, y_hat) * (1 + <w, psi(x, y_hat) - psi(x, y)>): what
+        ``rescaling="slack"`` needs.
     batch_inference(X, w), batch_loss_augmented_inference(X, Y, w)
-        Many examples at once, as lists; loops over the single versions by default.
+        Many examples at once, as lists; loops over the single versions by default. Likewise
+        ``batch_slack_rescaled_inference(X, Y, w)``.
     score(Y, Y_hat)
         Higher is better; minus the mean loss by default.
 
@@ -93,6 +97,14 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
         raise _missing(self, "inference")
 
+    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        raise _missing(self, "slack_rescaled_inference")
+
+    def has_slack_oracle(self) -> bool:
+        """Whether `slack_rescaled_inference` is implemented."""
+        own = type(self).slack_rescaled_inference
+        return own is not StructuredModel.slack_rescaled_inference
+
     def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
         """Learn sizes from the data. The default learns nothing."""
 
@@ -107,6 +119,12 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     ) -> list[Any]:
         """``loss_augmented_inference`` for each pair of x and y."""
         return [self.loss_augmented_inference(x, y, w) for x, y in zip(X, Y, strict=True)]
+
+    def batch_slack_rescaled_inference(
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[Any]:
+        """``slack_rescaled_inference`` for each pair of x and y."""
+        return [self.slack_rescaled_inference(x, y, w) for x, y in zip(X, Y, strict=True)]
 
     def batch_best_score(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1

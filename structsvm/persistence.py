@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,9 @@ from numpy.typing import NDArray
 
 from structsvm.exceptions import ModelFileError
 
-__all__ = ["load", "save"]
+__all__ = ["load", "read_checkpoint", "save", "write_checkpoint"]
 
-_FORMAT, _VERSION = "structsvm model", 1
+_MODEL, _CHECKPOINT, _VERSION = "structsvm model", "structsvm checkpoint", 1
 _HEADER = "header.json"
 _MAX_HEADER_BYTES = 1 << 20
 _NUMBERS = ("objective_", "dual_objective_", "dual_gap_")
@@ -35,11 +37,10 @@ def _known_classes() -> dict[str, type]:
     from structsvm.estimators import ChainSVM, StructSVM
     from structsvm.losses import HammingLoss
     from structsvm.models import ChainModel
-    from structsvm.solvers import BCFW, CuttingPlane, Subgradient
+    from structsvm.solvers import SOLVERS
 
     known: tuple[type, ...] = (ChainSVM, StructSVM, ChainModel, HammingLoss)
-    known += (BCFW, CuttingPlane, Subgradient)
-    return {c.__name__: c for c in known}
+    return {c.__name__: c for c in (*known, *SOLVERS.values())}
 
 
 # ---- writing
@@ -68,19 +69,19 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise _unsaveable("model", model)
     arrays = {"coef": estimator.coef_, "classes": model.classes_}
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
-    members = {f"{name}.npy": _npy(values) for name, values in arrays.items()}
     header = {
-        "format": _FORMAT,
-        "version": _VERSION,
         "estimator": described,
         "numbers": {name: float(getattr(estimator, name)) for name in _NUMBERS},
         "counts": {name: int(getattr(estimator, name)) for name in _COUNTS},
         "certified": bool(estimator.certified_),
         "n_features_in": int(model.n_features_in_),
-        "crc32": {name: zlib.crc32(data) for name, data in members.items()},
     }
-    members[_HEADER] = json.dumps(header, indent=1).encode()
-    _write(Path(path), members)
+    _write(Path(path), _MODEL, header, arrays)
+
+
+def write_checkpoint(snapshot: dict[str, NDArray[Any]], path: str | os.PathLike[str]) -> None:
+    """Write the arrays of a running fit; a file at `path` is replaced in one step."""
+    _write(Path(path), _CHECKPOINT, {}, snapshot)
 
 
 def _describe(where: str, value: Any) -> Any:
@@ -112,11 +113,15 @@ def _unsaveable(where: str, value: Any) -> TypeError:
 
 def _npy(values: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(values), allow_pickle=False)
+    np.lib.format.write_array(buffer, np.asarray(values, order="C"), allow_pickle=False)
     return buffer.getvalue()
 
 
-def _write(path: Path, members: dict[str, bytes]) -> None:
+def _write(path: Path, kind: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    members = {f"{name}.npy": _npy(values) for name, values in arrays.items()}
+    checksums = {name: zlib.crc32(data) for name, data in members.items()}
+    header = {"format": kind, "version": _VERSION} | header | {"crc32": checksums}
+    members[_HEADER] = json.dumps(header, indent=1).encode()
     handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -165,9 +170,27 @@ def load(path: str | os.PathLike[str]) -> Any:
     >>> copy.predict([[[1.0]]])
     [array(['on'], dtype='<U3')]
     """
+    with _telling_where(path), open(path, "rb") as file:
+        return _restore(*_read(file, _MODEL))
+
+
+def read_checkpoint(path: str | os.PathLike[str], identity: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a checkpoint that was written for a fit with this `identity`."""
+    with _telling_where(path), open(path, "rb") as file:
+        _, arrays = _read(file, _CHECKPOINT)
+        if str(arrays["identity"]) != identity:
+            raise ModelFileError(
+                "the checkpoint is of a fit to other data, or with other parameters of the model, "
+                "the loss or the solver, or another C"
+            )
+        return arrays
+
+
+@contextlib.contextmanager
+def _telling_where(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever reading a file raises into one error that names the file."""
     try:
-        with open(path, "rb") as file:
-            return _restore(*_read(file))
+        yield
     except FileNotFoundError:
         raise
     except ModelFileError as error:
@@ -177,7 +200,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise ModelFileError(f"{os.fspath(path)} is no readable model file: {error}") from error
 
 
-def _read(file: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def _read(file: Any, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Header and arrays, each as large and as it was when written."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
@@ -188,8 +211,8 @@ def _read(file: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         if _HEADER not in entries or entries[_HEADER].file_size > _MAX_HEADER_BYTES:
             raise ModelFileError(f"there is no {_HEADER} of at most {_MAX_HEADER_BYTES} bytes")
         header = json.loads(archive.read(_HEADER))
-        if not isinstance(header, dict) or header.get("format") != _FORMAT:
-            raise ModelFileError(f"{_HEADER} does not say it is a {_FORMAT}")
+        if not isinstance(header, dict) or header.get("format") != kind:
+            raise ModelFileError(f"{_HEADER} does not say it is a {kind}")
         if header.get("version") != _VERSION:
             raise ModelFileError(
                 f"it is of format version {header.get('version')!r}, this release reads {_VERSION}"
@@ -214,13 +237,13 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
         raise ModelFileError(f"member {name} has .npy version {version}, expected (1, 0)")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     payload = data[stream.tell() :]
-    if dtype.hasobject or dtype.kind not in "iufU" or fortran or len(shape) != 1:
-        raise ModelFileError(f"member {name} has dtype {dtype} and shape {shape}, expected a list")
-    if shape[0] * dtype.itemsize != len(payload):
+    if dtype.hasobject or dtype.kind not in "biufU" or fortran or len(shape) > 2:
+        raise ModelFileError(f"member {name} has dtype {dtype} and shape {shape}, not understood")
+    if math.prod(shape) * dtype.itemsize != len(payload):
         raise ModelFileError(
             f"member {name} claims shape {shape} of {dtype}, but holds {len(payload)} bytes"
         )
-    return np.frombuffer(payload, dtype=dtype).copy()
+    return np.frombuffer(payload, dtype=dtype).reshape(shape).copy()
 
 
 def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
@@ -236,7 +259,8 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     model.resize(classes, int(header["n_features_in"]))
     if coef.dtype != np.float64 or coef.shape != (model.n_weights,):
         raise ModelFileError(
-            f"there are {len(coef)} weights of {coef.dtype}, the model needs {model.n_weights}"
+            f"the weights are {coef.dtype} of shape {coef.shape}, the model needs float64 of shape "
+            f"({model.n_weights},)"
         )
     if not np.isfinite(coef).all():
         raise ModelFileError(f"weight {int(np.flatnonzero(~np.isfinite(coef))[0])} is not finite")

@@ -3,6 +3,7 @@
 from cython cimport floating
 
 from libc.math cimport INFINITY
+from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
@@ -20,6 +21,14 @@ cdef extern from "structsvm/inference/viterbi.h" nogil:
         Py_ssize_t n_labels, Py_ssize_t stride, label_t* labels,
     )
 
+cdef extern from "structsvm/inference/viterbi_levels.h" nogil:
+    double ssvm_viterbi_levels(
+        const double* unary, const double* transition, const int32_t** levels,
+        double true_score, double unit, double* score, double* entering, Py_ssize_t* reach,
+        Py_ssize_t length, Py_ssize_t n_labels, Py_ssize_t n_levels, Py_ssize_t stride,
+        label_t* labels,
+    )
+
 
 cdef double viterbi_double(
     double* score, const double* transition, double* entering, Py_ssize_t length,
@@ -27,6 +36,17 @@ cdef double viterbi_double(
 ) noexcept nogil:
     return ssvm_viterbi_double(
         score, transition, entering, length, n_labels, stride, labels
+    )
+
+
+cdef double viterbi_levels(
+    const double* unary, const double* transition, const int32_t** levels, double true_score,
+    double unit, double* score, double* entering, Py_ssize_t* reach, Py_ssize_t length,
+    Py_ssize_t n_labels, Py_ssize_t n_levels, Py_ssize_t stride, label_t* labels,
+) noexcept nogil:
+    return ssvm_viterbi_levels(
+        unary, transition, levels, true_score, unit, score, entering, reach, length, n_labels,
+        n_levels, stride, labels,
     )
 
 

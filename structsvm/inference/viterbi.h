@@ -13,7 +13,8 @@
 #include "../linalg/clones.h"
 
 #define SSVM_VITERBI(REAL, NAME)                                                                  \
-/* One block of WIDTH next labels: entering[j] = max_i previous[i] + transition[i][j]. */         \
+/* One block of WIDTH next labels: entering[j] = max_i previous[i] + transition[i][j], which is    \
+ * also added to score[j] unless that is NULL. */                                                 \
 SSVM_INLINE void NAME##_block(const REAL *previous, const REAL *transition, REAL *entering,       \
                               REAL *score, ptrdiff_t n_labels, ptrdiff_t stride,                  \
                               const int width)                                                    \
@@ -31,27 +32,36 @@ SSVM_INLINE void NAME##_block(const REAL *previous, const REAL *transition, REAL
     }                                                                                             \
     for (int j = 0; j < width; ++j) {                                                             \
         entering[j] = best[j];                                                                    \
-        score[j] += best[j];                                                                      \
+        if (score)                                                                                \
+            score[j] += best[j];                                                                  \
     }                                                                                             \
+}                                                                                                 \
+                                                                                                  \
+/* A whole row of next labels, in blocks. */                                                      \
+SSVM_INLINE void NAME##_row(const REAL *previous, const REAL *transition, REAL *entering,         \
+                            REAL *score, ptrdiff_t n_labels, ptrdiff_t stride)                    \
+{                                                                                                 \
+    ptrdiff_t j = 0;                                                                              \
+    for (; stride - j >= 32; j += 32)                                                             \
+        NAME##_block(previous, transition + j, entering + j, score ? score + j : NULL, n_labels,  \
+                     stride, 32);                                                                 \
+    if (stride - j == 24)                                                                         \
+        NAME##_block(previous, transition + j, entering + j, score ? score + j : NULL, n_labels,  \
+                     stride, 24);                                                                 \
+    else if (stride - j == 16)                                                                    \
+        NAME##_block(previous, transition + j, entering + j, score ? score + j : NULL, n_labels,  \
+                     stride, 16);                                                                 \
+    else if (stride - j == 8)                                                                     \
+        NAME##_block(previous, transition + j, entering + j, score ? score + j : NULL, n_labels,  \
+                     stride, 8);                                                                  \
 }                                                                                                 \
                                                                                                   \
 SSVM_CLONES static void NAME##_forward(REAL *score, const REAL *transition, REAL *entering,       \
                                        ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t stride)    \
 {                                                                                                 \
-    for (ptrdiff_t t = 1; t < length; ++t) {                                                      \
-        const REAL *previous = score + (t - 1) * stride;                                          \
-        REAL *in = entering + t * stride;                                                         \
-        REAL *out = score + t * stride;                                                           \
-        ptrdiff_t j = 0;                                                                          \
-        for (; stride - j >= 32; j += 32)                                                         \
-            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 32);        \
-        if (stride - j == 24)                                                                     \
-            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 24);        \
-        else if (stride - j == 16)                                                                \
-            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 16);        \
-        else if (stride - j == 8)                                                                 \
-            NAME##_block(previous, transition + j, in + j, out + j, n_labels, stride, 8);         \
-    }                                                                                             \
+    for (ptrdiff_t t = 1; t < length; ++t)                                                        \
+        NAME##_row(score + (t - 1) * stride, transition, entering + t * stride,                   \
+                   score + t * stride, n_labels, stride);                                         \
 }                                                                                                 \
                                                                                                   \
 /* The labels of the best path, the smallest label wherever several are best; its score. */       \

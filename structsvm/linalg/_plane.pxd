@@ -46,6 +46,7 @@ cdef bint plane_is_finite(const Plane* plane) noexcept nogil
 cdef void plane_axpy(double factor, const Plane* plane, double* dense) noexcept nogil
 cdef void plane_scatter(const Plane* plane, double* dense) noexcept nogil
 cdef void plane_unscatter(const Plane* plane, double* dense) noexcept nogil
+cdef void plane_stretch(Plane* plane, double factor) noexcept nogil
 cdef void plane_scale(Plane* plane, double factor) noexcept nogil
 cdef int plane_copy(const Plane* source, Plane* target) except -1 nogil
 

@@ -128,12 +128,18 @@ cdef void plane_unscatter(const Plane* plane, double* dense) noexcept nogil:
         dense[plane.indices[e]] = 0.0
 
 
-cdef void plane_scale(Plane* plane, double factor) noexcept nogil:
+cdef void plane_stretch(Plane* plane, double factor) noexcept nogil:
+    """delta *= factor; the loss stays."""
     cdef Py_ssize_t e
     if factor == 0.0:
         plane.nnz = 0
     for e in range(plane.nnz):
         plane.values[e] *= factor
+
+
+cdef void plane_scale(Plane* plane, double factor) noexcept nogil:
+    """delta and loss *= factor."""
+    plane_stretch(plane, factor)
     plane.loss *= factor
 
 

@@ -11,6 +11,8 @@ The weight vector is [state F*K | intercept K | transition K*K | start K | end K
 that the model does without left out.
 """
 
+from libc.stdint cimport int32_t
+
 from structsvm._typedefs cimport index_t, label_t, offset_t
 from structsvm.linalg._plane cimport PlaneBuilder, Weights
 from structsvm.problems._factored cimport PartCounts, PartFeatures, PartLoss, Structure
@@ -27,12 +29,11 @@ cdef class ChainFeatures(PartFeatures):
     cdef Py_ssize_t intercept, transition, start    # places in the weight vector, -1 if absent
 
 
-cdef class ChainStructure(Structure):
-    cdef const offset_t[::1] offsets
-    cdef Py_ssize_t n_labels, stride
-    cdef bint transitions, boundary
-    cdef double** _entering               # scratch of the Viterbi kernel, one a thread
-    cdef Py_ssize_t _n_entering
+cdef struct LevelScratch:
+    double* score
+    double* entering
+    Py_ssize_t* reach
+    const int32_t** rows
 
 
 cdef class ChainLoss(PartLoss):
@@ -40,3 +41,23 @@ cdef class ChainLoss(PartLoss):
     cdef const double[:, ::1] cost        # (K, stride): cost[y, k], 0 in the padding
     cdef const double[::1] position_weight
     cdef Py_ssize_t n_labels
+    # The same in whole numbers, once prepared: Delta = unit[i] * sum_t levels[y_t, y_hat_t].
+    cdef const int32_t[:, ::1] levels
+    cdef const double[::1] unit
+    cdef Py_ssize_t n_levels(self, Py_ssize_t i, const label_t* y) noexcept nogil
+
+
+cdef class ChainStructure(Structure):
+    cdef const offset_t[::1] offsets
+    cdef Py_ssize_t n_labels, stride
+    cdef bint transitions, boundary
+    cdef double** _entering               # scratch of the Viterbi kernel, one a thread
+    cdef Py_ssize_t _n_entering
+    # Of slack rescaling only:
+    cdef ChainLoss loss
+    cdef LevelScratch* _levels            # one a thread
+    cdef Py_ssize_t _n_levels
+    cdef Py_ssize_t level_cells           # positions * levels of the largest example
+    cdef const double[:, ::1] no_transition
+    cdef int reserve_levels(self, Py_ssize_t n_threads) except -1
+    cdef void add_boundary(self, double* theta, Py_ssize_t length) noexcept nogil

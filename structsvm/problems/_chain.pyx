@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdint cimport int32_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
 
 from structsvm._typedefs cimport index_t, label_t, offset_t
-from structsvm.inference._viterbi cimport viterbi_double
+from structsvm.inference._viterbi cimport viterbi_double, viterbi_levels
 from structsvm.linalg._plane cimport PlaneBuilder, Weights, builder_add, builder_add_row
 from structsvm.problems._factored cimport PartCounts, PartFeatures, PartLoss, Structure
 from structsvm.problems._factored cimport counts_add
@@ -22,6 +24,13 @@ cdef extern from "structsvm/linalg/rows.h" nogil:
         const double* rows, Py_ssize_t n_rows, Py_ssize_t row_size, double scale, double* out,
         Py_ssize_t stride,
     )
+
+
+# Costs are whole multiples of one unit up to this relative error, the unit is the smallest cost
+# divided by at most this, and no cost has more units than this.
+WHOLE_NUMBER = 1e-9
+MOST_DIVISOR = 12
+MOST_LEVELS = 1000
 
 
 cdef Py_ssize_t padded(Py_ssize_t n_labels) noexcept:
@@ -144,6 +153,12 @@ cdef class ChainStructure(Structure):
         for k in range(self._n_entering):
             free(self._entering[k])
         free(self._entering)
+        for k in range(self._n_levels):
+            free(self._levels[k].score)
+            free(self._levels[k].entering)
+            free(self._levels[k].reach)
+            free(self._levels[k].rows)
+        free(self._levels)
 
     cpdef int reserve(self, Py_ssize_t n_threads) except -1:
         cdef Py_ssize_t k
@@ -159,7 +174,87 @@ cdef class ChainStructure(Structure):
             if entering[k] == NULL:
                 raise MemoryError(f"no memory for chains of {self.max_labels} positions")
             self._n_entering = k + 1
+        if self.level_cells:
+            self.reserve_levels(n_threads)
         return 0
+
+    cdef int reserve_levels(self, Py_ssize_t n_threads) except -1:
+        cdef Py_ssize_t k, size = self.level_cells * self.stride
+        cdef LevelScratch* levels
+        cdef LevelScratch* s
+        if n_threads <= self._n_levels:
+            return 0
+        levels = <LevelScratch*> realloc(self._levels, n_threads * sizeof(LevelScratch))
+        if levels == NULL:
+            raise MemoryError(f"no memory for {n_threads} threads")
+        self._levels = levels
+        for k in range(self._n_levels, n_threads):
+            s = &levels[k]
+            memset(s, 0, sizeof(LevelScratch))
+            self._n_levels = k + 1
+            s.score = <double*> malloc(size * sizeof(double))
+            s.entering = <double*> malloc(size * sizeof(double))
+            s.reach = <Py_ssize_t*> malloc(self.max_labels * sizeof(Py_ssize_t))
+            s.rows = <const int32_t**> malloc(self.max_labels * sizeof(int32_t*))
+            if s.score == NULL or s.entering == NULL or s.reach == NULL or s.rows == NULL:
+                raise MemoryError(
+                    f"no memory for rescaling='slack': the longest chain needs a table of "
+                    f"{size} numbers (positions * loss levels * labels)"
+                )
+        return 0
+
+    cdef int prepare_slack(self, PartLoss loss, const label_t[::1] labels) except -1:
+        cdef ChainLoss chain_loss = loss
+        cdef Py_ssize_t i
+        cdef const label_t* y = &labels[0] if labels.shape[0] else NULL
+        chain_loss.prepare_levels()
+        self.loss = chain_loss
+        self.level_cells = 1
+        for i in range(self.offsets.shape[0] - 1):
+            self.level_cells = max(
+                self.level_cells,
+                (self.offsets[i + 1] - self.offsets[i])
+                * chain_loss.n_levels(i, y + self.offsets[i]),
+            )
+        self.no_transition = np.zeros((self.n_labels, self.stride))
+        self.reserve_levels(self._n_entering)
+        return 0
+
+    cdef int decode_slack(
+        self, Py_ssize_t i, double* theta, const label_t* y, int thread, label_t* y_hat,
+        double* value,
+    ) except -1 nogil:
+        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
+        cdef Py_ssize_t t
+        cdef const double* transition = theta + length * self.stride
+        cdef LevelScratch* s = &self._levels[thread]
+        cdef double true_score = 0.0
+        value[0] = 0.0
+        memcpy(y_hat, y, length * sizeof(label_t))
+        if length == 0:
+            return 0
+        self.add_boundary(theta, length)
+        if not self.transitions:
+            transition = &self.no_transition[0, 0]
+        for t in range(length):
+            s.rows[t] = &self.loss.levels[y[t], 0]
+            true_score += theta[t * self.stride + y[t]]
+            if t > 0:
+                true_score += transition[y[t - 1] * self.stride + y[t]]
+        value[0] = viterbi_levels(
+            theta, transition, s.rows, true_score, self.loss.unit[i], s.score, s.entering,
+            s.reach, length, self.n_labels, self.loss.n_levels(i, y), self.stride, y_hat,
+        )
+        return 0
+
+    cdef void add_boundary(self, double* theta, Py_ssize_t length) noexcept nogil:
+        cdef Py_ssize_t k, rows = length + (self.n_labels if self.transitions else 0)
+        cdef const double* start = theta + rows * self.stride
+        cdef double* last = theta + (length - 1) * self.stride
+        if self.boundary:
+            for k in range(self.n_labels):
+                theta[k] += start[k]
+                last[k] += start[self.stride + k]
 
     cdef int decode(
         self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
@@ -167,16 +262,11 @@ cdef class ChainStructure(Structure):
         cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
         cdef Py_ssize_t t, k, best
         cdef double* transition = theta + length * self.stride
-        cdef double* start = transition + (self.n_labels * self.stride if self.transitions else 0)
         cdef double* row
         value[0] = 0.0
         if length == 0:
             return 0
-        if self.boundary:
-            row = theta + (length - 1) * self.stride
-            for k in range(self.n_labels):
-                theta[k] += start[k]
-                row[k] += start[self.stride + k]
+        self.add_boundary(theta, length)
         if self.transitions:
             value[0] = viterbi_double(
                 theta, transition, self._entering[thread], length, self.n_labels, self.stride,
@@ -239,6 +329,62 @@ cdef class ChainLoss(PartLoss):
         self.cost = rows
         self.position_weight = position_weight
         self.n_labels = n_labels
+
+    def prepare_levels(self):
+        """State the loss in whole numbers, for dynamic programs that count it.
+
+        Raises
+        ------
+        ValueError
+            If the costs are no whole multiples of one unit, or the position weights differ
+            within a sequence.
+        """
+        cost = np.asarray(self.cost)[:, : self.n_labels]
+        smallest = float(cost[cost > 0].min(initial=np.inf))
+        unit = smallest if np.isfinite(smallest) else 1.0
+        for divisor in range(1, MOST_DIVISOR + 1):
+            multiples = cost / (unit / divisor)
+            levels = np.rint(multiples)
+            if (np.abs(multiples - levels) <= WHOLE_NUMBER * levels).all():
+                unit /= divisor
+                break
+        else:
+            levels = np.full(cost.shape, np.inf)
+        if levels.max() > MOST_LEVELS:
+            raise ValueError(
+                "rescaling='slack' counts the loss: costs must be whole multiples of one unit, the "
+                f"smallest cost {smallest:g} or a simple fraction of it, and at most {MOST_LEVELS} "
+                "units; use rescaling='margin'"
+            )
+        weight, offsets = np.asarray(self.position_weight), np.asarray(self.offsets)
+        lengths = np.diff(offsets)
+        filled = lengths > 0
+        low, high = np.ones(len(lengths)), np.ones(len(lengths))
+        if len(weight):
+            starts = offsets[: len(lengths)][filled]
+            low[filled] = np.minimum.reduceat(weight, starts)
+            high[filled] = np.maximum.reduceat(weight, starts)
+        if (low != high).any():
+            raise ValueError(
+                "rescaling='slack' counts the loss: position_weight must be constant within each "
+                f"sequence, that of sequence {int(np.argmax(low != high))} is not; "
+                "use rescaling='margin'"
+            )
+        rows = np.zeros((self.n_labels, self.cost.shape[1]), dtype=np.int32)
+        rows[:, : self.n_labels] = levels
+        self.levels = rows
+        self.unit = low * unit
+
+    cdef Py_ssize_t n_levels(self, Py_ssize_t i, const label_t* y) noexcept nogil:
+        """One more than the greatest loss that example i can have, in units."""
+        cdef Py_ssize_t t, k, total = 1
+        cdef int32_t most
+        for t in range(self.offsets[i + 1] - self.offsets[i]):
+            most = 0
+            for k in range(self.n_labels):
+                most = max(most, self.levels[y[t], k])
+            total += most
+        return total
 
     cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
         cdef offset_t first = self.offsets[i]

@@ -12,7 +12,7 @@ so that FactoredProblem.max_oracle is written once. Outputs are rows of labels.
 
 from structsvm._typedefs cimport index_t, label_t, offset_t
 from structsvm.linalg._plane cimport Plane, PlaneBuilder, Weights
-from structsvm.problems._problem cimport Problem
+from structsvm.problems._problem cimport Problem, Rescaling
 
 
 cdef struct PartCounts:
@@ -37,6 +37,14 @@ cdef class PartFeatures:
     ) except -1 nogil
 
 
+cdef class PartLoss:
+    # theta += the loss of using each part when y is right
+    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil
+    cdef double value(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
+    ) noexcept nogil
+
+
 cdef class Structure:
     cdef readonly Py_ssize_t max_parts     # no example has more parts (padding included)
     cdef readonly Py_ssize_t max_labels    # no output has more labels
@@ -47,18 +55,17 @@ cdef class Structure:
     cdef int decode(
         self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
     ) except -1 nogil
+    # Can y_hat be found that maximises loss * (1 + <theta, mu(y_hat) - mu(y)>)? ValueError if not.
+    cdef int prepare_slack(self, PartLoss loss, const label_t[::1] labels) except -1
+    # theta IN, SCRATCH afterwards; y_hat OUT: that maximiser, y where nothing is above 0; value OUT
+    cdef int decode_slack(
+        self, Py_ssize_t i, double* theta, const label_t* y, int thread, label_t* y_hat,
+        double* value,
+    ) except -1 nogil
     # mu OUT = mu(y) - mu(y_hat)
     cdef int difference(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
     ) except -1 nogil
-
-
-cdef class PartLoss:
-    # theta += the loss of using each part when y is right
-    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil
-    cdef double value(
-        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
-    ) noexcept nogil
 
 
 cdef struct Scratch:
@@ -80,7 +87,11 @@ cdef class FactoredProblem(Problem):
     cdef Scratch* _scratch                # one a thread
     cdef Py_ssize_t _n_scratch
 
+    cdef int answer(
+        self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
+        double* value,
+    ) except -1 nogil
     cdef int _decode_range(
-        self, const Weights* w, bint augmented, int thread, Py_ssize_t start, Py_ssize_t stop,
+        self, const Weights* w, Rescaling rescaling, int thread, Py_ssize_t start, Py_ssize_t stop,
         label_t* labels, double* values,
     ) except -1 nogil

@@ -8,7 +8,7 @@ from libc.string cimport memset
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_finish, weights_of
-from structsvm.problems._problem cimport Problem
+from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
 from structsvm.problems._problem import run_threads
 
@@ -47,6 +47,16 @@ cdef class PartFeatures:
             raise TypeError(f"{type(self).__name__} does not implement accumulate")
 
 
+cdef class PartLoss:
+    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
+        pass
+
+    cdef double value(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
+    ) noexcept nogil:
+        return 0.0
+
+
 cdef class Structure:
     cpdef int reserve(self, Py_ssize_t n_threads) except -1:
         return 0
@@ -57,21 +67,23 @@ cdef class Structure:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement decode")
 
+    cdef int prepare_slack(self, PartLoss loss, const label_t[::1] labels) except -1:
+        raise ValueError(
+            f"{type(self).__name__} has no oracle for rescaling='slack'; use rescaling='margin'"
+        )
+
+    cdef int decode_slack(
+        self, Py_ssize_t i, double* theta, const label_t* y, int thread, label_t* y_hat,
+        double* value,
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement decode_slack")
+
     cdef int difference(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
     ) except -1 nogil:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement difference")
-
-
-cdef class PartLoss:
-    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
-        pass
-
-    cdef double value(
-        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
-    ) noexcept nogil:
-        return 0.0
 
 
 cdef int scratch_fill(
@@ -158,6 +170,26 @@ cdef class FactoredProblem(Problem):
         self.n_threads = n_threads
         return 0
 
+    cdef int prepare_slack(self) except -1:
+        if self.loss is None:
+            raise ValueError("rescaling needs a loss; bind the model to y")
+        self.structure.prepare_slack(self.loss, self.labels)
+        return 0
+
+    cdef int answer(
+        self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
+        double* value,
+    ) except -1 nogil:
+        """The output that maximises the rescaling's objective; see `decode` for `value`."""
+        cdef double* theta = self._scratch[thread].theta
+        cdef const label_t* y = self._labels + self.offsets[i]
+        self.features.scores(i, w, theta)
+        if rescaling == SLACK:
+            return self.structure.decode_slack(i, theta, y, thread, y_hat, value)
+        if rescaling == MARGIN:
+            self.loss.augment(i, y, theta)
+        return self.structure.decode(i, theta, thread, y_hat, value)
+
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil:
@@ -168,9 +200,7 @@ cdef class FactoredProblem(Problem):
         if self.loss is None:
             with gil:
                 raise ValueError("a problem bound without y has no planes; bind the model to y")
-        self.features.scores(i, w, s.theta)
-        self.loss.augment(i, y, s.theta)
-        self.structure.decode(i, s.theta, thread, s.y_hat, &value)
+        self.answer(i, w, self._rescaling, thread, s.y_hat, &value)
         s.mu.size = 0
         self.structure.difference(i, y, s.y_hat, &s.mu)
         builder.slot = s.slot
@@ -184,26 +214,22 @@ cdef class FactoredProblem(Problem):
         return 0
 
     cdef int _decode_range(
-        self, const Weights* w, bint augmented, int thread, Py_ssize_t start, Py_ssize_t stop,
+        self, const Weights* w, Rescaling rescaling, int thread, Py_ssize_t start, Py_ssize_t stop,
         label_t* labels, double* values,
     ) except -1 nogil:
-        cdef Scratch* s = &self._scratch[thread]
         cdef Py_ssize_t i
         for i in range(start, stop):
-            self.features.scores(i, w, s.theta)
-            if augmented:
-                self.loss.augment(i, self._labels + self.offsets[i], s.theta)
-            self.structure.decode(i, s.theta, thread, labels + self.offsets[i], &values[i])
+            self.answer(i, w, rescaling, thread, labels + self.offsets[i], &values[i])
         return 0
 
     def decode(self, weights, *, bint augmented=False, Py_ssize_t n_threads=1):
-        """The best outputs at `weights`, with the loss added to the scores when `augmented`.
+        """The best outputs at `weights`; when `augmented`, what the oracle answers.
 
         Returns
         -------
         labels : int32 array of shape (offsets[-1],)
         values : float64 array of shape (n_examples,)
-            Their (augmented) scores.
+            Their scores, with the loss added when `augmented`; with slack rescaling, the hinges.
         """
         if augmented and (self.labels is None or self.loss is None):
             raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
@@ -214,7 +240,8 @@ cdef class FactoredProblem(Problem):
         labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)
         values = np.empty(self.n_examples)
         if self.n_examples:
-            task = _DecodeTask(self, w, augmented, labels, values)
+            rescaling = self._rescaling if augmented else PLAIN
+            task = _DecodeTask(self, w, rescaling, labels, values)
             run_threads(task, self.n_examples, n_threads)
         return labels, values
 
@@ -222,17 +249,17 @@ cdef class FactoredProblem(Problem):
 cdef class _DecodeTask:
     cdef FactoredProblem problem
     cdef object w
-    cdef bint augmented
+    cdef Rescaling rescaling
     cdef label_t[::1] labels
     cdef double[::1] values
 
     def __init__(
-        self, FactoredProblem problem, w, bint augmented, label_t[::1] labels,
+        self, FactoredProblem problem, w, Rescaling rescaling, label_t[::1] labels,
         double[::1] values,
     ):
         self.problem = problem
         self.w = w
-        self.augmented = augmented
+        self.rescaling = rescaling
         self.labels = labels
         self.values = values
 
@@ -242,5 +269,5 @@ cdef class _DecodeTask:
         cdef double* values = &self.values[0]
         with nogil:
             self.problem._decode_range(
-                &w, self.augmented, thread, start, stop, labels, values
+                &w, self.rescaling, thread, start, stop, labels, values
             )

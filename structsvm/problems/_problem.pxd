@@ -6,8 +6,8 @@ A Problem is a model bound to data. A solver sees n_examples, n_weights, `exact`
 
     requires   0 <= i < n_examples; w.size == n_weights; 0 <= thread < the number reserved;
                `out` is a plane whose former content may be overwritten
-    ensures    out = (psi(x_i, y_i) - psi(x_i, y), Delta(y_i, y)) for the y that maximises
-               loss - <w, delta> (for a good y, where `exact` is false); canonical; returns 0
+    ensures    out = (psi(x_i, y_i) - psi(x_i, y), Delta(y_i, y)) for the y that maximises the
+               `rescaling`'s objective (for a good y, where `exact` is false); canonical; returns 0
     on error   returns -1 with a Python exception set; the problem stays usable
     threads    calls with different `thread` may run at the same time; each uses only the scratch
                space of its own number. Without the GIL; an oracle in Python takes it inside
@@ -19,6 +19,13 @@ from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
 
 
+cdef enum Rescaling:
+    # What the oracle maximises over y, with delta = psi(x_i, y_i) - psi(x_i, y):
+    MARGIN     # Delta(y_i, y) - <w, delta>
+    SLACK      # Delta(y_i, y) * (1 - <w, delta>)
+    PLAIN      # -<w, delta>: the prediction, whatever it costs
+
+
 cdef class Problem:
     cdef readonly Py_ssize_t n_examples
     cdef readonly Py_ssize_t n_weights
@@ -28,14 +35,17 @@ cdef class Problem:
     # measured: what a solver does must not depend on the clock.
     cdef readonly double oracle_work
     cdef const double[::1] sample_weight  # one weight an example, or None
+    cdef Rescaling _rescaling             # see set_rescaling()
 
     # To implement.
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil
     cpdef int reserve(self, Py_ssize_t n_threads) except -1
+    # Called before SLACK is set; raises ValueError where the maximum cannot be found.
+    cdef int prepare_slack(self) except -1
 
-    # For solvers: max_oracle, times the example's weight, and checked.
+    # For solvers: max_oracle, checked; rescaled if SLACK; times the example's weight.
     cdef int plane(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil

@@ -4,13 +4,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uintptr_t
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
-from structsvm.linalg._plane cimport plane_is_finite, plane_scale, weights_of
+from structsvm.linalg._plane cimport (
+    plane_is_finite, plane_scale, plane_stretch, plane_value, weights_of,
+)
 
 from structsvm.linalg._plane import padded_vector
+
+cdef enum:
+    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
+
+_RESCALINGS = {"margin": MARGIN, "slack": SLACK, "plain": PLAIN}
 
 
 cdef class Problem:
@@ -48,6 +56,35 @@ cdef class Problem:
             raise ValueError("sample_weight must be finite and >= 0")
         self.sample_weight = weights
 
+    @property
+    def rescaling(self):
+        """What the oracle maximises; see `set_rescaling`."""
+        return next(name for name, value in _RESCALINGS.items() if value == self._rescaling)
+
+    def set_rescaling(self, str rescaling):
+        """Choose what the oracle maximises over y, and with it the hinge.
+
+        With delta = psi(x, y_true) - psi(x, y): "margin" is Delta(y) - <w, delta>; "slack" is
+        Delta(y) * (1 - <w, delta>), whose planes are (Delta(y) * delta, Delta(y)); "plain" is
+        -<w, delta>, the prediction.
+
+        Raises
+        ------
+        ValueError
+            If the name is unknown, or this problem cannot maximise the slack form.
+        """
+        if rescaling not in _RESCALINGS:
+            names = ", ".join(repr(name) for name in _RESCALINGS)
+            raise ValueError(f"unknown rescaling {rescaling!r}: expected one of {names}")
+        if rescaling == "slack":
+            self.prepare_slack()
+        self._rescaling = _RESCALINGS[rescaling]
+
+    cdef int prepare_slack(self) except -1:
+        raise ValueError(
+            f"{type(self).__name__} has no oracle for rescaling='slack'; use rescaling='margin'"
+        )
+
     def padded(self, weights):
         """A padded copy of a weight vector, its shape checked."""
         weights = np.asarray(weights, dtype=np.float64)
@@ -84,6 +121,8 @@ cdef class Problem:
                     f"the oracle's plane for example {i} holds NaN or inf; "
                     "joint features and losses must be finite"
                 )
+        if self._rescaling == SLACK:
+            plane_stretch(out, out.loss)
         if self.sample_weight is not None:
             plane_scale(out, self.sample_weight[i])
         return 0
@@ -113,6 +152,24 @@ cdef class Problem:
             return 0
         run_threads(_PlaneTask(self, examples, <uintptr_t> w, out), n, self.n_threads)
         return 0
+
+    def mean_hinge(self, weights):
+        """Mean of the examples' hinges at fixed weights, on all threads reserved."""
+        cdef Py_ssize_t start, k, count, n = self.n_examples
+        self.reserve(1)
+        cdef Py_ssize_t size = min(EXAMPLES_AT_ONCE * self.n_threads, max(n, 1))
+        cdef PlaneBatch batch = PlaneBatch(size)
+        cdef const index_t[::1] examples = np.arange(n, dtype=np.int32)
+        cdef double total = 0.0
+        point = self.padded(weights)
+        cdef Weights w = weights_of(point)
+        for start in range(0, n, size):
+            count = min(size, n - start)
+            PyErr_CheckSignals()
+            self.plane_many(examples[start:start + count], &w, batch)
+            for k in range(count):
+                total += max(plane_value(&batch.planes[k], &w), 0.0)
+        return total / max(n, 1)
 
     def oracle(self, Py_ssize_t i, weights):
         """The plane of example i at `weights`: ``(indices, values, loss)``, indices ascending.

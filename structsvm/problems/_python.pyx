@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_add_row, builder_finish
-from structsvm.problems._problem cimport Problem
+from structsvm.problems._problem cimport PLAIN, SLACK, Problem
 
 # The work of a Python oracle in multiply-adds: tens of microseconds at the least.
 PYTHON_ORACLE_WORK = 1e5
@@ -60,8 +60,7 @@ cdef class PythonProblem(Problem):
     Parameters
     ----------
     model : object
-        With ``joint_feature(x, y)``, ``loss(y, y_hat)``, ``loss_augmented_inference(x, y, w)`` and,
-        for whole batches, ``batch_loss_augmented_inference(X, Y, w)``.
+        With the methods of `StructuredModel`.
     X, Y : sequences of equal length
     n_weights : int
     exact : bool
@@ -88,15 +87,20 @@ cdef class PythonProblem(Problem):
             # Copies: a model may return the same buffers at each call.
             self.truth.append((indices.copy(), values.copy()))
 
+    cdef int prepare_slack(self) except -1:
+        if not self.model.has_slack_oracle():
+            raise ValueError(
+                f"{type(self.model).__name__} has no slack_rescaled_inference(x, y, w), which "
+                "rescaling='slack' calls; implement it, or use rescaling='margin'"
+            )
+        return 0
+
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil:
         with gil:
             try:
-                y_hat = self.model.loss_augmented_inference(
-                    self.X[i], self.Y[i], readonly_weights(w)
-                )
-                self.build(i, y_hat, out)
+                self.build(i, self.answer(i, readonly_weights(w)), out)
             except Exception as error:
                 error.add_note(f"raised while the oracle worked on example {i}")
                 raise
@@ -106,18 +110,34 @@ cdef class PythonProblem(Problem):
         self, const index_t[::1] examples, const Weights* w, PlaneBatch out
     ) except -1:
         cdef Py_ssize_t k
-        outputs = self.model.batch_loss_augmented_inference(
-            [self.X[i] for i in examples], [self.Y[i] for i in examples], readonly_weights(w)
-        )
+        name, outputs = self.answers(examples, readonly_weights(w))
         if len(outputs) != examples.shape[0]:
             raise ValueError(
-                f"batch_loss_augmented_inference returned {len(outputs)} outputs "
-                f"for {examples.shape[0]} examples"
+                f"{name} returned {len(outputs)} outputs for {examples.shape[0]} examples"
             )
         for k in range(examples.shape[0]):
             self.build(examples[k], outputs[k], &out.planes[k])
             self.finish(examples[k], &out.planes[k])
         return 0
+
+    cdef answer(self, Py_ssize_t i, w):
+        if self._rescaling == PLAIN:
+            return self.model.inference(self.X[i], w)
+        if self._rescaling == SLACK:
+            return self.model.slack_rescaled_inference(self.X[i], self.Y[i], w)
+        return self.model.loss_augmented_inference(self.X[i], self.Y[i], w)
+
+    cdef answers(self, const index_t[::1] examples, w):
+        """The method that was called and what it returned."""
+        X = [self.X[i] for i in examples]
+        if self._rescaling == PLAIN:
+            return "batch_inference", self.model.batch_inference(X, w)
+        Y = [self.Y[i] for i in examples]
+        if self._rescaling == SLACK:
+            answers = self.model.batch_slack_rescaled_inference(X, Y, w)
+            return "batch_slack_rescaled_inference", answers
+        answers = self.model.batch_loss_augmented_inference(X, Y, w)
+        return "batch_loss_augmented_inference", answers
 
     cdef int build(self, Py_ssize_t i, y_hat, Plane* out) except -1:
         """out = the plane of output y_hat. All calls into Python come before the arithmetic."""

@@ -1,13 +1,20 @@
 """Solvers: planes in, weights out. They never see x or y."""
 
-from structsvm.solvers.base import Progress, Solver, SolverResult
+from structsvm.solvers.base import OnlineSolver, Progress, Solver, SolverResult
 from structsvm.solvers.bcfw import BCFW
 from structsvm.solvers.cutting_plane import CuttingPlane
+from structsvm.solvers.n_slack import NSlack
+from structsvm.solvers.online import PassiveAggressive, Perceptron
 from structsvm.solvers.subgradient import Subgradient
 
 __all__ = [
     "BCFW",
+    "SOLVERS",
     "CuttingPlane",
+    "NSlack",
+    "OnlineSolver",
+    "PassiveAggressive",
+    "Perceptron",
     "Progress",
     "Solver",
     "SolverResult",
@@ -15,10 +22,14 @@ __all__ = [
     "make_solver",
 ]
 
-_BY_NAME: dict[str, type] = {
+#: The solvers that estimators know by name.
+SOLVERS: dict[str, type] = {
     "bcfw": BCFW,
     "cutting_plane": CuttingPlane,
+    "n_slack": NSlack,
     "subgradient": Subgradient,
+    "perceptron": Perceptron,
+    "passive_aggressive": PassiveAggressive,
 }
 
 
@@ -30,10 +41,16 @@ def make_solver(solver: str | Solver) -> Solver:
     ValueError
         If the name is unknown or the object has no ``solve``.
     """
-    if isinstance(solver, str) and solver in _BY_NAME:
-        made: Solver = _BY_NAME[solver]()
+    if isinstance(solver, str) and solver in SOLVERS:
+        made: Solver = SOLVERS[solver]()
         return made
     if not isinstance(solver, (str, type)) and hasattr(solver, "solve"):
         return solver
-    names = ", ".join(repr(name) for name in _BY_NAME)
+    names = ", ".join(repr(name) for name in SOLVERS)
     raise ValueError(f"unknown solver {solver!r}: expected one of {names}, or a solver object")
+
+
+def solver_name(solver: Solver) -> str:
+    """The name of a solver for messages."""
+    names = {made: name for name, made in SOLVERS.items()}
+    return names.get(type(solver), type(solver).__name__)

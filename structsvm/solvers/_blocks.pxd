@@ -37,6 +37,7 @@ cdef class DualBlocks:
 
     cdef int keep(self, Block* b, const Plane* plane, double height) except -1 nogil
     cdef void forget(self, Block* b, int p) noexcept nogil
+    cdef void age(self, Block* b, double below) noexcept nogil
     cdef int judge(
         self, Block* b, const Plane* plane, const Weights* w, double* hinge
     ) except -1 nogil

@@ -17,20 +17,20 @@ algorithms for efficient large margin structured prediction, doi:10.1162/tacl_a_
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport fabs
+from libc.math cimport INFINITY, fabs
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from structsvm._typedefs cimport index_t
+from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport (
-    builder_add_row, builder_finish, plane_axpy, plane_free, plane_size, plane_sqnorm,
-    plane_value, weights_of,
+    builder_add_row, builder_finish, plane_axpy, plane_free, plane_reserve, plane_size,
+    plane_sqnorm, plane_value, weights_of,
 )
 from structsvm.problems._problem cimport Problem
 from structsvm.solvers._plane_cache cimport (
-    TRUTH, Block, block_bytes, block_free, current_height, gram_at, height_at, highest,
-    insert_plane, longest_idle, remove_plane, rescore, rounding_of_heights,
+    TRUTH, Block, CachedPlane, block_bytes, block_free, current_height, gram_at, grow, height_at,
+    highest, insert_plane, longest_idle, remove_plane, rescore, rounding_of_heights,
 )
 
 from structsvm.linalg._plane import padded_vector
@@ -130,6 +130,17 @@ cdef class DualBlocks:
         self.n_planes -= 1
         self.n_entries -= b.cached[p].plane.nnz
         remove_plane(b, p)
+
+    cdef void age(self, Block* b, double below) noexcept nogil:
+        """Drop planes lower than `below` that have been without weight for long enough."""
+        cdef int p, first_dropable = 1 if self.frank_wolfe else 0
+        for p in range(b.size - 1, first_dropable - 1, -1):
+            if b.cached[p].weight > 0.0:
+                b.cached[p].idle = 0
+            else:
+                b.cached[p].idle += 1
+                if b.cached[p].idle >= self.drop_after and b.cached[p].height < below:
+                    self.forget(b, p)
 
     cdef int judge(
         self, Block* b, const Plane* plane, const Weights* w, double* hinge
@@ -303,13 +314,7 @@ cdef class DualBlocks:
         self.n_oracle_calls += 1
         known = height_at(b, rescore(b, w.data))
         gap = -current_height(b)
-        for p in range(b.size - 1, first_dropable - 1, -1):
-            if b.cached[p].weight > 0.0:
-                b.cached[p].idle = 0
-            else:
-                b.cached[p].idle += 1
-                if b.cached[p].idle >= self.drop_after and b.cached[p].height < known:
-                    self.forget(b, p)
+        self.age(b, known)
         self.judge(b, &self.fresh, w, &self._hinges[i])
         gap += self._hinges[i]
         self._gaps[i] = gap
@@ -334,7 +339,7 @@ cdef class DualBlocks:
                         PyErr_CheckSignals()
                 self.exact_visit(order[k], &w)
 
-    def cached_pass(self, const index_t[::1] order, double skip_below=0.0):
+    def cached_pass(self, const index_t[::1] order, double skip_below=-INFINITY):
         """Visit blocks without the oracle, except those whose last gap is below `skip_below`.
 
         Returns
@@ -387,6 +392,13 @@ cdef class DualBlocks:
                     total += hinge
             self.n_oracle_calls += count
         return total / max(self.n, 1)
+
+    def forget_idle(self):
+        """Drop planes without weight for long enough, counted by calls of this."""
+        cdef Py_ssize_t i
+        with nogil:
+            for i in range(self.n):
+                self.age(&self.blocks[i], INFINITY)
 
     def aggregate(self, weights):
         """The mean of the highest cached plane of each example, the truth where none is higher.
@@ -475,6 +487,117 @@ cdef class DualBlocks:
         if self.lag_factor == 0.0:
             return np.array(self.weights)
         return self.weights - self.lag / self.lag_factor
+
+    def snapshot(self):
+        """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
+        cdef Py_ssize_t i, k, place = 0, entry = 0, cell = 0
+        cdef int p
+        cdef Block* b
+        cdef const CachedPlane* c
+        cdef Py_ssize_t n_cells = 0
+        for i in range(self.n):
+            n_cells += self.blocks[i].size * (self.blocks[i].size + 1) // 2
+        sizes, truth = np.zeros(self.n, dtype=np.int32), np.zeros(self.n)
+        planes, counts = np.zeros((self.n_planes, 3)), np.zeros((self.n_planes, 2), dtype=np.int64)
+        indices, values = np.zeros(self.n_entries, dtype=np.int32), np.zeros(self.n_entries)
+        gram = np.zeros(n_cells)
+        cdef index_t[::1] sizes_view = sizes, indices_view = indices
+        cdef double[::1] truth_view = truth, values_view = values, gram_view = gram
+        cdef double[:, ::1] planes_view = planes
+        cdef offset_t[:, ::1] counts_view = counts
+        for i in range(self.n):
+            b = &self.blocks[i]
+            sizes_view[i] = b.size
+            truth_view[i] = b.truth_weight
+            for p in range(b.size):
+                c = &b.cached[p]
+                planes_view[place, 0] = c.weight
+                planes_view[place, 1] = c.height
+                planes_view[place, 2] = c.plane.loss
+                counts_view[place, 0] = c.idle
+                counts_view[place, 1] = c.plane.nnz
+                place += 1
+                for k in range(c.plane.nnz):
+                    indices_view[entry] = c.plane.indices[k]
+                    values_view[entry] = c.plane.values[k]
+                    entry += 1
+            for k in range(b.size * (b.size + 1) // 2):
+                gram_view[cell] = b.gram[k]
+                cell += 1
+        held = {
+            "sizes": sizes, "truth": truth, "planes": planes, "counts": counts,
+            "indices": indices, "values": values, "gram": gram,
+            "weights": np.array(self.weights), "gaps": self.gaps.copy(),
+            "hinges": self.hinges.copy(),
+            "calls": np.array([self.n_oracle_calls, self.n_overruled, self.n_updates]),
+            "numbers": np.array([self.regularization, self.lag_factor]),
+        }
+        return held if self.lag is None else held | {"lag": self.lag.copy()}
+
+    def restore(self, held):
+        """Become what `snapshot` was taken of: blocks of the same problem and options.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit each other or this problem.
+        """
+        cdef Py_ssize_t i, k, place = 0, entry = 0, cell = 0
+        cdef int p
+        cdef Block* b
+        cdef CachedPlane* c
+        cdef const index_t[::1] sizes = held["sizes"], indices = held["indices"]
+        cdef const double[::1] truth = held["truth"], values = held["values"]
+        cdef const double[::1] gram = held["gram"]
+        cdef const double[:, ::1] planes = held["planes"]
+        cdef const offset_t[:, ::1] counts = held["counts"]
+        size, nnz = np.asarray(sizes).astype(np.int64), np.asarray(counts)[:, 1]
+        vectors = [self.weights, self.gaps, self.hinges]
+        names = ["weights", "gaps", "hinges"]
+        if self.lag is not None:
+            vectors.append(self.lag)
+            names.append("lag")
+        fits = (
+            len(size) == len(truth) == self.n
+            and (size >= 0).all() and (nnz >= 0).all()
+            and size.sum() == len(planes) == len(counts)
+            and planes.shape[1] == 3 and counts.shape[1] == 2
+            and nnz.sum() == len(indices) == len(values)
+            and (size * (size + 1) // 2).sum() == len(gram)
+            and (not len(indices) or 0 <= np.min(indices) <= np.max(indices) < len(self.weights))
+            and all(len(held[name]) == len(vector) for name, vector in zip(names, vectors))
+        )
+        if not fits:
+            raise ValueError("the snapshot does not fit this problem")
+        for i in range(self.n):
+            b = &self.blocks[i]
+            block_free(b)
+            memset(b, 0, sizeof(Block))
+            b.truth_weight = truth[i]
+            while b.capacity < sizes[i]:
+                grow(b)
+            for p in range(sizes[i]):
+                c = &b.cached[p]
+                plane_reserve(&c.plane, counts[place, 1])
+                b.size = p + 1
+                c.weight = planes[place, 0]
+                c.height = planes[place, 1]
+                c.plane.loss = planes[place, 2]
+                c.idle = <int> counts[place, 0]
+                c.plane.nnz = counts[place, 1]
+                place += 1
+                for k in range(c.plane.nnz):
+                    c.plane.indices[k] = indices[entry]
+                    c.plane.values[k] = values[entry]
+                    entry += 1
+            for k in range(b.size * (b.size + 1) // 2):
+                b.gram[k] = gram[cell]
+                cell += 1
+        for name, vector in zip(names, vectors):
+            vector[:] = held[name]
+        self.n_planes, self.n_entries = place, entry
+        self.n_oracle_calls, self.n_overruled, self.n_updates = held["calls"].tolist()
+        self.regularization, self.lag_factor = held["numbers"].tolist()
 
     @property
     def nbytes(self):

@@ -49,6 +49,7 @@ cdef inline int highest(const Block* b, double margin) noexcept nogil:
 cdef int rescore(Block* b, const double* w) noexcept nogil
 cdef double current_height(const Block* b) noexcept nogil
 cdef double rounding_of_heights(const Block* b) noexcept nogil
+cdef int grow(Block* b) except -1 nogil
 cdef int insert_plane(Block* b, const Plane* plane, double height, double* dense) except -1 nogil
 cdef void remove_plane(Block* b, int p) noexcept nogil
 cdef int longest_idle(const Block* b) noexcept nogil

@@ -47,6 +47,7 @@ cdef double rounding_of_heights(const Block* b) noexcept nogil:
 
 
 cdef int grow(Block* b) except -1 nogil:
+    """Room for at least one more plane."""
     cdef int capacity = b.capacity + 2 if b.capacity < 8 else 2 * b.capacity
     cdef CachedPlane* cached
     cdef double* gram

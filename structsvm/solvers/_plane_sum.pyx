@@ -13,7 +13,9 @@ from libc.math cimport sqrt
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
-from structsvm.linalg._plane cimport plane_axpy, plane_dot, plane_sqnorm, plane_value, weights_of
+from structsvm.linalg._plane cimport (
+    plane_axpy, plane_dot, plane_sqnorm, plane_value, weights_of,
+)
 from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
@@ -24,7 +26,11 @@ cdef double MOST_SHRINKING = 1e-3
 
 cdef enum:
     STEPS_PER_SIGNAL_CHECK = 64
-    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
+
+_NUMBERS = (
+    "scale", "total_loss", "hinge", "n_met", "n_steps", "n_oracle_calls", "total_sqnorm",
+    "greatest_loss", "shrinking", "weight_sum", "scale_sum",
+)
 
 
 cdef class PlaneSum:
@@ -32,49 +38,55 @@ cdef class PlaneSum:
 
     Parameters
     ----------
-    problem : Problem
+    n_weights : int
     averaging : {"none", "uniform", "weighted"}
         Keep the average of all iterates: with equal weights, or with weight t for the t-th.
     """
-    cdef readonly Problem problem
     cdef readonly str averaging
     cdef readonly object total            # ndarray: sum of planes, each times its factor
     cdef readonly object lag              # ndarray or None: see average()
-    cdef readonly double scale
-    cdef readonly double total_loss       # sum of the planes' losses, times the same factors
-    cdef readonly double hinge            # mean hinge met in the last pass
-    cdef readonly Py_ssize_t n_met        # planes in the sum
-    cdef readonly Py_ssize_t n_steps
-    cdef readonly Py_ssize_t n_oracle_calls
-    cdef double total_sqnorm              # |total|^2, kept in step
-    cdef double greatest_loss             # of any plane met
-    cdef double shrinking                 # product of the projections since the last fold
-    cdef double weight_sum                # sum of the averaging weights
-    cdef double scale_sum                 # sum of averaging weight * scale since the last fold
+    cdef public double scale
+    cdef public double total_loss         # sum of the planes' losses, times the same factors
+    cdef public double hinge              # mean hinge met in the last pass
+    cdef public Py_ssize_t n_met          # planes in the sum
+    cdef public Py_ssize_t n_steps
+    cdef public Py_ssize_t n_oracle_calls
+    cdef public double total_sqnorm       # |total|^2, kept in step
+    cdef public double greatest_loss      # of any plane met
+    cdef public double shrinking          # product of the projections since the last fold
+    cdef public double weight_sum         # sum of the averaging weights
+    cdef public double scale_sum          # sum of averaging weight * scale since the last fold
     cdef bint weighted
     cdef double[::1] _total, _lag
     cdef object settled                   # sum of averaging weight * iterate up to the last fold
 
-    def __init__(self, Problem problem, str averaging):
-        self.problem = problem
+    def __init__(self, Py_ssize_t n_weights, str averaging):
         self.averaging = averaging
         self.weighted = averaging == "weighted"
-        self.total = padded_vector(problem.n_weights)
+        self.total = padded_vector(n_weights)
         self._total = self.total
-        self.lag = np.zeros(problem.n_weights) if averaging != "none" else None
+        self.lag = np.zeros(n_weights) if averaging != "none" else None
         self._lag = self.lag
-        self.settled = np.zeros(problem.n_weights) if averaging != "none" else None
+        self.settled = np.zeros(n_weights) if averaging != "none" else None
         self.scale = self.shrinking = 1.0
-        problem.reserve(1)
+
+    def __reduce__(self):
+        return _restored, (len(self.total), self.averaging, self.snapshot())
 
     def exact_pass(
-        self, const index_t[::1] order, double lam, Py_ssize_t batch_size, bint project
+        self, Problem problem, const index_t[::1] order, double lam, Py_ssize_t batch_size,
+        bint project,
     ):
         """A step for every `batch_size` examples of `order`; see `step`."""
         cdef Py_ssize_t k, count, start = 0, n = order.shape[0]
         cdef PlaneBatch batch = PlaneBatch(batch_size)
         cdef Weights w = weights_of(self.total)
         cdef double height, hinge_sum = 0.0
+        if problem.n_weights != self._total.shape[0]:
+            raise ValueError(
+                f"the problem has {problem.n_weights} weights, expected {self._total.shape[0]}"
+            )
+        problem.reserve(1)
         with nogil:
             while start < n:
                 if start // batch_size % STEPS_PER_SIGNAL_CHECK == 0:
@@ -83,7 +95,7 @@ cdef class PlaneSum:
                 count = min(batch_size, n - start)
                 w.scale = self.scale
                 for k in range(count):
-                    self.problem.plane(order[start + k], &w, 0, &batch.planes[k])
+                    problem.plane(order[start + k], &w, 0, &batch.planes[k])
                     height = plane_value(&batch.planes[k], &w)
                     if height > 0.0:
                         hinge_sum += height
@@ -143,25 +155,6 @@ cdef class PlaneSum:
         self.total_loss *= self.scale
         self.scale = self.shrinking = 1.0
 
-    def evaluate(self, weights):
-        """Mean hinge at fixed weights, on all threads reserved."""
-        cdef Py_ssize_t start, k, count, n = self.problem.n_examples
-        cdef Py_ssize_t size = EXAMPLES_AT_ONCE * max(self.problem.n_threads, 1)
-        cdef PlaneBatch batch = PlaneBatch(size)
-        cdef index_t[::1] examples = np.arange(n, dtype=np.int32)
-        cdef double hinge_sum = 0.0
-        point = padded_vector(self.problem.n_weights)
-        point[:] = weights
-        cdef Weights w = weights_of(point)
-        for start in range(0, n, size):
-            count = min(size, n - start)
-            PyErr_CheckSignals()
-            self.problem.plane_many(examples[start:start + count], &w, batch)
-            for k in range(count):
-                hinge_sum += max(plane_value(&batch.planes[k], &w), 0.0)
-            self.n_oracle_calls += count
-        return hinge_sum / max(n, 1)
-
     def weights(self):
         return self.scale * self.total
 
@@ -175,3 +168,24 @@ cdef class PlaneSum:
         if self.weight_sum == 0.0:
             return self.weights()
         return (self.settled + self.scale_sum * self.total - self.lag) / self.weight_sum
+
+    def snapshot(self):
+        held = {name: np.array(getattr(self, name)) for name in _NUMBERS}
+        held["total"] = np.array(self.total)
+        if self.lag is not None:
+            held |= {"lag": self.lag.copy(), "settled": self.settled.copy()}
+        return held
+
+    def restore(self, held):
+        for name in _NUMBERS:
+            setattr(self, name, held[name].item())
+        self.total[:] = held["total"]
+        if self.lag is not None:
+            self.lag[:] = held["lag"]
+            self.settled[:] = held["settled"]
+
+
+def _restored(n_weights, averaging, held):
+    planes = PlaneSum(n_weights, averaging)
+    planes.restore(held)
+    return planes

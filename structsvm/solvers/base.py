@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from structsvm.problems import Problem
 
-__all__ = ["Callback", "History", "Progress", "Solver", "SolverResult", "regularization"]
+__all__ = [
+    "Callback",
+    "History",
+    "OnlineSolver",
+    "Progress",
+    "Snapshot",
+    "Solver",
+    "SolverResult",
+    "refuse",
+    "regularization",
+]
 
 
 def regularization(C: float, n_examples: int) -> float:
@@ -21,6 +31,10 @@ def regularization(C: float, n_examples: int) -> float:
     lambda/2 \|w\|^2 + 1/n sum_i H_i(w).
     """
     return 1.0 / (C * max(n_examples, 1))
+
+
+#: Arrays by name, and nothing else.
+Snapshot = dict[str, NDArray[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,17 +49,39 @@ class Progress:
     dual_objective: float  #: greatest dual objective so far
     gap: float  #: certified relative gap, (objective - dual_objective) / objective
     gap_estimate: float  #: what the last pass suggests the gap is now
+    mean_hinge: float  #: mean hinge that the last pass met, each at the weights of its time
     n_oracle_calls: int
     seconds: float  #: wall time since the start of the fit
     n_planes: int
     solver_bytes: int
-    weights: NDArray[np.float64]  #: read-only view of the current weights; copy it to keep it
+    #: Makes the present weights, averaged where the solver averages.
+    make_weights: Callable[[], NDArray[np.float64]] = dataclasses.field(repr=False)
+    #: All that the rest of the fit depends on, as arrays; what a checkpoint writes.
+    snapshot: Callable[[], Snapshot] = dataclasses.field(repr=False)
+    #: Of the weights after each iteration so far, where fit was given X_val and y_val.
+    validation_scores: tuple[float, ...] = ()
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The present weights, averaged where the solver averages; read-only, and valid during
+        the callback: copy them to keep them."""
+        view = self.make_weights().view()
+        view.flags.writeable = False
+        return view
 
 
 #: Called after every iteration; a true return value stops the fit.
 Callback = Callable[[Progress], Any]
 
-_RECORDED = ("objective", "dual_objective", "gap", "gap_estimate", "n_oracle_calls", "seconds")
+_RECORDED = (
+    "objective",
+    "dual_objective",
+    "gap",
+    "gap_estimate",
+    "mean_hinge",
+    "n_oracle_calls",
+    "seconds",
+)
 
 
 class History:
@@ -57,13 +93,20 @@ class History:
     def append(self, progress: Progress) -> None:
         self._rows.append(tuple(getattr(progress, name) for name in _RECORDED))
 
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        return np.array(self._rows, dtype=np.float64).reshape(-1, len(_RECORDED))
+
+    @rows.setter
+    def rows(self, rows: NDArray[np.float64]) -> None:
+        self._rows = [tuple(row) for row in rows.tolist()]
+
     def replace_last(self, progress: Progress) -> None:
         self._rows.pop()
         self.append(progress)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        columns = np.array(self._rows, dtype=np.float64).reshape(-1, len(_RECORDED)).T
-        history: dict[str, NDArray[Any]] = dict(zip(_RECORDED, columns, strict=True))
+        history: dict[str, NDArray[Any]] = dict(zip(_RECORDED, self.rows.T.copy(), strict=True))
         history["n_oracle_calls"] = history["n_oracle_calls"].astype(np.int64)
         return history
 
@@ -72,38 +115,62 @@ class History:
 class SolverResult:
     """Weights and the certificate for them; objectives in the sum form.
 
-    `status` is "converged", "max_iter", "stopped" (by a callback) or "interrupted" (Ctrl-C).
-    `state` lets the same solver go on from here, see ``Solver.solve``.
+    `status` is "converged", "max_iter", "stopped" (by a callback), "interrupted" (Ctrl-C) or
+    "failed" (by `error`, which an oracle or a callback raised). `state` lets the same solver go on
+    from here, see ``Solver.solve``. Without a dual, objectives and gap are NaN.
     """
 
     weights: NDArray[np.float64]
     objective: float
     dual_objective: float
     gap: float
+    tol: float
     n_iter: int
     n_oracle_calls: int
     n_overruled: int
     status: str
     history: dict[str, NDArray[Any]]
     state: Any = None
+    error: Exception | None = None
 
 
 class Solver(Protocol):
-    """Planes in, weights out: a solver sees a Problem and never x or y."""
+    """Planes in, weights out: a solver sees a Problem and never x or y.
+
+    A solver that ignores `state` says ``can_warm_start = False``. One that can go on with new data
+    has `learn`, see `OnlineSolver`.
+    """
 
     def solve(
         self,
         problem: Problem,
         C: float,
         *,
-        tol: float,
-        max_iter: int,
+        tol: float | None,
+        max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
         state: Any = None,
+        snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """Minimise 1/2 |w|^2 + C sum_i H_i(w) to a relative duality gap of `tol`.
 
-        `state` is that of an earlier result for the same problem, perhaps with another C.
+        None stands for the solver's own default of `tol` or `max_iter`. `state` is that of an
+        earlier result for the same problem, perhaps with another C. `snapshot` is what
+        ``progress.snapshot()`` gave during an earlier call for the same problem and C: the fit
+        goes on from there as if it had never stopped.
         """
         ...
+
+
+class OnlineSolver(Solver, Protocol):
+    """A solver that looks at one example after the other and can go on with new ones."""
+
+    def learn(self, problem: Problem, C: float, state: Any = None) -> SolverResult:
+        """One pass over the examples in their order, from where `state` left off."""
+        ...
+
+
+def refuse(solver: str, option: str, why: str) -> ValueError:
+    """The error for an option that has no meaning for a solver."""
+    return ValueError(f"solver {solver!r} {why}: {option} has no meaning")

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
-from structsvm.solvers.base import Callback, SolverResult, regularization
+from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run, dual_value
 
 __all__ = ["BCFW"]
@@ -130,18 +130,19 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         problem: Problem,
         C: float,
         *,
-        tol: float,
-        max_iter: int,
+        tol: float | None,
+        max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
         state: DualBlocks | None = None,
+        snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
         if state is None or state.problem is not problem or state.options != self._block_options():
             state = self._make_blocks(problem)
-        run = _BlockRun(self, state, regularization(C, problem.n_examples), tol, random_state)
-        return run.to_the_end(max_iter, callback)
+        run = _BlockRun(self, state, C, tol, random_state)
+        return run.to_the_end(max_iter, callback, snapshot)
 
     def _block_options(self) -> dict[str, Any]:
         return {
@@ -173,18 +174,29 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
 class _BlockRun(Run):
     """The rounds of the block solver, and its proximal term."""
 
+    kept = (
+        "kappa",
+        "kappa_scale",
+        "kappa_scale_limit",
+        "stalled",
+        "watched_rounds",
+        "watched_estimate",
+        "combination",
+        "previous",
+    )
+    kept_parts = ("blocks",)
+
     def __init__(
         self,
         options: BCFW,
         blocks: DualBlocks,
-        lam: float,
-        tol: float,
+        C: float,
+        tol: float | None,
         random_state: np.random.RandomState,
     ) -> None:
-        super().__init__(blocks.problem, lam, tol)
+        super().__init__(blocks.problem, C, tol, random_state)
         self.options = options
         self.blocks = blocks
-        self.random = random_state
         self.kappa = 0.0
         self.kappa_scale = float(options.acceleration)
         self.kappa_scale_limit = math.inf
@@ -200,7 +212,7 @@ class _BlockRun(Run):
         self.combination, loss = self.blocks.combination()
         self.blocks.regularization = self.lam
         self.blocks.move_to(self.combination / self.lam)
-        self.measured(dual_value(self.combination, loss, self.lam), math.inf)
+        self.measured(dual_value(self.combination, loss, self.lam), self.blocks.weights, math.inf)
 
     def round(self, first: bool) -> None:
         if not first and self.kappa_scale > 0.0:
@@ -236,9 +248,11 @@ class _BlockRun(Run):
     def _measure(self) -> None:
         """Dual value, exactly; primal value, estimated from the hinges that visits met."""
         self.combination, loss = self.blocks.combination()
-        w = self.blocks.weights
-        primal = self.lam / 2 * float(w @ w) + float(self.blocks.hinges.mean())
-        improved = self.measured(dual_value(self.combination, loss, self.lam), primal)
+        improved = self.measured(
+            dual_value(self.combination, loss, self.lam),
+            self.blocks.weights,
+            float(self.blocks.hinges.mean()),
+        )
         self.stalled = 0 if improved else self.stalled + 1
 
     def candidates(self) -> list[NDArray[np.float64]]:
@@ -248,13 +262,12 @@ class _BlockRun(Run):
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
         return self.blocks.evaluate(weights)
 
-    def counters(self) -> dict[str, Any]:
+    def counters(self) -> dict[str, int]:
         return {
             "n_oracle_calls": self.blocks.n_oracle_calls,
             "n_overruled": self.blocks.n_overruled,
             "n_planes": self.blocks.n_planes,
             "solver_bytes": self.blocks.nbytes,
-            "weights": self.blocks.weights,
         }
 
     def state(self) -> DualBlocks:

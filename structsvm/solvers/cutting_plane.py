@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
-from structsvm.solvers.base import Callback, SolverResult, regularization
+from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run, dual_value
 from structsvm.solvers.simplex_qp import SimplexQP
 
@@ -62,7 +61,7 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
     >>> from structsvm import ChainSVM
     >>> X, y = [[[1.0, 0.0], [0.0, 1.0]]], [["a", "b"]]
     >>> svm = ChainSVM(solver="cutting_plane", random_state=0).fit(X, y)
-    >>> svm.dual_gap_ <= svm.tol
+    >>> svm.dual_gap_ <= 1e-3
     True
     """
 
@@ -75,11 +74,12 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
         problem: Problem,
         C: float,
         *,
-        tol: float,
-        max_iter: int,
+        tol: float | None,
+        max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
-        state: Any = None,
+        state: _CuttingPlaneRun | None = None,
+        snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`. Draws nothing from `random_state`."""
         for name, least in (("max_cached_rounds", 0), ("max_planes", 1)):
@@ -88,18 +88,31 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
                 raise ValueError(
                     f"{name}={value!r} of CuttingPlane: expected an integer >= {least}"
                 )
-        run = _CuttingPlaneRun(self, problem, regularization(C, problem.n_examples), tol)
-        return run.to_the_end(max_iter, callback)
+        run = _CuttingPlaneRun(self, problem, C, tol, random_state)
+        if state is not None and state.problem is problem and state.max_planes == self.max_planes:
+            run.take_over(state)
+        return run.to_the_end(max_iter, callback, snapshot)
 
 
 class _CuttingPlaneRun(Run):
     """A round is one exact cut, and then cuts from cached planes."""
 
-    def __init__(self, options: CuttingPlane, problem: Problem, lam: float, tol: float) -> None:
-        super().__init__(problem, lam, tol)
-        self.options = options
-        self.cache = DualBlocks(problem, max_planes=int(options.max_planes))
-        self.qp = SimplexQP(lam)
+    kept = ("cuts", "idle", "weights", "model_hinge")
+    kept_parts = ("cache", "qp")
+
+    def __init__(
+        self,
+        options: CuttingPlane,
+        problem: Problem,
+        C: float,
+        tol: float | None,
+        random_state: np.random.RandomState,
+    ) -> None:
+        super().__init__(problem, C, tol, random_state)
+        self.max_cached_rounds = int(options.max_cached_rounds)
+        self.max_planes = int(options.max_planes)
+        self.cache = DualBlocks(problem, max_planes=self.max_planes)
+        self.qp = SimplexQP(self.lam)
         self.room = np.zeros((8, problem.n_weights))
         self.idle = np.zeros(0, dtype=int)
         self.weights = np.zeros(problem.n_weights)
@@ -110,19 +123,31 @@ class _CuttingPlaneRun(Run):
         """The cuts' g, one row each, in the order of the quadratic program."""
         return self.room[: len(self.qp)]
 
+    @cuts.setter
+    def cuts(self, cuts: NDArray[np.float64]) -> None:
+        self.room = np.array(cuts)
+
+    def take_over(self, earlier: _CuttingPlaneRun) -> None:
+        """The cuts hold for every lambda; only the quadratic program must be solved again."""
+        self.cache, self.cuts, self.idle = earlier.cache, earlier.cuts, earlier.idle
+        self.qp.restore(earlier.qp.snapshot())
+
     def enter(self) -> None:
-        self.measured(0.0, math.inf)
+        if len(self.qp):
+            self._solve()
+            self.measured(self._dual(), self.weights, math.inf)
+        else:
+            self.measured(0.0, self.weights, math.inf)
 
     def round(self, first: bool) -> None:
         weights = self.weights
         hinge = self.cache.evaluate(weights)
         self.certified(weights, hinge)
         found = self._cut()
-        for _ in range(int(self.options.max_cached_rounds)):
+        for _ in range(self.max_cached_rounds):
             if self._cut() <= _CACHED_SHARE * found:
                 break
-        primal = self.lam / 2 * float(weights @ weights) + hinge
-        self.measured(self._dual(), primal)
+        self.measured(self._dual(), weights, hinge)
 
     def _cut(self) -> float:
         """Add the cached planes' cut at the present point, solve; how much it was violated."""
@@ -130,15 +155,18 @@ class _CuttingPlaneRun(Run):
         violation = loss - float(self.weights @ g) - self.model_hinge
         self.qp.add(self.cuts @ g, float(g @ g), loss)
         if len(self.qp) > len(self.room):
-            self.room = np.concatenate([self.room, np.zeros_like(self.room)])
+            self.room = np.concatenate([self.room, np.zeros((max(len(self.room), 8), g.size))])
         self.cuts[-1] = g
         self.idle = np.append(self.idle, 0)
+        self._solve()
+        self._forget_idle_cuts()
+        return violation
+
+    def _solve(self) -> None:
         self.qp.solve()
         self.weights = self.qp.alpha @ self.cuts / self.lam
         heights = self.qp.loss - self.cuts @ self.weights
         self.model_hinge = max(float(heights.max()), 0.0)
-        self._forget_idle_cuts()
-        return violation
 
     def _forget_idle_cuts(self) -> None:
         self.idle = np.where(self.qp.alpha > 0, 0, self.idle + 1)
@@ -158,11 +186,13 @@ class _CuttingPlaneRun(Run):
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
         return self.cache.evaluate(weights)
 
-    def counters(self) -> dict[str, Any]:
+    def state(self) -> _CuttingPlaneRun:
+        return self
+
+    def counters(self) -> dict[str, int]:
         return {
             "n_oracle_calls": self.cache.n_oracle_calls,
             "n_overruled": self.cache.n_overruled,
             "n_planes": self.cache.n_planes,
             "solver_bytes": self.cache.nbytes + self.room.nbytes + self.qp.gram.nbytes,
-            "weights": self.weights,
         }

@@ -1,22 +1,31 @@
-"""The frame of every solver with a dual: rounds, certificates, history, callbacks, Ctrl-C."""
+"""The frame of every solver: rounds, certificates, history, callbacks, snapshots, Ctrl-C."""
 
 from __future__ import annotations
 
 import abc
 import math
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.problems import Problem
-from structsvm.solvers.base import Callback, History, Progress, SolverResult
+from structsvm.solvers.base import (
+    Callback,
+    History,
+    Progress,
+    Snapshot,
+    SolverResult,
+    regularization,
+)
 
 __all__ = ["Run", "dual_value"]
 
 # The estimate of a round is older than its end: by then the gap is about this much of it.
 _ESTIMATE_TO_GAP = 0.6
+
+_DEFAULT_TOL, _DEFAULT_MAX_ITER = 1e-3, 1000
 
 
 def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
@@ -39,17 +48,41 @@ class Run(abc.ABC):
     made when the estimate reaches the next power of ten or the tolerance, and at the end.
     """
 
-    def __init__(self, problem: Problem, lam: float, tol: float) -> None:
+    #: What a snapshot holds: numbers and arrays by attribute name, ...
+    kept: ClassVar[tuple[str, ...]] = ()
+    #: ... and attributes with a ``snapshot`` of their own.
+    kept_parts: ClassVar[tuple[str, ...]] = ()
+
+    _KEPT = (
+        "n_iter",
+        "best_weights",
+        "best_primal",
+        "best_dual",
+        "estimate",
+        "met_hinge",
+        "_next_level",
+        "_calls_before",
+        "_overruled_before",
+    )
+
+    def __init__(
+        self, problem: Problem, C: float, tol: float | None, random_state: np.random.RandomState
+    ) -> None:
         self.problem = problem
         self.n = problem.n_examples
-        self.lam = lam
-        self.tol = tol
+        self.lam = regularization(C, problem.n_examples)
+        self.tol = _DEFAULT_TOL if tol is None else tol
+        self.random = random_state
+        self.n_iter = 0
         self.best_weights: NDArray[np.float64] | None = None
         self.best_primal = math.inf
         self.best_dual = -math.inf
         self.estimate = 1.0
+        self.met_hinge = math.nan
         self._next_level = 0.1
         self._history = History()
+        self._seconds_before = 0.0
+        self._calls_before = self._overruled_before = 0
 
     # ---- for subclasses to fill in
 
@@ -63,15 +96,16 @@ class Run(abc.ABC):
 
     @abc.abstractmethod
     def candidates(self) -> list[NDArray[np.float64]]:
-        """Weights worth a certificate now, as arrays that will not change."""
+        """Weights worth a certificate now, as arrays that will not change; the last is what an
+        early stop would give back."""
 
     @abc.abstractmethod
+    def counters(self) -> dict[str, int]:
+        """n_oracle_calls, n_overruled, n_planes and solver_bytes, as they are now."""
+
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
         """One oracle call an example at fixed weights."""
-
-    @abc.abstractmethod
-    def counters(self) -> dict[str, Any]:
-        """n_oracle_calls, n_overruled, n_planes, solver_bytes and weights, as they are now."""
+        return self.problem.mean_hinge(weights)
 
     def state(self) -> Any:
         """What a later run can go on from."""
@@ -79,11 +113,12 @@ class Run(abc.ABC):
 
     # ---- what they call
 
-    def measured(self, dual: float, primal_estimate: float) -> bool:
+    def measured(self, dual: float, weights: NDArray[np.float64], hinge: float) -> bool:
         """Take note of a round's values; True if the dual value is the best so far."""
         improved = dual > self.best_dual
         self.best_dual = max(self.best_dual, dual)
-        self.estimate = self._relative_gap(primal_estimate)
+        self.met_hinge = hinge
+        self.estimate = self._relative_gap(self.lam / 2 * float(weights @ weights) + hinge)
         return improved
 
     def certified(self, weights: NDArray[np.float64], mean_hinge: float) -> None:
@@ -93,41 +128,105 @@ class Run(abc.ABC):
             self.best_primal = primal
             self.best_weights = weights
 
+    # ---- what callbacks may call
+
+    def presentable(self) -> NDArray[np.float64]:
+        """The weights that stopping now would try to give back."""
+        return self.candidates()[-1]
+
+    def snapshot(self) -> Snapshot:
+        """All that the rest of the run depends on, as arrays; valid between two rounds."""
+        own = {name: getattr(self, name) for name in (*self._KEPT, *self.kept)}
+        held = {name: np.array(value) for name, value in own.items() if value is not None}
+        held["history"] = self._history.rows
+        held["seconds"] = np.array(self._seconds())
+        stream = self.random.get_state(legacy=False)
+        held["random/key"] = stream["state"]["key"].copy()
+        for name in ("has_gauss", "gauss"):
+            held[f"random/{name}"] = np.array(stream[name])
+        held["random/pos"] = np.array(stream["state"]["pos"])
+        for part in self.kept_parts:
+            for name, value in getattr(self, part).snapshot().items():
+                held[f"{part}/{name}"] = value
+        return held
+
+    def restore(self, snapshot: Snapshot) -> None:
+        for name in (*self._KEPT, *self.kept):
+            value = snapshot.get(name)
+            if value is not None:
+                setattr(self, name, value.item() if value.ndim == 0 else value.copy())
+        self._history.rows = snapshot["history"]
+        self._seconds_before = float(snapshot["seconds"])
+        stream = self.random.get_state(legacy=False)
+        stream["state"]["key"] = snapshot["random/key"]
+        stream["state"]["pos"] = int(snapshot["random/pos"])
+        stream["has_gauss"] = int(snapshot["random/has_gauss"])
+        stream["gauss"] = float(snapshot["random/gauss"])
+        self.random.set_state(stream)
+        for part in self.kept_parts:
+            start = f"{part}/"
+            getattr(self, part).restore(
+                {k.removeprefix(start): v for k, v in snapshot.items() if k.startswith(start)}
+            )
+
     # ---- the loop
 
-    def to_the_end(self, max_iter: int, callback: Callback | None) -> SolverResult:
+    def to_the_end(
+        self,
+        max_iter: int | None,
+        callback: Callback | None,
+        snapshot: Snapshot | None = None,
+    ) -> SolverResult:
+        if max_iter is None:
+            max_iter = _DEFAULT_MAX_ITER
         self._started = time.perf_counter()
         before = self.counters()
-        self._before = {name: before[name] for name in ("n_oracle_calls", "n_overruled")}
-        n_iter, status = 0, "max_iter"
+        self._calls_before = before["n_oracle_calls"]
+        self._overruled_before = before["n_overruled"]
+        status, error = "max_iter", None
         try:
-            self.enter()
-            while n_iter < max_iter:
-                self.round(first=n_iter == 0)
-                n_iter += 1
-                due = _ESTIMATE_TO_GAP * self.estimate <= max(self._next_level, self.tol)
-                if due or n_iter == max_iter:
+            if snapshot is None:
+                self.enter()
+            else:
+                self.restore(snapshot)
+            # A finished run that is resumed has nothing left to do.
+            while self.n_iter < max_iter and not self._converged():
+                self.round(first=self.n_iter == 0)
+                self.n_iter += 1
+                due = self._due()
+                if due:
                     self._certify()
-                progress = self._progress(n_iter)
+                progress = self._progress()
                 self._history.append(progress)
                 stop = callback is not None and bool(callback(progress))
-                if self.gap <= self.tol:
-                    status = "converged"
-                    break
-                if stop:
-                    status = "stopped"
-                    if not due:
-                        self._certify()
-                        self._history.replace_last(self._progress(n_iter))
-                    break
+                if self._converged() or not (stop or self.n_iter == max_iter):
+                    continue
+                # Only now, so that what callbacks keep does not depend on where the run ends.
+                if not due:
+                    self._certify()
+                    self._history.replace_last(self._progress())
+                status = "stopped" if stop else "max_iter"
+                break
+            if self._converged():
+                status = "converged"
         except KeyboardInterrupt:
             status = "interrupted"
-        return self._result(n_iter, status)
+        except Exception as caught:
+            if self.n_iter == 0:
+                raise
+            status, error = "failed", caught
+        return self._result(status, error)
 
     @property
     def gap(self) -> float:
         """The certified relative gap; 1 before the first certificate."""
         return self._relative_gap(self.best_primal)
+
+    def _converged(self) -> bool:
+        return self.n_iter > 0 and self.gap <= self.tol
+
+    def _due(self) -> bool:
+        return _ESTIMATE_TO_GAP * self.estimate <= max(self._next_level, self.tol)
 
     def _relative_gap(self, primal: float) -> float:
         if not math.isfinite(primal):
@@ -140,35 +239,40 @@ class Run(abc.ABC):
         while self._next_level > self.tol and self.gap <= self._next_level:
             self._next_level /= 10
 
-    def _progress(self, n_iter: int) -> Progress:
+    def _seconds(self) -> float:
+        return self._seconds_before + time.perf_counter() - self._started
+
+    def _progress(self) -> Progress:
         now = self.counters()
-        view = now["weights"].view()
-        view.flags.writeable = False
         return Progress(
-            n_iter=n_iter,
+            n_iter=self.n_iter,
             objective=self.best_primal / self.lam,
             dual_objective=self.best_dual / self.lam,
             gap=self.gap,
             gap_estimate=self.estimate,
-            n_oracle_calls=now["n_oracle_calls"] - self._before["n_oracle_calls"],
-            seconds=time.perf_counter() - self._started,
+            mean_hinge=self.met_hinge,
+            n_oracle_calls=now["n_oracle_calls"] - self._calls_before,
+            seconds=self._seconds(),
             n_planes=now["n_planes"],
             solver_bytes=now["solver_bytes"],
-            weights=view,
+            make_weights=self.presentable,
+            snapshot=self.snapshot,
         )
 
-    def _result(self, n_iter: int, status: str) -> SolverResult:
+    def _result(self, status: str, error: Exception | None) -> SolverResult:
         now = self.counters()
-        weights = now["weights"] if self.best_weights is None else self.best_weights
+        weights = self.presentable() if self.best_weights is None else self.best_weights
         return SolverResult(
             weights=np.array(weights),
             objective=self.best_primal / self.lam,
             dual_objective=self.best_dual / self.lam,
             gap=self.gap,
-            n_iter=n_iter,
-            n_oracle_calls=now["n_oracle_calls"] - self._before["n_oracle_calls"],
-            n_overruled=now["n_overruled"] - self._before["n_overruled"],
+            tol=self.tol,
+            n_iter=self.n_iter,
+            n_oracle_calls=now["n_oracle_calls"] - self._calls_before,
+            n_overruled=now["n_overruled"] - self._overruled_before,
             status=status,
             history=self._history.arrays(),
             state=self.state(),
+            error=error,
         )

@@ -70,6 +70,13 @@ class SimplexQP:
         self.gram = self.gram[np.ix_(planes, planes)]
         self.loss, self.alpha = self.loss[planes], self.alpha[planes]
 
+    def snapshot(self) -> dict[str, NDArray[np.float64]]:
+        return {"gram": self.gram.copy(), "loss": self.loss.copy(), "alpha": self.alpha.copy()}
+
+    def restore(self, snapshot: dict[str, NDArray[np.float64]]) -> None:
+        self.gram, self.loss = snapshot["gram"].copy(), snapshot["loss"].copy()
+        self.alpha = snapshot["alpha"].copy()
+
     def value(self) -> float:
         return float(self.loss @ self.alpha - self.alpha @ self.gram @ self.alpha / (2 * self.lam))
 

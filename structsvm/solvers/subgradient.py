@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any
 
@@ -11,7 +12,13 @@ from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
 from structsvm.solvers._plane_sum import PlaneSum
-from structsvm.solvers.base import Callback, SolverResult, regularization
+from structsvm.solvers.base import (
+    Callback,
+    History,
+    Snapshot,
+    SolverResult,
+    regularization,
+)
 from structsvm.solvers.run import Run, dual_value
 
 __all__ = ["Subgradient"]
@@ -41,6 +48,9 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     project : bool, default=False
         After each step, go back to the ball of radius sqrt(greatest loss met / lambda), in which
         the optimum lies.
+    n_examples : int, default=None
+        For ``partial_fit`` only: the size n of the whole data in lambda = 1 / (C n), which the
+        pieces do not tell.
 
     Notes
     -----
@@ -62,70 +72,122 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     True
     """
 
+    can_warm_start = False
+
     def __init__(
-        self, *, batch_size: int = 1, averaging: str = "weighted", project: bool = False
+        self,
+        *,
+        batch_size: int = 1,
+        averaging: str = "weighted",
+        project: bool = False,
+        n_examples: int | None = None,
     ) -> None:
         self.batch_size = batch_size
         self.averaging = averaging
         self.project = project
+        self.n_examples = n_examples
 
     def solve(
         self,
         problem: Problem,
         C: float,
         *,
-        tol: float,
-        max_iter: int,
+        tol: float | None,
+        max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
         state: Any = None,
+        snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`. `state` is not used: steps begin anew."""
+        self._check_parameters()
+        planes = PlaneSum(problem.n_weights, self.averaging)
+        run = _SubgradientRun(self, problem, C, tol, random_state, planes)
+        return run.to_the_end(max_iter, callback, snapshot)
+
+    def learn(self, problem: Problem, C: float, state: PlaneSum | None = None) -> SolverResult:
+        """See `structsvm.solvers.base.OnlineSolver`."""
+        self._check_parameters()
+        if self.n_examples is None:
+            raise ValueError(
+                "partial_fit with solver 'subgradient' needs the number of examples of the whole "
+                "data, as lambda = 1 / (C n): use solver=Subgradient(n_examples=...)"
+            )
+        planes = state
+        if planes is None or planes.averaging != self.averaging:
+            planes = PlaneSum(problem.n_weights, self.averaging)
+        before = planes.n_oracle_calls
+        planes.exact_pass(
+            problem,
+            np.arange(problem.n_examples, dtype=np.int32),
+            regularization(C, int(self.n_examples)),
+            int(self.batch_size),
+            bool(self.project),
+        )
+        return SolverResult(
+            weights=planes.average() if self.averaging != "none" else planes.weights(),
+            objective=math.nan,
+            dual_objective=math.nan,
+            gap=math.nan,
+            tol=math.nan,
+            n_iter=1,
+            n_oracle_calls=planes.n_oracle_calls - before,
+            n_overruled=0,
+            status="max_iter",
+            history=History().arrays(),
+            state=planes,
+        )
+
+    def _check_parameters(self) -> None:
         if self.averaging not in _AVERAGING:
             raise ValueError(
                 f"averaging={self.averaging!r} of Subgradient: expected one of "
                 + ", ".join(_AVERAGING)
             )
-        if not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1:
-            raise ValueError(
-                f"batch_size={self.batch_size!r} of Subgradient: expected an integer >= 1"
-            )
-        lam = regularization(C, problem.n_examples)
-        run = _SubgradientRun(self, problem, lam, tol, random_state)
-        return run.to_the_end(max_iter, callback)
+        for name in ("batch_size", "n_examples"):
+            value = getattr(self, name)
+            if name == "n_examples" and value is None:
+                continue
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f"{name}={value!r} of Subgradient: expected an integer >= 1")
 
 
 class _SubgradientRun(Run):
     """A round is one pass in permuted order, at whose end the iterate is a dual point."""
 
+    kept = ("n_certified",)
+    kept_parts = ("planes",)
+
     def __init__(
         self,
         options: Subgradient,
         problem: Problem,
-        lam: float,
-        tol: float,
+        C: float,
+        tol: float | None,
         random_state: np.random.RandomState,
+        planes: PlaneSum,
     ) -> None:
-        super().__init__(problem, lam, tol)
+        super().__init__(problem, C, tol, random_state)
         self.options = options
-        self.random = random_state
-        self.planes = PlaneSum(problem, options.averaging)
+        self.planes = planes
+        self.n_certified = 0
 
     def enter(self) -> None:
-        self.measured(0.0, np.inf)
+        self.measured(0.0, self.planes.weights(), math.inf)
 
     def round(self, first: bool) -> None:
         planes = self.planes
-        order = self.random.permutation(self.n).astype(np.int32)
         planes.exact_pass(
-            order, self.lam, min(int(self.options.batch_size), self.n), bool(self.options.project)
+            self.problem,
+            self.random.permutation(self.n).astype(np.int32),
+            self.lam,
+            min(int(self.options.batch_size), self.n),
+            bool(self.options.project),
         )
         w = planes.weights()
         # The factors that make up lambda w, divided among the examples, are a dual point.
         loss = self.lam * planes.scale * planes.total_loss
-        self.measured(
-            dual_value(self.lam * w, loss, self.lam), self.lam / 2 * float(w @ w) + planes.hinge
-        )
+        self.measured(dual_value(self.lam * w, loss, self.lam), w, planes.hinge)
 
     def candidates(self) -> list[NDArray[np.float64]]:
         if self.options.averaging == "none":
@@ -133,14 +195,17 @@ class _SubgradientRun(Run):
         return [self.planes.weights(), self.planes.average()]
 
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
-        return self.planes.evaluate(weights)
+        self.n_certified += self.n
+        return super().mean_hinge(weights)
 
-    def counters(self) -> dict[str, Any]:
+    def counters(self) -> dict[str, int]:
         arrays = [self.planes.total, self.planes.lag]
         return {
-            "n_oracle_calls": self.planes.n_oracle_calls,
+            "n_oracle_calls": self.planes.n_oracle_calls + self.n_certified,
             "n_overruled": 0,
             "n_planes": 0,
             "solver_bytes": sum(a.nbytes for a in arrays if a is not None),
-            "weights": self.planes.weights(),
         }
+
+    def state(self) -> PlaneSum:
+        return self.planes

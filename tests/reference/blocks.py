@@ -159,7 +159,7 @@ class ReferenceBlocks:
                 kept = [p for p in self.planes[i][first:] if p.weight > 0]
                 self.planes[i] = self.planes[i][:first] + kept
 
-    def cached_pass(self, order, skip_below=0.0):
+    def cached_pass(self, order, skip_below=-np.inf):
         met = []
         for i in order:
             if not self.planes[i] or self.gaps[i] < skip_below:

@@ -5,13 +5,15 @@ import pytest
 from sklearn.base import clone
 
 from structsvm import ChainModel, StructSVM, StructuredModel
-from structsvm.solvers import BCFW, CuttingPlane, Subgradient
+from structsvm.solvers import BCFW, CuttingPlane, NSlack, Perceptron, Subgradient
 
 SOLVERS = {
     "bcfw": BCFW(),
     "cutting_plane": CuttingPlane(),
     "cutting_plane, no cache": CuttingPlane(max_cached_rounds=0),
     "cutting_plane, one plane": CuttingPlane(max_planes=1),
+    "n_slack": NSlack(),
+    "n_slack, precise": NSlack(precision=0.01, drop_after=3),
     "subgradient": Subgradient(),
 }
 
@@ -84,7 +86,7 @@ def test_every_solver_reaches_the_same_optimum(words, kind, name):
 
 def test_refit_is_a_fresh_fit_and_names_make_solvers(words):
     X, y = words
-    for name in ("bcfw", "cutting_plane", "subgradient"):
+    for name in ("bcfw", "cutting_plane", "n_slack", "subgradient"):
         svm = StructSVM(ChainModel(), solver=name, tol=0.3, random_state=0)
         first = svm.fit(X, y).coef_
         assert np.array_equal(svm.fit(X[:5], y[:5]).fit(X, y).coef_, first)
@@ -105,12 +107,19 @@ def test_cached_cuts_save_oracle_calls(letters):
 
 
 @pytest.mark.parametrize(
-    ("parameter", "message"),
+    ("solver", "message"),
     [
-        ({"max_cached_rounds": -1}, "max_cached_rounds=-1 of CuttingPlane: expected an integer >="),
-        ({"max_planes": 0}, "max_planes=0 of CuttingPlane: expected an integer >= 1"),
+        (
+            CuttingPlane(max_cached_rounds=-1),
+            "max_cached_rounds=-1 of CuttingPlane: expected an integer >= 0",
+        ),
+        (CuttingPlane(max_planes=0), "max_planes=0 of CuttingPlane: expected an integer >= 1"),
+        (NSlack(precision=1), "precision=1 of NSlack: expected a number between 0 and 1"),
+        (NSlack(drop_after=0), "drop_after=0 of NSlack: expected an integer >= 1"),
+        (Subgradient(n_examples=0), "n_examples=0 of Subgradient: expected an integer >= 1"),
+        (Perceptron(averaging="yes"), "averaging='yes' of Perceptron: expected True or False"),
     ],
 )
-def test_bad_parameters_are_named(words, parameter, message):
+def test_bad_parameters_are_named(words, solver, message):
     with pytest.raises(ValueError, match=message):
-        StructSVM(ChainModel(), solver=CuttingPlane(**parameter)).fit(*words)
+        StructSVM(ChainModel(), solver=solver).fit(*words)

@@ -55,9 +55,9 @@ def test_steps_averages_and_dual_point_equal_numpy(words, batch_size, project):
         "weighted": t @ iterates / t.sum(),
     }
     for averaging, average in averages.items():
-        planes = PlaneSum(problem, averaging)
+        planes = PlaneSum(problem.n_weights, averaging)
         for order in orders:
-            planes.exact_pass(order, lam, batch_size, project)
+            planes.exact_pass(problem, order, lam, batch_size, project)
         np.testing.assert_allclose(planes.weights(), iterates[-1], atol=1e-10)
         if averaging != "none":
             np.testing.assert_allclose(planes.average(), average, atol=1e-10)

@@ -1,0 +1,217 @@
+"""ChainSVM: label sequences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from structsvm.base import StructuredModel
+from structsvm.estimators.fitting import Examples, Validation
+from structsvm.estimators.structured import StructSVM
+from structsvm.losses import HammingLoss
+from structsvm.models import ChainModel
+from structsvm.solvers import Progress, Solver
+
+__all__ = ["ChainSVM"]
+
+
+class ChainSVM(StructSVM):
+    r"""Structured SVM for sequence labelling, with exact Viterbi inference.
+
+    Minimises 1/2 |w|^2 + C sum of hinges over the weights of a `ChainModel`: state weights for
+    features, and scores of neighbouring, first and last labels.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Weight of the hinges against the norm.
+    loss : {"hamming", "normalized_hamming"} or HammingLoss, default="hamming"
+        Task loss: the number of wrong labels, or their share.
+    fit_intercept : bool, default=True
+        Give each label a weight of its own, regularised like any other.
+    transitions : bool, default=True
+        Score neighbouring labels. Without, each position is classified by itself.
+    boundary : bool, default=True
+        Score the first and the last label.
+    solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+        See `StructSVM`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    n_features_in_ : int
+    state_coef_ : ndarray of shape (n_features, n_classes)
+    transition_coef_ : ndarray of shape (n_classes, n_classes)
+        ``transition_coef_[i, j]``: score of class j right after class i.
+    start_coef_, end_coef_, intercept_ : ndarrays of shape (n_classes,)
+        Views of `coef_`, like the two above; zeros for what is switched off.
+    coef_, model_, objective_, dual_objective_, dual_gap_, certified_
+        See `StructSVM`.
+    n_iter_, n_oracle_calls_, history_, validation_score_
+        See `StructSVM`.
+
+    Notes
+    -----
+    X is a list of arrays of shape (length, n_features), dense of any real dtype or scipy CSR; y is
+    a list of sequences of integers or of strings. Neither needs padding. Sequences may be empty.
+
+    References
+    ----------
+    Y. Altun, I. Tsochantaridis, T. Hofmann (2003). Hidden Markov support vector machines. ICML.
+    B. Taskar, C. Guestrin, D. Koller (2003). Max-margin Markov networks. NIPS.
+
+    Examples
+    --------
+    >>> from structsvm import ChainSVM
+    >>> X = [[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]
+    >>> y = [["noun", "verb", "noun"], ["verb", "noun"]]
+    >>> svm = ChainSVM(C=10, random_state=0).fit(X, y)
+    >>> [" ".join(tags) for tags in svm.predict(X)]
+    ['noun verb noun', 'verb noun']
+    >>> svm.state_coef_.shape, svm.transition_coef_.shape
+    ((2, 2), (2, 2))
+    """
+
+    model_: ChainModel
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        loss: str | HammingLoss = "hamming",
+        fit_intercept: bool = True,
+        transitions: bool = True,
+        boundary: bool = True,
+        solver: str | Solver = "bcfw",
+        rescaling: str = "margin",
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        callbacks: Sequence[Callable[[Progress], Any]] | None = None,
+    ) -> None:
+        self.C = C
+        self.loss = loss
+        self.fit_intercept = fit_intercept
+        self.transitions = transitions
+        self.boundary = boundary
+        self.solver = solver
+        self.rescaling = rescaling
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+
+    def _make_model(self) -> ChainModel:
+        return ChainModel(
+            clone(self.loss, safe=False),
+            fit_intercept=self.fit_intercept,
+            transitions=self.transitions,
+            boundary=self.boundary,
+        )
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        position_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        resume_from: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Train on sequences X with label sequences y.
+
+        Parameters
+        ----------
+        X : list of arrays or CSR matrices of shape (length, n_features)
+        y : list of sequences of labels, one for each position
+        sample_weight : array-like of shape (n_sequences,), default=None
+            Factor of each sequence's hinge, >= 0.
+        position_weight : list of arrays of shape (length,), default=None
+            Factor of the task loss at each position, >= 0.
+        X_val, y_val, resume_from
+            See `StructSVM.fit`.
+
+        Returns
+        -------
+        self
+        """
+        examples = Examples(X, y, sample_weight, {"position_weight": position_weight})
+        self._fit(examples, Validation(X_val, y_val), resume_from)
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        position_weight: Any = None,
+        *,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """One pass over more sequences, in their order, from where the last call left off.
+
+        Parameters
+        ----------
+        X, y, sample_weight, position_weight
+            See `fit`.
+        classes : array-like, default=None
+            All labels there will be. Needed in the first call, unless its y has them all.
+
+        Returns
+        -------
+        self
+        """
+        examples = Examples(X, y, sample_weight, {"position_weight": position_weight})
+        self._partial_fit(examples, classes=classes)
+        return self
+
+    def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
+        super()._size_model(model, examples)
+        if classes is not None and isinstance(model, ChainModel):
+            model.resize(np.unique(np.asarray(classes)), model.n_features_in_)
+
+    def _weight_block(self, name: str) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        return self.model_.weight_blocks(self.coef_)[name]
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        return self.model_.classes_
+
+    @property
+    def n_features_in_(self) -> int:
+        return self.model_.n_features_in_
+
+    @property
+    def state_coef_(self) -> NDArray[np.float64]:
+        return self._weight_block("state")
+
+    @property
+    def transition_coef_(self) -> NDArray[np.float64]:
+        return self._weight_block("transition")
+
+    @property
+    def start_coef_(self) -> NDArray[np.float64]:
+        return self._weight_block("start")
+
+    @property
+    def end_coef_(self) -> NDArray[np.float64]:
+        return self._weight_block("end")
+
+    @property
+    def intercept_(self) -> NDArray[np.float64]:
+        return self._weight_block("intercept")

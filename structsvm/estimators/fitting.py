@@ -1,0 +1,141 @@
+"""What surrounds a call of a solver: the examples, the held-out ones, and who hears of progress."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.estimators.sklearn_callbacks import TaskReport
+from structsvm.problems import Problem
+from structsvm.reporting import log_progress
+from structsvm.solvers import Progress, SolverResult
+from structsvm.solvers.base import Snapshot
+from structsvm.validation import check_pairs, check_sample_weight
+
+__all__ = ["Examples", "Validation", "Watch"]
+
+
+@dataclasses.dataclass
+class Examples:
+    """The data of a fit: pairs, a weight for each, and what else ``model.bind`` takes."""
+
+    X: Any
+    y: Any
+    weight: Any
+    bind_params: dict[str, Any]
+
+    def check(self) -> None:
+        self.X, self.y = check_pairs(self.X, self.y)
+        self.weight = check_sample_weight(self.weight, len(self.X))
+
+    def bind(self, model: StructuredModel) -> Problem:
+        problem = model.bind(self.X, self.y, **self.bind_params)
+        problem.set_sample_weight(self.weight)
+        return problem
+
+
+class Validation:
+    """Held-out pairs, or none."""
+
+    def __init__(self, X: Any, y: Any) -> None:
+        if (X is None) != (y is None):
+            given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
+            raise ValueError(f"{given} is given without {lacking}: give both or neither")
+        self.given = X is not None
+        self.X, self.y = check_pairs(X, y) if self.given else ([], [])
+
+    def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
+        return model.score(self.y, model.batch_inference(self.X, weights, n_jobs=n_jobs))
+
+
+class Watch:
+    """Called after every iteration: validates, logs, and tells the estimator's callbacks."""
+
+    def __init__(
+        self,
+        estimator: Any,
+        model: StructuredModel,
+        validation: Validation,
+        identity: Callable[[], str],
+    ) -> None:
+        self.estimator = estimator
+        self.model = model
+        self.validation = validation
+        self.identity = identity
+        self.scores: list[float] = []
+        self.best_weights: NDArray[np.float64] | None = None
+        for callback in estimator.callbacks or ():
+            if getattr(callback, "needs_validation", False) and not validation.given:
+                raise ValueError(f"{callback!r} needs X_val and y_val in fit")
+        self.report = TaskReport(estimator)
+
+    def __call__(self, progress: Progress) -> bool:
+        if self.validation.given:
+            self._validate(progress.weights)
+        progress = dataclasses.replace(
+            progress, validation_scores=tuple(self.scores), snapshot=self._snapshot_of(progress)
+        )
+        if self.estimator.verbose:
+            log_progress(progress, self.estimator.verbose)
+        # Every callback hears of every iteration, also when an earlier one wants to stop.
+        wishes = [bool(callback(progress)) for callback in self.estimator.callbacks or ()]
+        wishes.append(self.report.iteration(lambda: self._fitted(np.array(progress.weights))))
+        return any(wishes)
+
+    def _validate(self, weights: NDArray[np.float64]) -> None:
+        score = float(self.validation.score(self.model, weights, self.estimator._threads()))
+        if math.isnan(score):
+            raise ValueError(
+                f"the score of {type(self.model).__name__} on X_val and y_val is not a number"
+            )
+        if not self.scores or score > max(self.scores):
+            self.best_weights = np.array(weights)
+        self.scores.append(score)
+
+    def _fitted(self, weights: NDArray[np.float64]) -> dict[str, Any]:
+        return {"coef_": weights, "model_": self.model}
+
+    # ---- checkpoints
+
+    def _snapshot_of(self, progress: Progress) -> Callable[[], Snapshot]:
+        def snapshot() -> Snapshot:
+            held = progress.snapshot()
+            held["identity"] = np.array(self.identity())
+            held["validation/scores"] = np.array(self.scores)
+            if self.best_weights is not None:
+                held["validation/weights"] = self.best_weights
+            return held
+
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.scores = snapshot["validation/scores"].tolist()
+        self.best_weights = snapshot.get("validation/weights")
+
+    # ---- afterwards
+
+    def choose(self, result: SolverResult, problem: Problem, C: float) -> None:
+        """Take the weights that did best on the held-out examples, certified like any others."""
+        if not self.validation.given or self.best_weights is None:
+            return
+        self.estimator.validation_score_ = max(self.scores)
+        scores = np.full(len(result.history["gap"]), math.nan)
+        scores[: len(self.scores)] = self.scores
+        result.history["validation_score"] = scores
+        weights = self.best_weights
+        result.weights = weights
+        if math.isfinite(result.objective):
+            hinges = problem.n_examples * problem.mean_hinge(weights)
+            result.objective = float(weights @ weights) / 2 + C * hinges
+            gap = result.objective - result.dual_objective
+            result.gap = max(gap, 0.0) / result.objective if result.objective > 0 else 0.0
+            result.n_oracle_calls += problem.n_examples
+
+    def finish(self) -> None:
+        self.report.end(lambda: self._fitted(self.estimator.coef_))

@@ -1,0 +1,408 @@
+"""StructSVM: any structured model, trained by any solver."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from structsvm import persistence
+from structsvm.base import StructuredModel
+from structsvm.estimators.fitting import Examples, Validation, Watch
+from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_callbacks
+from structsvm.exceptions import OracleWarning
+from structsvm.problems import Problem
+from structsvm.reporting import logger, speaking
+from structsvm.solvers import Progress, Solver, SolverResult, make_solver, solver_name
+from structsvm.solvers.base import refuse
+from structsvm.validation import check_pairs, check_scalar
+
+__all__ = ["StructSVM"]
+
+
+class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    r"""Structured support vector machine over any model.
+
+    Minimises
+
+    .. math:: \tfrac12 \|w\|^2 + C \sum_i s_i H_i(w), \qquad
+        H_i(w) = \max_y \; \Delta(y_i, y) - \langle w, \psi(x_i, y_i) - \psi(x_i, y) \rangle
+
+    with psi, Delta and the maximisation given by `model` and sample weights s_i.
+
+    Parameters
+    ----------
+    model : StructuredModel
+        What the outputs are. Cloned, never changed, by `fit`.
+    C : float, default=1.0
+        Weight of the hinges against the norm.
+    solver : str or solver object, default="bcfw"
+        "bcfw", "cutting_plane", "n_slack" and "subgradient" minimise the objective above and
+        certify it; "perceptron" and "passive_aggressive" learn online and have no dual. A name
+        stands for the solver of that kind with its defaults; see `structsvm.solvers`.
+    rescaling : {"margin", "slack"}, default="margin"
+        "slack" makes H_i(w) = max_y Delta(y_i, y) * (1 - <w, psi(x_i, y_i) - psi(x_i, y)>), for
+        models that can maximise it: `ChainModel`, and Python models with
+        `slack_rescaled_inference`.
+    tol : float, default=None
+        Stop when (P - D) / P, for the best primal objective P and the best dual objective D found,
+        is at most this. The optimum is then within ``tol`` of `objective_`, relatively. None is
+        1e-3, and the only value for solvers without a dual.
+    max_iter : int, default=None
+        Passes over the data that call the oracle for every example. None is 1000, beyond which
+        there is a ConvergenceWarning; for solvers without a dual it is 10.
+    n_jobs : int, default=None
+        Threads, for compiled models; None is 1, -1 is all processors. Passes at fixed weights
+        (certificates and prediction) give the same bits for any value.
+    random_state : int, RandomState or None, default=None
+        Order of the examples. The result is a function of the data and this.
+    verbose : int, default=0
+        1 logs some iterations, 2 all of them, to the logger "structsvm"; shown on standard error
+        where logging is not configured.
+    warm_start : bool, default=False
+        Go on from the dual solution of the last fit if model, data and weights are the same; C may
+        differ. Else start afresh, and say so in the log.
+    callbacks : list of callables, default=None
+        Each is called with a `structsvm.solvers.Progress` after every iteration; a true result
+        stops the fit.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_weights,)
+    model_ : StructuredModel
+        The clone of `model` that was sized from the data.
+    objective_, dual_objective_ : float
+        P at `coef_`, and the dual bound.
+    dual_gap_ : float
+        (P - D) / P; 1 if the fit ended before the first certificate. Objectives and gap are NaN
+        after solvers without a dual and after `partial_fit`.
+    certified_ : bool
+        Whether `dual_gap_` is a certificate: False for models with an inexact oracle.
+    n_iter_, n_oracle_calls_ : int
+    history_ : dict of ndarray
+        One entry an iteration: objective, dual_objective, gap, gap_estimate, mean_hinge,
+        n_oracle_calls, seconds; with X_val also validation_score.
+    validation_score_ : float
+        With X_val: the score of `coef_` on it, the best of all iterations.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for parameters or data that make no sense; the message names the place.
+
+    References
+    ----------
+    I. Tsochantaridis, T. Joachims, T. Hofmann, Y. Altun (2005). Large margin methods for structured
+    and interdependent output variables. JMLR 6.
+
+    Examples
+    --------
+    >>> from structsvm import ChainModel, StructSVM
+    >>> X = [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0]]]
+    >>> svm = StructSVM(ChainModel(task_loss="normalized_hamming"), C=10, random_state=0)
+    >>> svm.fit(X, [["a", "b"], ["b"]]).predict([[[1.0, 0.0], [0.0, 1.0]]])
+    [array(['a', 'b'], dtype='<U1')]
+    >>> svm.dual_gap_ <= 1e-3
+    True
+    """
+
+    def __init__(
+        self,
+        model: StructuredModel,
+        *,
+        C: float = 1.0,
+        solver: str | Solver = "bcfw",
+        rescaling: str = "margin",
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        callbacks: Sequence[Callable[[Progress], Any]] | None = None,
+    ) -> None:
+        self.model = model
+        self.C = C
+        self.solver = solver
+        self.rescaling = rescaling
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+
+    # ---- training
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        resume_from: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Train on inputs X and outputs y.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+            What the model takes.
+        sample_weight : array-like of shape (n_examples,), default=None
+            Factor of each example's hinge, >= 0.
+        X_val, y_val : sequences of equal length, default=None
+            Held-out examples. They are scored after every iteration, and `coef_` is the best of
+            these weights; objectives and gap are certified for it. To stop early, add a
+            `structsvm.callbacks.EarlyStopping`.
+        resume_from : path-like, default=None
+            A file that `structsvm.callbacks.Checkpoint` wrote during an earlier fit to the same
+            data with the same parameters: go on from there, to the same bits as if it had never
+            stopped. `tol`, `max_iter`, `n_jobs`, `verbose` and `callbacks` may differ.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(Examples(X, y, sample_weight, {}), Validation(X_val, y_val), resume_from)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """One pass over more examples, in their order, from where the last call left off.
+
+        For the solvers "perceptron", "passive_aggressive" and "subgradient". The first call sizes
+        the model. Calls with pieces of the data amount to one call with all of it.
+
+        Returns
+        -------
+        self
+        """
+        self._partial_fit(Examples(X, y, sample_weight, {}))
+        return self
+
+    @with_callbacks
+    def _fit(
+        self,
+        examples: Examples,
+        validation: Validation,
+        resume_from: str | os.PathLike[str] | None,
+    ) -> None:
+        solver = self._checked_solver()
+        examples.check()
+        fingerprint = functools.cache(lambda: self._fingerprint(examples))
+        model, problem, state = self._bound(examples, fingerprint)
+        problem.set_rescaling(self.rescaling)
+        problem.reserve(self._threads())
+        identity = functools.cache(lambda: joblib.hash((fingerprint(), float(self.C), solver)))
+        watch = Watch(self, model, validation, identity)
+        snapshot = None
+        if resume_from is not None:
+            snapshot = persistence.read_checkpoint(resume_from, identity())
+            watch.restore(snapshot)
+        with speaking(self.verbose):
+            result = solver.solve(
+                problem,
+                float(self.C),
+                tol=None if self.tol is None else float(self.tol),
+                max_iter=None if self.max_iter is None else int(self.max_iter),
+                random_state=check_random_state(self.random_state),
+                callback=watch,
+                state=state,
+                snapshot=snapshot,
+            )
+        watch.choose(result, problem, float(self.C))
+        self._keep(result, model, problem, solver)
+        self._warm = (fingerprint(), model, problem, result.state) if self.warm_start else None
+        watch.finish()
+        if result.error is not None:
+            raise result.error
+
+    def _partial_fit(self, examples: Examples, **size: Any) -> None:
+        solver = self._checked_solver()
+        name = solver_name(solver)
+        if not hasattr(solver, "learn"):
+            raise refuse(name, "partial_fit", "needs all data at once")
+        examples.check()
+        fitted = hasattr(self, "coef_")
+        kept, state = getattr(self, "_online", None) or (name, None)
+        if fitted and (state is None or kept != name):
+            raise ValueError(
+                f"there is no state of solver {name!r} to go on from: this estimator was loaded "
+                "from a file or trained by another solver; clone it and begin anew"
+            )
+        if fitted:
+            model = self.model_
+        else:
+            model = self._make_model()
+            self._size_model(model, examples, **size)
+        problem = examples.bind(model)
+        problem.set_rescaling(self.rescaling)
+        result = solver.learn(problem, float(self.C), state)
+        if state is not None:
+            result.n_iter += self.n_iter_
+            result.n_oracle_calls += self.n_oracle_calls_
+        self._warm = None
+        self._keep(result, model, problem, solver)
+        if result.error is not None:
+            raise result.error
+
+    def _checked_solver(self) -> Any:
+        """The solver, once it is known that all parameters go together."""
+        check_scalar("C", self.C, above=0)
+        if self.tol is not None:
+            check_scalar("tol", self.tol, above=0)
+        if self.max_iter is not None:
+            check_scalar("max_iter", self.max_iter, above=0, integer=True)
+        if self.rescaling not in ("margin", "slack"):
+            raise ValueError(
+                f"unknown rescaling {self.rescaling!r}: expected one of 'margin', 'slack'"
+            )
+        for k, callback in enumerate(self.callbacks or ()):
+            if not callable(callback):
+                raise ValueError(f"callbacks[{k}] is {callback!r}; expected a callable")
+        solver = make_solver(clone(self.solver, safe=False))
+        if self.warm_start and not getattr(solver, "can_warm_start", True):
+            raise refuse(solver_name(solver), "warm_start", "keeps no dual state")
+        return solver
+
+    def _make_model(self) -> StructuredModel:
+        if not isinstance(self.model, StructuredModel):
+            raise ValueError(
+                f"model is {self.model!r}; expected an instance of a StructuredModel subclass"
+            )
+        model: StructuredModel = clone(self.model)
+        return model
+
+    def _size_model(self, model: StructuredModel, examples: Examples) -> None:
+        model.initialize(examples.X, examples.y)
+
+    def _fingerprint(self, examples: Examples) -> str:
+        """A hash of all that a problem is made of."""
+        model = self._make_model()
+        kind = f"{type(model).__module__}.{type(model).__qualname__}"
+        digest: str = joblib.hash((vars(examples), kind, model.get_params(), self.rescaling))
+        return digest
+
+    def _bound(
+        self, examples: Examples, fingerprint: Callable[[], str]
+    ) -> tuple[StructuredModel, Problem, Any]:
+        """The model sized and bound, and the dual state to go on from, if there is one."""
+        kept = getattr(self, "_warm", None) if self.warm_start else None
+        if kept is not None:
+            if kept[0] == fingerprint():
+                return kept[1], kept[2], kept[3]
+            logger.info("warm_start: the data or the model changed, so the fit starts afresh")
+        model = self._make_model()
+        self._size_model(model, examples)
+        return model, examples.bind(model), None
+
+    def _keep(
+        self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
+    ) -> None:
+        self.model_ = model
+        self.coef_ = result.weights
+        self.objective_ = result.objective
+        self.dual_objective_ = result.dual_objective
+        self.dual_gap_ = result.gap
+        has_dual = math.isfinite(result.gap)
+        self.certified_ = has_dual and bool(problem.exact) and result.n_overruled == 0
+        self.n_iter_ = result.n_iter
+        self.n_oracle_calls_ = result.n_oracle_calls
+        self.history_ = result.history
+        self._online = (solver_name(solver), result.state) if hasattr(solver, "learn") else None
+        name = type(self).__name__
+        if result.status == "max_iter" and has_dual:
+            warnings.warn(
+                f"{name} stopped after {result.n_iter} iterations with a duality gap of "
+                f"{result.gap:.2e}, above tol={result.tol:g}: raise max_iter or tol, or lower C",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        elif result.status == "interrupted":
+            warnings.warn(
+                f"{name} was interrupted after {result.n_iter} iterations; it keeps the best "
+                f"weights so far, with a duality gap of {result.gap:.2e}",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        if problem.exact and result.n_overruled:
+            warnings.warn(
+                f"in {result.n_overruled} of {result.n_oracle_calls} calls the oracle of "
+                f"{type(self.model_).__name__} returned an output worse than one already known, "
+                "which was used instead: loss_augmented_inference misses the maximum, so the "
+                "duality gap is no certificate. Correct it, or declare the model exact = False",
+                OracleWarning,
+                stacklevel=5,
+            )
+
+    # ---- prediction
+
+    def predict(self, X: Any) -> list[Any]:
+        """The best output for each x, as a list."""
+        return self._model_for(X).batch_inference(list(X), self.coef_, n_jobs=self._threads())
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Score <w, psi(x, y)> of the predicted output for each x, of shape (n_examples,)."""
+        model = self._model_for(X)
+        return model.batch_best_score(list(X), self.coef_, n_jobs=self._threads())
+
+    def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
+        """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""
+        check_is_fitted(self)
+        X, y = check_pairs(X, y)
+        if self.rescaling == "slack":
+            oracle = self.model_.batch_slack_rescaled_inference
+        else:
+            oracle = self.model_.batch_loss_augmented_inference
+        return oracle(X, y, self.coef_, n_jobs=self._threads())
+
+    def score(self, X: Any, y: Any) -> float:
+        """``model_.score(y, predict(X))``; higher is better."""
+        check_is_fitted(self)
+        X, y = check_pairs(X, y)
+        return self.model_.score(y, self.predict(X))
+
+    def _model_for(self, X: Any) -> StructuredModel:
+        check_is_fitted(self)
+        if not hasattr(X, "__len__"):
+            raise ValueError(f"X is a {type(X).__name__}; expected a list of inputs")
+        return self.model_
+
+    def _threads(self) -> int:
+        return int(joblib.effective_n_jobs(self.n_jobs))
+
+    # ---- keeping
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to one file, without pickle; `structsvm.load` reads it.
+
+        Raises
+        ------
+        TypeError
+            If model, loss or solver is a class of your own: its code is not in the file. Use
+            pickle or joblib for those.
+        """
+        check_is_fitted(self)
+        persistence.save(self, path)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coef_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The dual state holds C memory; a pickled estimator starts its next fit afresh.
+        state = dict(super().__getstate__())
+        state.pop("_warm", None)
+        return state

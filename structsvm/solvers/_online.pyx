@@ -1,0 +1,116 @@
+"""Online learners: weights that move by a multiple of one plane at a time.
+
+Design: the average of all iterates is kept lazily. A plane that enters at visit t with factor c is
+in every iterate from then on, so the mean of T iterates is ``weights - lag / T``, ``lag`` being the
+sum of c * (t - 1) * plane. A visit costs the oracle and O(nnz).
+"""
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
+from structsvm.linalg._plane cimport plane_axpy, plane_sqnorm, plane_value, weights_of
+from structsvm.problems._problem cimport Problem
+
+from structsvm.linalg._plane import padded_vector
+
+cdef enum:
+    VISITS_PER_SIGNAL_CHECK = 64
+
+_NUMBERS = ("n_visits", "n_oracle_calls", "n_mistakes", "hinge")
+
+
+cdef class OnlineWeights:
+    """Weights and the average of all iterates.
+
+    Parameters
+    ----------
+    n_weights : int
+    averaging : bool
+    """
+    cdef readonly object weights          # ndarray (n_weights,)
+    cdef readonly object lag              # ndarray or None: see average()
+    cdef public Py_ssize_t n_visits
+    cdef public Py_ssize_t n_oracle_calls
+    cdef public Py_ssize_t n_mistakes     # examples of the last pass that moved the weights
+    cdef public double hinge              # mean height met in the last pass
+    cdef double[::1] _weights, _lag
+
+    def __init__(self, Py_ssize_t n_weights, bint averaging):
+        self.weights = padded_vector(n_weights)
+        self._weights = self.weights
+        self.lag = np.zeros(n_weights) if averaging else None
+        self._lag = self.lag
+
+    def __reduce__(self):
+        return _restored, (len(self.weights), self.lag is not None, self.snapshot())
+
+    def exact_pass(self, Problem problem, const index_t[::1] order, double most):
+        """Visit the examples in `order`, moving the weights by a multiple of each one's plane.
+
+        The multiple is the one that just makes the plane's height 0, at most `most`: PA-I. With
+        `most` = 0 it is 1, whatever the height, and the loss does not count: the perceptron, for a
+        problem whose rescaling is "plain".
+        """
+        cdef Py_ssize_t k
+        cdef double height, step, hinge_sum = 0.0
+        cdef PlaneBatch batch = PlaneBatch(1)
+        cdef Plane* plane = &batch.planes[0]
+        cdef Weights w = weights_of(self.weights)
+        if problem.n_weights != self._weights.shape[0]:
+            raise ValueError(
+                f"the problem has {problem.n_weights} weights, expected {self._weights.shape[0]}"
+            )
+        problem.reserve(1)
+        self.n_mistakes = 0
+        with nogil:
+            for k in range(order.shape[0]):
+                if k % VISITS_PER_SIGNAL_CHECK == 0:
+                    with gil:
+                        PyErr_CheckSignals()
+                problem.plane(order[k], &w, 0, plane)
+                self.n_oracle_calls += 1
+                self.n_visits += 1
+                height = plane_value(plane, &w)
+                step = 1.0
+                if most == 0.0:
+                    height -= plane.loss
+                elif height > 0.0 and plane.nnz:
+                    step = min(most, height / plane_sqnorm(plane))
+                else:
+                    step = 0.0
+                if height > 0.0:
+                    hinge_sum += height
+                if step == 0.0 or plane.nnz == 0:
+                    continue
+                self.n_mistakes += 1
+                plane_axpy(step, plane, &self._weights[0])
+                if self._lag is not None:
+                    plane_axpy(step * (self.n_visits - 1), plane, &self._lag[0])
+        self.hinge = hinge_sum / max(order.shape[0], 1)
+
+    def average(self):
+        """The mean of the iterates after each visit; the weights themselves if not averaging."""
+        if self.lag is None or self.n_visits == 0:
+            return np.array(self.weights)
+        return self.weights - self.lag / self.n_visits
+
+    def snapshot(self):
+        held = {name: np.array(getattr(self, name)) for name in _NUMBERS}
+        held["weights"] = np.array(self.weights)
+        return held if self.lag is None else held | {"lag": self.lag.copy()}
+
+    def restore(self, held):
+        for name in _NUMBERS:
+            setattr(self, name, held[name].item())
+        self.weights[:] = held["weights"]
+        if self.lag is not None:
+            self.lag[:] = held["lag"]
+
+
+def _restored(n_weights, averaging, held):
+    online = OnlineWeights(n_weights, averaging)
+    online.restore(held)
+    return online

@@ -1,0 +1,217 @@
+"""Averaged perceptron and passive-aggressive learner: one example after the other, no dual."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from structsvm.problems import Problem
+from structsvm.solvers._online import OnlineWeights
+from structsvm.solvers.base import Callback, Snapshot, SolverResult, refuse
+from structsvm.solvers.run import Run
+
+__all__ = ["PassiveAggressive", "Perceptron"]
+
+_DEFAULT_MAX_ITER = 10
+
+
+class _OnlineSolver(BaseEstimator):  # type: ignore[misc]
+    """What both learners share; they differ in what the oracle maximises and in the step."""
+
+    can_warm_start = False
+    _name: str
+    _rescaling: str | None = None  # None leaves the problem's own
+
+    def __init__(self, *, averaging: bool = True) -> None:
+        self.averaging = averaging
+
+    def _greatest_step(self, C: float) -> float:
+        raise NotImplementedError
+
+    def solve(
+        self,
+        problem: Problem,
+        C: float,
+        *,
+        tol: float | None,
+        max_iter: int | None,
+        random_state: np.random.RandomState,
+        callback: Callback | None = None,
+        state: OnlineWeights | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> SolverResult:
+        """See `structsvm.solvers.base.Solver`. Starts from zero, whatever `state` is."""
+        if tol is not None:
+            raise refuse(self._name, "tol", "has no dual")
+        run = self._run(problem, C, random_state)
+        return run.to_the_end(
+            _DEFAULT_MAX_ITER if max_iter is None else max_iter, callback, snapshot
+        )
+
+    def learn(self, problem: Problem, C: float, state: OnlineWeights | None = None) -> SolverResult:
+        """See `structsvm.solvers.base.OnlineSolver`."""
+        run = self._run(problem, C, None, state)
+        return run.to_the_end(1, None)
+
+    def _run(
+        self,
+        problem: Problem,
+        C: float,
+        random_state: np.random.RandomState | None,
+        state: OnlineWeights | None = None,
+    ) -> _OnlineRun:
+        if not isinstance(self.averaging, (bool, np.bool_)):
+            raise ValueError(
+                f"averaging={self.averaging!r} of {type(self).__name__}: expected True or False"
+            )
+        most = self._greatest_step(C)
+        if self._rescaling is not None:
+            if problem.rescaling == "slack":
+                raise refuse(self._name, "rescaling='slack'", "predicts without the loss")
+            problem.set_rescaling(self._rescaling)
+        if state is None or (state.lag is not None) != self.averaging:
+            state = OnlineWeights(problem.n_weights, bool(self.averaging))
+        return _OnlineRun(problem, C, random_state, state, most)
+
+
+class Perceptron(_OnlineSolver):
+    r"""Averaged structured perceptron.
+
+    Predicts each example in turn; where the prediction is wrong,
+
+    .. math:: w \leftarrow w + \psi(x_i, y_i) - \psi(x_i, \hat y).
+
+    There is no objective, no C and no certificate; the average of all iterates generalises well
+    after a few passes. Stop it by `max_iter` (10 by default) or with `X_val` and
+    `structsvm.callbacks.EarlyStopping`. It ends by itself after a pass without a mistake.
+
+    Parameters
+    ----------
+    averaging : bool, default=True
+        Give back the mean of the weights after each example instead of the last ones.
+
+    Notes
+    -----
+    Time of a visit is O(oracle + plane entries); memory O(n_weights).
+
+    References
+    ----------
+    M. Collins (2002). Discriminative training methods for hidden Markov models: theory and
+    experiments with perceptron algorithms. EMNLP. doi:10.3115/1118693.1118694
+
+    Examples
+    --------
+    >>> from structsvm import ChainSVM
+    >>> X, y = [[[1.0, 0.0], [0.0, 1.0]]], [["a", "b"]]
+    >>> svm = ChainSVM(solver="perceptron", random_state=0).fit(X, y)
+    >>> svm.score(X, y)
+    1.0
+    """
+
+    _name = "perceptron"
+    _rescaling = "plain"
+
+    def _greatest_step(self, C: float) -> float:
+        if C != 1.0:
+            raise refuse(self._name, f"C={C:g}", "has no regularisation")
+        return 0.0
+
+
+class PassiveAggressive(_OnlineSolver):
+    r"""Structured passive-aggressive learner, variant PA-I.
+
+    For each example in turn, with the loss-augmented maximiser :math:`\hat y` and
+    :math:`\delta = \psi(x_i, y_i) - \psi(x_i, \hat y)`,
+
+    .. math:: w \leftarrow w + \min\Big(C, \frac{\Delta(y_i, \hat y) - \langle w, \delta\rangle}
+        {\|\delta\|^2}\Big)\, \delta,
+
+    which solves :math:`\min_{w'} \tfrac12 \|w' - w\|^2 + C\,[\Delta - \langle w', \delta\rangle]_+`
+    exactly. C bounds a step; the last weights minimise no global objective, so there is no
+    certificate. Stop it by `max_iter` (10 by default) or with `X_val` and
+    `structsvm.callbacks.EarlyStopping`. It ends by itself after a pass that met no hinge.
+
+    Parameters
+    ----------
+    averaging : bool, default=True
+        Give back the mean of the weights after each example instead of the last ones.
+
+    Notes
+    -----
+    Time of a visit is O(oracle + plane entries); memory O(n_weights).
+
+    References
+    ----------
+    K. Crammer, O. Dekel, J. Keshet, S. Shalev-Shwartz, Y. Singer (2006). Online passive-aggressive
+    algorithms. JMLR 7.
+
+    Examples
+    --------
+    >>> from structsvm import ChainSVM
+    >>> X, y = [[[1.0, 0.0], [0.0, 1.0]]], [["a", "b"]]
+    >>> svm = ChainSVM(solver="passive_aggressive", C=0.1, random_state=0).fit(X, y)
+    >>> svm.score(X, y)
+    1.0
+    """
+
+    _name = "passive_aggressive"
+
+    def _greatest_step(self, C: float) -> float:
+        return C
+
+
+class _OnlineRun(Run):
+    """A round is one pass, in permuted order or, without a random state, in the given one."""
+
+    kept_parts = ("online",)
+
+    def __init__(
+        self,
+        problem: Problem,
+        C: float,
+        random_state: np.random.RandomState | None,
+        online: OnlineWeights,
+        most: float,
+    ) -> None:
+        super().__init__(problem, C, None, random_state or np.random.RandomState(0))
+        self.permuted = random_state is not None
+        self.online = online
+        self.most = most
+        self.best_primal = self.best_dual = self.estimate = math.nan
+
+    def enter(self) -> None:
+        pass
+
+    def round(self, first: bool) -> None:
+        order = self.random.permutation(self.n) if self.permuted else np.arange(self.n)
+        self.online.exact_pass(self.problem, order.astype(np.int32), self.most)
+        self.met_hinge = self.online.hinge
+
+    @property
+    def gap(self) -> float:
+        return math.nan
+
+    def _converged(self) -> bool:
+        return self.n_iter > 0 and self.online.n_mistakes == 0
+
+    def _certify(self) -> None:
+        pass
+
+    def candidates(self) -> list[NDArray[np.float64]]:
+        return [self.online.average()]
+
+    def counters(self) -> dict[str, int]:
+        lag = self.online.lag
+        return {
+            "n_oracle_calls": self.online.n_oracle_calls,
+            "n_overruled": 0,
+            "n_planes": 0,
+            "solver_bytes": self.online.weights.nbytes + (0 if lag is None else lag.nbytes),
+        }
+
+    def state(self) -> Any:
+        return self.online
