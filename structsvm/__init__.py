@@ -3,8 +3,9 @@
 from structsvm.base import StructuredModel
 from structsvm.estimators import ChainSVM, StructSVM
 from structsvm.models import ChainModel
+from structsvm.path import fit_path
 from structsvm.persistence import load
 
 __version__ = "0.1.0"
 
-__all__ = ["ChainModel", "ChainSVM", "StructSVM", "StructuredModel", "load"]
+__all__ = ["ChainModel", "ChainSVM", "StructSVM", "StructuredModel", "fit_path", "load"]

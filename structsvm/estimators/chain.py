@@ -149,7 +149,7 @@ class ChainSVM(StructSVM):
         -------
         self
         """
-        examples = Examples(X, y, sample_weight, {"position_weight": position_weight})
+        examples = self._examples(X, y, sample_weight, position_weight)
         self._fit(examples, Validation(X_val, y_val), resume_from)
         return self
 
@@ -175,9 +175,14 @@ class ChainSVM(StructSVM):
         -------
         self
         """
-        examples = Examples(X, y, sample_weight, {"position_weight": position_weight})
+        examples = self._examples(X, y, sample_weight, position_weight)
         self._partial_fit(examples, classes=classes)
         return self
+
+    def _examples(
+        self, X: Any, y: Any, sample_weight: Any = None, position_weight: Any = None
+    ) -> Examples:
+        return Examples(X, y, sample_weight, {"position_weight": position_weight})
 
     def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
         super()._size_model(model, examples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Snapshot
 from structsvm.validation import check_pairs, check_sample_weight
 
-__all__ = ["Examples", "Validation", "Watch"]
+__all__ = ["Bound", "Examples", "Validation", "Watch"]
 
 
 @dataclasses.dataclass
@@ -38,6 +38,14 @@ class Examples:
         problem = model.bind(self.X, self.y, **self.bind_params)
         problem.set_sample_weight(self.weight)
         return problem
+
+
+class Bound(NamedTuple):
+    """A model sized and bound to examples, and the solver's state to go on from, if any."""
+
+    model: StructuredModel
+    problem: Problem
+    state: Any
 
 
 class Validation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -19,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm import persistence
 from structsvm.base import StructuredModel
-from structsvm.estimators.fitting import Examples, Validation, Watch
+from structsvm.estimators.fitting import Bound, Examples, Validation, Watch
 from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_callbacks
 from structsvm.exceptions import OracleWarning
 from structsvm.problems import Problem
@@ -177,7 +178,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        self._fit(Examples(X, y, sample_weight, {}), Validation(X_val, y_val), resume_from)
+        self._fit(self._examples(X, y, sample_weight), Validation(X_val, y_val), resume_from)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
@@ -190,20 +191,25 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        self._partial_fit(Examples(X, y, sample_weight, {}))
+        self._partial_fit(self._examples(X, y, sample_weight))
         return self
+
+    def _examples(self, X: Any, y: Any, sample_weight: Any = None) -> Examples:
+        return Examples(X, y, sample_weight, {})
 
     @with_callbacks
     def _fit(
         self,
         examples: Examples,
         validation: Validation,
-        resume_from: str | os.PathLike[str] | None,
-    ) -> None:
+        resume_from: str | os.PathLike[str] | None = None,
+        bound: Bound | None = None,
+    ) -> Bound:
+        """Train; `bound` is what an earlier call for these very examples returned."""
         solver = self._checked_solver()
         examples.check()
         fingerprint = functools.cache(lambda: self._fingerprint(examples))
-        model, problem, state = self._bound(examples, fingerprint)
+        model, problem, state = bound or self._bound(examples, fingerprint)
         problem.set_rescaling(self.rescaling)
         problem.reserve(self._threads())
         identity = functools.cache(lambda: joblib.hash((fingerprint(), float(self.C), solver)))
@@ -212,7 +218,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if resume_from is not None:
             snapshot = persistence.read_checkpoint(resume_from, identity())
             watch.restore(snapshot)
-        with speaking(self.verbose):
+        with speaking(self.verbose), contextlib.ExitStack() as stack:
+            stack.callback(problem.release)
             result = solver.solve(
                 problem,
                 float(self.C),
@@ -225,10 +232,12 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             )
         watch.choose(result, problem, float(self.C))
         self._keep(result, model, problem, solver)
-        self._warm = (fingerprint(), model, problem, result.state) if self.warm_start else None
+        bound = Bound(model, problem, result.state)
+        self._warm = (fingerprint(), bound) if self.warm_start else None
         watch.finish()
         if result.error is not None:
             raise result.error
+        return bound
 
     def _partial_fit(self, examples: Examples, **size: Any) -> None:
         solver = self._checked_solver()
@@ -274,9 +283,13 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             if not callable(callback):
                 raise ValueError(f"callbacks[{k}] is {callback!r}; expected a callable")
         solver = make_solver(clone(self.solver, safe=False))
-        if self.warm_start and not getattr(solver, "can_warm_start", True):
-            raise refuse(solver_name(solver), "warm_start", "keeps no dual state")
+        if self.warm_start:
+            self._check_warm_start(solver)
         return solver
+
+    def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
+        if not getattr(solver, "can_warm_start", True):
+            raise refuse(solver_name(solver), option, "keeps no dual state")
 
     def _make_model(self) -> StructuredModel:
         if not isinstance(self.model, StructuredModel):
@@ -296,18 +309,17 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         digest: str = joblib.hash((vars(examples), kind, model.get_params(), self.rescaling))
         return digest
 
-    def _bound(
-        self, examples: Examples, fingerprint: Callable[[], str]
-    ) -> tuple[StructuredModel, Problem, Any]:
+    def _bound(self, examples: Examples, fingerprint: Callable[[], str]) -> Bound:
         """The model sized and bound, and the dual state to go on from, if there is one."""
         kept = getattr(self, "_warm", None) if self.warm_start else None
         if kept is not None:
             if kept[0] == fingerprint():
-                return kept[1], kept[2], kept[3]
+                bound: Bound = kept[1]
+                return bound
             logger.info("warm_start: the data or the model changed, so the fit starts afresh")
         model = self._make_model()
         self._size_model(model, examples)
-        return model, examples.bind(model), None
+        return Bound(model, examples.bind(model), None)
 
     def _keep(
         self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver

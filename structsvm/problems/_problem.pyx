@@ -1,6 +1,8 @@
 """The Problem base class; the contract itself is in ``_problem.pxd``."""
 
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from structsvm.linalg._plane import padded_vector
 
 cdef enum:
     EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
+    RANGES_PER_THREAD = 4
 
 _RESCALINGS = {"margin": MARGIN, "slack": SLACK, "plain": PLAIN}
 
@@ -100,6 +103,9 @@ cdef class Problem:
         """Allocate the scratch space of `n_threads` threads."""
         self.n_threads = max(self.n_threads, n_threads)
         return 0
+
+    def release(self):
+        """Give up what `reserve` started beside memory; it comes back when needed again."""
 
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
@@ -217,20 +223,46 @@ cdef class _PlaneTask:
             )
 
 
-def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads):
-    """``task(thread, start, stop)`` over contiguous ranges of ``range(n)``, one thread each.
+_executor = None    # threads for all problems of this process, started when first needed
 
-    All ranges finish before the first exception is raised again.
+
+def _forget_executor():
+    # A forked child has none of its parent's threads.
+    global _executor
+    _executor = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_executor)
+
+
+def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads):
+    """``task(thread, start, stop)`` over ranges that make up ``range(n)``.
+
+    Threads take ranges as they come, several each, as examples differ in size; no two calls at a
+    time have the same `thread`. The caller's thread works too. All ranges end before the first
+    exception is raised again.
     """
+    global _executor
     n_threads = max(1, min(n_threads, n))
     if n_threads == 1:
         task(0, 0, n)
         return
-    bounds = [n * thread // n_threads for thread in range(n_threads + 1)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        futures = [
-            pool.submit(task, thread, bounds[thread], bounds[thread + 1])
-            for thread in range(n_threads)
-        ]
+    n_ranges = min(n, RANGES_PER_THREAD * n_threads)
+    ranges = itertools.count()
+
+    def work(thread):
+        for k in ranges:
+            if k >= n_ranges:
+                return
+            task(thread, n * k // n_ranges, n * (k + 1) // n_ranges)
+
+    if _executor is None or _executor._max_workers < n_threads:
+        _executor = ThreadPoolExecutor(max(n_threads, os.cpu_count() or 1), "structsvm")
+    futures = [_executor.submit(work, thread) for thread in range(1, n_threads)]
+    try:
+        work(0)
+    finally:
+        wait(futures)
     for future in futures:
         future.result()

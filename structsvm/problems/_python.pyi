@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.problems._problem import Problem
+from structsvm.problems.oracle_processes import Planes
 
 def sparse_vector(
     psi: Any, size: int, where: str
@@ -20,3 +21,4 @@ class PythonProblem(Problem):
         *,
         exact: bool = True,
     ) -> None: ...
+    def planes(self, examples: NDArray[np.int32], weights: NDArray[np.float64]) -> Planes: ...

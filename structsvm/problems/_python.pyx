@@ -3,10 +3,14 @@
 import numpy as np
 import scipy.sparse as sp
 
-from structsvm._typedefs cimport index_t
+from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
-from structsvm.linalg._plane cimport builder_add_row, builder_finish
+from structsvm.linalg._plane cimport (
+    builder_add_row, builder_finish, plane_reserve, weights_of,
+)
 from structsvm.problems._problem cimport PLAIN, SLACK, Problem
+
+from structsvm.problems.oracle_processes import OracleProcesses, Planes
 
 # The work of a Python oracle in multiply-adds: tens of microseconds at the least.
 PYTHON_ORACLE_WORK = 1e5
@@ -67,6 +71,7 @@ cdef class PythonProblem(Problem):
         Whether the model's loss-augmented inference finds a true maximum.
     """
     cdef object model, X, Y
+    cdef object processes                 # OracleProcesses or None
     cdef list truth                       # psi(x_i, y_i) as (indices, values)
     cdef index_t[::1] slot
 
@@ -106,18 +111,85 @@ cdef class PythonProblem(Problem):
                 raise
         return 0
 
+    def release(self):
+        if self.processes is not None:
+            self.processes.close()
+            self.processes = None
+
     cdef int plane_many(
         self, const index_t[::1] examples, const Weights* w, PlaneBatch out
     ) except -1:
         cdef Py_ssize_t k
+        if self.n_threads > 1:
+            return self.plane_many_elsewhere(examples, w, out)
         name, outputs = self.answers(examples, readonly_weights(w))
-        if len(outputs) != examples.shape[0]:
-            raise ValueError(
-                f"{name} returned {len(outputs)} outputs for {examples.shape[0]} examples"
-            )
+        self.check_answers(name, outputs, examples.shape[0])
         for k in range(examples.shape[0]):
             self.build(examples[k], outputs[k], &out.planes[k])
             self.finish(examples[k], &out.planes[k])
+        return 0
+
+    cdef int plane_many_elsewhere(
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+    ) except -1:
+        """`plane_many` by worker processes, which are started when first needed."""
+        cdef const offset_t[::1] sizes
+        cdef const index_t[::1] indices
+        cdef const double[::1] values, losses
+        cdef Py_ssize_t k, e, entry
+        cdef Plane* plane
+        if self.processes is None:
+            self.processes = OracleProcesses(
+                self.model, self.X, self.Y, self.n_weights, self.n_threads
+            )
+        try:
+            pieces = self.processes.planes(
+                np.asarray(examples), readonly_weights(w), self.rescaling
+            )
+        except BaseException:
+            self.release()
+            raise
+        for place, (sizes, indices, values, losses) in pieces:
+            entry = 0
+            for k in range(sizes.shape[0]):
+                plane = &out.planes[<Py_ssize_t> place.start + k]
+                plane_reserve(plane, sizes[k])
+                plane.nnz = sizes[k]
+                plane.loss = losses[k]
+                for e in range(sizes[k]):
+                    plane.indices[e] = indices[entry]
+                    plane.values[e] = values[entry]
+                    entry += 1
+                self.finish(examples[<Py_ssize_t> place.start + k], plane)
+        return 0
+
+    def planes(self, const index_t[::1] examples, weights):
+        """Planes of several examples, unscaled: what a worker process sends back."""
+        cdef PlaneBatch batch = PlaneBatch(examples.shape[0])
+        cdef Py_ssize_t k, e, entry = 0
+        cdef Plane* plane
+        w = self.padded(weights)
+        cdef Weights c_weights = weights_of(w)
+        name, outputs = self.answers(examples, readonly_weights(&c_weights))
+        self.check_answers(name, outputs, examples.shape[0])
+        sizes, losses = np.zeros(batch.size, dtype=np.int64), np.zeros(batch.size)
+        for k in range(examples.shape[0]):
+            self.build(examples[k], outputs[k], &batch.planes[k])
+            sizes[k], losses[k] = batch.planes[k].nnz, batch.planes[k].loss
+        indices, values = np.zeros(sizes.sum(), dtype=np.int32), np.zeros(sizes.sum())
+        cdef index_t[::1] indices_view = indices
+        cdef double[::1] values_view = values
+        for k in range(examples.shape[0]):
+            plane = &batch.planes[k]
+            for e in range(plane.nnz):
+                indices_view[entry] = plane.indices[e]
+                values_view[entry] = plane.values[e]
+                entry += 1
+        return Planes(sizes, indices, values, losses)
+
+    cdef int check_answers(self, name, outputs, Py_ssize_t n) except -1:
+        if len(outputs) != n:
+            raise ValueError(f"{name} returned {len(outputs)} outputs for {n} examples")
         return 0
 
     cdef answer(self, Py_ssize_t i, w):

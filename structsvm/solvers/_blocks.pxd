@@ -39,10 +39,12 @@ cdef class DualBlocks:
     cdef void forget(self, Block* b, int p) noexcept nogil
     cdef void age(self, Block* b, double below) noexcept nogil
     cdef int judge(
-        self, Block* b, const Plane* plane, const Weights* w, double* hinge
+        self, Block* b, const Plane* plane, const Weights* w, double* hinge, bint stale
     ) except -1 nogil
     cdef int optimise(self, Block* b, double gap) except -1 nogil
     cdef int pairwise_steps(self, Block* b, double tolerance) except -1 nogil
     cdef int frank_wolfe_step(self, Block* b) except -1 nogil
     cdef void move(self, const Plane* plane, double change) noexcept nogil
-    cdef int exact_visit(self, Py_ssize_t i, const Weights* w) except -1 nogil
+    cdef int exact_visit(
+        self, Py_ssize_t i, const Plane* fresh, const Weights* w, bint stale
+    ) except -1 nogil

@@ -38,6 +38,12 @@ from structsvm.linalg._plane import padded_vector
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
     MAX_STEPS = 5    # pairwise steps a visit
+    # Batches of an exact pass on several threads: the fewer examples, the fresher their weights.
+    MOST_AT_ONCE = 32
+    LEAST_BATCHES = 20
+
+# An oracle with less declared work than this, some 50 us, costs less than sharing it among threads.
+cdef double LEAST_WORK_TO_SHARE = 5e4
 
 # Two heights closer than this, relative to their parts, are the same plane seen twice.
 cdef double SAME_HEIGHT = 1e-12
@@ -143,11 +149,12 @@ cdef class DualBlocks:
                     self.forget(b, p)
 
     cdef int judge(
-        self, Block* b, const Plane* plane, const Weights* w, double* hinge
+        self, Block* b, const Plane* plane, const Weights* w, double* hinge, bint stale
     ) except -1 nogil:
         """Take the oracle's plane into the rescored block if it is higher than all known ones.
 
-        An oracle that returns less than what is known already is overruled and counted.
+        An oracle that returns less than what is known already is overruled and counted, unless it
+        answered for older weights.
         """
         cdef int best = highest(b, 0.0)
         cdef double known = height_at(b, best)
@@ -162,7 +169,7 @@ cdef class DualBlocks:
             magnitude = plane_size(plane, w)
             if best != TRUTH:
                 magnitude += plane_size(&b.cached[best].plane, w)
-            if height < known - WORSE_HEIGHT * magnitude:
+            if not stale and height < known - WORSE_HEIGHT * magnitude:
                 self.n_overruled += 1
             return 0
         if height > known + SAME_HEIGHT * magnitude:
@@ -306,16 +313,18 @@ cdef class DualBlocks:
 
     # ------------------------------------------------------------------ passes
 
-    cdef int exact_visit(self, Py_ssize_t i, const Weights* w) except -1 nogil:
+    cdef int exact_visit(
+        self, Py_ssize_t i, const Plane* fresh, const Weights* w, bint stale
+    ) except -1 nogil:
+        """Improve block i by the oracle's plane, which may be of weights a little older than w."""
         cdef Block* b = &self.blocks[i]
         cdef double known, gap
         cdef int p, first_dropable = 1 if self.frank_wolfe else 0
-        self.problem.plane(i, w, 0, &self.fresh)
         self.n_oracle_calls += 1
         known = height_at(b, rescore(b, w.data))
         gap = -current_height(b)
         self.age(b, known)
-        self.judge(b, &self.fresh, w, &self._hinges[i])
+        self.judge(b, fresh, w, &self._hinges[i], stale)
         gap += self._hinges[i]
         self._gaps[i] = gap
         self.optimise(b, gap)
@@ -328,16 +337,39 @@ cdef class DualBlocks:
     def exact_pass(self, const index_t[::1] order):
         """Visit the blocks in `order`, with a call of the oracle each.
 
+        With several threads and a dear oracle, planes are made for a batch of examples at a time,
+        at the weights of the batch's beginning, and taken in one after the other, each with a fresh
+        line search. So the result depends neither on timing nor on the number of threads, as long
+        as that is 1 or not 1.
+
         ``gaps`` and ``hinges`` hold afterwards what each visit met at the weights of its time.
         """
-        cdef Py_ssize_t k
+        cdef Py_ssize_t start, k, count, size = self.batch_size()
         cdef Weights w = weights_of(self.weights)
-        with nogil:
-            for k in range(order.shape[0]):
-                if k % VISITS_PER_SIGNAL_CHECK == 0:
-                    with gil:
-                        PyErr_CheckSignals()
-                self.exact_visit(order[k], &w)
+        cdef PlaneBatch batch
+        if size == 1:
+            with nogil:
+                for k in range(order.shape[0]):
+                    if k % VISITS_PER_SIGNAL_CHECK == 0:
+                        with gil:
+                            PyErr_CheckSignals()
+                    self.problem.plane(order[k], &w, 0, &self.fresh)
+                    self.exact_visit(order[k], &self.fresh, &w, False)
+            return
+        batch = PlaneBatch(size)
+        for start in range(0, order.shape[0], size):
+            count = min(size, order.shape[0] - start)
+            PyErr_CheckSignals()
+            self.problem.plane_many(order[start:start + count], &w, batch)
+            with nogil:
+                for k in range(count):
+                    self.exact_visit(order[start + k], &batch.planes[k], &w, k > 0)
+
+    def batch_size(self):
+        """Examples whose planes an exact pass makes at a time; see there."""
+        if self.problem.n_threads <= 1 or self.problem.oracle_work < LEAST_WORK_TO_SHARE:
+            return 1
+        return max(1, min(<Py_ssize_t> MOST_AT_ONCE, self.n // LEAST_BATCHES))
 
     def cached_pass(self, const index_t[::1] order, double skip_below=-INFINITY):
         """Visit blocks without the oracle, except those whose last gap is below `skip_below`.
@@ -388,7 +420,7 @@ cdef class DualBlocks:
             with nogil:
                 for k in range(count):
                     rescore(&self.blocks[start + k], w.data)
-                    self.judge(&self.blocks[start + k], &batch.planes[k], &w, &hinge)
+                    self.judge(&self.blocks[start + k], &batch.planes[k], &w, &hinge, False)
                     total += hinge
             self.n_oracle_calls += count
         return total / max(self.n, 1)

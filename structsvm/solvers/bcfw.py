@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
 from typing import Any
@@ -134,13 +135,13 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
-        state: DualBlocks | None = None,
+        state: DualState | None = None,
         snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
-        if state is None or state.problem is not problem or state.options != self._block_options():
-            state = self._make_blocks(problem)
+        if state is None or not state.fits(problem, self._block_options()):
+            state = DualState(self._make_blocks(problem))
         run = _BlockRun(self, state, C, tol, random_state)
         return run.to_the_end(max_iter, callback, snapshot)
 
@@ -171,6 +172,27 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"acceleration={self.acceleration!r} of BCFW: expected a number >= 0")
 
 
+@dataclasses.dataclass
+class DualState:
+    """What a fit with another C goes on from: the dual point, and where the weights are heading."""
+
+    blocks: DualBlocks
+    #: (lambda, weights) of the fits before, the last at the end.
+    solutions: list[tuple[float, NDArray[np.float64]]] = dataclasses.field(default_factory=list)
+
+    def fits(self, problem: Problem, options: dict[str, Any]) -> bool:
+        return self.blocks.problem is problem and self.blocks.options == options
+
+    def guess(self, lam: float) -> NDArray[np.float64]:
+        """The weights at `lam`, extrapolated in log(lambda) from the last two solutions."""
+        last_lam, last = self.solutions[-1]
+        if len(self.solutions) == 1 or self.solutions[-2][0] == last_lam:
+            return last
+        earlier_lam, earlier = self.solutions[-2]
+        share = math.log(lam / last_lam) / math.log(last_lam / earlier_lam)
+        return last + min(max(share, -1.0), 1.0) * (last - earlier)
+
+
 class _BlockRun(Run):
     """The rounds of the block solver, and its proximal term."""
 
@@ -189,14 +211,15 @@ class _BlockRun(Run):
     def __init__(
         self,
         options: BCFW,
-        blocks: DualBlocks,
+        start: DualState,
         C: float,
         tol: float | None,
         random_state: np.random.RandomState,
     ) -> None:
-        super().__init__(blocks.problem, C, tol, random_state)
+        super().__init__(start.blocks.problem, C, tol, random_state)
         self.options = options
-        self.blocks = blocks
+        self.start = start
+        self.blocks = start.blocks
         self.kappa = 0.0
         self.kappa_scale = float(options.acceleration)
         self.kappa_scale_limit = math.inf
@@ -212,6 +235,12 @@ class _BlockRun(Run):
         self.combination, loss = self.blocks.combination()
         self.blocks.regularization = self.lam
         self.blocks.move_to(self.combination / self.lam)
+        if self.start.solutions and self.kappa_scale > 0.0:
+            # The dual point is one of another lambda: only a proximal term keeps the weights near
+            # where they should be. Nor are certificates on the way of use, so near the end.
+            self._follow_rule()
+            self._move_around(self.start.guess(self.lam))
+            self._next_level = 0.0
         self.measured(dual_value(self.combination, loss, self.lam), self.blocks.weights, math.inf)
 
     def round(self, first: bool) -> None:
@@ -270,25 +299,35 @@ class _BlockRun(Run):
             "solver_bytes": self.blocks.nbytes,
         }
 
-    def state(self) -> DualBlocks:
-        return self.blocks
+    def state(self) -> DualState:
+        solution = self.presentable() if self.best_weights is None else self.best_weights
+        solutions = [*self.start.solutions[-1:], (self.lam, np.array(solution))]
+        return DualState(self.blocks, solutions)
 
     # ---- acceleration
 
     def _accelerate(self) -> None:
         """Choose the proximal weight and move the proximal centre."""
         momentum = self._adapt_kappa_scale() and self.kappa > 0.0
-        _, sqnorm, loss = self.blocks.support()
-        kappa = self.kappa_scale * math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss else 0.0
-        if not momentum or abs(kappa - self.kappa) > _KAPPA_CHANGE * self.kappa:
-            self.kappa = kappa
-            self.blocks.regularization = self.lam + kappa
+        self._follow_rule(anyway=not momentum)
         w = np.array(self.blocks.weights)
         centre = w
         if momentum and self.previous is not None:
             root = math.sqrt(self.lam / (self.lam + self.kappa))
             centre = w + (1 - root) / (1 + root) * (w - self.previous)
         self.previous = w
+        self._move_around(centre)
+
+    def _follow_rule(self, anyway: bool = True) -> None:
+        """Set the proximal weight by its rule; if not `anyway`, only where it is far from it."""
+        _, sqnorm, loss = self.blocks.support()
+        kappa = self.kappa_scale * math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss else 0.0
+        if anyway or abs(kappa - self.kappa) > _KAPPA_CHANGE * self.kappa:
+            self.kappa = kappa
+            self.blocks.regularization = self.lam + kappa
+
+    def _move_around(self, centre: NDArray[np.float64]) -> None:
+        """Move the proximal centre, and the weights with it."""
         self.blocks.move_to((self.kappa * centre + self.combination) / (self.lam + self.kappa))
 
     def _adapt_kappa_scale(self) -> bool:

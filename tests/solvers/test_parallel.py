@@ -1,0 +1,156 @@
+"""Oracles on threads and in processes: the same bits for any number of either."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm.problems._problem import run_threads
+
+
+class Python(ChainModel):
+    """A chain by the Python methods alone."""
+
+    bind = StructuredModel.bind
+    batch_inference = StructuredModel.batch_inference
+    batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference
+
+
+class Talkative(Python):
+    def loss_augmented_inference(self, x, y, w):
+        print("words that must not get between the answers" * 100)  # noqa: T201
+        os.write(1, b"nor these")
+        return super().loss_augmented_inference(x, y, w)
+
+
+class Failing(Python):
+    def loss_augmented_inference(self, x, y, w):
+        if len(y) == 3 and np.any(w):
+            raise ArithmeticError("three is too many")
+        return super().loss_augmented_inference(x, y, w)
+
+
+class Dying(Python):
+    def loss_augmented_inference(self, x, y, w):
+        if np.abs(w).sum() > 0.1 and threading.current_thread() is threading.main_thread():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().loss_augmented_inference(x, y, w)
+
+
+@pytest.fixture(scope="module")
+def dear():
+    """Chains with 70 labels: so dear that an exact pass is shared among threads."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(length, 6)) for length in rng.integers(80, 120, size=60)]
+    W = rng.normal(size=(6, 70))
+    return X, [np.append((x @ W).argmax(axis=1)[:-1], k % 70) for k, x in enumerate(X)]
+
+
+def same_fit(a, b):
+    assert np.array_equal(a.coef_, b.coef_)
+    for column, values in a.history_.items():
+        if column != "seconds":
+            assert np.array_equal(values, b.history_[column]), column
+
+
+@pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack"])
+def test_any_number_of_threads_gives_the_same_bits(dear, solver):
+    X, y = dear
+    fits = []
+    for n_jobs in (2, 3, 5):
+        svm = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, n_jobs=n_jobs, tol=0.2)
+        fits.append(svm.set_params(random_state=0).fit(X, y))
+    for fit in fits[1:]:
+        same_fit(fit, fits[0])
+    one = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, tol=0.2, random_state=0)
+    one.fit(X, y)
+    assert one.dual_objective_ <= fits[0].objective_
+    assert fits[0].dual_objective_ <= one.objective_
+    if solver == "bcfw":  # batches, so other iterates, and answers to older weights: no complaint
+        assert not np.array_equal(one.coef_, fits[0].coef_)
+        assert fits[0].certified_
+
+
+def test_processes_give_the_optimum_and_the_same_bits(words):
+    X, y = words
+    fits = [
+        StructSVM(Python(), C=0.5, n_jobs=n_jobs, random_state=0).fit(X + X, y + y)
+        for n_jobs in (2, 3)
+    ]
+    same_fit(*fits)
+    one = StructSVM(Python(), C=0.5, random_state=0).fit(X + X, y + y)
+    assert not np.array_equal(one.coef_, fits[0].coef_)  # of batches, as the data have 50 examples
+    assert one.dual_objective_ <= fits[0].objective_
+    assert fits[0].dual_objective_ <= one.objective_
+    # At fixed weights not even one process differs.
+    batches = [
+        StructSVM(Python(), solver="n_slack", n_jobs=n, random_state=0).fit(X, y) for n in (1, 2)
+    ]
+    same_fit(*batches)
+
+
+def test_a_model_of_the_main_module_and_one_that_prints_work(words, capfd):
+    class Local(Talkative):  # cannot be imported by name, as in a notebook
+        pass
+
+    svm = StructSVM(Local(), C=0.1, n_jobs=2, tol=0.1, random_state=0).fit(*words)
+    assert svm.dual_gap_ <= 0.1
+    assert "words that must not get between the answers" in capfd.readouterr().err
+
+
+def test_what_a_model_raises_in_a_process_reaches_the_caller(words):
+    with pytest.raises(ArithmeticError, match="three is too many") as info:
+        StructSVM(Failing(), solver="n_slack", n_jobs=2, random_state=0).fit(*words)
+    assert "raised in an oracle process" in info.value.__notes__[0]
+    assert "loss_augmented_inference" in info.value.__notes__[0]
+
+
+def test_a_process_that_dies_is_told_of_and_the_fit_kept(words):
+    svm = StructSVM(Dying(), n_jobs=2, solver="n_slack", random_state=0)
+    with pytest.raises(RuntimeError, match="an oracle process ended with exit code -9"):
+        svm.fit(*words)
+    assert svm.n_iter_ >= 1
+
+
+def test_what_cannot_be_sent_is_refused(words):
+    X, y = words
+
+    class Locked(Python):
+        def initialize(self, X, y):
+            super().initialize(X, y)
+            self.lock = threading.Lock()
+
+    with pytest.raises(TypeError, match="Locked or its data cannot be sent to other processes"):
+        StructSVM(Locked(), solver="n_slack", n_jobs=2).fit(X, y)
+    StructSVM(Locked(), tol=0.5).fit(X, y)
+
+
+def test_threads_take_each_range_once_and_end_before_an_error():
+    for n, n_threads in ((1, 4), (5, 2), (100, 3), (3, 8)):
+        seen, busy, lock = [], set(), threading.Lock()
+
+        def task(thread, start, stop, seen=seen, busy=busy, lock=lock):
+            with lock:
+                assert thread not in busy
+                busy.add(thread)
+            seen.extend(range(start, stop))
+            with lock:
+                busy.remove(thread)
+
+        run_threads(task, n, n_threads)
+        assert sorted(seen) == list(range(n))
+        assert not busy
+
+    done = []
+
+    def failing(thread, start, stop):
+        if start == 0:
+            raise ValueError("no")
+        done.append(stop - start)
+
+    with pytest.raises(ValueError, match="no"):
+        run_threads(failing, 80, 4)
+    assert sum(done) == 75

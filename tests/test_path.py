@@ -1,0 +1,74 @@
+"""fit_path: one certified estimator for each C."""
+
+import numpy as np
+import pytest
+
+from structsvm import ChainModel, ChainSVM, StructSVM, fit_path
+from structsvm.solvers import BCFW
+
+
+@pytest.mark.parametrize(
+    "solver", ["bcfw", BCFW(acceleration=0), BCFW(averaging=True), "cutting_plane", "n_slack"]
+)
+def test_each_estimator_equals_a_cold_fit_within_the_gaps(words, solver):
+    X, y = words
+    Cs = [0.3, 0.01, 1.0, 0.1, 0.3]
+    svm = ChainSVM(solver=solver, random_state=0, tol=1e-3)
+    weight = np.linspace(0.5, 2, len(X))
+    path = fit_path(svm, X, y, Cs, sample_weight=weight)
+    assert [fit.C for fit in path] == Cs
+    assert not hasattr(svm, "coef_")
+    for fit in path:
+        cold = ChainSVM(C=fit.C, tol=1e-6, max_iter=5000).fit(X, y, sample_weight=weight)
+        assert fit.dual_gap_ <= 1e-3
+        assert fit.dual_objective_ <= cold.objective_
+        assert cold.dual_objective_ <= fit.objective_ <= cold.objective_ * 1.0011
+        w = fit.coef_
+        assert fit.objective_ == pytest.approx(
+            w @ w / 2 + fit.C * len(X) * mean_hinge(fit, X, y, weight), rel=1e-9
+        )
+        assert (np.diff(fit.history_["dual_objective"]) >= 0).all()
+    assert not np.shares_memory(path[0].coef_, path[2].coef_)
+
+
+def mean_hinge(svm, X, y, weight):
+    problem = svm.model_.bind(X, y)
+    problem.set_sample_weight(weight)
+    return problem.mean_hinge(svm.coef_)
+
+
+def test_a_path_needs_fewer_passes_than_cold_fits(letters):
+    X, y = letters["small"]
+    Cs = np.geomspace(1, 100, 6) / len(X)
+    svm = StructSVM(ChainModel("normalized_hamming"), tol=1e-2, random_state=0)
+    warm = sum(fit.n_oracle_calls_ for fit in fit_path(svm, X, y, Cs))
+    cold = sum(svm.set_params(C=C).fit(X, y).n_oracle_calls_ for C in Cs)
+    assert warm < 0.7 * cold
+
+
+def test_held_out_examples_choose_within_each_fit(words):
+    X, y = words
+    path = fit_path(ChainSVM(random_state=0), X, y, [0.1, 1.0], X_val=X[:5], y_val=y[:5])
+    for fit in path:
+        assert fit.validation_score_ == fit.score(X[:5], y[:5])
+        assert fit.validation_score_ == fit.history_["validation_score"].max()
+
+
+def test_solvers_without_a_dual_state_are_refused(words):
+    for name in ("perceptron", "passive_aggressive", "subgradient"):
+        message = f"solver '{name}' keeps no dual state: fit_path has no meaning"
+        with pytest.raises(ValueError, match=message):
+            fit_path(ChainSVM(solver=name), *words, [1.0])
+    with pytest.raises(ValueError, match="C"):
+        fit_path(ChainSVM(), *words, [1.0, -1.0])
+    assert fit_path(ChainSVM(), *words, []) == []
+
+
+def test_warm_start_follows_c_up_and_down(words):
+    X, y = words
+    svm = ChainSVM(warm_start=True, random_state=0)
+    for C in (0.1, 1.0, 1.0, 10.0, 0.1):
+        svm.set_params(C=C).fit(X, y)
+        exact = ChainSVM(C=C, tol=1e-6, max_iter=5000).fit(X, y)
+        assert svm.dual_gap_ <= 1e-3
+        assert exact.dual_objective_ <= svm.objective_ <= exact.objective_ * 1.0011
