@@ -30,7 +30,7 @@ class SlowChain(ChainModel):
     def loss_augmented_inference(self, x, y, w):
         start = time.process_time()
         y_hat = super().loss_augmented_inference(x, y, w)
-        while time.process_time() - start < SlowChain.milliseconds / 1e3:
+        while time.process_time() - start < self.milliseconds / 1e3:
             pass
         SlowChain.spent += time.process_time() - start
         return y_hat

@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 
 from structsvm import ChainModel, StructSVM, StructuredModel
 from structsvm.datasets import load_letters
-from structsvm.solvers import BCFW, CuttingPlane, Subgradient
+from structsvm.solvers import BCFW, CuttingPlane, NSlack, Subgradient
 
 SOLVERS = {
     "bcfw (default)": BCFW(),
@@ -28,6 +28,7 @@ SOLVERS = {
     "plain BCFW": BCFW(step="frank_wolfe", acceleration=0, cached_passes=0, max_planes=0),
     "cutting_plane": CuttingPlane(),
     "cutting_plane, no cache": CuttingPlane(max_cached_rounds=0),
+    "n_slack": NSlack(),
     "subgradient": Subgradient(),
 }
 LEVELS = (3e-1, 1e-1, 1e-2, 1e-3)

@@ -51,7 +51,7 @@ cdef class Problem:
     ) except -1 nogil
     cdef int finish(self, Py_ssize_t i, Plane* out) except -1 nogil
     cdef int plane_many(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile=*
     ) except -1
     cdef int _plane_range(
         self, const index_t[::1] examples, const Weights* w, int thread,

@@ -26,4 +26,9 @@ class Problem:
         self, i: int, weights: ArrayLike
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], float]: ...
 
-def run_threads(task: Callable[[int, int, int], object], n: int, n_threads: int) -> None: ...
+def run_threads(
+    task: Callable[[int, int, int], object],
+    n: int,
+    n_threads: int,
+    meanwhile: Callable[[], object] | None = None,
+) -> None: ...

@@ -143,20 +143,25 @@ cdef class Problem:
         return 0
 
     cdef int plane_many(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile=None
     ) except -1:
         """Planes of several examples at one w, the same for any number of threads.
 
-        Slot k receives the plane of examples[k], so nothing depends on who finished first.
+        Slot k receives the plane of examples[k], so nothing depends on who finished first. The
+        caller's thread calls `meanwhile` before it helps; that must change neither w nor out.
         """
         cdef Py_ssize_t n = examples.shape[0]
         if n > out.size:
             raise ValueError(f"{n} planes do not fit a batch of {out.size}")
         if self.n_threads <= 1 or n <= 1:
+            if meanwhile is not None:
+                meanwhile()
             with nogil:
                 self._plane_range(examples, w, 0, 0, n, out.planes)
             return 0
-        run_threads(_PlaneTask(self, examples, <uintptr_t> w, out), n, self.n_threads)
+        run_threads(
+            _PlaneTask(self, examples, <uintptr_t> w, out), n, self.n_threads, meanwhile
+        )
         return 0
 
     def mean_hinge(self, weights):
@@ -236,16 +241,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_executor)
 
 
-def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads):
+def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads, meanwhile=None):
     """``task(thread, start, stop)`` over ranges that make up ``range(n)``.
 
     Threads take ranges as they come, several each, as examples differ in size; no two calls at a
-    time have the same `thread`. The caller's thread works too. All ranges end before the first
-    exception is raised again.
+    time have the same `thread`. The caller's thread calls `meanwhile` and then works too. All
+    ranges end before the first exception is raised again.
     """
     global _executor
     n_threads = max(1, min(n_threads, n))
     if n_threads == 1:
+        if meanwhile is not None:
+            meanwhile()
         task(0, 0, n)
         return
     n_ranges = min(n, RANGES_PER_THREAD * n_threads)
@@ -261,6 +268,8 @@ def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads):
         _executor = ThreadPoolExecutor(max(n_threads, os.cpu_count() or 1), "structsvm")
     futures = [_executor.submit(work, thread) for thread in range(1, n_threads)]
     try:
+        if meanwhile is not None:
+            meanwhile()
         work(0)
     finally:
         wait(futures)

@@ -117,11 +117,13 @@ cdef class PythonProblem(Problem):
             self.processes = None
 
     cdef int plane_many(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile=None
     ) except -1:
         cdef Py_ssize_t k
         if self.n_threads > 1:
-            return self.plane_many_elsewhere(examples, w, out)
+            return self.plane_many_elsewhere(examples, w, out, meanwhile)
+        if meanwhile is not None:
+            meanwhile()
         name, outputs = self.answers(examples, readonly_weights(w))
         self.check_answers(name, outputs, examples.shape[0])
         for k in range(examples.shape[0]):
@@ -130,7 +132,7 @@ cdef class PythonProblem(Problem):
         return 0
 
     cdef int plane_many_elsewhere(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out
+        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile
     ) except -1:
         """`plane_many` by worker processes, which are started when first needed."""
         cdef const offset_t[::1] sizes
@@ -144,7 +146,7 @@ cdef class PythonProblem(Problem):
             )
         try:
             pieces = self.processes.planes(
-                np.asarray(examples), readonly_weights(w), self.rescaling
+                np.asarray(examples), readonly_weights(w), self.rescaling, meanwhile
             )
         except BaseException:
             self.release()

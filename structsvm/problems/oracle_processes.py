@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import cloudpickle
@@ -83,9 +83,13 @@ class OracleProcesses:
             _send(worker.stdin, (payload, self._file.name))
 
     def planes(
-        self, examples: NDArray[np.int32], weights: NDArray[np.float64], rescaling: str
+        self,
+        examples: NDArray[np.int32],
+        weights: NDArray[np.float64],
+        rescaling: str,
+        meanwhile: Callable[[], object] | None = None,
     ) -> list[tuple[slice, Planes]]:
-        """The planes of `examples` in pieces, each with its place.
+        """The planes of `examples` in pieces, each with its place; calls `meanwhile` while waiting.
 
         Raises
         ------
@@ -100,6 +104,8 @@ class OracleProcesses:
             pieces = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
             for worker, piece in zip(self._workers, pieces, strict=True):
                 _send(worker.stdin, (np.asarray(examples[piece]), rescaling))
+            if meanwhile is not None:
+                meanwhile()
             answers = [_receive(worker) for worker in self._workers]
         except BaseException:
             # Questions may be unanswered: what the workers say next would be out of step.

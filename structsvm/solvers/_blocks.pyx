@@ -14,6 +14,8 @@ Frank-Wolfe algorithm, doi:10.1109/CVPR.2015.7298890; Chang and Yih (2013), Dual
 algorithms for efficient large margin structured prediction, doi:10.1162/tacl_a_00221.
 """
 
+import functools
+
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -39,11 +41,11 @@ cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
     MAX_STEPS = 5    # pairwise steps a visit
     # Batches of an exact pass on several threads: the fewer examples, the fresher their weights.
-    MOST_AT_ONCE = 32
+    MOST_AT_ONCE = 16
     LEAST_BATCHES = 20
 
-# An oracle with less declared work than this, some 50 us, costs less than sharing it among threads.
-cdef double LEAST_WORK_TO_SHARE = 5e4
+# An oracle with less declared work than this, some 100 us, costs less than sharing it.
+cdef double LEAST_WORK_TO_SHARE = 1e5
 
 # Two heights closer than this, relative to their parts, are the same plane seen twice.
 cdef double SAME_HEIGHT = 1e-12
@@ -338,15 +340,16 @@ cdef class DualBlocks:
         """Visit the blocks in `order`, with a call of the oracle each.
 
         With several threads and a dear oracle, planes are made for a batch of examples at a time,
-        at the weights of the batch's beginning, and taken in one after the other, each with a fresh
-        line search. So the result depends neither on timing nor on the number of threads, as long
-        as that is 1 or not 1.
+        while those of the batch before are taken in one after the other, each with a fresh line
+        search. The weights they are made at are thus those from before the last two batches, and
+        the result depends neither on timing nor on the number of threads, as long as that is 1 or
+        not 1.
 
         ``gaps`` and ``hinges`` hold afterwards what each visit met at the weights of its time.
         """
-        cdef Py_ssize_t start, k, count, size = self.batch_size()
+        cdef Py_ssize_t k, start, size = self.batch_size()
         cdef Weights w = weights_of(self.weights)
-        cdef PlaneBatch batch
+        cdef PlaneBatch made, taken
         if size == 1:
             with nogil:
                 for k in range(order.shape[0]):
@@ -356,14 +359,28 @@ cdef class DualBlocks:
                     self.problem.plane(order[k], &w, 0, &self.fresh)
                     self.exact_visit(order[k], &self.fresh, &w, False)
             return
-        batch = PlaneBatch(size)
+        point = padded_vector(self.problem.n_weights)
+        w = weights_of(point)
+        made, taken = PlaneBatch(size), PlaneBatch(size)
+        before = order[:0]
         for start in range(0, order.shape[0], size):
-            count = min(size, order.shape[0] - start)
             PyErr_CheckSignals()
-            self.problem.plane_many(order[start:start + count], &w, batch)
-            with nogil:
-                for k in range(count):
-                    self.exact_visit(order[start + k], &batch.planes[k], &w, k > 0)
+            batch = order[start:min(start + size, order.shape[0])]
+            point[:] = self.weights
+            self.problem.plane_many(
+                batch, &w, made, functools.partial(self.take_in, before, taken)
+            )
+            before = batch
+            made, taken = taken, made
+        self.take_in(before, taken)
+
+    def take_in(self, const index_t[::1] examples, PlaneBatch planes):
+        """Improve the blocks of some examples by planes of older weights."""
+        cdef Py_ssize_t k
+        cdef Weights w = weights_of(self.weights)
+        with nogil:
+            for k in range(examples.shape[0]):
+                self.exact_visit(examples[k], &planes.planes[k], &w, True)
 
     def batch_size(self):
         """Examples whose planes an exact pass makes at a time; see there."""

@@ -42,11 +42,11 @@ class Dying(Python):
 
 @pytest.fixture(scope="module")
 def dear():
-    """Chains with 70 labels: so dear that an exact pass is shared among threads."""
+    """Chains with 100 labels: so dear that an exact pass is shared among threads."""
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(length, 6)) for length in rng.integers(80, 120, size=60)]
-    W = rng.normal(size=(6, 70))
-    return X, [np.append((x @ W).argmax(axis=1)[:-1], k % 70) for k, x in enumerate(X)]
+    W = rng.normal(size=(6, 100))
+    return X, [np.append((x @ W).argmax(axis=1)[:-1], k % 100) for k, x in enumerate(X)]
 
 
 def same_fit(a, b):
@@ -154,3 +154,10 @@ def test_threads_take_each_range_once_and_end_before_an_error():
     with pytest.raises(ValueError, match="no"):
         run_threads(failing, 80, 4)
     assert sum(done) == 75
+
+
+def test_the_caller_does_something_else_first():
+    for n_threads in (1, 3):
+        seen = []
+        run_threads(lambda *_: None, 10, n_threads, lambda seen=seen: seen.append("done"))
+        assert seen == ["done"]
