@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import Iterator
 
 from structsvm.solvers.base import Progress
@@ -43,13 +44,15 @@ def log_progress(progress: Progress, verbose: int) -> None:
     """One line an iteration; with verbose=1 only the 1st, 2nd, 5th, 10th, 20th, 50th, ... ."""
     n = progress.n_iter
     rare = n in (1, 2, 5) or (n % 10 == 0 and n // 10 ** (len(str(n)) - 1) in (1, 2, 5))
-    if verbose > 1 or rare:
-        logger.info(
-            "iteration %4d  dual objective %.6g  gap %.2e (estimate %.2e)  %d planes  %.1f s",
-            n,
-            progress.dual_objective,
-            progress.gap,
-            progress.gap_estimate,
-            progress.n_planes,
-            progress.seconds,
-        )
+    if verbose <= 1 and not rare:
+        return
+    parts = [f"iteration {n:4d}"]
+    if math.isnan(progress.gap):
+        parts.append(f"mean hinge {progress.mean_hinge:.6g}")
+    else:
+        parts.append(f"dual objective {progress.dual_objective:.6g}")
+        parts.append(f"gap {progress.gap:.2e} (estimate {progress.gap_estimate:.2e})")
+        parts.append(f"{progress.n_planes} planes")
+    if progress.validation_scores:
+        parts.append(f"validation {progress.validation_scores[-1]:.4f}")
+    logger.info("%s", "  ".join([*parts, f"{progress.seconds:.1f} s"]))

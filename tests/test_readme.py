@@ -34,6 +34,16 @@ def test_own_structure_is_a_sound_model(tmp_path, monkeypatch):
     assert np.mean([np.array_equal(a, b) for a, b in zip(svm.predict(X), y, strict=True)]) > 0.7
 
 
+def test_long_fits_run(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(BLOCKS[2], names)
+    assert (tmp_path / "fit.ckpt").exists()
+    assert [svm.C for svm in names["path"]] == [0.01, 0.1, 1.0]
+    assert names["svm"].validation_score_ > 0.8
+    assert "validation" in capfd.readouterr().err
+
+
 def test_commands_are_those_of_ci():
     ci = (ROOT / ".ci" / "run").read_text()
     for command in re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL):

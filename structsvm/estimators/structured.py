@@ -64,8 +64,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         Passes over the data that call the oracle for every example. None is 1000, beyond which
         there is a ConvergenceWarning; for solvers without a dual it is 10.
     n_jobs : int, default=None
-        Threads, for compiled models; None is 1, -1 is all processors. Passes at fixed weights
-        (certificates and prediction) give the same bits for any value.
+        Threads for compiled models, worker processes for oracles in Python; None is 1, -1 is all
+        processors. The result is the same bits for any value from 2 on. It is also that of 1 unless
+        the solver is "bcfw" and a call of the oracle costs some 0.1 ms or more, as all of those in
+        Python are taken to: oracles then answer for weights up to 32 examples old. Workers are
+        started when first needed, about a second, and end with the fit.
     random_state : int, RandomState or None, default=None
         Order of the examples. The result is a function of the data and this.
     verbose : int, default=0

@@ -18,7 +18,7 @@ from structsvm.solvers.run import Run, dual_value
 __all__ = ["NSlack"]
 
 # The program is left as it is after so many passes, to be taken up again with the next planes.
-_MOST_PASSES = 100
+_MOST_PASSES = 30
 
 
 class NSlack(BaseEstimator):  # type: ignore[misc]
@@ -36,7 +36,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    precision : float, default=0.1
+    precision : float, default=0.3
         The share of the certified gap to which the quadratic program is solved, in (0, 1).
     drop_after : int, default=50
         A plane without dual weight is dropped after so many rounds.
@@ -60,7 +60,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    def __init__(self, *, precision: float = 0.1, drop_after: int = 50) -> None:
+    def __init__(self, *, precision: float = 0.3, drop_after: int = 50) -> None:
         self.precision = precision
         self.drop_after = drop_after
 
