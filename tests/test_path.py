@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from structsvm import ChainModel, ChainSVM, StructSVM, fit_path
-from structsvm.solvers import BCFW
+from structsvm.solvers import BCFW, CuttingPlane
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,17 @@ def test_solvers_without_a_dual_state_are_refused(words):
     with pytest.raises(ValueError, match="C"):
         fit_path(ChainSVM(), *words, [1.0, -1.0])
     assert fit_path(ChainSVM(), *words, []) == []
+
+
+def test_another_solver_or_setting_starts_afresh(words):
+    X, y = words
+    svm = ChainSVM(warm_start=True, random_state=0, C=0.3)
+    for solver in ("bcfw", "cutting_plane", CuttingPlane(max_planes=2), "n_slack", "bcfw"):
+        svm.set_params(solver=solver).fit(X, y)
+        cold = ChainSVM(solver=solver, random_state=0, C=0.3).fit(X, y)
+        assert np.array_equal(svm.coef_, cold.coef_)
+    assert svm.set_params(solver=BCFW(max_planes=3)).fit(X, y).n_iter_ > 2
+    assert svm.fit(X, y).n_iter_ <= 2
 
 
 def test_warm_start_follows_c_up_and_down(words):

@@ -135,14 +135,15 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
-        state: DualState | None = None,
+        state: Any = None,
         snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
-        if state is None or not state.fits(problem, self._block_options()):
-            state = DualState(self._make_blocks(problem))
-        run = _BlockRun(self, state, C, tol, random_state)
+        start = DualState(self._make_blocks(problem))
+        if isinstance(state, DualState) and state.goes_on_as(start):
+            start = state
+        run = _BlockRun(self, start, C, tol, random_state)
         return run.to_the_end(max_iter, callback, snapshot)
 
     def _block_options(self) -> dict[str, Any]:
@@ -180,8 +181,10 @@ class DualState:
     #: (lambda, weights) of the fits before, the last at the end.
     solutions: list[tuple[float, NDArray[np.float64]]] = dataclasses.field(default_factory=list)
 
-    def fits(self, problem: Problem, options: dict[str, Any]) -> bool:
-        return self.blocks.problem is problem and self.blocks.options == options
+    def goes_on_as(self, other: DualState) -> bool:
+        """Whether this belongs to the same problem and options."""
+        mine, theirs = self.blocks, other.blocks
+        return mine.problem is theirs.problem and mine.options == theirs.options
 
     def guess(self, lam: float) -> NDArray[np.float64]:
         """The weights at `lam`, extrapolated in log(lambda) from the last two solutions."""

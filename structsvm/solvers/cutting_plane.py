@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
         max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
-        state: _CuttingPlaneRun | None = None,
+        state: Any = None,
         snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`. Draws nothing from `random_state`."""
@@ -89,7 +90,7 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
                     f"{name}={value!r} of CuttingPlane: expected an integer >= {least}"
                 )
         run = _CuttingPlaneRun(self, problem, C, tol, random_state)
-        if state is not None and state.problem is problem and state.max_planes == self.max_planes:
+        if isinstance(state, _CuttingPlaneRun) and state.goes_on_as(run):
             run.take_over(state)
         return run.to_the_end(max_iter, callback, snapshot)
 
@@ -126,6 +127,10 @@ class _CuttingPlaneRun(Run):
     @cuts.setter
     def cuts(self, cuts: NDArray[np.float64]) -> None:
         self.room = np.array(cuts)
+
+    def goes_on_as(self, other: _CuttingPlaneRun) -> bool:
+        """Whether this belongs to the same problem and options."""
+        return self.problem is other.problem and self.max_planes == other.max_planes
 
     def take_over(self, earlier: _CuttingPlaneRun) -> None:
         """The cuts hold for every lambda; only the quadratic program must be solved again."""

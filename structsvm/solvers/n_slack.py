@@ -73,7 +73,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
         max_iter: int | None,
         random_state: np.random.RandomState,
         callback: Callback | None = None,
-        state: DualBlocks | None = None,
+        state: Any = None,
         snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
@@ -84,7 +84,11 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
         if not isinstance(self.drop_after, numbers.Integral) or self.drop_after < 1:
             raise ValueError(f"drop_after={self.drop_after!r} of NSlack: expected an integer >= 1")
         blocks = DualBlocks(problem, max_planes=10**6, drop_after=int(self.drop_after))
-        if state is not None and state.problem is problem and state.options == blocks.options:
+        if (
+            isinstance(state, DualBlocks)
+            and state.problem is problem
+            and state.options == blocks.options
+        ):
             blocks = state
         run = _NSlackRun(blocks, C, tol, random_state, float(self.precision))
         return run.to_the_end(max_iter, callback, snapshot)
