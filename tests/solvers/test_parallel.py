@@ -2,13 +2,18 @@
 
 import os
 import signal
+import sys
 import threading
 
+import cloudpickle
 import numpy as np
 import pytest
 
 from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
 from structsvm.problems._problem import run_threads
+
+# A worker cannot import a test module by name.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 class Python(ChainModel):
