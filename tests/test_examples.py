@@ -31,3 +31,15 @@ def test_example(tmp_path, name, picture, tol):
     image = matplotlib.image.imread(tmp_path / picture)
     assert min(image.shape[:2]) > 150
     assert image.std() > 0.05
+
+
+def test_margin_losses(tmp_path):
+    run = subprocess.run(
+        [sys.executable, EXAMPLES / "plot_margin_losses.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"^hinge +at m = 0: 1\.000$", run.stdout, flags=re.MULTILINE)
+    assert matplotlib.image.imread(tmp_path / "margin_losses.png").std() > 0.05

@@ -44,6 +44,11 @@ def test_long_fits_run(tmp_path, monkeypatch, capfd):
     assert "validation" in capfd.readouterr().err
 
 
+def test_hinge_function_gives_what_is_said(capsys):
+    exec(BLOCKS[3], {})
+    assert capsys.readouterr().out.split() == ["0.25", "[-0.5", "0.", "]"]
+
+
 def test_commands_are_those_of_ci():
     ci = (ROOT / ".ci" / "run").read_text()
     for command in re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL):

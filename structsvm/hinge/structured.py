@@ -1,0 +1,78 @@
+"""The structured hinge of any model, as a function of its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from structsvm.base import StructuredModel
+from structsvm.hinge._reduction import check_same_shape, reduced
+
+__all__ = ["structured_hinge"]
+
+
+def structured_hinge(
+    model: StructuredModel,
+    X: Any,
+    y: Any,
+    w: ArrayLike,
+    *,
+    rescaling: str = "margin",
+    reduction: str = "mean",
+    with_gradient: bool = False,
+) -> Any:
+    r"""Structured hinge: :math:`\max_{\hat y} \Delta(y, \hat y) - \langle w, \delta \rangle`.
+
+    delta is psi(x, y) - psi(x, y_hat); with slack rescaling the hinge is
+    :math:`\max_{\hat y} \Delta(y, \hat y) (1 - \langle w, \delta \rangle)`. One oracle call an
+    example. Convex in w, and at least the task loss of the prediction.
+
+    Parameters
+    ----------
+    model : StructuredModel
+        Sized: after ``initialize``, or the ``model_`` of a fitted estimator.
+    X, y : sequences of equal length
+    w : array-like of shape (n_weights,)
+    rescaling : {"margin", "slack"}, default="margin"
+    reduction : {"mean", "sum", "none"}
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``: a subgradient by w, of shape (n_weights,), or one row an
+        example with "none".
+
+    Raises
+    ------
+    ValueError
+        As ``model.bind`` does, and for weights of another shape or that are not finite.
+
+    Source: I. Tsochantaridis, T. Joachims, T. Hofmann, Y. Altun (2005). Large margin methods for
+    structured and interdependent output variables. JMLR 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm import ChainModel
+    >>> from structsvm.hinge import structured_hinge
+    >>> X, y = [[[1.0], [0.0]]], [["a", "b"]]
+    >>> model = ChainModel()
+    >>> model.initialize(X, y)
+    >>> float(structured_hinge(model, X, y, np.zeros(model.n_weights)))
+    2.0
+    """
+    problem = model.bind(X, y)
+    problem.set_rescaling(rescaling)
+    weights = np.asarray(w, dtype=np.float64)
+    check_same_shape("w", weights, "the model's weights", (problem.n_weights,))
+    n = problem.n_examples
+    values = np.zeros(n)
+    rows = n if reduction == "none" else 1
+    gradient = np.zeros((rows if with_gradient else 0, problem.n_weights))
+    for i in range(n):
+        indices, delta, loss = problem.oracle(i, weights)
+        values[i] = max(loss - float(delta @ weights[indices]), 0.0)
+        if with_gradient and values[i] > 0.0:
+            gradient[i if reduction == "none" else 0, indices] -= delta
+    if reduction != "none":
+        gradient = gradient.sum(axis=0)
+    return reduced(values, (gradient,), reduction, with_gradient)
