@@ -175,7 +175,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         resume_from : path-like, default=None
             A file that `structsvm.callbacks.Checkpoint` wrote during an earlier fit to the same
             data with the same parameters: go on from there, to the same bits as if it had never
-            stopped. `tol`, `max_iter`, `n_jobs`, `verbose` and `callbacks` may differ.
+            stopped. `tol`, `max_iter`, `verbose` and `callbacks` may differ; so may `n_jobs`, as
+            far as the result does not depend on it.
 
         Returns
         -------
@@ -214,7 +215,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         fingerprint = functools.cache(lambda: self._fingerprint(examples))
         model, problem, state = bound or self._bound(examples, fingerprint)
         problem.set_rescaling(self.rescaling)
-        problem.reserve(self._threads())
+        problem.use_threads(self._threads())
         identity = functools.cache(lambda: joblib.hash((fingerprint(), float(self.C), solver)))
         watch = Watch(self, model, validation, identity)
         snapshot = None

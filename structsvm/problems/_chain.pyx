@@ -4,7 +4,7 @@ import numpy as np
 
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from structsvm._typedefs cimport index_t, label_t, offset_t
 from structsvm.inference._viterbi cimport viterbi_double, viterbi_levels
@@ -120,6 +120,13 @@ cdef class ChainFeatures(PartFeatures):
         return 0
 
 
+cdef void level_scratch_free(LevelScratch* s) noexcept:
+    free(s.score)
+    free(s.entering)
+    free(s.reach)
+    free(s.rows)
+
+
 cdef class ChainStructure(Structure):
     """All label sequences, scored by positions, transitions and boundaries.
 
@@ -154,32 +161,29 @@ cdef class ChainStructure(Structure):
             free(self._entering[k])
         free(self._entering)
         for k in range(self._n_levels):
-            free(self._levels[k].score)
-            free(self._levels[k].entering)
-            free(self._levels[k].reach)
-            free(self._levels[k].rows)
+            level_scratch_free(&self._levels[k])
         free(self._levels)
 
     cpdef int reserve(self, Py_ssize_t n_threads) except -1:
         cdef Py_ssize_t k
         cdef double** entering
-        if n_threads <= self._n_entering:
-            return 0
-        entering = <double**> realloc(self._entering, n_threads * sizeof(double*))
-        if entering == NULL:
-            raise MemoryError(f"no memory for {n_threads} threads")
-        self._entering = entering
-        for k in range(self._n_entering, n_threads):
-            entering[k] = <double*> calloc(self.max_labels * self.stride + 1, sizeof(double))
-            if entering[k] == NULL:
-                raise MemoryError(f"no memory for chains of {self.max_labels} positions")
-            self._n_entering = k + 1
+        if n_threads > self._n_entering:
+            entering = <double**> realloc(self._entering, n_threads * sizeof(double*))
+            if entering == NULL:
+                raise MemoryError(f"no memory for {n_threads} threads")
+            self._entering = entering
+            for k in range(self._n_entering, n_threads):
+                entering[k] = <double*> calloc(self.max_labels * self.stride + 1, sizeof(double))
+                if entering[k] == NULL:
+                    raise MemoryError(f"no memory for chains of {self.max_labels} positions")
+                self._n_entering = k + 1
         if self.level_cells:
             self.reserve_levels(n_threads)
         return 0
 
     cdef int reserve_levels(self, Py_ssize_t n_threads) except -1:
         cdef Py_ssize_t k, size = self.level_cells * self.stride
+        cdef Py_ssize_t longest = max(self.max_labels, <Py_ssize_t> 1)
         cdef LevelScratch* levels
         cdef LevelScratch* s
         if n_threads <= self._n_levels:
@@ -190,17 +194,17 @@ cdef class ChainStructure(Structure):
         self._levels = levels
         for k in range(self._n_levels, n_threads):
             s = &levels[k]
-            memset(s, 0, sizeof(LevelScratch))
-            self._n_levels = k + 1
             s.score = <double*> malloc(size * sizeof(double))
             s.entering = <double*> malloc(size * sizeof(double))
-            s.reach = <Py_ssize_t*> malloc(self.max_labels * sizeof(Py_ssize_t))
-            s.rows = <const int32_t**> malloc(self.max_labels * sizeof(int32_t*))
+            s.reach = <Py_ssize_t*> malloc(longest * sizeof(Py_ssize_t))
+            s.rows = <const int32_t**> malloc(longest * sizeof(int32_t*))
             if s.score == NULL or s.entering == NULL or s.reach == NULL or s.rows == NULL:
+                level_scratch_free(s)
                 raise MemoryError(
                     f"no memory for rescaling='slack': the longest chain needs a table of "
                     f"{size} numbers (positions * loss levels * labels)"
                 )
+            self._n_levels = k + 1
         return 0
 
     cdef int prepare_slack(self, PartLoss loss, const label_t[::1] labels) except -1:
@@ -217,7 +221,11 @@ cdef class ChainStructure(Structure):
                 * chain_loss.n_levels(i, y + self.offsets[i]),
             )
         self.no_transition = np.zeros((self.n_labels, self.stride))
-        self.reserve_levels(self._n_entering)
+        try:
+            self.reserve_levels(self._n_entering)
+        except MemoryError:
+            self.level_cells = 0
+            raise
         return 0
 
     cdef int decode_slack(

@@ -102,6 +102,14 @@ cdef int scratch_fill(
     return 0
 
 
+cdef void scratch_free(Scratch* s) noexcept:
+    free(s.theta)
+    free(s.y_hat)
+    free(s.slot)
+    free(s.mu.parts)
+    free(s.mu.counts)
+
+
 cdef class FactoredProblem(Problem):
     """Features, structure and loss bound together.
 
@@ -142,20 +150,15 @@ cdef class FactoredProblem(Problem):
     def __dealloc__(self):
         cdef Py_ssize_t k
         for k in range(self._n_scratch):
-            free(self._scratch[k].theta)
-            free(self._scratch[k].y_hat)
-            free(self._scratch[k].slot)
-            free(self._scratch[k].mu.parts)
-            free(self._scratch[k].mu.counts)
+            scratch_free(&self._scratch[k])
         free(self._scratch)
 
     cpdef int reserve(self, Py_ssize_t n_threads) except -1:
         cdef Py_ssize_t k
         cdef Scratch* scratch
-        if n_threads <= self.n_threads:
+        if n_threads <= self._n_scratch:
+            self.n_threads = max(self.n_threads, n_threads)
             return 0
-        if self._n_scratch > self.n_threads:
-            raise MemoryError("an earlier allocation failed; bind the model anew")
         self.structure.reserve(n_threads)
         scratch = <Scratch*> realloc(self._scratch, n_threads * sizeof(Scratch))
         if scratch == NULL:
@@ -163,10 +166,15 @@ cdef class FactoredProblem(Problem):
         self._scratch = scratch
         for k in range(self._n_scratch, n_threads):
             memset(&scratch[k], 0, sizeof(Scratch))
-            self._n_scratch = k + 1  # from here on __dealloc__ frees it, filled or not
-            scratch_fill(
-                &scratch[k], self.structure.max_parts, self.structure.max_labels, self.n_weights
-            )
+            try:
+                scratch_fill(
+                    &scratch[k], self.structure.max_parts, self.structure.max_labels,
+                    self.n_weights,
+                )
+            except MemoryError:
+                scratch_free(&scratch[k])
+                raise
+            self._n_scratch = k + 1
         self.n_threads = n_threads
         return 0
 

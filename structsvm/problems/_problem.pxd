@@ -30,7 +30,7 @@ cdef class Problem:
     cdef readonly Py_ssize_t n_examples
     cdef readonly Py_ssize_t n_weights
     cdef readonly bint exact              # is max_oracle a true argmax?
-    cdef readonly Py_ssize_t n_threads    # scratch space is reserved for so many
+    cdef readonly Py_ssize_t n_threads    # in use; scratch space is reserved for as many or more
     # Work of one max_oracle call, in units of one multiply-add on a plane entry. Declared, not
     # measured: what a solver does must not depend on the clock.
     cdef readonly double oracle_work

@@ -104,6 +104,13 @@ cdef class Problem:
         self.n_threads = max(self.n_threads, n_threads)
         return 0
 
+    def use_threads(self, Py_ssize_t n_threads):
+        """Have passes made by so many threads from now on, or by fewer than before."""
+        self.reserve(n_threads)
+        if n_threads < self.n_threads:
+            self.release()
+            self.n_threads = n_threads
+
     def release(self):
         """Give up what `reserve` started beside memory; it comes back when needed again."""
 

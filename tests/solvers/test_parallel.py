@@ -97,6 +97,19 @@ def test_processes_give_the_optimum_and_the_same_bits(words):
     same_fit(*batches)
 
 
+def test_a_warm_start_with_fewer_threads_uses_fewer(dear):
+    X, y = dear
+    svm = ChainSVM(loss="normalized_hamming", C=0.01, tol=0.3, random_state=0, warm_start=True)
+    svm.set_params(n_jobs=3).fit(X, y)
+    problem = svm._warm[1].problem
+    assert problem.n_threads == 3
+    svm.set_params(n_jobs=1, C=0.02).fit(X, y)
+    assert svm._warm[1].problem is problem
+    assert problem.n_threads == 1
+    svm.set_params(n_jobs=2, C=0.03).fit(X, y)
+    assert problem.n_threads == 2
+
+
 def test_a_model_of_the_main_module_and_one_that_prints_work(words, capfd):
     class Local(Talkative):  # cannot be imported by name, as in a notebook
         pass
