@@ -1,0 +1,274 @@
+r"""How good label sequences are: by position, by sequence, and by the spans that tags mark.
+
+Tags such as "B-NP", "I-NP" and "O" mark spans: runs of positions with one type. The scores take
+lists of label sequences, ``(y_true, y_pred)``, in which pairs have one length. They make scorers::
+
+    cross_val_score(svm, X, y, scoring=make_scorer(span_f1_score))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = [
+    "SpanScores",
+    "sequence_accuracy",
+    "span_f1_score",
+    "span_report",
+    "span_scores",
+    "spans",
+    "token_accuracy",
+]
+
+_PREFIXES = {"conll": "BIESO", "iob2": "BIO", "iobes": "BIESO"}
+
+#: A span: its type, its first position, and the position after its last.
+Span = tuple[str, int, int]
+
+
+def spans(tags: Iterable[str], scheme: str = "conll") -> list[Span]:
+    """The spans that a sequence of tags marks, in order.
+
+    Parameters
+    ----------
+    tags : iterable of str
+        "O", or a prefix, a hyphen and a type. Prefixes alone mark spans of the type "".
+    scheme : {"conll", "iob2", "iobes"}, default="conll"
+        "conll" reads any of IOB1, IOB2 and IOBES as the CoNLL evaluation does: a span begins at B
+        and S, and wherever a type begins or changes; a stray I or E begins one too. "iob2" and
+        "iobes" count well-formed spans only: B I* and, in the latter, S or B I* E.
+
+    Returns
+    -------
+    spans : list of (type, start, stop)
+
+    Raises
+    ------
+    ValueError
+        For a tag that is no str, or whose prefix is not one of the scheme.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import spans
+    >>> spans(["B-NP", "I-NP", "O", "I-VP", "I-NP"])
+    [('NP', 0, 2), ('VP', 3, 4), ('NP', 4, 5)]
+    >>> spans(["B-NP", "I-NP", "O", "I-VP", "I-NP"], scheme="iob2")
+    [('NP', 0, 2)]
+    """
+    if scheme not in _PREFIXES:
+        names = ", ".join(repr(name) for name in _PREFIXES)
+        raise ValueError(f"unknown scheme {scheme!r}: expected one of {names}")
+    split = [_split(t, tag, scheme) for t, tag in enumerate(tags)]
+    if scheme == "conll":
+        return _lenient(split)
+    return _strict(split, closed=scheme == "iobes")
+
+
+def _split(t: int, tag: Any, scheme: str) -> tuple[str, str]:
+    if not isinstance(tag, str):
+        raise ValueError(f"tag {t} is {tag!r}, expected a str such as 'B-NP' or 'O'")
+    prefix, _, kind = tag.partition("-")
+    if prefix not in tuple(_PREFIXES[scheme]) or (prefix == "O" and tag != "O"):
+        expected = ", ".join(_PREFIXES[scheme])
+        raise ValueError(f"tag {t} is {tag!r}; scheme {scheme!r} has the prefixes {expected}")
+    return prefix, kind
+
+
+def _lenient(split: list[tuple[str, str]]) -> list[Span]:
+    found: list[Span] = []
+    start, before, kind_before = None, "O", ""
+    for t, (prefix, kind) in enumerate([*split, ("O", "")]):
+        same = prefix != "O" and kind == kind_before
+        goes_on = same and before in "BI" and prefix in "IE"
+        if start is not None and not goes_on:
+            found.append((kind_before, start, t))
+            start = None
+        if prefix != "O" and start is None:
+            start = t
+        before, kind_before = prefix, kind
+    return found
+
+
+def _strict(split: list[tuple[str, str]], closed: bool) -> list[Span]:
+    found: list[Span] = []
+    start, kind_open = None, ""
+    for t, (prefix, kind) in enumerate([*split, ("O", "")]):
+        if start is not None and not (prefix in "IE" and kind == kind_open):
+            if not closed:
+                found.append((kind_open, start, t))
+            start = None
+        if prefix == "S":
+            found.append((kind, t, t + 1))
+        elif prefix == "B":
+            start, kind_open = t, kind
+        elif prefix == "E" and start is not None:
+            found.append((kind, start, t + 1))
+            start = None
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class SpanScores:
+    """Spans in the truth, in the prediction, and in both with the same type and ends."""
+
+    n_true: int
+    n_predicted: int
+    n_correct: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted spans that are right; 0 if there are none."""
+        return self.n_correct / self.n_predicted if self.n_predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the true spans that are found; 0 if there are none."""
+        return self.n_correct / self.n_true if self.n_true else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        total = self.n_true + self.n_predicted
+        return 2 * self.n_correct / total if total else 0.0
+
+
+def _pairs(y_true: Iterable[Any], y_pred: Iterable[Any]) -> list[tuple[list[Any], list[Any]]]:
+    truth, guess = [list(tags) for tags in y_true], [list(tags) for tags in y_pred]
+    if len(truth) != len(guess):
+        raise ValueError(f"y_true has {len(truth)} sequences but y_pred has {len(guess)}")
+    for i, (a, b) in enumerate(zip(truth, guess, strict=True)):
+        if len(a) != len(b):
+            raise ValueError(f"y_pred[{i}] has {len(b)} labels, expected {len(a)} as y_true[{i}]")
+    return list(zip(truth, guess, strict=True))
+
+
+def span_scores(
+    y_true: Iterable[Sequence[str]], y_pred: Iterable[Sequence[str]], *, scheme: str = "conll"
+) -> dict[str, SpanScores]:
+    """Counts of spans by type, in sorted order; a span counts as right if type and ends are.
+
+    Parameters
+    ----------
+    y_true, y_pred : lists of sequences of tags
+    scheme : {"conll", "iob2", "iobes"}, default="conll"
+        See `spans`.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import span_scores
+    >>> scores = span_scores([["B-NP", "I-NP", "B-VP"]], [["B-NP", "I-NP", "B-NP"]])
+    >>> scores["NP"].precision, scores["NP"].recall, scores["VP"].recall
+    (0.5, 1.0, 0.0)
+    """
+    true: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    correct: Counter[str] = Counter()
+    for i, (truth, guess) in enumerate(_pairs(y_true, y_pred)):
+        try:
+            a, b = set(spans(truth, scheme)), set(spans(guess, scheme))
+        except ValueError as error:
+            raise ValueError(f"sequence {i}: {error}") from None
+        for counter, found in ((true, a), (predicted, b), (correct, a & b)):
+            counter.update(kind for kind, _, _ in found)
+    return {
+        kind: SpanScores(true[kind], predicted[kind], correct[kind])
+        for kind in sorted(true | predicted)
+    }
+
+
+def _total(scores: dict[str, SpanScores]) -> SpanScores:
+    return SpanScores(
+        sum(s.n_true for s in scores.values()),
+        sum(s.n_predicted for s in scores.values()),
+        sum(s.n_correct for s in scores.values()),
+    )
+
+
+def span_f1_score(
+    y_true: Iterable[Sequence[str]],
+    y_pred: Iterable[Sequence[str]],
+    *,
+    scheme: str = "conll",
+    average: str = "micro",
+) -> float:
+    """F1 of spans; with the defaults the "FB1" of the CoNLL evaluation, between 0 and 1.
+
+    Parameters
+    ----------
+    y_true, y_pred, scheme
+        See `span_scores`.
+    average : {"micro", "macro"}, default="micro"
+        Over all spans, or the mean over types.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import span_f1_score
+    >>> span_f1_score([["B-NP", "I-NP", "B-VP"]], [["B-NP", "I-NP", "B-NP"]])
+    0.5
+    """
+    scores = span_scores(y_true, y_pred, scheme=scheme)
+    if average == "micro":
+        return _total(scores).f1
+    if average == "macro":
+        return sum(s.f1 for s in scores.values()) / max(len(scores), 1)
+    raise ValueError(f"unknown average {average!r}: expected one of 'micro', 'macro'")
+
+
+def span_report(
+    y_true: Iterable[Sequence[str]], y_pred: Iterable[Sequence[str]], *, scheme: str = "conll"
+) -> str:
+    """A table of precision, recall and F1 for each type and for all spans together.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import span_report
+    >>> print(span_report([["B-NP", "I-NP", "B-VP"]], [["B-NP", "I-NP", "B-NP"]]))
+    type  precision  recall      F1   spans
+    NP       0.5000  1.0000  0.6667       1
+    VP       0.0000  0.0000  0.0000       1
+    all      0.5000  0.5000  0.5000       2
+    """
+    scores = span_scores(y_true, y_pred, scheme=scheme)
+    rows = [*scores.items(), ("all", _total(scores))]
+    width = max(4, *(len(kind) for kind, _ in rows))
+    lines = [f"{'type':{width}}  precision  recall      F1   spans"]
+    lines += [
+        f"{kind:{width}} {s.precision:10.4f} {s.recall:7.4f} {s.f1:7.4f} {s.n_true:7d}"
+        for kind, s in rows
+    ]
+    return "\n".join(lines)
+
+
+def token_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> float:
+    """Share of the positions labelled rightly.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import token_accuracy
+    >>> token_accuracy([[1, 2], [3, 4]], [[1, 2], [3, 0]])
+    0.75
+    """
+    pairs = _pairs(y_true, y_pred)
+    total = sum(len(truth) for truth, _ in pairs)
+    if not total:
+        raise ValueError("all sequences are empty: there is no position to score")
+    right = sum(a == b for truth, guess in pairs for a, b in zip(truth, guess, strict=True))
+    return float(right) / total
+
+
+def sequence_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> float:
+    """Share of the sequences labelled rightly throughout.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import sequence_accuracy
+    >>> sequence_accuracy([[1, 2], [3, 4]], [[1, 2], [3, 0]])
+    0.5
+    """
+    pairs = _pairs(y_true, y_pred)
+    if not pairs:
+        raise ValueError("there are no sequences to score")
+    return sum(truth == guess for truth, guess in pairs) / len(pairs)
