@@ -61,13 +61,14 @@ def spans(tags: Iterable[str], scheme: str = "conll") -> list[Span]:
     if scheme not in _PREFIXES:
         names = ", ".join(repr(name) for name in _PREFIXES)
         raise ValueError(f"unknown scheme {scheme!r}: expected one of {names}")
-    split = [_split(t, tag, scheme) for t, tag in enumerate(tags)]
+    split = [split_tag(t, tag, scheme) for t, tag in enumerate(tags)]
     if scheme == "conll":
         return _lenient(split)
     return _strict(split, closed=scheme == "iobes")
 
 
-def _split(t: int, tag: Any, scheme: str) -> tuple[str, str]:
+def split_tag(t: int, tag: Any, scheme: str) -> tuple[str, str]:
+    """Prefix and type of tag number `t`, if it is one of the scheme."""
     if not isinstance(tag, str):
         raise ValueError(f"tag {t} is {tag!r}, expected a str such as 'B-NP' or 'O'")
     prefix, _, kind = tag.partition("-")

@@ -39,6 +39,8 @@ class ChainSVM(StructSVM):
         Score neighbouring labels. Without, each position is classified by itself.
     boundary : bool, default=True
         Score the first and the last label.
+    constraints : {"iob2", "iobes"} or list of pairs (from, to), default=None
+        Labels that must not follow each other, in training and in prediction; see `ChainModel`.
     solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
         See `StructSVM`.
 
@@ -88,6 +90,7 @@ class ChainSVM(StructSVM):
         fit_intercept: bool = True,
         transitions: bool = True,
         boundary: bool = True,
+        constraints: str | Sequence[Any] | None = None,
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
         tol: float | None = None,
@@ -103,6 +106,7 @@ class ChainSVM(StructSVM):
         self.fit_intercept = fit_intercept
         self.transitions = transitions
         self.boundary = boundary
+        self.constraints = constraints
         self.solver = solver
         self.rescaling = rescaling
         self.tol = tol
@@ -119,6 +123,7 @@ class ChainSVM(StructSVM):
             fit_intercept=self.fit_intercept,
             transitions=self.transitions,
             boundary=self.boundary,
+            constraints=self.constraints,
         )
 
     def fit(

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from structsvm.base import StructuredModel
 from structsvm.inference import viterbi
 from structsvm.losses import HammingLoss, make_loss
+from structsvm.models.constraints import Allowed, allowed_labels
 from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
 from structsvm.problems._factored import FactoredProblem
 from structsvm.validation import (
@@ -52,6 +53,10 @@ class ChainModel(StructuredModel):
         Score neighbouring labels. Without, each position is classified by itself.
     boundary : bool, default=True
         Score the first and the last label.
+    constraints : {"iob2", "iobes"} or list of pairs (from, to), default=None
+        Labels that must not follow each other, in training and in prediction: by the rules of a
+        tagging scheme ("I-NP" only after "B-NP" or "I-NP"), or as listed; None in place of "from"
+        is the start and in place of "to" the end of a sequence. Needs `transitions`.
 
     Attributes
     ----------
@@ -68,11 +73,13 @@ class ChainModel(StructuredModel):
         fit_intercept: bool = True,
         transitions: bool = True,
         boundary: bool = True,
+        constraints: str | Sequence[Any] | None = None,
     ) -> None:
         self.task_loss = task_loss
         self.fit_intercept = fit_intercept
         self.transitions = transitions
         self.boundary = boundary
+        self.constraints = constraints
 
     # ---- sizes and weights
 
@@ -137,6 +144,8 @@ class ChainModel(StructuredModel):
         if y is not None:
             flat, _ = flatten_labels(y, packed.lengths)
             labels = encode_labels(flat, self.classes_)
+            if (allowed := self._allowed()) is not None:
+                allowed.check(labels, packed.offsets, self.classes_)
             scale = make_loss(self.task_loss).position_scale(packed.lengths)
             weight = pack_position_weight(position_weight, packed.lengths)
             loss = ChainLoss(
@@ -159,13 +168,25 @@ class ChainModel(StructuredModel):
             transitions=self.transitions,
             boundary=self.boundary,
         )
+        allowed = self._allowed()
         structure = ChainStructure(
-            packed.offsets, k, transitions=self.transitions, boundary=self.boundary
+            packed.offsets,
+            k,
+            transitions=self.transitions,
+            boundary=self.boundary,
+            forbidden=None if allowed is None else allowed.scores(),
         )
         n_positions = int(packed.offsets[-1])
         cells = len(packed.values) * k + n_positions * k * (k if self.transitions else 1)
         work = cells / _LANES / max(len(packed.lengths), 1)
         return FactoredProblem(features, structure, loss, labels, packed.offsets, work)
+
+    def _allowed(self) -> Allowed | None:
+        if self.constraints is None:
+            return None
+        if not self.transitions:
+            raise ValueError("constraints forbid transitions, so they need transitions=True")
+        return allowed_labels(self.constraints, self.classes_)
 
     def batch_inference(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
@@ -254,7 +275,11 @@ class ChainModel(StructuredModel):
         return scores
 
     def _decode(self, unary: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[Any]:
-        return self.classes_[viterbi(unary, self.weight_blocks(w)["transition"])[0]]
+        transition, start, end = self.weight_blocks(w)["transition"], None, None
+        if (allowed := self._allowed()) is not None:
+            forbidden, start, end = allowed.scores()
+            transition = transition + forbidden
+        return self.classes_[viterbi(unary, transition, start, end)[0]]
 
     def _dense(self, x: Any) -> NDArray[np.float64]:
         x = np.asarray(x.toarray() if hasattr(x, "toarray") else x, dtype=np.float64)

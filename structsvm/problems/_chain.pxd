@@ -51,6 +51,7 @@ cdef class ChainStructure(Structure):
     cdef const offset_t[::1] offsets
     cdef Py_ssize_t n_labels, stride
     cdef bint transitions, boundary
+    cdef const double[:, ::1] forbidden   # (K + 2, stride): added to transitions, start, end
     cdef double** _entering               # scratch of the Viterbi kernel, one a thread
     cdef Py_ssize_t _n_entering
     # Of slack rescaling only:
@@ -60,4 +61,4 @@ cdef class ChainStructure(Structure):
     cdef Py_ssize_t level_cells           # positions * levels of the largest example
     cdef const double[:, ::1] no_transition
     cdef int reserve_levels(self, Py_ssize_t n_threads) except -1
-    cdef void add_boundary(self, double* theta, Py_ssize_t length) noexcept nogil
+    cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil

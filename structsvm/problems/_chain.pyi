@@ -20,7 +20,13 @@ class ChainFeatures(PartFeatures):
 
 class ChainStructure(Structure):
     def __init__(
-        self, offsets: NDArray[np.int64], n_labels: int, *, transitions: bool, boundary: bool
+        self,
+        offsets: NDArray[np.int64],
+        n_labels: int,
+        *,
+        transitions: bool,
+        boundary: bool,
+        forbidden: tuple[NDArray[np.float64], ...] | None = None,
     ) -> None: ...
 
 class ChainLoss(PartLoss):

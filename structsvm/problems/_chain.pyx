@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
@@ -136,15 +137,29 @@ cdef class ChainStructure(Structure):
     n_labels : int
     transitions, boundary : bool
         Without transitions each position is decoded by itself.
+    forbidden : tuple of float64 arrays of shape (n_labels, n_labels), (n_labels,), (n_labels,)
+        Added to the scores of transitions, first and last labels: -inf where one must not be. None
+        for no constraints; else there must be transitions.
     """
 
-    def __init__(self, offsets, Py_ssize_t n_labels, *, bint transitions, bint boundary):
+    def __cinit__(self):
+        self.forbidden = None
+
+    def __init__(
+        self, offsets, Py_ssize_t n_labels, *, bint transitions, bint boundary, forbidden=None
+    ):
         self.offsets = offsets
         self.n_labels = n_labels
         self.stride = padded(n_labels)
         self.transitions = transitions
         self.boundary = boundary
         self.exact = True
+        if forbidden is not None:
+            if not transitions:
+                raise ValueError("constraints need transitions")
+            rows = np.zeros((n_labels + 2, self.stride))
+            rows[:, :n_labels] = np.vstack(forbidden)
+            self.forbidden = rows
         longest = int(np.diff(np.asarray(offsets)).max(initial=0))
         n_rows = longest + (n_labels if transitions else 0) + (2 if boundary else 0)
         if n_rows * self.stride >= 2**31:
@@ -241,7 +256,7 @@ cdef class ChainStructure(Structure):
         memcpy(y_hat, y, length * sizeof(label_t))
         if length == 0:
             return 0
-        self.add_boundary(theta, length)
+        self.settle(theta, length)
         if not self.transitions:
             transition = &self.no_transition[0, 0]
         for t in range(length):
@@ -255,14 +270,25 @@ cdef class ChainStructure(Structure):
         )
         return 0
 
-    cdef void add_boundary(self, double* theta, Py_ssize_t length) noexcept nogil:
+    cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil:
+        """Settle the scores of first and last labels, and what is forbidden."""
         cdef Py_ssize_t k, rows = length + (self.n_labels if self.transitions else 0)
+        cdef double* transition = theta + length * self.stride
         cdef const double* start = theta + rows * self.stride
+        cdef const double* forbidden
         cdef double* last = theta + (length - 1) * self.stride
         if self.boundary:
             for k in range(self.n_labels):
                 theta[k] += start[k]
                 last[k] += start[self.stride + k]
+        if self.forbidden is not None:
+            forbidden = &self.forbidden[0, 0]
+            for k in range(self.n_labels * self.stride):
+                transition[k] += forbidden[k]
+            forbidden += self.n_labels * self.stride
+            for k in range(self.n_labels):
+                theta[k] += forbidden[k]
+                last[k] += forbidden[self.stride + k]
 
     cdef int decode(
         self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
@@ -274,12 +300,15 @@ cdef class ChainStructure(Structure):
         value[0] = 0.0
         if length == 0:
             return 0
-        self.add_boundary(theta, length)
+        self.settle(theta, length)
         if self.transitions:
             value[0] = viterbi_double(
                 theta, transition, self._entering[thread], length, self.n_labels, self.stride,
                 y_hat,
             )
+            if value[0] == -INFINITY:
+                with gil:
+                    raise ValueError(f"constraints forbid all labels of sequence {i}")
             return 0
         for t in range(length):
             row = theta + t * self.stride
