@@ -194,6 +194,36 @@ class ChainSVM(StructSVM):
         if classes is not None and isinstance(model, ChainModel):
             model.resize(np.unique(np.asarray(classes)), model.n_features_in_)
 
+    def max_marginals(self, X: Any) -> list[NDArray[np.float64]]:
+        """How good the best labelling is that has each label at each position.
+
+        The predicted label has the greatest value of its row, which is `decision_function`; the
+        lead over the second tells how sure the choice is, 0 being a tie.
+
+        Parameters
+        ----------
+        X : list of arrays or CSR matrices of shape (length, n_features)
+
+        Returns
+        -------
+        marginals : list of arrays of shape (length, n_classes)
+            -inf where constraints forbid every such labelling.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from structsvm import ChainSVM
+        >>> X = [[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]
+        >>> y = [["noun", "verb", "noun"], ["verb", "noun"]]
+        >>> svm = ChainSVM(C=10, random_state=0).fit(X, y)
+        >>> best, second = np.sort(svm.max_marginals([[[1.0, 0.0], [0.5, 0.6]]])[0])[:, ::-1].T
+        >>> bool(best[0] - second[0] > best[1] - second[1])
+        True
+        """
+        model = self._model_for(X)
+        assert isinstance(model, ChainModel)
+        return model.max_marginals(list(X), self.coef_)
+
     def _weight_block(self, name: str) -> NDArray[np.float64]:
         check_is_fitted(self)
         return self.model_.weight_blocks(self.coef_)[name]

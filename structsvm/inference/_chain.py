@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.inference._viterbi import viterbi_chains
+from structsvm.inference._viterbi import max_marginals_chains, viterbi_chains
 
-__all__ = ["viterbi"]
+__all__ = ["max_marginals", "viterbi"]
 
 
 def _scores(name: str, value: ArrayLike, dtype: np.dtype, ndim: int) -> NDArray[np.floating]:
@@ -86,6 +86,80 @@ def viterbi(
     >>> labels, scores
     (array([0, 0, 0], dtype=int32), array([3., 0., 2.]))
     """
+    unary, transition, start, end, offsets = _checked(unary, transition, start, end, lengths)
+    labels = np.zeros(len(unary), dtype=np.int32)
+    values = np.zeros(len(offsets) - 1, dtype=unary.dtype)
+    if len(unary):
+        hopeless = viterbi_chains(
+            unary, offsets, transition, start, end, labels, values, 0, len(values)
+        )
+        if hopeless >= 0:
+            raise ValueError(
+                f"chain {hopeless} has no sequence with a finite score: every label sequence of "
+                f"length {offsets[hopeless + 1] - offsets[hopeless]} is forbidden by -inf scores"
+            )
+    return labels, values if lengths is not None else float(values[0])
+
+
+def max_marginals(
+    unary: ArrayLike,
+    transition: ArrayLike,
+    start: ArrayLike | None = None,
+    end: ArrayLike | None = None,
+    *,
+    lengths: ArrayLike | None = None,
+) -> NDArray[np.floating]:
+    r"""The score of the best sequence through each label at each position, exactly.
+
+    .. math:: M[t, k] = \max_{y : y_t = k} \mathrm{score}(y)
+
+    The greatest of a row is the score of the best sequence, for every row of a chain; by how much
+    it exceeds the next tells how sure the choice at that position is. Time is O(T K^2), twice that
+    of `viterbi`; memory O(T K). Values are sums of two halves, so they carry more rounding.
+
+    Parameters
+    ----------
+    unary, transition, start, end, lengths
+        See `viterbi`.
+
+    Returns
+    -------
+    marginals : array of shape (n_positions, n_labels)
+        In the type of `unary`; -inf where no allowed sequence passes.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or a score is NaN or +inf.
+
+    Examples
+    --------
+    >>> from structsvm.inference import max_marginals
+    >>> max_marginals([[2.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    array([[3., 2.],
+           [3., 3.]])
+    """
+    unary, transition, start, end, offsets = _checked(unary, transition, start, end, lengths)
+    out = np.zeros_like(unary)
+    if len(unary):
+        max_marginals_chains(unary, offsets, transition, start, end, out)
+    return out
+
+
+def _checked(
+    unary: ArrayLike,
+    transition: ArrayLike,
+    start: ArrayLike | None,
+    end: ArrayLike | None,
+    lengths: ArrayLike | None,
+) -> tuple[
+    NDArray[np.floating],
+    NDArray[np.floating],
+    NDArray[np.floating] | None,
+    NDArray[np.floating] | None,
+    NDArray[np.int64],
+]:
+    """The scores in one type, and where each chain starts."""
     dtype = np.dtype(np.float32 if np.asarray(unary).dtype == np.float32 else np.float64)
     unary = _scores("unary", unary, dtype, 2)
     n_positions, n_labels = unary.shape
@@ -114,15 +188,4 @@ def viterbi(
         )
     offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
     np.cumsum(sizes, out=offsets[1:])
-    labels = np.zeros(n_positions, dtype=np.int32)
-    values = np.zeros(len(sizes), dtype=dtype)
-    if n_positions:
-        hopeless = viterbi_chains(
-            unary, offsets, transition, ends[0], ends[1], labels, values, 0, len(sizes)
-        )
-        if hopeless >= 0:
-            raise ValueError(
-                f"chain {hopeless} has no sequence with a finite score: every label sequence of "
-                f"length {sizes[hopeless]} is forbidden by -inf scores"
-            )
-    return labels, values if lengths is not None else float(values[0])
+    return unary, transition, ends[0], ends[1], offsets

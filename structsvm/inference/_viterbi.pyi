@@ -12,3 +12,11 @@ def viterbi_chains(
     first: int,
     last: int,
 ) -> int: ...
+def max_marginals_chains(
+    unary: NDArray[np.floating],
+    offsets: NDArray[np.int64],
+    transition: NDArray[np.floating],
+    start: NDArray[np.floating] | None,
+    end: NDArray[np.floating] | None,
+    out: NDArray[np.floating],
+) -> None: ...

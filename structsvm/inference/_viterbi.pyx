@@ -1,5 +1,7 @@
 """Batches of chains for the Viterbi kernel; ``structsvm.inference.viterbi`` checks the input."""
 
+import numpy as np
+
 from cython cimport floating
 
 from libc.math cimport INFINITY
@@ -110,3 +112,72 @@ def viterbi_chains(
     finally:
         free(rows)
     return hopeless
+
+
+def max_marginals_chains(
+    const floating[:, ::1] unary,         # IN   (n_positions, K), all chains one after the other
+    const offset_t[::1] offsets,          # IN   (n_chains + 1,)
+    const floating[:, ::1] transition,    # IN   (K, K)
+    const floating[::1] start,            # IN   (K,) or None
+    const floating[::1] end,              # IN   (K,) or None
+    floating[:, ::1] out,                 # OUT  (n_positions, K)
+):
+    """The best score of a path through each label at each position.
+
+    The kernel from the left and from the right; both count the position's own score.
+    """
+    cdef Py_ssize_t n_labels = transition.shape[0]
+    cdef Py_ssize_t stride = (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+    cdef Py_ssize_t i, t, k, length, first, longest = 0, side
+    cdef floating* rows
+    cdef floating* score
+    cdef floating* entering
+    cdef floating* own
+    cdef floating here
+    cdef label_t[::1] labels
+    for i in range(offsets.shape[0] - 1):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    labels = np.zeros(max(longest, 1), dtype=np.int32)
+    # One allocation: padded transitions, own scores, scores, the kernel's scratch.
+    rows = <floating*> calloc((n_labels + 3 * longest) * stride + 1, sizeof(floating))
+    if rows == NULL:
+        raise MemoryError(f"no memory for a chain of {longest} positions, {n_labels} labels")
+    own = rows + n_labels * stride
+    score = own + longest * stride
+    entering = score + longest * stride
+    with nogil:
+        for side in range(2):
+            for i in range(n_labels):
+                for k in range(n_labels):
+                    rows[i * stride + k] = transition[i, k] if side == 0 else transition[k, i]
+            for i in range(offsets.shape[0] - 1):
+                first = offsets[i]
+                length = offsets[i + 1] - first
+                if length == 0:
+                    continue
+                for t in range(length):
+                    for k in range(n_labels):
+                        here = unary[first + t, k]
+                        if t == 0 and start is not None:
+                            here += start[k]
+                        if t == length - 1 and end is not None:
+                            here += end[k]
+                        own[t * stride + k] = here
+                        score[(t if side == 0 else length - 1 - t) * stride + k] = here
+                if floating is double:
+                    ssvm_viterbi_double(
+                        score, rows, entering, length, n_labels, stride, &labels[0]
+                    )
+                else:
+                    ssvm_viterbi_float(
+                        score, rows, entering, length, n_labels, stride, &labels[0]
+                    )
+                for t in range(length):
+                    for k in range(n_labels):
+                        if side == 0:
+                            out[first + t, k] = score[t * stride + k]
+                        elif out[first + t, k] != -INFINITY:
+                            out[first + t, k] += (
+                                score[(length - 1 - t) * stride + k] - own[t * stride + k]
+                            )
+    free(rows)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.inference import viterbi
+from structsvm.inference import max_marginals, viterbi
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.constraints import Allowed, allowed_labels
 from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
@@ -215,6 +216,33 @@ class ChainModel(StructuredModel):
     ) -> NDArray[np.float64]:
         _, values = self.bind(X).decode(w, n_threads=n_jobs)
         return values
+
+    def max_marginals(self, X: Sequence[Any], w: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """For each x, the best score of a labelling with each label at each position.
+
+        Arrays of shape (length, n_classes); see `structsvm.inference.max_marginals`.
+        """
+        packed = pack_sequences(X, self.n_features_in_)
+        blocks = self.weight_blocks(w)
+        rows = sp.csr_array(
+            (packed.values, packed.columns, packed.row_start),
+            shape=(len(packed.row_start) - 1, packed.n_features),
+        )
+        transition, start, end = (blocks[name] for name in ("transition", "start", "end"))
+        if (allowed := self._allowed()) is not None:
+            forbidden = allowed.scores()
+            transition, start, end = (
+                scores + mask
+                for scores, mask in zip((transition, start, end), forbidden, strict=True)
+            )
+        values = max_marginals(
+            rows @ blocks["state"] + blocks["intercept"],
+            transition,
+            start,
+            end,
+            lengths=packed.lengths,
+        )
+        return np.split(values, packed.offsets[1:-1]) if len(packed.lengths) else []
 
     def _split(self, labels: NDArray[np.int32], problem: FactoredProblem) -> list[NDArray[Any]]:
         if not problem.n_examples:
