@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TextIO
 
 from structsvm import persistence
@@ -100,6 +101,9 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], every: int = 10) -> None:
         if every < 1:
             raise ValueError(f"every={every}: expected an integer >= 1")
+        # Now, not after the iterations that would then be lost.
+        if not Path(path).absolute().parent.is_dir():
+            raise FileNotFoundError(f"the folder of {os.fspath(path)} does not exist")
         self.path = path
         self.every = every
 

@@ -212,6 +212,13 @@ def test_validation_parameters_are_checked(words):
     X, y = words
     with pytest.raises(ValueError, match="X_val is given without y_val: give both or neither"):
         ChainSVM().fit(X, y, X_val=X)
+    message = "in X_val and y_val: X has 5 examples but y has 4"
+    with pytest.raises(ValueError, match=message):
+        ChainSVM().fit(X, y, X_val=X[:5], y_val=y[:4])
+    with pytest.raises(ValueError, match=r"in X_val and y_val: X\[0\] has 2 features, expected 5"):
+        ChainSVM().fit(X, y, X_val=[x[:, :2] for x in X], y_val=y)
+    with pytest.raises(FileNotFoundError, match="the folder of none/fit.ckpt does not exist"):
+        Checkpoint("none/fit.ckpt")
     with pytest.raises(ValueError, match=r"EarlyStopping\(patience=5, .*\) needs X_val and y_val"):
         ChainSVM(callbacks=[EarlyStopping()]).fit(X, y)
     for make, message in (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,10 +57,21 @@ class Validation:
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
-        self.X, self.y = check_pairs(X, y) if self.given else ([], [])
+        with _of_held_out_examples():
+            self.X, self.y = check_pairs(X, y) if self.given else ([], [])
 
     def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
-        return model.score(self.y, model.batch_inference(self.X, weights, n_jobs=n_jobs))
+        with _of_held_out_examples():
+            return model.score(self.y, model.batch_inference(self.X, weights, n_jobs=n_jobs))
+
+
+@contextlib.contextmanager
+def _of_held_out_examples() -> Iterator[None]:
+    """Say of complaints about X and y that they are about X_val and y_val."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"in X_val and y_val: {error}") from error
 
 
 class Watch:
