@@ -1,0 +1,170 @@
+"""From tokens described by attributes to the matrices that chains take."""
+
+from __future__ import annotations
+
+import numbers
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["SequenceVectorizer"]
+
+
+class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """One column for each attribute that tokens of sequences have.
+
+    A sequence is a list of tokens, and a token is
+
+    - a list of str: these attributes have the value 1; or
+    - a dict from str to bool, number or str: a number is the attribute's value, True is 1 and False
+      0, and a str makes an attribute of its own, "name=value", with the value 1.
+
+    This is the input of common packages for conditional random fields.
+
+    Parameters
+    ----------
+    min_count : int, default=1
+        Attributes seen on fewer tokens are left out.
+
+    Attributes
+    ----------
+    vocabulary_ : dict from str to int
+        The column of each attribute; columns are in sorted order.
+    n_features_out_ : int
+
+    Notes
+    -----
+    Attributes that `fit` did not see are ignored by `transform`. An attribute listed twice counts
+    twice. Time is O(attributes of all tokens).
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from structsvm import ChainSVM
+    >>> from structsvm.features import SequenceVectorizer
+    >>> X = [[{"word": "the"}, {"word": "cat", "title": False}], [["word=the"], ["word=dog"]]]
+    >>> y = [["DET", "NOUN"], ["DET", "NOUN"]]
+    >>> tagger = make_pipeline(SequenceVectorizer(), ChainSVM(random_state=0)).fit(X, y)
+    >>> tagger.predict([[{"word": "the"}, {"word": "cow"}]])
+    [array(['DET', 'NOUN'], dtype='<U4')]
+    >>> tagger[0].get_feature_names_out()
+    array(['title', 'word=cat', 'word=dog', 'word=the'], dtype=object)
+    """
+
+    vocabulary_: dict[str, int]
+    n_features_out_: int
+
+    def __init__(self, *, min_count: int = 1) -> None:
+        self.min_count = min_count
+
+    def fit(self, X: Sequence[Any], y: Any = None) -> Self:
+        """Learn the attributes of the tokens in X.
+
+        Parameters
+        ----------
+        X : list of lists of tokens
+        y : ignored
+        """
+        if not isinstance(self.min_count, numbers.Integral) or self.min_count < 1:
+            raise ValueError(f"min_count={self.min_count!r}: expected an integer >= 1")
+        counts: Counter[str] = Counter()
+        for i, sequence in enumerate(_sequences(X)):
+            for t, token in enumerate(sequence):
+                counts.update({name for name, _ in _attributes(token, i, t)})
+        names = sorted(name for name, count in counts.items() if count >= self.min_count)
+        if not names:
+            raise ValueError(
+                f"no attribute is on {self.min_count} or more tokens of X: nothing to learn from"
+            )
+        self.vocabulary_ = {name: column for column, name in enumerate(names)}
+        self.n_features_out_ = len(names)
+        return self
+
+    def transform(self, X: Sequence[Any]) -> list[sp.csr_array]:
+        """A matrix for each sequence.
+
+        Parameters
+        ----------
+        X : list of lists of tokens
+
+        Returns
+        -------
+        matrices : list of CSR arrays of shape (n_tokens, n_features_out_), float64
+        """
+        check_is_fitted(self)
+        column_of = self.vocabulary_.get
+        matrices = []
+        for i, sequence in enumerate(_sequences(X)):
+            columns, values, ends = array("i"), array("d"), array("i", [0])
+            for t, token in enumerate(sequence):
+                for name, value in _attributes(token, i, t):
+                    column = column_of(name)
+                    if column is not None and value:
+                        columns.append(column)
+                        values.append(value)
+                ends.append(len(columns))
+            parts = (
+                np.frombuffer(values, dtype=np.float64),
+                np.frombuffer(columns, dtype=np.int32),
+                np.frombuffer(ends, dtype=np.int32),
+            )
+            matrix = sp.csr_array(parts, shape=(len(ends) - 1, self.n_features_out_), copy=True)
+            matrix.sum_duplicates()
+            matrices.append(matrix)
+        return matrices
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """The attributes, by column."""
+        check_is_fitted(self)
+        return np.array(list(self.vocabulary_), dtype=np.object_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _sequences(X: Any) -> Iterable[Any]:
+    if isinstance(X, (str, bytes, Mapping)) or not hasattr(X, "__len__"):
+        raise ValueError(f"X is a {type(X).__name__}; expected a list of sequences of tokens")
+    for i, sequence in enumerate(X):
+        if isinstance(sequence, (str, bytes, Mapping)) or not hasattr(sequence, "__iter__"):
+            raise ValueError(f"X[{i}] is a {type(sequence).__name__}; expected a list of tokens")
+        yield sequence
+
+
+def _attributes(token: Any, i: int, t: int) -> Iterable[tuple[str, float]]:
+    """Names and values of a token's attributes."""
+    if isinstance(token, Mapping):
+        for name, value in token.items():
+            if not isinstance(name, str):
+                raise ValueError(f"X[{i}][{t}] has the attribute {name!r}; expected a str")
+            if isinstance(value, str):
+                yield f"{name}={value}", 1.0
+                continue
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = float("nan")
+            if not -np.inf < number < np.inf:
+                raise ValueError(
+                    f"X[{i}][{t}][{name!r}] is {value!r}; expected a bool, a finite number or a str"
+                )
+            yield name, number
+        return
+    if isinstance(token, (str, bytes)) or not hasattr(token, "__iter__"):
+        raise ValueError(
+            f"X[{i}][{t}] is {token!r}; expected a dict, or a list of str, of the token's "
+            "attributes"
+        )
+    for name in token:
+        if not isinstance(name, str):
+            raise ValueError(f"X[{i}][{t}] has the attribute {name!r}; expected a str")
+        yield name, 1.0
