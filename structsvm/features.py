@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["SequenceVectorizer"]
 
+_STR = {str}
+
 
 class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """One column for each attribute that tokens of sequences have.
@@ -104,11 +106,16 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for i, sequence in enumerate(_sequences(X)):
             columns, values, ends = array("i"), array("d"), array("i", [0])
             for t, token in enumerate(sequence):
-                for name, value in _attributes(token, i, t):
-                    column = column_of(name)
-                    if column is not None and value:
-                        columns.append(column)
-                        values.append(value)
+                if type(token) is list and set(map(type, token)) <= _STR:  # the common case
+                    found = [column for column in map(column_of, token) if column is not None]
+                    columns.extend(found)
+                    values.extend([1.0] * len(found))
+                else:
+                    for name, value in _attributes(token, i, t):
+                        column = column_of(name)
+                        if column is not None and value:
+                            columns.append(column)
+                            values.append(value)
                 ends.append(len(columns))
             parts = (
                 np.frombuffer(values, dtype=np.float64),
