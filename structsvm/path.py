@@ -47,6 +47,7 @@ def fit_path(
     Returns
     -------
     estimators : list of fitted clones, in the order of `Cs`
+        After Ctrl-C those fitted by then, the last of them with its best weights so far.
 
     Raises
     ------
@@ -72,5 +73,8 @@ def fit_path(
         svm._check_warm_start(make_solver(svm.solver), "fit_path")
         examples = svm._examples(X, y, **fit_params)
         bound = svm._fit(examples, validation, bound=bound)
+        svm._warm = None  # the dual state goes on to the next one
         fitted[k] = svm
-    return fitted
+        if svm.status_ == "interrupted":
+            break
+    return [svm for svm in fitted if svm is not None]

@@ -67,6 +67,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     model = estimator.model_
     if type(model).__name__ not in _known_classes():
         raise _unsaveable("model", model)
+    if _describe("model", estimator._make_model()) != _describe("model", model):
+        raise ValueError("parameters of the model were changed after fit: fit again, then save")
     arrays = {"coef": estimator.coef_, "classes": model.classes_}
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
     header = {
@@ -130,11 +132,21 @@ def _write(path: Path, kind: str, header: dict[str, Any], arrays: dict[str, NDAr
                     archive.writestr(name, data)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, _mode(path))
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def _mode(path: Path) -> int:
+    """The permissions of the file that is replaced, or of one that ``open`` would make."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 # ---- reading

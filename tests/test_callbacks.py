@@ -1,6 +1,7 @@
 """Progress, validation, checkpoints, and fits that are stopped, interrupted or broken off."""
 
 import io
+import warnings
 import zipfile
 
 import numpy as np
@@ -74,6 +75,45 @@ def test_resume_equals_uninterrupted(words, tmp_path, name, rescaling):
     assert (np.diff(resumed.history_["seconds"]) >= 0).all()
 
 
+@pytest.mark.parametrize("name", SOLVERS)
+def test_resume_at_the_very_end_equals_the_end(words, tmp_path, name):
+    X, y = words
+    path = tmp_path / "fit.ckpt"
+    svm = ChainSVM(solver=SOLVERS[name], max_iter=5, callbacks=[Checkpoint(path, every=5)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        whole = clone(svm).set_params(random_state=0).fit(X, y)
+        resumed = clone(svm).set_params(random_state=1).fit(X, y, resume_from=path)
+    assert np.array_equal(resumed.coef_, whole.coef_)
+    assert (resumed.n_iter_, resumed.status_) == (whole.n_iter_, whole.status_)
+    assert np.array_equal([resumed.objective_], [whole.objective_], equal_nan=True)
+    assert resumed.n_oracle_calls_ == whole.n_oracle_calls_
+
+
+def test_a_fit_that_was_stopped_early_stays_stopped(words, tmp_path):
+    X, y = words
+    path = tmp_path / "fit.ckpt"
+    svm = ChainSVM(solver="perceptron", max_iter=100, random_state=1)
+    svm.set_params(callbacks=[Checkpoint(path, every=1), EarlyStopping(patience=3)])
+    whole = clone(svm).fit(X, y, X_val=X[:5], y_val=y[:5])
+    resumed = clone(svm).fit(X, y, X_val=X[:5], y_val=y[:5], resume_from=path)
+    assert resumed.n_iter_ == whole.n_iter_ < 100
+    assert (resumed.status_, whole.status_) == ("stopped", "stopped")
+    assert np.array_equal(resumed.coef_, whole.coef_)
+
+
+def test_resume_leaves_other_generators_alone_and_refuses_those_it_cannot_hold(words, tmp_path):
+    X, y = words
+    path = tmp_path / "fit.ckpt"
+    ChainSVM(callbacks=[Checkpoint(path, every=1), stop_after(2)]).fit(X, y)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    ChainSVM(max_iter=500).fit(X, y, resume_from=path)
+    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    strange = np.random.RandomState(np.random.PCG64(0))
+    with pytest.raises(ValueError, match="a checkpoint cannot hold a PCG64: give random_state as"):
+        ChainSVM(random_state=strange, callbacks=[Checkpoint(path, every=1)]).fit(X, y)
+
+
 def test_a_python_model_resumes(words, tmp_path):
     X, y = words
     svm = StructSVM(Python(), random_state=0, tol=1e-2)
@@ -106,6 +146,8 @@ def test_a_checkpoint_of_another_fit_is_refused(words, checkpoint):
             svm.fit(*data, resume_from=checkpoint)
     with pytest.raises(ModelFileError, match="other data"):
         ChainSVM().fit(X, y, sample_weight=np.ones(len(X)), resume_from=checkpoint)
+    with pytest.raises(ModelFileError, match="other data"):
+        ChainSVM().fit(X, y, X_val=X, y_val=y, resume_from=checkpoint)
     with pytest.raises(FileNotFoundError):
         ChainSVM().fit(X, y, resume_from=checkpoint.with_name("none"))
     ChainSVM(tol=1e-2, max_iter=500, n_jobs=2).fit(X, y, resume_from=checkpoint)
@@ -272,6 +314,28 @@ def test_an_oracle_that_raises_leaves_a_usable_estimator(words):
         svm.fit(X, y)
     assert svm.coef_ is kept
     assert svm.model_ is model
+
+
+def test_an_oracle_that_raises_leaves_the_best_held_out_weights(words):
+    class Failing(Python):
+        calls = 0
+
+        def loss_augmented_inference(self, x, y, w):
+            type(self).calls += 1
+            if type(self).calls > 400:
+                raise RuntimeError("out of luck")
+            return super().loss_augmented_inference(x, y, w)
+
+    X, y = words
+    svm = StructSVM(Failing(), tol=1e-9, random_state=0)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        svm.fit(X, y, X_val=X, y_val=y)
+    assert svm.status_ == "failed"
+    assert svm.score(X, y) == svm.validation_score_ == svm.history_["validation_score"].max()
+    assert not svm.certified_
+    # A fit without held-out examples has no score of them.
+    Failing.calls = -(10**9)
+    assert not hasattr(svm.set_params(tol=0.1).fit(X, y), "validation_score_")
 
 
 def test_an_interrupted_fit_keeps_the_best_held_out_weights(words):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from structsvm import ChainModel, ChainSVM, StructSVM, fit_path
 from structsvm.solvers import BCFW, CuttingPlane
@@ -44,6 +45,20 @@ def test_a_path_needs_fewer_passes_than_cold_fits(letters):
     warm = sum(fit.n_oracle_calls_ for fit in fit_path(svm, X, y, Cs))
     cold = sum(svm.set_params(C=C).fit(X, y).n_oracle_calls_ for C in Cs)
     assert warm < 0.7 * cold
+
+
+def test_ctrl_c_ends_the_path_and_keeps_what_there_is(words):
+    X, y = words
+
+    def interrupt(progress):
+        if progress.objective > 10 and progress.n_iter == 3:
+            raise KeyboardInterrupt
+
+    svm = ChainSVM(random_state=0, callbacks=[interrupt])
+    with pytest.warns(ConvergenceWarning, match="interrupted after 3 iterations"):
+        path = fit_path(svm, X, y, [10.0, 0.001, 1.0])
+    assert [fit.C for fit in path] == [0.001, 1.0]
+    assert path[1].status_ == "interrupted"
 
 
 def test_held_out_examples_choose_within_each_fit(words):

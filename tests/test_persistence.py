@@ -257,3 +257,20 @@ def test_other_files_are_refused(tmp_path):
         structsvm.load(tmp_path / "absent")
     with pytest.raises(ModelFileError, match="is no readable model file"):
         structsvm.load(tmp_path)
+
+
+def test_changed_parameters_are_not_saved_with_old_weights(words, tmp_path):
+    svm = ChainSVM().fit(*words).set_params(boundary=False)
+    with pytest.raises(ValueError, match="parameters of the model were changed after fit"):
+        svm.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_files_have_the_permissions_of_any_other(words, tmp_path):
+    svm, path = ChainSVM().fit(*words), tmp_path / "model"
+    svm.save(path)
+    (tmp_path / "other").write_text("")
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+    path.chmod(0o640)
+    svm.save(path)
+    assert path.stat().st_mode & 0o777 == 0o640

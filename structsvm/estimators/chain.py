@@ -17,6 +17,7 @@ from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.solvers import Progress, Solver
+from structsvm.validation import flatten_labels, shorten
 
 __all__ = ["ChainSVM"]
 
@@ -180,6 +181,13 @@ class ChainSVM(StructSVM):
         -------
         self
         """
+        if classes is not None and hasattr(self, "coef_"):
+            known = np.unique(flatten_labels([classes], name="classes")[0])
+            if not np.array_equal(known, self.classes_):
+                raise ValueError(
+                    f"classes are {shorten(known.tolist())}, but training began with "
+                    f"{shorten(self.classes_.tolist())}"
+                )
         examples = self._examples(X, y, sample_weight, position_weight)
         self._partial_fit(examples, classes=classes)
         return self
@@ -192,7 +200,11 @@ class ChainSVM(StructSVM):
     def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
         super()._size_model(model, examples)
         if classes is not None and isinstance(model, ChainModel):
-            model.resize(np.unique(np.asarray(classes)), model.n_features_in_)
+            known = np.unique(flatten_labels([classes], name="classes")[0])
+            strange = [label for label in model.classes_.tolist() if label not in known.tolist()]
+            if strange:
+                raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
+            model.resize(known, model.n_features_in_)
 
     def max_marginals(self, X: Any) -> list[NDArray[np.float64]]:
         """How good the best labelling is that has each label at each position.

@@ -134,6 +134,15 @@ class Watch:
 
         return snapshot
 
+    def stops_when_resumed(self, progress: Progress) -> bool:
+        """Whether early stopping ended the fit in the iteration that the checkpoint is of."""
+        progress = dataclasses.replace(progress, validation_scores=tuple(self.scores))
+        return any(
+            callback(progress)
+            for callback in self.estimator.callbacks or ()
+            if getattr(callback, "needs_validation", False)
+        )
+
     def restore(self, snapshot: Snapshot) -> None:
         self.scores = snapshot["validation/scores"].tolist()
         self.best_weights = snapshot.get("validation/weights")
@@ -142,6 +151,7 @@ class Watch:
 
     def choose(self, result: SolverResult, problem: Problem, C: float) -> None:
         """Take the weights that did best on the held-out examples, certified like any others."""
+        vars(self.estimator).pop("validation_score_", None)
         if not self.validation.given or self.best_weights is None:
             return
         self.estimator.validation_score_ = max(self.scores)
@@ -150,12 +160,21 @@ class Watch:
         result.history["validation_score"] = scores
         weights = self.best_weights
         result.weights = weights
-        if math.isfinite(result.objective):
+        if not math.isfinite(result.objective):
+            return
+        try:
+            if result.error is not None:
+                raise KeyboardInterrupt  # the oracle may be what failed
             hinges = problem.n_examples * problem.mean_hinge(weights)
-            result.objective = float(weights @ weights) / 2 + C * hinges
-            gap = result.objective - result.dual_objective
-            result.gap = max(gap, 0.0) / result.objective if result.objective > 0 else 0.0
-            result.n_oracle_calls += problem.n_examples
+        except KeyboardInterrupt:
+            result.objective, result.gap = math.inf, 1.0
+            if result.error is None:
+                result.status = "interrupted"
+            return
+        result.objective = float(weights @ weights) / 2 + C * hinges
+        gap = result.objective - result.dual_objective
+        result.gap = max(gap, 0.0) / result.objective if result.objective > 0 else 0.0
+        result.n_oracle_calls += problem.n_examples
 
     def finish(self) -> None:
         self.report.end(lambda: self._fitted(self.estimator.coef_))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import math
 import os
@@ -93,6 +94,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         after solvers without a dual and after `partial_fit`.
     certified_ : bool
         Whether `dual_gap_` is a certificate: False for models with an inexact oracle.
+    status_ : str
+        How the fit ended: "converged", "max_iter", "stopped" (by a callback), "interrupted" or
+        "failed".
     n_iter_, n_oracle_calls_ : int
     history_ : dict of ndarray
         One entry an iteration: objective, dual_objective, gap, gap_estimate, mean_hinge,
@@ -216,10 +220,14 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         model, problem, state = bound or self._bound(examples, fingerprint)
         problem.set_rescaling(self.rescaling)
         problem.use_threads(self._threads())
-        identity = functools.cache(lambda: joblib.hash((fingerprint(), float(self.C), solver)))
+        held_out = (validation.X, validation.y)
+        identity = functools.cache(
+            lambda: joblib.hash((fingerprint(), float(self.C), solver, held_out))
+        )
         watch = Watch(self, model, validation, identity)
-        snapshot = None
+        snapshot, random_state = None, check_random_state(self.random_state)
         if resume_from is not None:
+            random_state = np.random.RandomState()  # to be rewound, which nobody else should feel
             snapshot = persistence.read_checkpoint(resume_from, identity())
             watch.restore(snapshot)
         with speaking(self.verbose), contextlib.ExitStack() as stack:
@@ -229,12 +237,12 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 float(self.C),
                 tol=None if self.tol is None else float(self.tol),
                 max_iter=None if self.max_iter is None else int(self.max_iter),
-                random_state=check_random_state(self.random_state),
+                random_state=random_state,
                 callback=watch,
                 state=state,
                 snapshot=snapshot,
             )
-        watch.choose(result, problem, float(self.C))
+            watch.choose(result, problem, float(self.C))
         self._keep(result, model, problem, solver)
         bound = Bound(model, problem, result.state)
         self._warm = (fingerprint(), bound) if self.warm_start else None
@@ -263,7 +271,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self._size_model(model, examples, **size)
         problem = examples.bind(model)
         problem.set_rescaling(self.rescaling)
-        result = solver.learn(problem, float(self.C), state)
+        # A copy: what raises on the way leaves things as they were.
+        result = solver.learn(problem, float(self.C), copy.deepcopy(state))
         if state is not None:
             result.n_iter += self.n_iter_
             result.n_oracle_calls += self.n_oracle_calls_
@@ -334,7 +343,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.dual_objective_ = result.dual_objective
         self.dual_gap_ = result.gap
         has_dual = math.isfinite(result.gap)
-        self.certified_ = has_dual and bool(problem.exact) and result.n_overruled == 0
+        certified = math.isfinite(result.objective) and result.n_overruled == 0
+        self.certified_ = certified and bool(problem.exact)
+        self.status_ = result.status
         self.n_iter_ = result.n_iter
         self.n_oracle_calls_ = result.n_oracle_calls
         self.history_ = result.history

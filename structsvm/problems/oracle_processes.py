@@ -100,13 +100,15 @@ class OracleProcesses:
         """
         try:
             self._weights[: len(weights)] = weights
-            bounds = np.linspace(0, len(examples), len(self._workers) + 1).astype(int)
+            # Not more workers than examples: no model need understand an empty batch.
+            workers = self._workers[: len(examples)]
+            bounds = np.linspace(0, len(examples), len(workers) + 1).astype(int)
             pieces = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
-            for worker, piece in zip(self._workers, pieces, strict=True):
+            for worker, piece in zip(workers, pieces, strict=True):
                 _send(worker.stdin, (np.asarray(examples[piece]), rescaling))
             if meanwhile is not None:
                 meanwhile()
-            answers = [_receive(worker) for worker in self._workers]
+            answers = [_receive(worker) for worker in workers]
         except BaseException:
             # Questions may be unanswered: what the workers say next would be out of step.
             self.close()

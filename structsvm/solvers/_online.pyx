@@ -8,6 +8,7 @@ sum of c * (t - 1) * plane. A visit costs the oracle and O(nnz).
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport fabs
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
@@ -18,6 +19,9 @@ from structsvm.linalg._plane import padded_vector
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
+
+# A height below this, relative to its parts, is rounding.
+cdef double SAME_HEIGHT = 1e-12
 
 _NUMBERS = ("n_visits", "n_oracle_calls", "n_mistakes", "hinge")
 
@@ -77,7 +81,9 @@ cdef class OnlineWeights:
                 step = 1.0
                 if most == 0.0:
                     height -= plane.loss
-                elif height > 0.0 and plane.nnz:
+                elif plane.nnz and height > SAME_HEIGHT * (
+                    fabs(plane.loss) + fabs(plane.loss - height)
+                ):
                     step = min(most, height / plane_sqnorm(plane))
                 else:
                     step = 0.0

@@ -73,8 +73,13 @@ class _OnlineSolver(BaseEstimator):  # type: ignore[misc]
             if problem.rescaling == "slack":
                 raise refuse(self._name, "rescaling='slack'", "predicts without the loss")
             problem.set_rescaling(self._rescaling)
-        if state is None or (state.lag is not None) != self.averaging:
+        if state is None:
             state = OnlineWeights(problem.n_weights, bool(self.averaging))
+        elif (state.lag is not None) != self.averaging:
+            raise ValueError(
+                f"averaging={self.averaging} of {type(self).__name__} differs from what "
+                "partial_fit began with"
+            )
         return _OnlineRun(problem, C, random_state, state, most)
 
 
@@ -199,7 +204,7 @@ class _OnlineRun(Run):
         return self.n_iter > 0 and self.online.n_mistakes == 0
 
     def _certify(self) -> None:
-        pass
+        self._certified_at = self.n_iter
 
     def candidates(self) -> list[NDArray[np.float64]]:
         return [self.online.average()]

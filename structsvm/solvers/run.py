@@ -61,6 +61,7 @@ class Run(abc.ABC):
         "estimate",
         "met_hinge",
         "_next_level",
+        "_certified_at",
         "_calls_before",
         "_overruled_before",
     )
@@ -80,6 +81,7 @@ class Run(abc.ABC):
         self.estimate = 1.0
         self.met_hinge = math.nan
         self._next_level = 0.1
+        self._certified_at = 0  # the iteration
         self._history = History()
         self._seconds_before = 0.0
         self._calls_before = self._overruled_before = 0
@@ -141,6 +143,10 @@ class Run(abc.ABC):
         held["history"] = self._history.rows
         held["seconds"] = np.array(self._seconds())
         stream = self.random.get_state(legacy=False)
+        if stream["bit_generator"] != "MT19937":
+            raise ValueError(
+                f"a checkpoint cannot hold a {stream['bit_generator']}: give random_state as an int"
+            )
         held["random/key"] = stream["state"]["key"].copy()
         for name in ("has_gauss", "gauss"):
             held[f"random/{name}"] = np.array(stream[name])
@@ -189,26 +195,23 @@ class Run(abc.ABC):
                 self.enter()
             else:
                 self.restore(snapshot)
-            # A finished run that is resumed has nothing left to do.
-            while self.n_iter < max_iter and not self._converged():
+            stop = snapshot is not None and self._stops_when_resumed(callback)
+            while not (stop or self.n_iter >= max_iter or self._converged()):
                 self.round(first=self.n_iter == 0)
                 self.n_iter += 1
-                due = self._due()
-                if due:
+                if self._due():
                     self._certify()
                 progress = self._progress()
                 self._history.append(progress)
                 stop = callback is not None and bool(callback(progress))
-                if self._converged() or not (stop or self.n_iter == max_iter):
-                    continue
-                # Only now, so that what callbacks keep does not depend on where the run ends.
-                if not due:
-                    self._certify()
-                    self._history.replace_last(self._progress())
-                status = "stopped" if stop else "max_iter"
-                break
+            # Only now, so that what callbacks keep does not depend on where the run ends.
+            if not self._converged() and self._certified_at < self.n_iter:
+                self._certify()
+                self._history.replace_last(self._progress())
             if self._converged():
                 status = "converged"
+            elif stop:
+                status = "stopped"
         except KeyboardInterrupt:
             status = "interrupted"
         except Exception as caught:
@@ -233,7 +236,13 @@ class Run(abc.ABC):
             return 1.0
         return max(primal - self.best_dual, 0.0) / primal if primal > 0 else 0.0
 
+    def _stops_when_resumed(self, callback: Callback | None) -> bool:
+        """Whether the callback, asked again, wants the run to end where the snapshot was taken."""
+        asked_again = getattr(callback, "stops_when_resumed", None)
+        return asked_again is not None and bool(asked_again(self._progress()))
+
     def _certify(self) -> None:
+        self._certified_at = self.n_iter
         for weights in self.candidates():
             self.certified(weights, self.mean_hinge(weights))
         while self._next_level > self.tol and self.gap <= self._next_level:

@@ -41,7 +41,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     batch_size : int, default=1
-        Examples a step.
+        Examples a step; the last step of a pass, or of a call of ``partial_fit``, may have fewer.
     averaging : {"weighted", "uniform", "none"}, default="weighted"
         Certify and return the average of the iterates as well: with weight t for the t-th, or equal
         weights.
@@ -113,9 +113,12 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
                 "partial_fit with solver 'subgradient' needs the number of examples of the whole "
                 "data, as lambda = 1 / (C n): use solver=Subgradient(n_examples=...)"
             )
-        planes = state
-        if planes is None or planes.averaging != self.averaging:
-            planes = PlaneSum(problem.n_weights, self.averaging)
+        planes = PlaneSum(problem.n_weights, self.averaging) if state is None else state
+        if planes.averaging != self.averaging:
+            raise ValueError(
+                f"averaging={self.averaging!r} of Subgradient differs from what partial_fit began "
+                f"with, {planes.averaging!r}"
+            )
         before = planes.n_oracle_calls
         planes.exact_pass(
             problem,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from structsvm import ChainModel, ChainSVM, StructSVM
+from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
 from structsvm.solvers import PassiveAggressive, Perceptron, Subgradient
 
 
@@ -96,6 +96,39 @@ def test_partial_fit_in_pieces_equals_one_pass(words, name):
         np.testing.assert_allclose(whole.coef_, iterates.mean(axis=0), atol=1e-12)
 
 
+def test_a_partial_fit_that_fails_changes_nothing(words):
+    class Failing(ChainModel):
+        bind = StructuredModel.bind
+        batch_inference = StructuredModel.batch_inference
+
+        def inference(self, x, w):
+            if len(x) == 6:
+                raise ArithmeticError("six is too many")
+            return super().inference(x, w)
+
+    X, y = words
+    short = [i for i in range(len(X)) if len(X[i]) < 6]
+    long = next(i for i in range(len(X)) if len(X[i]) == 6)
+    first, second = short[:8], short[8:]
+    svm = StructSVM(Failing(), solver="perceptron")
+    svm.partial_fit([X[i] for i in first], [y[i] for i in first])
+    with pytest.raises(ArithmeticError):
+        svm.partial_fit([X[i] for i in [*second, long]], [y[i] for i in [*second, long]])
+    svm.partial_fit([X[i] for i in second], [y[i] for i in second])
+    clean = StructSVM(Failing(), solver="perceptron")
+    clean.partial_fit([X[i] for i in short], [y[i] for i in short])
+    assert np.array_equal(svm.coef_, clean.coef_)
+    assert svm.n_oracle_calls_ == len(short)
+
+
+def test_labels_of_object_arrays_are_classes(words):
+    X, y = words
+    named = [["abc"[k] for k in labels] for labels in y]
+    classes = np.array(["a", "b", "c", "d"], dtype=object)
+    svm = ChainSVM(solver="perceptron").partial_fit(X, named, classes=classes)
+    assert svm.classes_.tolist() == ["a", "b", "c", "d"]
+
+
 def test_partial_fit_goes_on_from_fit_and_fit_begins_anew(words):
     X, y = words
     svm = StructSVM(ChainModel(), solver="perceptron", random_state=0).fit(X, y)
@@ -145,6 +178,18 @@ def test_partial_fit_refuses_what_it_cannot_do(words, tmp_path):
     with pytest.raises(ValueError, match=r"X\[0\] has 4 features, expected 5"):
         svm.partial_fit([x[:, :4] for x in X], [np.zeros(len(k), int) for k in y])
     assert np.array_equal(svm.coef_, before)
+    for classes, message in (
+        ([0, 1], "classes are 0, 1, but training began with 0"),
+        (np.array(["a"], dtype=object), "classes are 'a', but training began with 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            svm.partial_fit(X[:4], [np.zeros(len(k), int) for k in y[:4]], classes=classes)
+    with pytest.raises(ValueError, match="y has the label 2, which is not in classes"):
+        ChainSVM(solver="perceptron").partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="averaging=False of Perceptron differs from what"):
+        svm.set_params(solver=Perceptron(averaging=False)).partial_fit(
+            X[:4], [np.zeros(len(k), int) for k in y[:4]]
+        )
     message = "there is no state of solver 'passive_aggressive' to go on from"
     with pytest.raises(ValueError, match=message):
         svm.set_params(solver="passive_aggressive").partial_fit(X, y)

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
@@ -52,6 +53,20 @@ def dear():
     X = [rng.normal(size=(length, 6)) for length in rng.integers(80, 120, size=60)]
     W = rng.normal(size=(6, 100))
     return X, [np.append((x @ W).argmax(axis=1)[:-1], k % 100) for k, x in enumerate(X)]
+
+
+def running_workers():
+    """Command lines of this process's oracle processes."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (folder / "cmdline").read_text()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(parent) == os.getpid() and "oracle_processes" in command:
+            found.append(command)
+    return found
 
 
 def same_fit(a, b):
@@ -108,6 +123,18 @@ def test_a_warm_start_with_fewer_threads_uses_fewer(dear):
     assert problem.n_threads == 1
     svm.set_params(n_jobs=2, C=0.03).fit(X, y)
     assert problem.n_threads == 2
+
+
+def test_no_process_is_asked_about_no_examples_and_none_is_left(words):
+    class Stacking(Python):
+        def batch_loss_augmented_inference(self, X, Y, w, *, n_jobs=1):
+            assert len(X) > 0
+            return super().batch_loss_augmented_inference(X, Y, w)
+
+    X, y = words
+    svm = StructSVM(Stacking(), n_jobs=4, tol=0.3, warm_start=True, random_state=0)
+    svm.fit(X + X, y + y, X_val=X, y_val=y)
+    assert not running_workers()
 
 
 def test_a_model_of_the_main_module_and_one_that_prints_work(words, capfd):
