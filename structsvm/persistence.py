@@ -186,11 +186,11 @@ def load(path: str | os.PathLike[str]) -> Any:
         return _restore(*_read(file, _MODEL))
 
 
-def read_checkpoint(path: str | os.PathLike[str], identity: str) -> dict[str, NDArray[Any]]:
-    """The arrays of a checkpoint that was written for a fit with this `identity`."""
+def read_checkpoint(path: str | os.PathLike[str], identity: str | None) -> dict[str, NDArray[Any]]:
+    """The arrays of a checkpoint that was written for a fit with this `identity`, None for any."""
     with _telling_where(path), open(path, "rb") as file:
         _, arrays = _read(file, _CHECKPOINT)
-        if str(arrays["identity"]) != identity:
+        if identity is not None and str(arrays["identity"]) != identity:
             raise ModelFileError(
                 "the checkpoint is of a fit to other data, or with other parameters of the model, "
                 "the loss or the solver, or another C"
@@ -268,6 +268,10 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     classes, coef = arrays["classes"], arrays["coef"]
     if len(classes) == 0 or not np.array_equal(classes, np.unique(classes)):
         raise ModelFileError("the classes are not sorted and distinct")
+    if classes.dtype.kind == "U":
+        classes.tolist()  # raises for what is no text
+    if int(header["n_features_in"]) < 0:
+        raise ModelFileError(f"it claims {header['n_features_in']} features")
     model.resize(classes, int(header["n_features_in"]))
     if coef.dtype != np.float64 or coef.shape != (model.n_weights,):
         raise ModelFileError(

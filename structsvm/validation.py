@@ -125,11 +125,17 @@ def _check_item(i: int, item: Any) -> Any:
             raise ValueError(
                 f"X[{i}] is sparse in {item.format.upper()} format, expected CSR: use .tocsr()"
             )
+        if not _is_sound_csr(item):
+            raise ValueError(
+                f"X[{i}] is a damaged CSR matrix: its indptr or indices point out of its arrays"
+            )
     elif not isinstance(item, np.ndarray):
         try:
             item = np.asarray(item)
         except ValueError as error:
             raise ValueError(f"X[{i}] is no rectangular array of numbers: {error}") from None
+    if np.ma.is_masked(item):
+        raise ValueError(f"X[{i}] has masked entries; fill them: features must be numbers")
     if item.dtype.kind not in "fiub":
         raise ValueError(f"X[{i}] has dtype {item.dtype}, expected real numbers")
     if item.ndim == 1 and item.shape[0] == 0:
@@ -142,6 +148,18 @@ def _check_item(i: int, item: Any) -> Any:
     if item.shape[1] >= 2**31:
         raise ValueError(f"X[{i}] has {item.shape[1]} features; at most 2**31 - 1 can be indexed")
     return item
+
+
+def _is_sound_csr(item: Any) -> bool:
+    """Whether compiled code can follow the indices; scipy takes them as they are given."""
+    indptr, indices = item.indptr, item.indices
+    return bool(
+        len(indptr) == item.shape[0] + 1
+        and indptr[0] == 0
+        and (indptr[1:] >= indptr[:-1]).all()
+        and indptr[-1] <= len(indices) == len(item.data)
+        and (not len(indices) or (indices.min() >= 0 and indices.max() < item.shape[1]))
+    )
 
 
 def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_matrix:
@@ -184,6 +202,11 @@ def flatten_labels(
         if not len(row):
             continue
         kind = "strings" if row.dtype.kind == "U" else "integers"
+        if row.dtype.kind == "u":
+            # Beside signed ones numpy would make floats of them.
+            if row.max() > np.iinfo(np.int64).max:
+                raise ValueError(f"{name}[{i}] has the label {row.max()}, above 2**63 - 1")
+            row = row.astype(np.int64)
         if kind_of_all not in ("", kind):
             raise ValueError(
                 f"{name}[{i}] holds {kind}, but earlier sequences hold {kind_of_all}: "

@@ -275,3 +275,37 @@ def test_extreme_features_give_finite_weights(scale):
     svm = ChainSVM(max_iter=20).fit([scale * x for x in X], Y)
     assert np.isfinite(svm.coef_).all()
     assert 0 <= svm.dual_gap_ <= 1
+
+
+def test_damaged_csr_masks_and_great_labels_are_refused():
+    import scipy.sparse as sp
+
+    good = [sp.csr_array(x) for x in X]
+    svm = ChainSVM(random_state=0).fit(good, Y)
+    for name, place, value in (("indices", 0, 2**30), ("indices", 0, -1), ("indptr", 1, 2**30)):
+        bad = good[0].copy()
+        getattr(bad, name)[place] = value
+        with pytest.raises(ValueError, match=r"X\[0\] is a damaged CSR matrix"):
+            ChainSVM().fit([bad, *good[1:]], Y)
+        with pytest.raises(ValueError, match=r"X\[0\] is a damaged CSR matrix"):
+            svm.predict([bad])
+    with pytest.raises(ValueError, match=r"X\[0\] has masked entries; fill them"):
+        svm.predict([np.ma.masked_greater(X[0], 0.0)])
+    mixed = [
+        np.asarray(labels).astype(np.uint64 if i % 2 else np.int64) for i, labels in enumerate(Y)
+    ]
+    assert ChainSVM().fit(X, mixed).classes_.dtype == np.int64
+    with pytest.raises(ValueError, match=r"y\[0\] has the label 18446744073709551615, above"):
+        ChainSVM().fit(X[:1], [np.full(len(X[0]), 2**64 - 1, dtype=np.uint64)])
+
+
+@pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
+def test_numbers_out_of_range_are_refused_by_every_solver(solver):
+    for C in (1e-310, 1e308):
+        with pytest.raises(ValueError, match="is out of range: lambda"):
+            ChainSVM(C=C, solver=solver).fit(X, Y)
+
+
+def test_features_whose_products_overflow_do_not_hang():
+    with pytest.raises(ValueError, match="inner products of planes overflow"):
+        ChainSVM(solver="cutting_plane").fit([x * 1e160 for x in X], Y)

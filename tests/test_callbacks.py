@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel, persistence
 from structsvm.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from structsvm.exceptions import ModelFileError
 from structsvm.solvers import (
@@ -102,6 +102,14 @@ def test_a_fit_that_was_stopped_early_stays_stopped(words, tmp_path):
     assert np.array_equal(resumed.coef_, whole.coef_)
 
 
+def test_a_forged_generator_is_refused(words, checkpoint):
+    snapshot = persistence.read_checkpoint(checkpoint, identity=None)
+    for name, value in (("random/pos", np.array(10**6)), ("random/key", np.zeros(3, np.uint32))):
+        persistence.write_checkpoint(snapshot | {name: value}, checkpoint)
+        with pytest.raises(ValueError, match="the snapshot holds no state of a random generator"):
+            ChainSVM().fit(*words, resume_from=checkpoint)
+
+
 def test_resume_leaves_other_generators_alone_and_refuses_those_it_cannot_hold(words, tmp_path):
     X, y = words
     path = tmp_path / "fit.ckpt"
@@ -179,6 +187,7 @@ def test_damaged_and_forged_checkpoints_are_refused(words, checkpoint):
         ("blocks/weights", lambda a: a[1:]),
         ("blocks/hinges", lambda a: a[1:]),
         ("blocks/values", lambda a: a[:-1]),
+        ("blocks/counts", lambda a: np.where([[False, True]], 2**62, a)),
     ):
         checkpoint.write_bytes(data)
         with zipfile.ZipFile(checkpoint) as archive:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Snapshot
 from structsvm.validation import check_pairs, check_sample_weight
 
-__all__ = ["Bound", "Examples", "Validation", "Watch"]
+__all__ = ["Bound", "Examples", "Validation", "Watch", "batch_answers"]
 
 
 @dataclasses.dataclass
@@ -62,7 +63,15 @@ class Validation:
 
     def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
         with _of_held_out_examples():
-            return model.score(self.y, model.batch_inference(self.X, weights, n_jobs=n_jobs))
+            guess = batch_answers(model.batch_inference, self.X, weights, n_jobs=n_jobs)
+            return model.score(self.y, guess)
+
+
+def batch_answers(method: Callable[..., list[Any]], *args: Any, n_jobs: int) -> list[Any]:
+    """What a model's batch method answers, with threads where it knows of them."""
+    if "n_jobs" in inspect.signature(method).parameters:
+        return method(*args, n_jobs=n_jobs)
+    return method(*args)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm import persistence
 from structsvm.base import StructuredModel
-from structsvm.estimators.fitting import Bound, Examples, Validation, Watch
+from structsvm.estimators.fitting import Bound, Examples, Validation, Watch, batch_answers
 from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_callbacks
 from structsvm.exceptions import OracleWarning
 from structsvm.problems import Problem
@@ -379,7 +379,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> list[Any]:
         """The best output for each x, as a list."""
-        return self._model_for(X).batch_inference(list(X), self.coef_, n_jobs=self._threads())
+        model = self._model_for(X)
+        return batch_answers(model.batch_inference, list(X), self.coef_, n_jobs=self._threads())
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Score <w, psi(x, y)> of the predicted output for each x, of shape (n_examples,)."""
@@ -394,7 +395,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             oracle = self.model_.batch_slack_rescaled_inference
         else:
             oracle = self.model_.batch_loss_augmented_inference
-        return oracle(X, y, self.coef_, n_jobs=self._threads())
+        return batch_answers(oracle, X, y, self.coef_, n_jobs=self._threads())
 
     def score(self, X: Any, y: Any) -> float:
         """``model_.score(y, predict(X))``; higher is better."""

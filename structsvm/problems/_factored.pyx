@@ -243,6 +243,7 @@ cdef class FactoredProblem(Problem):
             raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
         if n_threads < 1:
             raise ValueError(f"n_threads={n_threads}: expected at least 1")
+        n_threads = max(1, min(n_threads, self.n_examples))
         self.reserve(n_threads)
         w = self.padded(weights)
         labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
@@ -219,19 +220,21 @@ cdef class _PlaneTask:
     """One call of plane_many, to be cut into ranges."""
     cdef Problem problem
     cdef const index_t[::1] examples
-    cdef const Weights* w
+    cdef Weights w
+    cdef object owner    # of the weights' data
     cdef PlaneBatch out
 
     def __init__(self, Problem problem, const index_t[::1] examples, uintptr_t w, PlaneBatch out):
         self.problem = problem
         self.examples = examples
-        self.w = <const Weights*> w
+        self.w = (<const Weights*> w)[0]
+        self.owner = <object> self.w.owner
         self.out = out
 
     def __call__(self, int thread, Py_ssize_t start, Py_ssize_t stop):
         with nogil:
             self.problem._plane_range(
-                self.examples, self.w, thread, start, stop, self.out.planes
+                self.examples, &self.w, thread, start, stop, self.out.planes
             )
 
 
@@ -252,8 +255,9 @@ def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads, meanwhile=None):
     """``task(thread, start, stop)`` over ranges that make up ``range(n)``.
 
     Threads take ranges as they come, several each, as examples differ in size; no two calls at a
-    time have the same `thread`. The caller's thread calls `meanwhile` and then works too. All
-    ranges end before the first exception is raised again.
+    time have the same `thread`. The caller's thread calls `meanwhile` and then works too. No thread
+    works any more when this returns or raises, whatever interrupts it; after an error or Ctrl-C no
+    new range is begun.
     """
     global _executor
     n_threads = max(1, min(n_threads, n))
@@ -264,21 +268,34 @@ def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads, meanwhile=None):
         return
     n_ranges = min(n, RANGES_PER_THREAD * n_threads)
     ranges = itertools.count()
+    enough = threading.Event()
 
     def work(thread):
         for k in ranges:
-            if k >= n_ranges:
+            if k >= n_ranges or enough.is_set():
                 return
             task(thread, n * k // n_ranges, n * (k + 1) // n_ranges)
 
     if _executor is None or _executor._max_workers < n_threads:
         _executor = ThreadPoolExecutor(max(n_threads, os.cpu_count() or 1), "structsvm")
     futures = [_executor.submit(work, thread) for thread in range(1, n_threads)]
+    failure = None
     try:
         if meanwhile is not None:
             meanwhile()
         work(0)
-    finally:
-        wait(futures)
+    except BaseException as error:
+        failure = error
+        enough.set()
+    while True:
+        try:
+            wait(futures)
+            break
+        except KeyboardInterrupt as error:
+            # They use the caller's memory: it must not go before they do.
+            failure = error
+            enough.set()
+    if failure is not None:
+        raise failure
     for future in futures:
         future.result()

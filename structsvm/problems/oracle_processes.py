@@ -65,9 +65,7 @@ class OracleProcesses:
                 f"{type(model).__name__} or its data cannot be sent to other processes, as "
                 f"n_jobs={n_processes} asks: {error}. Use n_jobs=1"
             ) from error
-        folder = "/dev/shm" if os.path.isdir("/dev/shm") else None
-        self._file = tempfile.NamedTemporaryFile(prefix="structsvm", dir=folder)  # noqa: SIM115
-        self._file.truncate(8 * max(n_weights, 1))
+        self._file = _shared_file(8 * max(n_weights, 1))
         self._weights = np.memmap(self._file.name, dtype=np.float64, mode="r+")
         path = pickle.dumps(sys.path).hex()
         self._workers = [
@@ -117,6 +115,20 @@ class OracleProcesses:
             if isinstance(answer, BaseException):
                 raise answer
         return list(zip(pieces, answers, strict=True))
+
+
+def _shared_file(size: int) -> Any:
+    """A file of this size, in memory if there is room: writing past the room kills a process."""
+    for folder in ("/dev/shm", None):
+        if folder is not None and not os.path.isdir(folder):
+            continue
+        file = tempfile.NamedTemporaryFile(prefix="structsvm", dir=folder)  # noqa: SIM115
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+            return file
+        except OSError:
+            file.close()
+    raise MemoryError(f"no room for {size} bytes of weights that processes share")
 
 
 def _send(stream: Any, message: Any) -> None:

@@ -608,7 +608,8 @@ cdef class DualBlocks:
             names.append("lag")
         fits = (
             len(size) == len(truth) == self.n
-            and (size >= 0).all() and (nnz >= 0).all()
+            and (size >= 0).all() and (nnz >= 0).all() and (nnz <= len(indices)).all()
+            and (size <= len(planes)).all()
             and size.sum() == len(planes) == len(counts)
             and planes.shape[1] == 3 and counts.shape[1] == 2
             and nnz.sum() == len(indices) == len(values)

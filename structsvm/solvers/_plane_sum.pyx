@@ -14,7 +14,7 @@ from libc.math cimport sqrt
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
 from structsvm.linalg._plane cimport (
-    plane_axpy, plane_dot, plane_sqnorm, plane_value, weights_of,
+    plane_axpy, plane_dot, plane_size, plane_sqnorm, plane_value, weights_of,
 )
 from structsvm.problems._problem cimport Problem
 
@@ -24,11 +24,15 @@ from structsvm.linalg._plane import padded_vector
 # all proportion to what the weights are made of now.
 cdef double MOST_SHRINKING = 1e-3
 
+# An answer this much below the truth, relative to its parts, is a wrong one.
+cdef double WORSE_HEIGHT = 1e-8
+
 cdef enum:
     STEPS_PER_SIGNAL_CHECK = 64
 
 _NUMBERS = (
-    "scale", "total_loss", "hinge", "n_met", "n_steps", "n_oracle_calls", "total_sqnorm",
+    "scale", "total_loss", "hinge", "n_met", "n_steps", "n_oracle_calls", "n_overruled",
+    "total_sqnorm",
     "greatest_loss", "shrinking", "weight_sum", "scale_sum",
 )
 
@@ -51,6 +55,7 @@ cdef class PlaneSum:
     cdef public Py_ssize_t n_met          # planes in the sum
     cdef public Py_ssize_t n_steps
     cdef public Py_ssize_t n_oracle_calls
+    cdef public Py_ssize_t n_overruled    # answers worse than the truth
     cdef public double total_sqnorm       # |total|^2, kept in step
     cdef public double greatest_loss      # of any plane met
     cdef public double shrinking          # product of the projections since the last fold
@@ -99,6 +104,10 @@ cdef class PlaneSum:
                     height = plane_value(&batch.planes[k], &w)
                     if height > 0.0:
                         hinge_sum += height
+                    elif height < 0.0 and height < -WORSE_HEIGHT * plane_size(
+                        &batch.planes[k], &w
+                    ):
+                        self.n_overruled += 1
                 self.n_oracle_calls += count
                 self.step(batch.planes, count, lam, project)
                 start += count

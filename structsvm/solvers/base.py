@@ -30,7 +30,10 @@ def regularization(C: float, n_examples: int) -> float:
     Users state 1/2 \|w\|^2 + C sum_i H_i(w). Solvers minimise lambda times that, which is
     lambda/2 \|w\|^2 + 1/n sum_i H_i(w).
     """
-    return 1.0 / (C * max(n_examples, 1))
+    total = C * max(n_examples, 1)
+    if not 0.0 < total < float("inf") or not 1.0 / total < float("inf"):
+        raise ValueError(f"C={C:g} is out of range: lambda = 1 / (C n) is no number")
+    return 1.0 / total
 
 
 #: Arrays by name, and nothing else.

@@ -158,7 +158,9 @@ class _CuttingPlaneRun(Run):
         """Add the cached planes' cut at the present point, solve; how much it was violated."""
         g, loss = self.cache.aggregate(self.weights)
         violation = loss - float(self.weights @ g) - self.model_hinge
-        self.qp.add(self.cuts @ g, float(g @ g), loss)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused by the program
+            products, sqnorm = self.cuts @ g, float(g @ g)
+        self.qp.add(products, sqnorm, loss)
         if len(self.qp) > len(self.room):
             self.room = np.concatenate([self.room, np.zeros((max(len(self.room), 8), g.size))])
         self.cuts[-1] = g

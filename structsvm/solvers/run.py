@@ -164,8 +164,10 @@ class Run(abc.ABC):
         self._history.rows = snapshot["history"]
         self._seconds_before = float(snapshot["seconds"])
         stream = self.random.get_state(legacy=False)
-        stream["state"]["key"] = snapshot["random/key"]
-        stream["state"]["pos"] = int(snapshot["random/pos"])
+        key, position = snapshot["random/key"], int(snapshot["random/pos"])
+        if key.shape != (624,) or key.dtype != np.uint32 or not 0 <= position <= 624:
+            raise ValueError("the snapshot holds no state of a random generator")
+        stream["state"]["key"], stream["state"]["pos"] = key, position
         stream["has_gauss"] = int(snapshot["random/has_gauss"])
         stream["gauss"] = float(snapshot["random/gauss"])
         self.random.set_state(stream)

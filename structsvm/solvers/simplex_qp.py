@@ -62,6 +62,11 @@ class SimplexQP:
         gram[:m, :m] = self.gram
         gram[m, :m] = gram[:m, m] = products
         gram[m, m] = sqnorm
+        if not np.isfinite(gram[m]).all():
+            raise ValueError(
+                "inner products of planes overflow: features or joint features are too large; "
+                "scale them"
+            )
         self.gram, self.loss = gram, np.append(self.loss, loss)
         self.alpha = np.append(self.alpha, 0.0)
 

@@ -124,7 +124,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
             problem,
             np.arange(problem.n_examples, dtype=np.int32),
             regularization(C, int(self.n_examples)),
-            int(self.batch_size),
+            min(int(self.batch_size), problem.n_examples),
             bool(self.project),
         )
         return SolverResult(
@@ -205,7 +205,7 @@ class _SubgradientRun(Run):
         arrays = [self.planes.total, self.planes.lag]
         return {
             "n_oracle_calls": self.planes.n_oracle_calls + self.n_certified,
-            "n_overruled": 0,
+            "n_overruled": self.planes.n_overruled,
             "n_planes": 0,
             "solver_bytes": sum(a.nbytes for a in arrays if a is not None),
         }

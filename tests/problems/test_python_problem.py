@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from structsvm import StructSVM, StructuredModel
+from structsvm.exceptions import OracleWarning
 from structsvm.problems._python import PythonProblem
 
 X = [np.array([1.0, 0.0, 2.0]), np.array([0.0, 1.0, -1.0]), np.array([1.0, 1.0, 0.0])]
@@ -285,3 +286,24 @@ def test_missing_methods_are_named():
         StructSVM(Half()).fit(X, Y)
     with pytest.raises(TypeError, match=r"Half does not implement loss\(\)"):
         Half().loss(0, 0)
+
+
+def test_batch_methods_need_not_know_of_threads():
+    model = variant(
+        batch_inference=lambda s, X, w: [s.inference(x, w) for x in X],
+        batch_loss_augmented_inference=lambda s, X, Y, w: [
+            s.loss_augmented_inference(x, y, w) for x, y in zip(X, Y, strict=True)
+        ],
+    )
+    svm = StructSVM(model, tol=0.1, random_state=0).fit(X, Y, X_val=X, y_val=Y)
+    assert svm.score(X, Y) == svm.validation_score_
+    assert len(svm.loss_augmented_predict(X, Y)) == 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_subgradient_notices_answers_that_are_worse_than_the_truth():
+    worst = variant(loss_augmented_inference=lambda s, x, y, w: int(np.argmin(w.reshape(2, 3) @ x)))
+    svm = StructSVM(worst, solver="subgradient", max_iter=20, tol=0.9, random_state=0)
+    with pytest.warns(OracleWarning, match="returned an output worse than one already known"):
+        svm.fit(X * 5, Y * 5)
+    assert not svm.certified_

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import cloudpickle
@@ -198,7 +199,25 @@ def test_threads_take_each_range_once_and_end_before_an_error():
 
     with pytest.raises(ValueError, match="no"):
         run_threads(failing, 80, 4)
-    assert sum(done) == 75
+    finished = len(done)
+    time.sleep(0.05)
+    assert len(done) == finished < 16
+
+
+def test_ctrl_c_waits_for_the_threads_that_use_the_callers_memory():
+    started, ended = [], []
+
+    def slow(thread, start, stop):
+        started.append(start)
+        if thread == 0:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.05)
+        ended.append(start)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_threads(slow, 40, 4)
+    assert len(started) - len(ended) == 1  # the caller's own
+    assert len(started) < 16  # no new ranges
 
 
 def test_the_caller_does_something_else_first():
