@@ -167,23 +167,25 @@ class Watch:
         scores = np.full(len(result.history["gap"]), math.nan)
         scores[: len(self.scores)] = self.scores
         result.history["validation_score"] = scores
-        weights = self.best_weights
-        result.weights = weights
-        if not math.isfinite(result.objective):
-            return
-        try:
-            if result.error is not None:
-                raise KeyboardInterrupt  # the oracle may be what failed
-            hinges = problem.n_examples * problem.mean_hinge(weights)
-        except KeyboardInterrupt:
-            result.objective, result.gap = math.inf, 1.0
-            if result.error is None:
+        result.weights = self.best_weights
+        if math.isfinite(result.objective):
+            self._certify(result, problem, C)
+
+    @staticmethod
+    def _certify(result: SolverResult, problem: Problem, C: float) -> None:
+        """Objective and gap of the chosen weights, where the oracle can still be asked."""
+        hinges = math.inf
+        if result.error is None:
+            try:
+                hinges = problem.n_examples * problem.mean_hinge(result.weights)
+                result.n_oracle_calls += problem.n_examples
+            except KeyboardInterrupt:
                 result.status = "interrupted"
-            return
-        result.objective = float(weights @ weights) / 2 + C * hinges
-        gap = result.objective - result.dual_objective
-        result.gap = max(gap, 0.0) / result.objective if result.objective > 0 else 0.0
-        result.n_oracle_calls += problem.n_examples
+        result.objective = float(result.weights @ result.weights) / 2 + C * hinges
+        result.gap = 1.0
+        if hinges < math.inf:
+            gap = max(result.objective - result.dual_objective, 0.0)
+            result.gap = gap / result.objective if result.objective > 0 else 0.0
 
     def finish(self) -> None:
         self.report.end(lambda: self._fitted(self.estimator.coef_))

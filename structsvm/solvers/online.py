@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from typing import Any
 
@@ -19,7 +20,7 @@ __all__ = ["PassiveAggressive", "Perceptron"]
 _DEFAULT_MAX_ITER = 10
 
 
-class _OnlineSolver(BaseEstimator):  # type: ignore[misc]
+class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
     """What both learners share; they differ in what the oracle maximises and in the step."""
 
     can_warm_start = False
@@ -29,8 +30,9 @@ class _OnlineSolver(BaseEstimator):  # type: ignore[misc]
     def __init__(self, *, averaging: bool = True) -> None:
         self.averaging = averaging
 
+    @abc.abstractmethod
     def _greatest_step(self, C: float) -> float:
-        raise NotImplementedError
+        """The longest step along a plane."""
 
     def solve(
         self,

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import cloudpickle
@@ -190,28 +189,30 @@ def test_threads_take_each_range_once_and_end_before_an_error():
         assert sorted(seen) == list(range(n))
         assert not busy
 
-    done = []
+    begun, done = [], []
 
     def failing(thread, start, stop):
         if start == 0:
             raise ValueError("no")
-        done.append(stop - start)
+        begun.append(start)
+        done.append(start)
 
     with pytest.raises(ValueError, match="no"):
         run_threads(failing, 80, 4)
-    finished = len(done)
-    time.sleep(0.05)
-    assert len(done) == finished < 16
+    assert len(done) == len(begun) < 16  # nothing is under way, and no new ranges
 
 
 def test_ctrl_c_waits_for_the_threads_that_use_the_callers_memory():
-    started, ended = [], []
+    started, ended, interrupted = [], [], threading.Event()
 
     def slow(thread, start, stop):
         started.append(start)
         if thread == 0:
-            signal.raise_signal(signal.SIGINT)
-        time.sleep(0.05)
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                interrupted.set()
+        interrupted.wait(10)
         ended.append(start)
 
     with pytest.raises(KeyboardInterrupt):
