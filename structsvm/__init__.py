@@ -5,7 +5,16 @@ from structsvm.estimators import ChainSVM, StructSVM
 from structsvm.models import ChainModel
 from structsvm.path import fit_path
 from structsvm.persistence import load
+from structsvm.sequences import PackedSequences
 
 __version__ = "0.1.0"
 
-__all__ = ["ChainModel", "ChainSVM", "StructSVM", "StructuredModel", "fit_path", "load"]
+__all__ = [
+    "ChainModel",
+    "ChainSVM",
+    "PackedSequences",
+    "StructSVM",
+    "StructuredModel",
+    "fit_path",
+    "load",
+]

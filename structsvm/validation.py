@@ -1,13 +1,11 @@
 """From what users pass to packed arrays. Every error about user input is raised here.
 
-Packed sequences are one CSR matrix over all positions and the offsets of the sequences in it. Zeros
-are not stored: kernels then have one layout for dense and sparse input, and a dense matrix of
-pixels or indicator features shrinks.
+Lists of arrays become `PackedSequences`. Zeros are not stored: kernels then have one layout for
+dense and sparse input, and a dense matrix of pixels or indicator features shrinks.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import numbers
 from collections.abc import Sequence
@@ -17,8 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.sequences import PackedSequences, check_finite, is_sound_csr
+
 __all__ = [
-    "PackedSequences",
+    "as_items",
     "check_pairs",
     "check_sample_weight",
     "check_scalar",
@@ -27,21 +27,6 @@ __all__ = [
     "pack_position_weight",
     "pack_sequences",
 ]
-
-
-@dataclasses.dataclass(frozen=True)
-class PackedSequences:
-    """Sequences one after the other: position rows in CSR form and where each sequence starts."""
-
-    offsets: NDArray[np.int64]
-    row_start: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    values: NDArray[np.float64]
-    n_features: int
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        return np.diff(self.offsets)
 
 
 def check_scalar(name: str, value: Any, *, above: float, integer: bool = False) -> None:
@@ -54,7 +39,10 @@ def check_scalar(name: str, value: Any, *, above: float, integer: bool = False) 
         raise ValueError(f"{name}={value!r}: expected a finite number > {above}")
 
 
-def _as_list(name: str, value: Any) -> list[Any]:
+def as_items(name: str, value: Any) -> Any:
+    """One item for each example: as a list, or packed as they are."""
+    if isinstance(value, PackedSequences):
+        return value
     if isinstance(value, (str, bytes, dict)) or sp.issparse(value) or not hasattr(value, "__len__"):
         raise ValueError(
             f"{name} is a {type(value).__name__}; expected a list with one item for each example"
@@ -62,24 +50,27 @@ def _as_list(name: str, value: Any) -> list[Any]:
     return list(value)
 
 
-def check_pairs(X: Any, y: Any) -> tuple[list[Any], list[Any]]:
-    """X and y as lists of the same length, at least one."""
-    X, y = _as_list("X", X), _as_list("y", y)
+def check_pairs(X: Any, y: Any) -> tuple[Any, Any]:
+    """X and y as lists (or packed) of the same length, at least one."""
+    X, y = as_items("X", X), as_items("y", y)
     if len(X) != len(y):
         raise ValueError(f"X has {len(X)} examples but y has {len(y)}")
-    if not X:
+    if not len(X):
         raise ValueError("X and y are empty: there is nothing to learn from")
     return X, y
 
 
-def pack_sequences(X: Any, n_features: int | None = None) -> PackedSequences:
-    """Pack a list of (length, n_features) arrays or CSR matrices.
+def pack_sequences(
+    X: Any, n_features: int | None = None, n_edge_features: int | None = None
+) -> PackedSequences:
+    """Pack a list of (length, n_features) arrays or CSR matrices, or pairs of them with edges.
 
     Parameters
     ----------
-    X : list of 2-D arrays of a real dtype, or of scipy CSR matrices
-        A sequence without positions may have any number of features.
-    n_features : int, default=None
+    X : PackedSequences, or list of 2-D arrays of a real dtype or of scipy CSR matrices
+        A sequence without positions may have any number of features. A tuple of two is a sequence
+        and its edge features.
+    n_features, n_edge_features : int, default=None
         What each item must have; None: what the first item with positions has.
 
     Raises
@@ -87,7 +78,55 @@ def pack_sequences(X: Any, n_features: int | None = None) -> PackedSequences:
     ValueError
         Naming the item: not 2-D, not real, of another width, sparse but not CSR, NaN or inf.
     """
-    items = [_check_item(i, item) for i, item in enumerate(_as_list("X", X))]
+    if isinstance(X, PackedSequences):
+        for kind, found, expected in (
+            ("", X.n_features, n_features),
+            ("edge ", X.n_edge_features, n_edge_features),
+        ):
+            if expected is not None and found != expected and X.rows.shape[0]:
+                raise ValueError(f"X has {found} {kind}features, expected {expected}")
+        return X
+    items = as_items("X", X)
+    paired = [i for i, item in enumerate(items) if _is_pair(item)]
+    if not paired:
+        packed = PackedSequences(*_pack(items, "X[{}]", n_features))
+        if n_edge_features and packed.rows.shape[0]:
+            raise ValueError(
+                f"the items of X are single arrays, expected pairs (features, edge features) with "
+                f"{n_edge_features} edge features"
+            )
+        return packed
+    if len(paired) < len(items):
+        i = next(i for i in range(len(items)) if i not in paired)
+        raise ValueError(
+            f"X[{paired[0]}] is a pair (features, edge features) but X[{i}] is not: all items must "
+            "be of one kind"
+        )
+    rows, offsets = _pack([item[0] for item in items], "X[{}][0]", n_features)
+    edges, edge_offsets = _pack([item[1] for item in items], "X[{}][1]", n_edge_features)
+    if (wrong := np.flatnonzero(np.diff(offsets) != np.diff(edge_offsets))).size:
+        i = int(wrong[0])
+        raise ValueError(
+            f"X[{i}] has {items[i][1].shape[0]} rows of edge features for {items[i][0].shape[0]} "
+            "positions; expected one for each (the first is not used)"
+        )
+    return PackedSequences(rows, offsets, edges)
+
+
+def _is_pair(item: Any) -> bool:
+    """Whether this is a sequence and its edge features, rather than a sequence of two rows."""
+    return (
+        isinstance(item, tuple)
+        and len(item) == 2
+        and all(getattr(part, "ndim", 0) == 2 for part in item)
+    )
+
+
+def _pack(
+    parts: list[Any], place: str, n_features: int | None
+) -> tuple[sp.csr_array, NDArray[np.int64]]:
+    """One matrix of all rows, and the offsets; `place` names item i in errors."""
+    items = [_check_item(place.format(i), item) for i, item in enumerate(parts)]
     lengths = np.array([item.shape[0] for item in items], dtype=np.int64)
     filled = [i for i, length in enumerate(lengths) if length]
     if n_features is None:
@@ -95,83 +134,69 @@ def pack_sequences(X: Any, n_features: int | None = None) -> PackedSequences:
     for i in filled:
         if items[i].shape[1] != n_features:
             raise ValueError(
-                f"X[{i}] has {items[i].shape[1]} features, expected {n_features}"
-                + ("" if i == filled[0] else f" as X[{filled[0]}] has")
+                f"{place.format(i)} has {items[i].shape[1]} features, expected {n_features}"
+                + ("" if i == filled[0] else f" as {place.format(filled[0])} has")
             )
     offsets = np.zeros(len(items) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     matrix = _stack([items[i] for i in filled], int(offsets[-1]), n_features)
-    finite = np.isfinite(matrix.data)
-    if not finite.all():
-        entry = int(np.flatnonzero(~finite)[0])
+    if (entry := check_finite(matrix.data)) is not None:
         row = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
         i = int(np.searchsorted(offsets, row, side="right")) - 1
         raise ValueError(
-            f"X[{i}][{row - offsets[i]}, {matrix.indices[entry]}] is {matrix.data[entry]}; "
-            "features must be finite"
+            f"{place.format(i)}[{row - offsets[i]}, {matrix.indices[entry]}] is "
+            f"{matrix.data[entry]}; features must be finite"
         )
-    return PackedSequences(
-        offsets,
-        matrix.indptr.astype(np.int64, copy=False),
-        matrix.indices.astype(np.int32, copy=False),
-        matrix.data,
-        n_features,
-    )
+    return matrix, offsets
 
 
-def _check_item(i: int, item: Any) -> Any:
+def _check_item(place: str, item: Any) -> Any:
     if sp.issparse(item):
         if item.format != "csr":
             raise ValueError(
-                f"X[{i}] is sparse in {item.format.upper()} format, expected CSR: use .tocsr()"
+                f"{place} is sparse in {item.format.upper()} format, expected CSR: use .tocsr()"
             )
-        if not _is_sound_csr(item):
+        if not is_sound_csr(item):
             raise ValueError(
-                f"X[{i}] is a damaged CSR matrix: its indptr or indices point out of its arrays"
+                f"{place} is a damaged CSR matrix: its indptr or indices point out of its arrays"
             )
     elif not isinstance(item, np.ndarray):
         try:
             item = np.asarray(item)
         except ValueError as error:
-            raise ValueError(f"X[{i}] is no rectangular array of numbers: {error}") from None
+            raise ValueError(f"{place} is no rectangular array of numbers: {error}") from None
     if np.ma.is_masked(item):
-        raise ValueError(f"X[{i}] has masked entries; fill them: features must be numbers")
+        raise ValueError(f"{place} has masked entries; fill them: features must be numbers")
     if item.dtype.kind not in "fiub":
-        raise ValueError(f"X[{i}] has dtype {item.dtype}, expected real numbers")
+        raise ValueError(f"{place} has dtype {item.dtype}, expected real numbers")
     if item.ndim == 1 and item.shape[0] == 0:
         item = item.reshape(0, 0)
     if item.ndim != 2:
         raise ValueError(
-            f"X[{i}] has {item.ndim} dimension{'s' if item.ndim != 1 else ''}, expected 2: "
+            f"{place} has {item.ndim} dimension{'s' if item.ndim != 1 else ''}, expected 2: "
             "(length, n_features). X is a list of sequences; for one sequence x pass [x]"
         )
     if item.shape[1] >= 2**31:
-        raise ValueError(f"X[{i}] has {item.shape[1]} features; at most 2**31 - 1 can be indexed")
+        raise ValueError(f"{place} has {item.shape[1]} features; at most 2**31 - 1 can be indexed")
     return item
 
 
-def _is_sound_csr(item: Any) -> bool:
-    """Whether compiled code can follow the indices; scipy takes them as they are given."""
-    indptr, indices = item.indptr, item.indices
-    return bool(
-        len(indptr) == item.shape[0] + 1
-        and indptr[0] == 0
-        and (indptr[1:] >= indptr[:-1]).all()
-        and indptr[-1] <= len(indices) == len(item.data)
-        and (not len(indices) or (indices.min() >= 0 and indices.max() < item.shape[1]))
-    )
-
-
-def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_matrix:
-    """One canonical CSR matrix without stored zeros; int32 column indices whatever the size."""
+def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
+    """One CSR matrix without stored zeros."""
     if not items:
-        return sp.csr_matrix((n_rows, n_columns), dtype=np.float64)
+        return sp.csr_array((n_rows, n_columns), dtype=np.float64)
     if any(sp.issparse(item) for item in items):
-        parts = [sp.csr_matrix(item, dtype=np.float64) for item in items]
-        matrix = sp.vstack(parts, format="csr") if len(parts) > 1 else parts[0].copy()
+        parts = [item if sp.issparse(item) else sp.csr_array(item) for item in items]
+        row_sizes = np.concatenate([np.diff(part.indptr) for part in parts])
+        starts = np.zeros(n_rows + 1, dtype=np.int64)
+        np.cumsum(row_sizes, out=starts[1:])
+        # The same as vstack, in a fifth of the time for short sequences.
+        columns = np.concatenate([part.indices[: part.indptr[-1]] for part in parts])
+        values = np.concatenate([part.data[: part.indptr[-1]] for part in parts], dtype=np.float64)
+        matrix = sp.csr_array((values, columns, starts), shape=(n_rows, n_columns))
+        matrix.sum_duplicates()
     else:
-        matrix = sp.csr_matrix(np.concatenate(items), dtype=np.float64)
-    matrix.sum_duplicates()
+        matrix = sp.csr_array(np.concatenate(items), dtype=np.float64)
     matrix.eliminate_zeros()
     return matrix
 
@@ -189,7 +214,7 @@ def flatten_labels(
     """
     rows, sizes = [], []
     kind_of_all = ""
-    items = _as_list(name, y)
+    items = as_items(name, y)
     if lengths is not None and len(items) != len(lengths):
         raise ValueError(f"{name} has {len(items)} sequences, expected {len(lengths)} as X has")
     for i, item in enumerate(items):
@@ -310,7 +335,7 @@ def pack_position_weight(
     """One weight a position, all sequences one after the other; or None."""
     if position_weight is None:
         return None
-    rows = _as_list("position_weight", position_weight)
+    rows = as_items("position_weight", position_weight)
     if len(rows) != len(lengths):
         raise ValueError(f"position_weight has {len(rows)} items for {len(lengths)} sequences")
     arrays = []

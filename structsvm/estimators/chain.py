@@ -17,7 +17,7 @@ from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.solvers import Progress, Solver
-from structsvm.validation import flatten_labels, shorten
+from structsvm.validation import as_items, flatten_labels, shorten
 
 __all__ = ["ChainSVM"]
 
@@ -234,7 +234,7 @@ class ChainSVM(StructSVM):
         """
         model = self._model_for(X)
         assert isinstance(model, ChainModel)
-        return model.max_marginals(list(X), self.coef_)
+        return model.max_marginals(as_items("X", X), self.coef_)
 
     def _weight_block(self, name: str) -> NDArray[np.float64]:
         check_is_fitted(self)

@@ -59,7 +59,8 @@ class Validation:
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
         with _of_held_out_examples():
-            self.X, self.y = check_pairs(X, y) if self.given else ([], [])
+            pairs: tuple[Any, Any] = check_pairs(X, y) if self.given else ([], [])
+            self.X, self.y = pairs
 
     def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
         with _of_held_out_examples():

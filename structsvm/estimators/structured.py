@@ -28,7 +28,7 @@ from structsvm.problems import Problem
 from structsvm.reporting import logger, speaking
 from structsvm.solvers import Progress, Solver, SolverResult, make_solver, solver_name
 from structsvm.solvers.base import refuse
-from structsvm.validation import check_pairs, check_scalar
+from structsvm.validation import as_items, check_pairs, check_scalar
 
 __all__ = ["StructSVM"]
 
@@ -380,12 +380,13 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> list[Any]:
         """The best output for each x, as a list."""
         model = self._model_for(X)
-        return batch_answers(model.batch_inference, list(X), self.coef_, n_jobs=self._threads())
+        items = as_items("X", X)
+        return batch_answers(model.batch_inference, items, self.coef_, n_jobs=self._threads())
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Score <w, psi(x, y)> of the predicted output for each x, of shape (n_examples,)."""
         model = self._model_for(X)
-        return model.batch_best_score(list(X), self.coef_, n_jobs=self._threads())
+        return model.batch_best_score(as_items("X", X), self.coef_, n_jobs=self._threads())
 
     def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
         """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""

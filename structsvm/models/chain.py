@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
@@ -15,8 +15,8 @@ from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.constraints import Allowed, allowed_labels
 from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
 from structsvm.problems._factored import FactoredProblem
+from structsvm.sequences import PackedSequences
 from structsvm.validation import (
-    PackedSequences,
     encode_labels,
     flatten_labels,
     pack_position_weight,
@@ -160,9 +160,9 @@ class ChainModel(StructuredModel):
         k = len(self.classes_)
         features = ChainFeatures(
             packed.offsets,
-            packed.row_start,
-            packed.columns,
-            packed.values,
+            packed.rows.indptr.astype(np.int64, copy=False),
+            packed.rows.indices,
+            packed.rows.data,
             packed.n_features,
             k,
             intercept=self.fit_intercept,
@@ -178,7 +178,7 @@ class ChainModel(StructuredModel):
             forbidden=None if allowed is None else allowed.scores(),
         )
         n_positions = int(packed.offsets[-1])
-        cells = len(packed.values) * k + n_positions * k * (k if self.transitions else 1)
+        cells = packed.rows.nnz * k + n_positions * k * (k if self.transitions else 1)
         work = cells / _LANES / max(len(packed.lengths), 1)
         return FactoredProblem(features, structure, loss, labels, packed.offsets, work)
 
@@ -224,10 +224,6 @@ class ChainModel(StructuredModel):
         """
         packed = pack_sequences(X, self.n_features_in_)
         blocks = self.weight_blocks(w)
-        rows = sp.csr_array(
-            (packed.values, packed.columns, packed.row_start),
-            shape=(len(packed.row_start) - 1, packed.n_features),
-        )
         transition, start, end = (blocks[name] for name in ("transition", "start", "end"))
         if (allowed := self._allowed()) is not None:
             forbidden = allowed.scores()
@@ -236,7 +232,7 @@ class ChainModel(StructuredModel):
                 for scores, mask in zip((transition, start, end), forbidden, strict=True)
             )
         values = max_marginals(
-            rows @ blocks["state"] + blocks["intercept"],
+            packed.rows @ blocks["state"] + blocks["intercept"],
             transition,
             start,
             end,
@@ -245,9 +241,9 @@ class ChainModel(StructuredModel):
         return np.split(values, packed.offsets[1:-1]) if len(packed.lengths) else []
 
     def _split(self, labels: NDArray[np.int32], problem: FactoredProblem) -> list[NDArray[Any]]:
-        if not problem.n_examples:
-            return []
-        return np.split(self.classes_[labels], problem.label_offsets[1:-1])
+        names = self.classes_[labels]
+        ends = problem.label_offsets.tolist()
+        return [names[start:stop] for start, stop in itertools.pairwise(ends)]
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
         """Share of positions labelled rightly. A label never seen in training counts as wrong."""

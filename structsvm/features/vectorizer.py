@@ -1,10 +1,8 @@
-"""From tokens described by attributes to the matrices that chains take."""
+"""Tokens described by attributes, as packages for conditional random fields take them."""
 
 from __future__ import annotations
 
 import numbers
-from array import array
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -14,9 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["SequenceVectorizer"]
+from structsvm.features._attributes import attribute_rows, count_attributes
+from structsvm.sequences import PackedSequences
 
-_STR = {str}
+__all__ = ["SequenceVectorizer"]
 
 
 class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -76,10 +75,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not isinstance(self.min_count, numbers.Integral) or self.min_count < 1:
             raise ValueError(f"min_count={self.min_count!r}: expected an integer >= 1")
-        counts: Counter[str] = Counter()
-        for i, sequence in enumerate(_sequences(X)):
-            for t, token in enumerate(sequence):
-                counts.update({name for name, _ in _attributes(token, i, t)})
+        counts = count_attributes(_sequences(X), _attributes)
         names = sorted(name for name, count in counts.items() if count >= self.min_count)
         if not names:
             raise ValueError(
@@ -89,8 +85,8 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_out_ = len(names)
         return self
 
-    def transform(self, X: Sequence[Any]) -> list[sp.csr_array]:
-        """A matrix for each sequence.
+    def transform(self, X: Sequence[Any]) -> PackedSequences:
+        """The rows of all tokens.
 
         Parameters
         ----------
@@ -98,34 +94,17 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        matrices : list of CSR arrays of shape (n_tokens, n_features_out_), float64
+        rows : PackedSequences
+            With `n_features_out_` features; item i holds the rows of sequence i.
         """
         check_is_fitted(self)
-        column_of = self.vocabulary_.get
-        matrices = []
-        for i, sequence in enumerate(_sequences(X)):
-            columns, values, ends = array("i"), array("d"), array("i", [0])
-            for t, token in enumerate(sequence):
-                if type(token) is list and set(map(type, token)) <= _STR:  # the common case
-                    found = [column for column in map(column_of, token) if column is not None]
-                    columns.extend(found)
-                    values.extend([1.0] * len(found))
-                else:
-                    for name, value in _attributes(token, i, t):
-                        column = column_of(name)
-                        if column is not None and value:
-                            columns.append(column)
-                            values.append(value)
-                ends.append(len(columns))
-            parts = (
-                np.frombuffer(values, dtype=np.float64),
-                np.frombuffer(columns, dtype=np.int32),
-                np.frombuffer(ends, dtype=np.int32),
-            )
-            matrix = sp.csr_array(parts, shape=(len(ends) - 1, self.n_features_out_), copy=True)
-            matrix.sum_duplicates()
-            matrices.append(matrix)
-        return matrices
+        columns, values, row_start, offsets = attribute_rows(
+            _sequences(X), self.vocabulary_, _attributes
+        )
+        shape = (len(row_start) - 1, self.n_features_out_)
+        rows = sp.csr_array((values, columns, row_start), shape=shape)
+        rows.sum_duplicates()
+        return PackedSequences(rows, offsets)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """The attributes, by column."""

@@ -1,0 +1,5 @@
+"""From tokens to the sparse rows that chains take."""
+
+from structsvm.features.vectorizer import SequenceVectorizer
+
+__all__ = ["SequenceVectorizer"]
