@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -75,7 +75,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not isinstance(self.min_count, numbers.Integral) or self.min_count < 1:
             raise ValueError(f"min_count={self.min_count!r}: expected an integer >= 1")
-        counts = count_attributes(_sequences(X), _attributes)
+        counts = count_attributes(check_sequences(X), _attributes)
         names = sorted(name for name, count in counts.items() if count >= self.min_count)
         if not names:
             raise ValueError(
@@ -99,7 +99,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         columns, values, row_start, offsets = attribute_rows(
-            _sequences(X), self.vocabulary_, _attributes
+            check_sequences(X), self.vocabulary_, _attributes
         )
         shape = (len(row_start) - 1, self.n_features_out_)
         rows = sp.csr_array((values, columns, row_start), shape=shape)
@@ -117,7 +117,8 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _sequences(X: Any) -> Iterable[Any]:
+def check_sequences(X: Any) -> Iterator[Any]:
+    """The sequences of X, if it is a list of lists."""
     if isinstance(X, (str, bytes, Mapping)) or not hasattr(X, "__len__"):
         raise ValueError(f"X is a {type(X).__name__}; expected a list of sequences of tokens")
     for i, sequence in enumerate(X):

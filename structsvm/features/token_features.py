@@ -1,0 +1,279 @@
+"""TokenFeatures: attributes of tokens by templates."""
+
+from __future__ import annotations
+
+import itertools
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from structsvm.features.encoding import Columns, HashedTemplates, LearnedTemplates
+from structsvm.features.templates import BUILT_IN, Template, parse_templates
+from structsvm.features.vectorizer import check_sequences
+from structsvm.sequences import PackedSequences
+
+__all__ = ["TokenFeatures"]
+
+_BEGIN, _END = "__BOS__", "__EOS__"
+
+
+class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Attributes of tokens by templates: words and tags in windows, pairs, prefixes, shapes.
+
+    Templates work on numbers of strings, a column of all tokens at a time, which takes a small part
+    of the time of making attributes as strings.
+
+    Parameters
+    ----------
+    templates : {"chunk", "words"} or list of str, default="chunk"
+        A set of `structsvm.features.templates.BUILT_IN` ("chunk" needs words and tags, "words" only
+        words), or lines such as ``"U01:%x[-1,0]/%x[0,0|lower]"``, written out in
+        `structsvm.features.templates`; `read_templates` reads a file of them. Lines with "B" make
+        edge features: transitions that depend on the tokens.
+    outside : {"drop", "mark"}, default="drop"
+        What a template gives that looks beyond an end of the sentence: nothing, while the first and
+        the last token get the attributes "__BOS__" and "__EOS__"; or the values "_B-1", "_B-2", ...
+        and "_E+1", ..., as CRF++ has them.
+    min_count : int, default=1
+        Attributes with fewer occurrences in training are left out.
+    n_hashed : int, default=None
+        Use this many columns, and an attribute's hash for its place: nothing is learned, new words
+        count, and memory is bounded; but columns have no names, and attributes that collide are
+        added. Takes no `min_count`.
+    fields : list of str, default=("form", "upos")
+        What the columns are where tokens are mappings, as those of the conllu package.
+
+    Attributes
+    ----------
+    n_features_out_, n_edge_features_out_ : int
+        Columns of positions and of edges.
+
+    Notes
+    -----
+    A sentence is a list of tokens; a token is a str (its only column), a list or tuple of str, one
+    for each column, or a mapping. Time is O(tokens * templates * log(attributes)).
+
+    Examples
+    --------
+    >>> from structsvm.features import TokenFeatures
+    >>> X = [[("The", "DT"), ("cat", "NN")], [("A", "DT"), ("dog", "NN")]]
+    >>> features = TokenFeatures(["U0:%x[0,0|lower]", "U1:%x[-1,1]/%x[0,1]"]).fit(X)
+    >>> features.get_feature_names_out().tolist()
+    ['U0:the', 'U0:cat', 'U0:a', 'U0:dog', 'U1:DT/NN', '__BOS__', '__EOS__']
+    >>> features.transform([[("the", "DT"), ("dog", "NN")]])[0].toarray()
+    array([[1., 0., 0., 0., 0., 1., 0.],
+           [0., 0., 0., 1., 1., 0., 1.]])
+    """
+
+    def __init__(
+        self,
+        templates: str | Sequence[str] = "chunk",
+        *,
+        outside: str = "drop",
+        min_count: int = 1,
+        n_hashed: int | None = None,
+        fields: Sequence[str] = ("form", "upos"),
+    ) -> None:
+        self.templates = templates
+        self.outside = outside
+        self.min_count = min_count
+        self.n_hashed = n_hashed
+        self.fields = fields
+
+    def fit(self, X: Sequence[Any], y: Any = None) -> Self:
+        """Learn the attributes of the tokens in X.
+
+        Parameters
+        ----------
+        X : list of sentences
+        y : ignored
+        """
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X: Sequence[Any], y: Any = None) -> PackedSequences:
+        """``fit(X).transform(X)``, which reads X once."""
+        templates = self._checked()
+        self._templates = templates
+        columns = self._columns(X)
+        reach = None
+        if self.outside == "mark":
+            offsets = [abs(macro.offset) for t in templates for macro in t.macros]
+            reach = max(offsets, default=0)
+        states = [template for template in templates if not template.edge]
+        edges = [template for template in templates if template.edge]
+        if self.n_hashed is not None:
+            self._states: Any = HashedTemplates(states, reach, int(self.n_hashed))
+            self._edges: Any = HashedTemplates(edges, reach, int(self.n_hashed))
+        else:
+            self._states, self._edges = (
+                LearnedTemplates(states, reach),
+                LearnedTemplates(edges, reach),
+            )
+            self._states.learn(columns, int(self.min_count))
+            self._edges.learn(columns, int(self.min_count))
+            if not self._states.n_columns:
+                raise ValueError(
+                    f"no attribute occurs {self.min_count} times in X: nothing to learn from"
+                )
+        self.n_features_out_ = self._states.n_columns + 2 * (self.outside == "drop")
+        self.n_edge_features_out_ = self._edges.n_columns if edges else 0
+        return self._packed(columns)
+
+    def transform(self, X: Sequence[Any]) -> PackedSequences:
+        """The rows of all tokens.
+
+        Parameters
+        ----------
+        X : list of sentences
+
+        Returns
+        -------
+        rows : PackedSequences
+            With `n_features_out_` features, and edges if there are "B" templates.
+        """
+        check_is_fitted(self)
+        return self._packed(self._columns(X))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """The attributes of positions, by column; numbered where they are hashed."""
+        check_is_fitted(self)
+        borders = [_BEGIN, _END] if self.outside == "drop" else []
+        return np.array([*self._names(self._states), *borders], dtype=np.object_)
+
+    def get_edge_feature_names_out(self) -> NDArray[np.object_]:
+        """The attributes of edges, by column."""
+        check_is_fitted(self)
+        names = self._names(self._edges) if self.n_edge_features_out_ else []
+        return np.array(names, dtype=np.object_)
+
+    @staticmethod
+    def _names(encoder: Any) -> list[str]:
+        if isinstance(encoder, HashedTemplates):
+            return [f"hash{column}" for column in range(encoder.n_columns)]
+        names: list[str] = encoder.names()
+        return names
+
+    # ---- from tokens to columns of strings
+
+    def _checked(self) -> list[Template]:
+        if self.outside not in ("drop", "mark"):
+            raise ValueError(f"outside={self.outside!r}: expected one of 'drop', 'mark'")
+        for name, value in (("min_count", self.min_count), ("n_hashed", self.n_hashed)):
+            if value is None and name == "n_hashed":
+                continue
+            if not isinstance(value, numbers.Integral) or not 1 <= int(value) < 2**31 - 2:
+                raise ValueError(f"{name}={value!r}: expected an integer from 1 to 2**31 - 3")
+        if self.n_hashed is not None and self.min_count != 1:
+            raise ValueError("n_hashed counts nothing, so it goes with min_count=1 only")
+        if isinstance(self.templates, str):
+            if self.templates not in BUILT_IN:
+                names = ", ".join(repr(name) for name in BUILT_IN)
+                raise ValueError(
+                    f"templates={self.templates!r}: expected one of {names} or a list of lines; "
+                    "read_templates(path) reads them from a file"
+                )
+            return parse_templates(BUILT_IN[self.templates])
+        return parse_templates(self.templates)
+
+    def _columns(self, X: Any) -> Columns:
+        sentences = [self._sentence(i, sentence) for i, sentence in enumerate(check_sequences(X))]
+        lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
+        used = sorted({macro.view.column for t in self._templates for macro in t.macros})
+        columns = {}
+        for column in used:
+            try:
+                columns[column] = [token[column] for sentence in sentences for token in sentence]
+            except IndexError:
+                raise self._too_few(sentences, column) from None
+        try:
+            result = Columns(columns, lengths)
+        except TypeError:  # a value that is not even hashable
+            result = None
+        if result is None or any(
+            type(value) is not str for values in result.distinct.values() for value in values
+        ):
+            raise _no_str(sentences, used)
+        return result
+
+    def _sentence(self, i: int, sentence: Any) -> list[Any]:
+        """The tokens as tuples or lists of columns."""
+        tokens = list(sentence)
+        kinds = set(map(type, tokens))
+        if kinds <= {tuple, list}:
+            return tokens
+        for t, token in enumerate(tokens):
+            if isinstance(token, str):
+                tokens[t] = (str(token),)
+            elif isinstance(token, Mapping):
+                try:
+                    tokens[t] = tuple(token[field] for field in self.fields)
+                except KeyError as error:
+                    raise ValueError(
+                        f"X[{i}][{t}] has no field {error}; it has {', '.join(map(str, token))}. "
+                        "Set fields= to those that the templates count"
+                    ) from None
+            elif not isinstance(token, (tuple, list)):
+                raise ValueError(
+                    f"X[{i}][{t}] is {token!r}; expected a str, a tuple of str or a mapping"
+                )
+        return tokens
+
+    @staticmethod
+    def _too_few(sentences: list[list[Any]], column: int) -> ValueError:
+        i, t = next(
+            (i, t)
+            for i, sentence in enumerate(sentences)
+            for t, token in enumerate(sentence)
+            if len(token) <= column
+        )
+        return ValueError(
+            f"X[{i}][{t}] is {sentences[i][t]!r}: the templates use column {column}, counted from "
+            f"0, but it has {len(sentences[i][t])}"
+        )
+
+    # ---- from columns of strings to rows
+
+    def _packed(self, columns: Columns) -> PackedSequences:
+        places = [self._states.look_up(columns)]
+        if self.outside == "drop":
+            at, n = np.arange(columns.n), self.n_features_out_
+            places.append(np.where(at == columns.first, n - 2, -1)[:, None])
+            places.append(np.where(at == columns.stop - 1, n - 1, -1)[:, None])
+        rows = _indicators(np.hstack(places), self.n_features_out_)
+        edges = None
+        if self.n_edge_features_out_:
+            edges = _indicators(self._edges.look_up(columns), self.n_edge_features_out_)
+        return PackedSequences(rows, columns.offsets, edges)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_out_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _indicators(places: NDArray[np.int64], n_columns: int) -> sp.csr_array:
+    """Rows with a 1 at each place that is no -1."""
+    there = places >= 0
+    starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    columns = places[there].astype(np.int32)
+    rows = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(len(places), n_columns))
+    rows.sum_duplicates()
+    return rows
+
+
+def _no_str(sentences: list[list[Any]], used: list[int]) -> ValueError:
+    for (i, sentence), column in itertools.product(enumerate(sentences), used):
+        for t, token in enumerate(sentence):
+            if type(token[column]) is not str:
+                return ValueError(f"X[{i}][{t}][{column}] is {token[column]!r}; columns hold str")
+    raise AssertionError("every column holds str")
