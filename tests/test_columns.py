@@ -1,0 +1,110 @@
+"""Column files: good ones, odd ones and bad ones."""
+
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from structsvm.columns import (
+    ColumnError,
+    format_sentence,
+    iter_columns,
+    read_columns,
+    write_columns,
+)
+
+PLAIN = b"The DT B-NP\ncat NN I-NP\n\nSleep VB B-VP\n\n"
+SENTENCES = [[("The", "DT"), ("cat", "NN")], [("Sleep", "VB")]]
+LABELS = [["B-NP", "I-NP"], ["B-VP"]]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PLAIN,
+        PLAIN.rstrip(),
+        PLAIN.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + PLAIN,
+        PLAIN.replace(b" ", b"\t"),
+        PLAIN.replace(b" ", b"   "),
+        PLAIN.replace(b"The DT ", b"The\tDT\t"),
+        b"\n \n\t\n" + PLAIN.replace(b"\n\n", b"\n\n \t\n\n"),
+        b" The DT B-NP \ncat NN I-NP\n\nSleep VB B-VP",
+        gzip.compress(PLAIN),
+    ],
+)
+def test_the_same_two_sentences(tmp_path, data):
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    assert read_columns(path) == (SENTENCES, LABELS)
+
+
+def test_only_spaces_and_tabs_part_columns(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("a\u00a0b\u2028c NN O\n", encoding="utf-8")
+    assert read_columns(path)[0] == [[("a\u00a0b\u2028c", "NN")]]
+    path.write_text("New York\tNNP\tB\n")
+    assert read_columns(path)[0] == [[("New York", "NNP")]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "holds no sentence"),
+        (b"\n\n", "holds no sentence"),
+        (b"a b c\nd e\n", "line 2 has 2 columns, expected 3 as line 1 has: 'd e'"),
+        (b"\na b c\n\nd e\n", "line 4 has 2 columns, expected 3 as line 2 has"),
+        (b"a\tb c\td\ne f\n", "line 2 has 2 columns, expected 3"),
+        (b"a\nb\n", "line 1 has 1 columns, expected 2 or more: 'a'"),
+        (b"a b\nc \xff\n", "line 2: byte 0xff at place 2 is no UTF-8"),
+        (b"a b\n" + b"c" * 99 + b"\n", r"'c{60}\.\.\.'"),
+        (gzip.compress(PLAIN)[:-9], "is a damaged gzip file"),
+        (gzip.compress(PLAIN)[:14] + b"x" * 30, "is a damaged gzip file"),
+    ],
+)
+def test_bad_files_are_named_by_line(tmp_path, data, message):
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with pytest.raises(ColumnError, match=f"^{path}.*{message}"):
+        read_columns(path)
+
+
+def test_a_missing_file_is_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_columns(tmp_path / "none")
+
+
+def test_sentences_come_with_their_first_line():
+    assert [n for n, _ in iter_columns([b"\n", b"a\n", b"b\n", b"\n", b"\n", b"c"], "x")] == [2, 6]
+
+
+cells = st.text(
+    st.characters(exclude_characters="\t\r\n\x85\u2028\u2029", exclude_categories=["Cs", "Z"]),
+    min_size=1,
+).filter(lambda text: text.strip() and not text.startswith("\ufeff"))
+
+
+@given(st.lists(st.lists(st.tuples(cells, cells, cells), min_size=1), min_size=1))
+def test_what_is_written_is_read(tmp_path_factory, sentences):
+    for ending in ("txt", "gz"):
+        path = tmp_path_factory.getbasetemp() / f"file.{ending}"
+        tokens = [[token[:2] for token in sentence] for sentence in sentences]
+        labels = [[token[2] for token in sentence] for sentence in sentences]
+        write_columns(path, tokens, labels)
+        assert read_columns(path) == (tokens, labels)
+
+
+def test_columns_with_spaces_are_parted_by_tabs(tmp_path):
+    write_columns(tmp_path / "file", [[("New York", "NNP")]], [["B"]])
+    assert read_columns(tmp_path / "file") == ([[("New York", "NNP")]], [["B"]])
+
+
+def test_a_sentence_as_text():
+    assert format_sentence(["a", ("b", "c")][:1], ["X"]) == "a X\n\n"
+    assert format_sentence([("a", "b")]) == "a b\n\n"
+    with pytest.raises(ValueError, match="2 labels for 1 tokens"):
+        format_sentence(["a"], ["X", "Y"])
+    for bad in ("", " ", "a\nb", "a\tb"):
+        with pytest.raises(ValueError, match="which a column file cannot hold"):
+            format_sentence([("a", bad)])
