@@ -242,7 +242,7 @@ class _BlockRun(Run):
             # The dual point is one of another lambda: only a proximal term keeps the weights near
             # where they should be. Nor are certificates on the way of use, so near the end.
             self._follow_rule()
-            self._move_around(self.start.guess(self.lam))
+            self._move_around(np.array(self.start.guess(self.lam)))
             self._next_level = 0.0
         self.measured(dual_value(self.combination, loss, self.lam), self.blocks.weights, math.inf)
 
@@ -303,8 +303,9 @@ class _BlockRun(Run):
         }
 
     def state(self) -> DualState:
-        solution = self.presentable() if self.best_weights is None else self.best_weights
-        solutions = [*self.start.solutions[-1:], (self.lam, np.array(solution))]
+        weights = self.best_weights
+        solution = np.array(self.presentable()) if weights is None else weights
+        solutions = [*self.start.solutions[-1:], (self.lam, solution)]
         return DualState(self.blocks, solutions)
 
     # ---- acceleration
@@ -314,10 +315,14 @@ class _BlockRun(Run):
         momentum = self._adapt_kappa_scale() and self.kappa > 0.0
         self._follow_rule(anyway=not momentum)
         w = np.array(self.blocks.weights)
-        centre = w
         if momentum and self.previous is not None:
             root = math.sqrt(self.lam / (self.lam + self.kappa))
-            centre = w + (1 - root) / (1 + root) * (w - self.previous)
+            # In place: there may be millions of weights.
+            centre = np.subtract(w, self.previous, out=self.previous)
+            centre *= (1 - root) / (1 + root)
+            centre += w
+        else:
+            centre = np.array(w)
         self.previous = w
         self._move_around(centre)
 
@@ -330,8 +335,11 @@ class _BlockRun(Run):
             self.blocks.regularization = self.lam + kappa
 
     def _move_around(self, centre: NDArray[np.float64]) -> None:
-        """Move the proximal centre, and the weights with it."""
-        self.blocks.move_to((self.kappa * centre + self.combination) / (self.lam + self.kappa))
+        """Move the proximal centre, and the weights with it; `centre` is overwritten."""
+        centre *= self.kappa
+        centre += self.combination
+        centre /= self.lam + self.kappa
+        self.blocks.move_to(centre)
 
     def _adapt_kappa_scale(self) -> bool:
         """Double or halve the proximal weight; False where the momentum is to be dropped."""

@@ -272,9 +272,9 @@ class Run(abc.ABC):
 
     def _result(self, status: str, error: Exception | None) -> SolverResult:
         now = self.counters()
-        weights = self.presentable() if self.best_weights is None else self.best_weights
+        weights = self.best_weights
         return SolverResult(
-            weights=np.array(weights),
+            weights=np.array(self.presentable()) if weights is None else weights,
             objective=self.best_primal / self.lam,
             dual_objective=self.best_dual / self.lam,
             gap=self.gap,
