@@ -1,7 +1,7 @@
 """Structured support vector machines, trained to a certified duality gap."""
 
 from structsvm.base import StructuredModel
-from structsvm.estimators import ChainSVM, StructSVM
+from structsvm.estimators import ChainSVM, SequenceTagger, StructSVM
 from structsvm.models import ChainModel
 from structsvm.path import fit_path
 from structsvm.persistence import load
@@ -13,6 +13,7 @@ __all__ = [
     "ChainModel",
     "ChainSVM",
     "PackedSequences",
+    "SequenceTagger",
     "StructSVM",
     "StructuredModel",
     "fit_path",

@@ -34,13 +34,15 @@ _COUNTS = ("n_iter_", "n_oracle_calls_")
 
 def _known_classes() -> dict[str, type]:
     """The classes that a file may name; a new family adds its own here."""
-    from structsvm.estimators import ChainSVM, StructSVM
+    from structsvm.estimators import ChainSVM, SequenceTagger, StructSVM
+    from structsvm.features import SequenceVectorizer, TokenFeatures
     from structsvm.losses import HammingLoss
     from structsvm.models import ChainModel
     from structsvm.solvers import SOLVERS
 
-    known: tuple[type, ...] = (ChainSVM, StructSVM, ChainModel, HammingLoss)
-    return {c.__name__: c for c in (*known, *SOLVERS.values())}
+    estimators: tuple[type, ...] = (ChainSVM, SequenceTagger, StructSVM)
+    parts: tuple[type, ...] = (ChainModel, HammingLoss, SequenceVectorizer, TokenFeatures)
+    return {c.__name__: c for c in (*estimators, *parts, *SOLVERS.values())}
 
 
 # ---- writing
@@ -78,6 +80,10 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         "certified": bool(estimator.certified_),
         "n_features_in": int(model.n_features_in_),
     }
+    if hasattr(estimator, "features_"):
+        header["features"] = _describe("features", estimator.features_)
+        learned = estimator.features_.learned_arrays()
+        arrays |= {f"features/{name}": values for name, values in learned.items()}
     _write(Path(path), _MODEL, header, arrays)
 
 
@@ -95,7 +101,8 @@ def _describe(where: str, value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return value.tolist()
     if isinstance(value, (list, tuple)):
-        return [_describe(f"{where}[{k}]", item) for k, item in enumerate(value)]
+        items = [_describe(f"{where}[{k}]", item) for k, item in enumerate(value)]
+        return items if isinstance(value, list) else {"tuple": items}
     if type(value) in _known_classes().values():
         params = value.get_params(deep=False)
         params.pop("callbacks", None)
@@ -163,7 +170,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    estimator : ChainSVM or StructSVM
+    estimator : ChainSVM, SequenceTagger or StructSVM
         Fitted; predicts as the saved one did.
 
     Raises
@@ -286,12 +293,20 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     for name in _COUNTS:
         setattr(estimator, name, int(header["counts"][name]))
     estimator.certified_ = bool(header["certified"])
-    estimator.history_ = {
-        name.removeprefix("history/"): values
-        for name, values in arrays.items()
-        if name.startswith("history/")
-    }
+    estimator.history_ = _inside("history/", arrays)
+    if "features" in estimator.get_params(deep=False):
+        estimator.features_ = _build(header["features"])
+        estimator.features_.restore_arrays(_inside("features/", arrays))
+        if estimator.features_.n_features_out_ != model.n_features_in_:
+            raise ModelFileError(
+                f"the features make {estimator.features_.n_features_out_} columns, the model has "
+                f"{model.n_features_in_}"
+            )
     return estimator
+
+
+def _inside(folder: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {k.removeprefix(folder): v for k, v in arrays.items() if k.startswith(folder)}
 
 
 def _build(description: Any) -> Any:
@@ -300,6 +315,8 @@ def _build(description: Any) -> Any:
         return [_build(item) for item in description]
     if not isinstance(description, dict):
         return description
+    if "tuple" in description:
+        return tuple(_build(description["tuple"]))
     known = _known_classes()
     if description.get("class") not in known:
         raise ModelFileError(f"it names the class {description.get('class')!r}, which is not known")

@@ -2,5 +2,6 @@
 
 from structsvm.estimators.chain import ChainSVM
 from structsvm.estimators.structured import StructSVM
+from structsvm.estimators.tagger import SequenceTagger
 
-__all__ = ["ChainSVM", "StructSVM"]
+__all__ = ["ChainSVM", "SequenceTagger", "StructSVM"]

@@ -17,7 +17,7 @@ from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.solvers import Progress, Solver
-from structsvm.validation import as_items, flatten_labels, shorten
+from structsvm.validation import flatten_labels, shorten
 
 __all__ = ["ChainSVM"]
 
@@ -181,15 +181,17 @@ class ChainSVM(StructSVM):
         -------
         self
         """
-        if classes is not None and hasattr(self, "coef_"):
+        known = None
+        if classes is not None:
             known = np.unique(flatten_labels([classes], name="classes")[0])
-            if not np.array_equal(known, self.classes_):
-                raise ValueError(
-                    f"classes are {shorten(known.tolist())}, but training began with "
-                    f"{shorten(self.classes_.tolist())}"
-                )
+        fitted = hasattr(self, "coef_")
+        if known is not None and fitted and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"classes are {shorten(known.tolist())}, but training began with "
+                f"{shorten(self.classes_.tolist())}"
+            )
         examples = self._examples(X, y, sample_weight, position_weight)
-        self._partial_fit(examples, classes=classes)
+        self._partial_fit(examples, classes=known)
         return self
 
     def _examples(
@@ -200,11 +202,10 @@ class ChainSVM(StructSVM):
     def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
         super()._size_model(model, examples)
         if classes is not None and isinstance(model, ChainModel):
-            known = np.unique(flatten_labels([classes], name="classes")[0])
-            strange = [label for label in model.classes_.tolist() if label not in known.tolist()]
+            strange = [label for label in model.classes_.tolist() if label not in classes.tolist()]
             if strange:
                 raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
-            model.resize(known, model.n_features_in_)
+            model.resize(classes, model.n_features_in_)
 
     def max_marginals(self, X: Any) -> list[NDArray[np.float64]]:
         """How good the best labelling is that has each label at each position.
@@ -232,9 +233,8 @@ class ChainSVM(StructSVM):
         >>> bool(best[0] - second[0] > best[1] - second[1])
         True
         """
-        model = self._model_for(X)
-        assert isinstance(model, ChainModel)
-        return model.max_marginals(as_items("X", X), self.coef_)
+        check_is_fitted(self)
+        return self.model_.max_marginals(self._read(X), self.coef_)
 
     def _weight_block(self, name: str) -> NDArray[np.float64]:
         check_is_fitted(self)

@@ -129,7 +129,8 @@ class Watch:
         self.scores.append(score)
 
     def _fitted(self, weights: NDArray[np.float64]) -> dict[str, Any]:
-        return {"coef_": weights, "model_": self.model}
+        attributes: dict[str, Any] = self.estimator._fitted_attributes(weights, self.model)
+        return attributes
 
     # ---- checkpoints
 

@@ -215,15 +215,14 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Bound:
         """Train; `bound` is what an earlier call for these very examples returned."""
         solver = self._checked_solver()
+        C = self._penalty(solver)
         examples.check()
         fingerprint = functools.cache(lambda: self._fingerprint(examples))
         model, problem, state = bound or self._bound(examples, fingerprint)
         problem.set_rescaling(self.rescaling)
         problem.use_threads(self._threads())
         held_out = (validation.X, validation.y)
-        identity = functools.cache(
-            lambda: joblib.hash((fingerprint(), float(self.C), solver, held_out))
-        )
+        identity = functools.cache(lambda: joblib.hash((fingerprint(), C, solver, held_out)))
         watch = Watch(self, model, validation, identity)
         snapshot, random_state = None, check_random_state(self.random_state)
         if resume_from is not None:
@@ -234,15 +233,15 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             stack.callback(problem.release)
             result = solver.solve(
                 problem,
-                float(self.C),
-                tol=None if self.tol is None else float(self.tol),
+                C,
+                tol=self._tolerance(solver),
                 max_iter=None if self.max_iter is None else int(self.max_iter),
                 random_state=random_state,
                 callback=watch,
                 state=state,
                 snapshot=snapshot,
             )
-            watch.choose(result, problem, float(self.C))
+            watch.choose(result, problem, C)
         self._keep(result, model, problem, solver)
         bound = Bound(model, problem, result.state)
         self._warm = (fingerprint(), bound) if self.warm_start else None
@@ -272,7 +271,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         problem = examples.bind(model)
         problem.set_rescaling(self.rescaling)
         # A copy: what raises on the way leaves things as they were.
-        result = solver.learn(problem, float(self.C), copy.deepcopy(state))
+        result = solver.learn(problem, self._penalty(solver), copy.deepcopy(state))
         if state is not None:
             result.n_iter += self.n_iter_
             result.n_oracle_calls += self.n_oracle_calls_
@@ -283,7 +282,6 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _checked_solver(self) -> Any:
         """The solver, once it is known that all parameters go together."""
-        check_scalar("C", self.C, above=0)
         if self.tol is not None:
             check_scalar("tol", self.tol, above=0)
         if self.max_iter is not None:
@@ -296,9 +294,19 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             if not callable(callback):
                 raise ValueError(f"callbacks[{k}] is {callback!r}; expected a callable")
         solver = make_solver(clone(self.solver, safe=False))
+        self._penalty(solver)
         if self.warm_start:
             self._check_warm_start(solver)
         return solver
+
+    def _penalty(self, solver: Solver) -> float:
+        """C for this solver."""
+        check_scalar("C", self.C, above=0)
+        return float(self.C)
+
+    def _tolerance(self, solver: Solver) -> float | None:
+        """The gap to stop at; None leaves it to the solver."""
+        return None if self.tol is None else float(self.tol)
 
     def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
         if not getattr(solver, "can_warm_start", True):
@@ -379,36 +387,41 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> list[Any]:
         """The best output for each x, as a list."""
-        model = self._model_for(X)
-        items = as_items("X", X)
+        model, items = self._fitted_model(), self._read(X)
         return batch_answers(model.batch_inference, items, self.coef_, n_jobs=self._threads())
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Score <w, psi(x, y)> of the predicted output for each x, of shape (n_examples,)."""
-        model = self._model_for(X)
-        return model.batch_best_score(as_items("X", X), self.coef_, n_jobs=self._threads())
+        model, items = self._fitted_model(), self._read(X)
+        return model.batch_best_score(items, self.coef_, n_jobs=self._threads())
 
     def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
         """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""
-        check_is_fitted(self)
-        X, y = check_pairs(X, y)
+        model = self._fitted_model()
+        X, y = check_pairs(self._read(X), y)
         if self.rescaling == "slack":
-            oracle = self.model_.batch_slack_rescaled_inference
+            oracle = model.batch_slack_rescaled_inference
         else:
-            oracle = self.model_.batch_loss_augmented_inference
+            oracle = model.batch_loss_augmented_inference
         return batch_answers(oracle, X, y, self.coef_, n_jobs=self._threads())
 
     def score(self, X: Any, y: Any) -> float:
         """``model_.score(y, predict(X))``; higher is better."""
-        check_is_fitted(self)
+        model = self._fitted_model()
         X, y = check_pairs(X, y)
-        return self.model_.score(y, self.predict(X))
+        return model.score(y, self.predict(X))
 
-    def _model_for(self, X: Any) -> StructuredModel:
+    def _fitted_model(self) -> StructuredModel:
         check_is_fitted(self)
-        if not hasattr(X, "__len__"):
-            raise ValueError(f"X is a {type(X).__name__}; expected a list of inputs")
         return self.model_
+
+    def _read(self, X: Any) -> Any:
+        """The inputs as the model takes them."""
+        return as_items("X", X)
+
+    def _fitted_attributes(self, weights: NDArray[np.float64], model: Any) -> dict[str, Any]:
+        """What predictions with these weights need."""
+        return {"coef_": weights, "model_": model}
 
     def _threads(self) -> int:
         return int(joblib.effective_n_jobs(self.n_jobs))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from structsvm.features.templates import Macro, Template, View
 
-__all__ = ["Columns", "HashedTemplates", "LearnedTemplates"]
+__all__ = ["Columns", "HashedTemplates", "LearnedTemplates", "pack_texts", "unpack_texts"]
 
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -96,7 +96,7 @@ class LearnedTemplates:
     # ---- learning
 
     def learn(self, columns: Columns, min_count: int) -> None:
-        for view in {macro.view: None for t in self.templates for macro in t.macros}:
+        for view in self._views():
             texts = dict.fromkeys(view.of(text) for text in columns.distinct[view.column])
             known = [text for text in texts if text is not None]
             self.vocabularies[view] = {text: code for code, text in enumerate(known)}
@@ -110,6 +110,9 @@ class LearnedTemplates:
                 tables.append(found[(found >= 0) & (counts >= (min_count if last else 1))])
             self.groups.append(_Group(tuple(templates), tuple(tables), self.n_columns))
             self.n_columns += len(tables[-1])
+
+    def _views(self) -> list[View]:
+        return list(dict.fromkeys(macro.view for t in self.templates for macro in t.macros))
 
     def _keys(
         self,
@@ -170,6 +173,30 @@ class LearnedTemplates:
 
     def _base(self, view: View) -> int:
         return max(len(self.vocabularies[view]) + 2 * (self.reach or 0), 1)
+
+    # ---- keeping
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What was learned, as arrays by name."""
+        held: dict[str, NDArray[Any]] = {}
+        for k, vocabulary in enumerate(self.vocabularies.values()):
+            held |= pack_texts(f"view{k}", vocabulary)
+        for g, group in enumerate(self.groups):
+            held |= {f"group{g}/{k}": table for k, table in enumerate(group.tables)}
+        return held
+
+    def restore(self, held: Mapping[str, NDArray[Any]]) -> None:
+        """Take what `arrays` gave for the same templates."""
+        for k, view in enumerate(self._views()):
+            texts = unpack_texts(f"view{k}", held)
+            self.vocabularies[view] = {text: code for code, text in enumerate(texts)}
+        for g, templates in enumerate(_grouped(self.templates)):
+            n_tables = max(len(templates[0].macros), 1)
+            tables = tuple(held[f"group{g}/{k}"] for k in range(n_tables))
+            if any(table.dtype != np.int64 or (np.diff(table) <= 0).any() for table in tables):
+                raise ValueError(f"the attributes of {templates[0].text!r} are not in order")
+            self.groups.append(_Group(tuple(templates), tables, self.n_columns))
+            self.n_columns += len(tables[-1])
 
     # ---- names
 
@@ -248,6 +275,25 @@ class HashedTemplates:
             column = (mixed % np.uint64(self.n_columns)).astype(np.int64)
             result[:, place] = np.where(known, column, -1)
         return result
+
+
+def pack_texts(name: str, texts: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Strings as two arrays, `name`/text and `name`/ends."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return {
+        f"{name}/text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        f"{name}/ends": np.cumsum([len(text) for text in encoded], dtype=np.int64),
+    }
+
+
+def unpack_texts(name: str, held: Mapping[str, NDArray[Any]]) -> list[str]:
+    """The strings that `pack_texts` packed."""
+    text, ends = held[f"{name}/text"].tobytes(), held[f"{name}/ends"].tolist()
+    starts = [0, *ends[:-1]] if ends else []
+    return [
+        text[start:stop].decode("utf-8", "surrogatepass")
+        for start, stop in zip(starts, ends, strict=True)
+    ]
 
 
 def _hash(text: str) -> int:

@@ -99,9 +99,20 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit_transform(self, X: Sequence[Any], y: Any = None) -> PackedSequences:
         """``fit(X).transform(X)``, which reads X once."""
-        templates = self._checked()
-        self._templates = templates
+        self._make_encoders()
         columns = self._columns(X)
+        if self.n_hashed is None:
+            self._states.learn(columns, int(self.min_count))
+            self._edges.learn(columns, int(self.min_count))
+            if not self._states.n_columns:
+                raise ValueError(
+                    f"no attribute occurs {self.min_count} times in X: nothing to learn from"
+                )
+        self._count_columns()
+        return self._packed(columns)
+
+    def _make_encoders(self) -> None:
+        self._templates = templates = self._checked()
         reach = None
         if self.outside == "mark":
             offsets = [abs(macro.offset) for t in templates for macro in t.macros]
@@ -112,19 +123,12 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._states: Any = HashedTemplates(states, reach, int(self.n_hashed))
             self._edges: Any = HashedTemplates(edges, reach, int(self.n_hashed))
         else:
-            self._states, self._edges = (
-                LearnedTemplates(states, reach),
-                LearnedTemplates(edges, reach),
-            )
-            self._states.learn(columns, int(self.min_count))
-            self._edges.learn(columns, int(self.min_count))
-            if not self._states.n_columns:
-                raise ValueError(
-                    f"no attribute occurs {self.min_count} times in X: nothing to learn from"
-                )
+            self._states = LearnedTemplates(states, reach)
+            self._edges = LearnedTemplates(edges, reach)
+
+    def _count_columns(self) -> None:
         self.n_features_out_ = self._states.n_columns + 2 * (self.outside == "drop")
-        self.n_edge_features_out_ = self._edges.n_columns if edges else 0
-        return self._packed(columns)
+        self.n_edge_features_out_ = self._edges.n_columns if self._edges.templates else 0
 
     def transform(self, X: Sequence[Any]) -> PackedSequences:
         """The rows of all tokens.
@@ -159,6 +163,26 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return [f"hash{column}" for column in range(encoder.n_columns)]
         names: list[str] = encoder.names()
         return names
+
+    # ---- keeping
+
+    def learned_arrays(self) -> dict[str, NDArray[Any]]:
+        """What `fit` learned, as arrays by name."""
+        check_is_fitted(self)
+        if self.n_hashed is not None:
+            return {}
+        held = {f"states/{name}": array for name, array in self._states.arrays().items()}
+        return held | {f"edges/{name}": array for name, array in self._edges.arrays().items()}
+
+    def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
+        """Be fitted as the one with the same parameters that these arrays are of."""
+        self._make_encoders()
+        if self.n_hashed is None:
+            for part, encoder in (("states/", self._states), ("edges/", self._edges)):
+                encoder.restore(
+                    {k.removeprefix(part): v for k, v in held.items() if k.startswith(part)}
+                )
+        self._count_columns()
 
     # ---- from tokens to columns of strings
 

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.features._attributes import attribute_rows, count_attributes
+from structsvm.features.encoding import pack_texts, unpack_texts
 from structsvm.sequences import PackedSequences
 
 __all__ = ["SequenceVectorizer"]
@@ -110,6 +111,19 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The attributes, by column."""
         check_is_fitted(self)
         return np.array(list(self.vocabulary_), dtype=np.object_)
+
+    def learned_arrays(self) -> dict[str, NDArray[Any]]:
+        """What `fit` learned, as arrays by name."""
+        check_is_fitted(self)
+        return pack_texts("names", self.vocabulary_)
+
+    def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
+        """Be fitted as the one with the same parameters that these arrays are of."""
+        names = unpack_texts("names", held)
+        self.vocabulary_ = {name: column for column, name in enumerate(names)}
+        if len(self.vocabulary_) < len(names):
+            raise ValueError("an attribute has two columns")
+        self.n_features_out_ = len(names)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

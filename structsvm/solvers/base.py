@@ -140,8 +140,9 @@ class SolverResult:
 class Solver(Protocol):
     """Planes in, weights out: a solver sees a Problem and never x or y.
 
-    A solver that ignores `state` says ``can_warm_start = False``. One that can go on with new data
-    has `learn`, see `OnlineSolver`.
+    A solver that ignores `state` says ``can_warm_start = False``, one that takes no `tol` says
+    ``has_dual = False``, and one without use for C ``regularizes = False``. One that can go on with
+    new data has `learn`, see `OnlineSolver`.
     """
 
     def solve(

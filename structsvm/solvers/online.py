@@ -24,6 +24,7 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
     """What both learners share; they differ in what the oracle maximises and in the step."""
 
     can_warm_start = False
+    has_dual = False
     _name: str
     _rescaling: str | None = None  # None leaves the problem's own
 
@@ -119,6 +120,7 @@ class Perceptron(_OnlineSolver):
     1.0
     """
 
+    regularizes = False
     _name = "perceptron"
     _rescaling = "plain"
 

@@ -1,0 +1,233 @@
+"""SequenceTagger: a chain SVM that reads tokens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+
+from structsvm.estimators.chain import ChainSVM
+from structsvm.features import SequenceVectorizer, TokenFeatures
+from structsvm.losses import HammingLoss
+from structsvm.sequences import PackedSequences
+from structsvm.solvers import Progress, Solver
+
+__all__ = ["SequenceTagger"]
+
+_DEFAULT_C, _DEFAULT_TOL = 0.1, 0.03
+
+
+class SequenceTagger(ChainSVM):
+    r"""Tagger of tokens: features and a `ChainSVM` in one, which save to one file.
+
+    Parameters
+    ----------
+    features : transformer or "auto", default="auto"
+        What describes a token: a `TokenFeatures`, a `SequenceVectorizer` or a transformer of your
+        own from lists of tokens to `PackedSequences`. "auto" looks at the first token: a dict or a
+        list of str holds attributes (`SequenceVectorizer`, the input of common packages for
+        conditional random fields), a tuple of str has columns (``TokenFeatures("chunk")``, or
+        "words" of one column), and a str is a word (``TokenFeatures("words")``).
+    C : float, default=None
+        Weight of the hinges against the norm; text likes values from 0.03 to 0.3. None is 0.1, or
+        nothing for the perceptron, which has no use for it.
+    loss, constraints
+        See `ChainSVM`.
+    solver, rescaling, n_jobs, random_state, verbose, warm_start, callbacks
+        See `StructSVM`. `solver="perceptron"` is done several times sooner.
+    tol : float, default=None
+        See `StructSVM`, but None is 0.03 here: on text, accuracy settles long before the objective
+        does. `dual_gap_` tells the gap that was reached.
+    max_iter : int, default=None
+        See `StructSVM`.
+
+    Attributes
+    ----------
+    features_ : transformer
+        Fitted on the training sentences.
+    classes_ : ndarray of shape (n_classes,)
+        The tags.
+    state_coef_, transition_coef_, start_coef_, end_coef_ : ndarrays
+        See `ChainSVM`; there is no intercept.
+    coef_, model_, objective_, dual_objective_, dual_gap_, certified_, n_iter_, history_
+        See `StructSVM`.
+
+    Examples
+    --------
+    >>> from structsvm import SequenceTagger
+    >>> X = ["the cat sleeps".split(), "a dog sleeps".split(), "the dog barks".split()]
+    >>> y = [["DET", "NOUN", "VERB"]] * 3
+    >>> tagger = SequenceTagger(C=1.0, random_state=0).fit(X, y)
+    >>> tagger.tag("a cat barks".split())
+    ['DET', 'NOUN', 'VERB']
+    """
+
+    # Attributes speak for each position, and borders have attributes of their own.
+    fit_intercept = False
+    transitions = True
+    boundary = True
+
+    C: Any
+    features_: Any
+
+    def __init__(
+        self,
+        features: Any = "auto",
+        *,
+        C: float | None = None,
+        loss: str | HammingLoss = "hamming",
+        constraints: str | Sequence[Any] | None = None,
+        solver: str | Solver = "bcfw",
+        rescaling: str = "margin",
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        callbacks: Sequence[Callable[[Progress], Any]] | None = None,
+    ) -> None:
+        self.features = features
+        self.C = C
+        self.loss = loss
+        self.constraints = constraints
+        self.solver = solver
+        self.rescaling = rescaling
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        position_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        resume_from: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Train on sentences X with tags y.
+
+        Parameters
+        ----------
+        X : list of lists of tokens
+        y : list of lists of tags, one for each token
+        sample_weight, position_weight
+            See `ChainSVM.fit`.
+        X_val, y_val, resume_from
+            See `StructSVM.fit`; X_val are sentences too.
+
+        Returns
+        -------
+        self
+        """
+        features = self._make_features(X)
+        rows = features.fit_transform(X)
+        if X_val is not None:
+            X_val = features.transform(X_val)
+        with self._reading_with(features):
+            super().fit(
+                rows,
+                y,
+                sample_weight,
+                position_weight,
+                X_val=X_val,
+                y_val=y_val,
+                resume_from=resume_from,
+            )
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        position_weight: Any = None,
+        *,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """One pass over more sentences, in their order, from where the last call left off.
+
+        The first call decides on the features: attributes that it does not see count for nothing
+        later, unless they are hashed (``TokenFeatures(n_hashed=...)``).
+
+        Parameters
+        ----------
+        X, y, sample_weight, position_weight
+            See `fit`.
+        classes : array-like, default=None
+            All tags there will be. Needed in the first call, unless its y has them all.
+
+        Returns
+        -------
+        self
+        """
+        if hasattr(self, "features_"):
+            features, rows = self.features_, self.features_.transform(X)
+        else:
+            features = self._make_features(X)
+            rows = features.fit_transform(X)
+        with self._reading_with(features):
+            super().partial_fit(rows, y, sample_weight, position_weight, classes=classes)
+        return self
+
+    def tag(self, tokens: Any) -> list[Any]:
+        """The tags of one sentence, as a list."""
+        tags: list[Any] = self.predict([tokens])[0].tolist()
+        return tags
+
+    def _make_features(self, X: Any) -> Any:
+        if self.features != "auto":
+            return clone(self.features)
+        first = next((token for sentence in X for token in sentence), None)
+        if first is None or isinstance(first, (Mapping, list)):
+            return SequenceVectorizer()
+        return TokenFeatures("chunk" if isinstance(first, tuple) and len(first) > 1 else "words")
+
+    @contextlib.contextmanager
+    def _reading_with(self, features: Any) -> Iterator[None]:
+        """Read with these features; afterwards too, if there are weights for them."""
+        before, model = getattr(self, "features_", None), getattr(self, "model_", None)
+        self.features_ = features
+        try:
+            yield
+        finally:
+            if getattr(self, "model_", None) is model:
+                self.features_ = before
+            if self.features_ is None:
+                del self.features_
+
+    def _read(self, X: Any) -> Any:
+        return X if isinstance(X, PackedSequences) else self.features_.transform(X)
+
+    def _penalty(self, solver: Solver) -> float:
+        if self.C is None:
+            return _DEFAULT_C if getattr(solver, "regularizes", True) else 1.0
+        return super()._penalty(solver)
+
+    def _tolerance(self, solver: Solver) -> float | None:
+        if self.tol is None and getattr(solver, "has_dual", True):
+            return _DEFAULT_TOL
+        return super()._tolerance(solver)
+
+    def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
+        if option == "fit_path":
+            raise ValueError(
+                "fit_path takes a ChainSVM and rows: fit_path(ChainSVM(...), "
+                "features.fit_transform(X), y, Cs), so that features are made once"
+            )
+        super()._check_warm_start(solver, option)
+
+    def _fitted_attributes(self, weights: NDArray[np.float64], model: Any) -> dict[str, Any]:
+        return super()._fitted_attributes(weights, model) | {"features_": self.features_}

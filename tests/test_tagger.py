@@ -1,0 +1,217 @@
+"""SequenceTagger: tokens in, tags out."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+import structsvm
+from structsvm import ChainSVM, PackedSequences, SequenceTagger, fit_path
+from structsvm.callbacks import EarlyStopping
+from structsvm.exceptions import ModelFileError
+from structsvm.features import SequenceVectorizer, TokenFeatures
+
+
+def corpus(n=40, seed=0):
+    """Sentences of (word, part of speech), whose tags depend on both and on the tag before."""
+    rng = np.random.default_rng(seed)
+    X, y = [], []
+    for _ in range(n):
+        kinds = rng.choice(["d", "n", "v"], size=rng.integers(1, 8))
+        X.append([(f"{kind}{rng.integers(9)}", kind.upper()) for kind in kinds])
+        tags, before = [], "O"
+        for kind in kinds:
+            inside = before != "O" and kind == "n"
+            before = "O" if kind == "v" else ("I-NP" if inside else "B-NP")
+            tags.append(before)
+        y.append(tags)
+    return X, y
+
+
+def attributes(sentence):
+    return [[f"word={word}", f"pos={pos}"] for word, pos in sentence]
+
+
+@pytest.mark.parametrize(
+    ("read", "features"),
+    [
+        (lambda s: s, TokenFeatures("chunk")),
+        (lambda s: [word for word, _ in s], TokenFeatures("words")),
+        (lambda s: [(word,) for word, _ in s], TokenFeatures("words")),
+        (attributes, SequenceVectorizer()),
+        (lambda s: [{"word": word, "pos": pos} for word, pos in s], SequenceVectorizer()),
+    ],
+)
+def test_auto_takes_the_features_that_fit_the_tokens(read, features):
+    X, y = corpus()
+    X = [read(sentence) for sentence in X]
+    tagger = SequenceTagger(random_state=0).fit(X, y)
+    assert repr(tagger.features_) == repr(features)
+    assert tagger.score(X, y) > 0.95
+    assert tagger.dual_gap_ <= 0.03
+    svm = ChainSVM(C=0.1, tol=0.03, fit_intercept=False, random_state=0)
+    svm.fit(features.fit_transform(X), y)
+    np.testing.assert_array_equal(tagger.coef_, svm.coef_)
+    assert tagger.tag(X[0]) == tagger.predict(X[:1])[0].tolist()
+    assert isinstance(tagger.tag(X[0])[0], str)
+
+
+def test_all_that_predicts_reads_tokens_or_rows():
+    X, y = corpus()
+    tagger = SequenceTagger(random_state=0).fit(X, y)
+    rows = tagger.features_.transform(X)
+    for name in ("predict", "decision_function", "max_marginals"):
+        of_tokens, of_rows = getattr(tagger, name)(X), getattr(tagger, name)(rows)
+        for a, b in zip(of_tokens, of_rows, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert tagger.score(X, y) == tagger.score(rows, y)
+    assert len(tagger.loss_augmented_predict(X, y)) == len(X)
+
+
+def test_searches_over_features_and_weights():
+    X, y = corpus()
+    tagger = SequenceTagger(TokenFeatures(), solver="perceptron", random_state=0)
+    assert cross_val_score(tagger, X, y, cv=3).mean() > 0.8
+    grid = {"features__templates": ["words", "chunk"], "features__min_count": [1, 2]}
+    search = GridSearchCV(tagger, grid, cv=2).fit(X, y)
+    assert search.best_score_ > 0.8
+    assert clone(tagger).get_params()["features__templates"] == "chunk"
+
+
+def test_held_out_sentences():
+    X, y = corpus()
+    tagger = SequenceTagger(
+        solver="perceptron", callbacks=[EarlyStopping(patience=2)], random_state=0
+    )
+    tagger.fit(X, y, X_val=X[:10], y_val=y[:10])
+    assert tagger.validation_score_ == tagger.score(X[:10], y[:10])
+
+
+@pytest.mark.parametrize(
+    ("features", "read"),
+    [
+        ("auto", lambda s: s),
+        ("auto", attributes),
+        (TokenFeatures(["U:%x[0,0]", "U2:%x[-1,1]/%x[0,1]/%x[1,1]"], outside="mark"), lambda s: s),
+        (TokenFeatures("words", n_hashed=1 << 12), lambda s: s),
+        (TokenFeatures("words", min_count=2), lambda s: s),
+    ],
+)
+def test_one_file_without_pickle(tmp_path, features, read):
+    X, y = corpus()
+    X, new = [read(s) for s in X], [read(s) for s in corpus(seed=1)[0]]
+    tagger = SequenceTagger(features, constraints="iob2", random_state=0).fit(X, y)
+    tagger.save(tmp_path / "model")
+    copies = [structsvm.load(tmp_path / "model"), pickle.loads(pickle.dumps(tagger))]
+    for copy in copies:
+        assert repr(copy) == repr(tagger)
+        assert [copy.tag(s) for s in new] == [tagger.tag(s) for s in new]
+        np.testing.assert_array_equal(
+            copy.features_.get_feature_names_out(), tagger.features_.get_feature_names_out()
+        )
+
+
+def test_words_of_any_text_are_kept(tmp_path):
+    X = [["caf\u00e9", "\U0001f600", "", "\udc80", "line\nend"]]
+    tagger = SequenceTagger(random_state=0).fit(X, [list("abcde")])
+    tagger.save(tmp_path / "model")
+    assert structsvm.load(tmp_path / "model").tag(X[0]) == tagger.tag(X[0])
+
+
+class Rows(SequenceVectorizer):
+    pass
+
+
+def test_features_of_ones_own_train_but_do_not_save(tmp_path):
+    X, y = corpus()
+    tagger = SequenceTagger(Rows(), random_state=0).fit([attributes(s) for s in X], y)
+    with pytest.raises(TypeError, match="features is a Rows, whose code or state"):
+        tagger.save(tmp_path / "model")
+
+
+def test_files_whose_features_do_not_fit_are_refused(tmp_path):
+    X, y = corpus()
+    tagger = SequenceTagger(random_state=0).fit(X, y)
+    tagger.features_ = TokenFeatures("words").fit(X)
+    tagger.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match=r"the features make \d+ columns, the model has"):
+        structsvm.load(tmp_path / "model")
+    tagger.features_ = TokenFeatures("chunk").fit(X)
+    group = tagger.features_._states.groups[0]
+    tagger.features_._states.groups[0] = group._replace(tables=(group.tables[0][::-1],))
+    tagger.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="are not in order"):
+        structsvm.load(tmp_path / "model")
+
+
+def test_learning_in_pieces():
+    X, y = corpus()
+    hashed = TokenFeatures("chunk", n_hashed=1 << 14)
+    pieces = SequenceTagger(hashed, solver="perceptron", random_state=0)
+    whole = clone(pieces).partial_fit(X, y)
+    for start in range(0, len(X), 10):
+        piece = slice(start, start + 10)
+        pieces.partial_fit(X[piece], y[piece], classes=["B-NP", "I-NP", "O"])
+    np.testing.assert_array_equal(pieces.coef_, whole.coef_)
+    learned = SequenceTagger(solver="perceptron").partial_fit(
+        X[:1], y[:1], classes=["B-NP", "I-NP", "O"]
+    )
+    assert learned.partial_fit(X, y).score(X, y) > 0.5
+
+
+def test_a_fit_that_fails_leaves_the_old_tagger():
+    X, y = corpus()
+    tagger = SequenceTagger(random_state=0)
+    with pytest.raises(ValueError, match="y has 3"):
+        tagger.fit(X, y[:3])
+    with pytest.raises(NotFittedError):
+        tagger.predict(X)
+    assert not hasattr(tagger, "features_")
+    before = tagger.fit(X, y).predict(X)
+    with pytest.raises(ValueError, match="y has 3"):
+        tagger.fit([["other", "words"]] * 4, y[:3])
+    for a, b in zip(tagger.predict(X), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=r"X\[0\]\[0\] is 3; expected a str"):
+        tagger.fit([[3]], [["O"]])
+    assert tagger.tag(X[0]) == before[0].tolist()
+
+
+def test_a_second_fit_forgets_the_first():
+    X, y = corpus()
+    tagger = SequenceTagger(random_state=0).fit(X, y)
+    tagger.fit([["yes", "no"]], [["Y", "N"]])
+    assert tagger.tag(["yes", "no"]) == ["Y", "N"]
+    assert tagger.tag([]) == []
+
+
+def test_warm_start_goes_on():
+    X, y = corpus()
+    tagger = SequenceTagger(tol=1e-3, warm_start=True, random_state=0).fit(X, y)
+    first = tagger.n_iter_
+    assert tagger.fit(X, y).n_iter_ < first / 3
+    assert tagger.fit(X[:20], y[:20]).n_iter_ > 1
+
+
+def test_paths_are_of_rows():
+    X, y = corpus()
+    with pytest.raises(ValueError, match="fit_path takes a ChainSVM and rows"):
+        fit_path(SequenceTagger(), X, y, Cs=[0.1])
+
+
+def test_rows_that_were_made_before_are_taken_for_prediction_only():
+    X, y = corpus()
+    tagger = SequenceTagger(random_state=0)
+    with pytest.raises(NotFittedError):
+        tagger.predict(TokenFeatures().fit_transform(X))
+    assert isinstance(tagger.fit(X, y).features_.transform(X), PackedSequences)
+
+
+def test_joblib_hashes_the_same_for_the_same_data():
+    X, _ = corpus()
+    first, second = (TokenFeatures().fit_transform(X) for _ in range(2))
+    assert joblib.hash(first) == joblib.hash(second)
