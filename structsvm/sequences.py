@@ -111,6 +111,11 @@ class PackedSequences(Sequence[Any]):
         i = int(np.searchsorted(self.offsets, position, side="right")) - 1
         return i, int(position - self.offsets[i])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The arrays alone: equal sequences pickle, and hash, alike, whatever was asked of them.
+        edges = None if self.edges is None else _parts(self.edges)
+        return _rebuilt, (_parts(self.rows), self.offsets, edges)
+
     def __repr__(self) -> str:
         edges = f", {self.n_edge_features} edge features" if self.edges is not None else ""
         return (
@@ -153,6 +158,14 @@ def _csr(parts: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_arra
     result = sp.csr_array(shape, dtype=np.float64)
     result.data, result.indices, result.indptr = parts
     return result
+
+
+def _parts(matrix: sp.csr_array) -> tuple[Any, ...]:
+    return (matrix.data, matrix.indices, matrix.indptr), matrix.shape
+
+
+def _rebuilt(rows: Any, offsets: NDArray[np.int64], edges: Any) -> PackedSequences:
+    return PackedSequences(_csr(*rows), offsets, None if edges is None else _csr(*edges))
 
 
 def is_sound_csr(matrix: Any) -> bool:
