@@ -1,11 +1,15 @@
 """Structured support vector machines, trained to a certified duality gap."""
 
-from structsvm.base import StructuredModel
-from structsvm.estimators import ChainSVM, SequenceTagger, StructSVM
-from structsvm.models import ChainModel
-from structsvm.path import fit_path
-from structsvm.persistence import load
-from structsvm.sequences import PackedSequences
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from structsvm.base import StructuredModel
+    from structsvm.estimators import ChainSVM, SequenceTagger, StructSVM
+    from structsvm.models import ChainModel
+    from structsvm.path import fit_path
+    from structsvm.persistence import load
+    from structsvm.sequences import PackedSequences
 
 __version__ = "0.1.0"
 
@@ -19,3 +23,43 @@ __all__ = [
     "fit_path",
     "load",
 ]
+
+# Imported when first used: the command line answers --help without numpy and scikit-learn.
+_HOMES = {
+    "ChainModel": "models",
+    "ChainSVM": "estimators",
+    "PackedSequences": "sequences",
+    "SequenceTagger": "estimators",
+    "StructSVM": "estimators",
+    "StructuredModel": "base",
+    "fit_path": "path",
+    "load": "persistence",
+}
+_MODULES = (
+    "callbacks",
+    "columns",
+    "datasets",
+    "exceptions",
+    "features",
+    "hinge",
+    "inference",
+    "losses",
+    "metrics",
+    "problems",
+    "solvers",
+    "testing",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES or name in _HOMES.values():
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES, *_HOMES.values()})

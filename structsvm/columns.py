@@ -9,11 +9,19 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-__all__ = ["ColumnError", "format_sentence", "iter_columns", "read_columns", "write_columns"]
+__all__ = [
+    "ColumnError",
+    "ColumnReader",
+    "format_sentence",
+    "iter_columns",
+    "read_columns",
+    "write_columns",
+]
 
 Sentence = list[tuple[str, ...]]
 
@@ -25,65 +33,91 @@ class ColumnError(ValueError):
     """A line that does not fit, named by file and number."""
 
 
-def iter_columns(
-    lines: Iterable[bytes], name: str, *, least: int = 1
-) -> Iterator[tuple[int, Sentence]]:
-    """The sentences in these lines, each with the number of its first line.
+class Lines(NamedTuple):
+    """A sentence as it stands in a file."""
+
+    first: int  #: the number of its first line, from 1
+    tokens: Sentence
+    texts: list[str]  #: the lines themselves, without line ends
+
+
+class ColumnReader:
+    """Sentences from lines as they come.
 
     A line with a tab is split at tabs, another at runs of spaces.
 
     Parameters
     ----------
-    lines : iterable of bytes
-        Such as an open binary file.
     name : str
         What errors call the file.
     least : int, default=1
         Columns there must be.
-
-    Raises
-    ------
-    ColumnError
-        For a line that is no UTF-8, or has another number of columns than the first one.
     """
-    sentence: Sentence = []
-    first, expected, number = 1, 0, 0
-    for number, line in enumerate(lines, start=1):
+
+    def __init__(self, name: str, least: int = 1) -> None:
+        self.name = name
+        self.least = least
+        self._number = 0
+        self._expected: tuple[int, int] | None = None  # columns, and the line that has them
+        self._open = Lines(1, [], [])
+
+    def feed(self, line: bytes) -> Lines | None:
+        """The sentence that this line ends, if it ends one.
+
+        Raises
+        ------
+        ColumnError
+            If the line is no UTF-8, or has another number of columns than the first one.
+        """
+        self._number += 1
+        text = self._decoded(line)
+        if not text.strip("\t "):
+            return self.finish()
+        columns = tuple(text.split("\t")) if "\t" in text else tuple(_BLANKS.split(text))
+        self._check(text, len(columns))
+        if not self._open.tokens:
+            self._open = Lines(self._number, [], [])
+        self._open.tokens.append(columns)
+        self._open.texts.append(text)
+        return None
+
+    def finish(self) -> Lines | None:
+        """The sentence that the end of the lines ends, if there is one."""
+        done, self._open = self._open, Lines(1, [], [])
+        return done if done.tokens else None
+
+    def _decoded(self, line: bytes) -> str:
         try:
             text = line.decode("utf-8").strip(" \r\n")
         except UnicodeDecodeError as error:
             raise ColumnError(
-                f"{name}, line {number}: byte {line[error.start]:#04x} at place {error.start} is "
-                "no UTF-8; convert the file"
+                f"{self.name}, line {self._number}: byte {line[error.start]:#04x} at place "
+                f"{error.start} is no UTF-8; convert the file"
             ) from None
-        if number == 1:
-            text = text.removeprefix("\ufeff").lstrip(" ")
-        if not text.strip("\t "):
-            if sentence:
-                yield first, sentence
-                sentence = []
-            continue
-        columns = tuple(text.split("\t")) if "\t" in text else tuple(_BLANKS.split(text))
-        if not sentence:
-            first = number
-        if expected == 0:
-            if len(columns) < least:
-                raise ColumnError(
-                    f"{name}, line {number} has {len(columns)} columns, expected {least} or more: "
-                    f"{shortened(text)}"
-                )
-            origin, expected = number, len(columns)
-        if len(columns) != expected:
-            raise ColumnError(
-                f"{name}, line {number} has {len(columns)} columns, expected {expected} as line "
-                f"{origin} has: {shortened(text)}"
-            )
-        sentence.append(columns)
-    if sentence:
-        yield first, sentence
+        return text if self._number > 1 else text.removeprefix("\ufeff").lstrip(" ")
+
+    def _check(self, text: str, n_columns: int) -> None:
+        where = f"{self.name}, line {self._number} has {n_columns} columns, expected"
+        if self._expected is None:
+            if n_columns < self.least:
+                raise ColumnError(f"{where} {self.least} or more: {_shortened(text)}")
+            self._expected = n_columns, self._number
+        expected, origin = self._expected
+        if n_columns != expected:
+            raise ColumnError(f"{where} {expected} as line {origin} has: {_shortened(text)}")
 
 
-def shortened(text: str, limit: int = 60) -> str:
+def iter_columns(lines: Iterable[bytes], name: str, *, least: int = 1) -> Iterator[Lines]:
+    """The sentences in these lines, such as an open binary file; see `ColumnReader`."""
+    reader = ColumnReader(name, least)
+    for line in lines:
+        if (sentence := reader.feed(line)) is not None:
+            yield sentence
+    if (sentence := reader.finish()) is not None:
+        yield sentence
+
+
+def _shortened(text: str, limit: int = 60) -> str:
     """A line for an error message."""
     return repr(text if len(text) <= limit else text[:limit] + "...")
 
@@ -127,9 +161,9 @@ def read_columns(
     name = os.fspath(path)
     with open_binary(name) as file:
         try:
-            for _, sentence in iter_columns(file, name, least=2):
-                sentences.append([token[:-1] for token in sentence])
-                labels.append([token[-1] for token in sentence])
+            for sentence in iter_columns(file, name, least=2):
+                sentences.append([token[:-1] for token in sentence.tokens])
+                labels.append([sys.intern(token[-1]) for token in sentence.tokens])
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ColumnError(f"{name} is a damaged gzip file: {error}") from None
     if not sentences:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 __all__ = [
+    "SCORES",
     "SpanScores",
+    "label_report",
     "sequence_accuracy",
     "span_f1_score",
     "span_report",
@@ -233,14 +235,18 @@ def span_report(
     all      0.5000  0.5000  0.5000       2
     """
     scores = span_scores(y_true, y_pred, scheme=scheme)
-    rows = [*scores.items(), ("all", _total(scores))]
-    width = max(4, *(len(kind) for kind, _ in rows))
-    lines = [f"{'type':{width}}  precision  recall      F1   spans"]
-    lines += [
+    scores["all"] = _total(scores)
+    width = max([4, *map(len, scores)])
+    return "\n".join(
+        [f"{'type':{width}}  precision  recall      F1   spans", *_rows(scores, width)]
+    )
+
+
+def _rows(scores: dict[str, SpanScores], width: int) -> list[str]:
+    return [
         f"{kind:{width}} {s.precision:10.4f} {s.recall:7.4f} {s.f1:7.4f} {s.n_true:7d}"
-        for kind, s in rows
+        for kind, s in scores.items()
     ]
-    return "\n".join(lines)
 
 
 def token_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> float:
@@ -273,3 +279,41 @@ def sequence_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence
     if not pairs:
         raise ValueError("there are no sequences to score")
     return sum(truth == guess for truth, guess in pairs) / len(pairs)
+
+
+def label_report(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> str:
+    """A table of precision, recall and F1 for each label by position, and the token accuracy.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import label_report
+    >>> print(label_report([["D", "N", "V"]], [["D", "N", "N"]]))
+    label     precision  recall      F1  tokens
+    D            1.0000  1.0000  1.0000       1
+    N            0.5000  1.0000  0.6667       1
+    V            0.0000  0.0000  0.0000       1
+    accuracy                     0.6667       3
+    """
+    pairs = [
+        pair for truth, guess in _pairs(y_true, y_pred) for pair in zip(truth, guess, strict=True)
+    ]
+    true = Counter(truth for truth, _ in pairs)
+    predicted = Counter(guess for _, guess in pairs)
+    correct = Counter(truth for truth, guess in pairs if truth == guess)
+    scores = {
+        str(label): SpanScores(true[label], predicted[label], correct[label])
+        for label in sorted(true | predicted)
+    }
+    width = max([8, *map(len, scores)])
+    lines = [f"{'label':{width}}  precision  recall      F1  tokens", *_rows(scores, width)]
+    share = correct.total() / max(len(pairs), 1)
+    lines.append(f"{'accuracy':{width}} {'':10} {'':7} {share:7.4f} {len(pairs):7d}")
+    return "\n".join(lines)
+
+
+#: Scores of (y_true, y_pred) by name, as `SequenceTagger(scoring=...)` knows them.
+SCORES: dict[str, Callable[[Any, Any], float]] = {
+    "token_accuracy": token_accuracy,
+    "sequence_accuracy": sequence_accuracy,
+    "span_f1": span_f1_score,
+}

@@ -76,7 +76,10 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
 
 
 def test_sentences_come_with_their_first_line():
-    assert [n for n, _ in iter_columns([b"\n", b"a\n", b"b\n", b"\n", b"\n", b"c"], "x")] == [2, 6]
+    assert [s.first for s in iter_columns([b"\n", b"a\n", b"b\n", b"\n", b"\n", b"c"], "x")] == [
+        2,
+        6,
+    ]
 
 
 cells = st.text(

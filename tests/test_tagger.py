@@ -14,6 +14,7 @@ from structsvm import ChainSVM, PackedSequences, SequenceTagger, fit_path
 from structsvm.callbacks import EarlyStopping
 from structsvm.exceptions import ModelFileError
 from structsvm.features import SequenceVectorizer, TokenFeatures
+from structsvm.metrics import span_f1_score
 
 
 def corpus(n=40, seed=0):
@@ -89,6 +90,16 @@ def test_held_out_sentences():
     )
     tagger.fit(X, y, X_val=X[:10], y_val=y[:10])
     assert tagger.validation_score_ == tagger.score(X[:10], y[:10])
+
+
+def test_scoring_decides_what_is_best():
+    X, y = corpus()
+    tagger = SequenceTagger(scoring="span_f1", solver="perceptron", max_iter=3, random_state=0)
+    tagger.fit(X, y, X_val=X[:9], y_val=y[:9])
+    assert tagger.score(X[:9], y[:9]) == span_f1_score(y[:9], tagger.predict(X[:9]))
+    assert tagger.validation_score_ == tagger.score(X[:9], y[:9])
+    with pytest.raises(ValueError, match="unknown scoring 'f1': expected one of 'token_accuracy'"):
+        SequenceTagger(scoring="f1").fit(X, y)
 
 
 @pytest.mark.parametrize(

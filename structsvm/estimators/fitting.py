@@ -62,10 +62,11 @@ class Validation:
             pairs: tuple[Any, Any] = check_pairs(X, y) if self.given else ([], [])
             self.X, self.y = pairs
 
-    def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
+    def score(self, estimator: Any, model: StructuredModel, weights: NDArray[np.float64]) -> float:
         with _of_held_out_examples():
+            n_jobs = estimator._threads()
             guess = batch_answers(model.batch_inference, self.X, weights, n_jobs=n_jobs)
-            return model.score(self.y, guess)
+            return float(estimator._score_outputs(model, self.y, guess))
 
 
 def batch_answers(method: Callable[..., list[Any]], *args: Any, n_jobs: int) -> list[Any]:
@@ -119,7 +120,7 @@ class Watch:
         return any(wishes)
 
     def _validate(self, weights: NDArray[np.float64]) -> None:
-        score = float(self.validation.score(self.model, weights, self.estimator._threads()))
+        score = self.validation.score(self.estimator, self.model, weights)
         if math.isnan(score):
             raise ValueError(
                 f"the score of {type(self.model).__name__} on X_val and y_val is not a number"

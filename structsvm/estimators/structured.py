@@ -409,7 +409,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """``model_.score(y, predict(X))``; higher is better."""
         model = self._fitted_model()
         X, y = check_pairs(X, y)
-        return model.score(y, self.predict(X))
+        return self._score_outputs(model, y, self.predict(X))
+
+    def _score_outputs(self, model: StructuredModel, y: Any, guess: Any) -> float:
+        return model.score(y, guess)
 
     def _fitted_model(self) -> StructuredModel:
         check_is_fitted(self)

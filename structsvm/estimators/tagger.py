@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from structsvm.base import StructuredModel
 from structsvm.estimators.chain import ChainSVM
 from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.losses import HammingLoss
+from structsvm.metrics import SCORES
 from structsvm.sequences import PackedSequences
 from structsvm.solvers import Progress, Solver
 
@@ -38,6 +40,9 @@ class SequenceTagger(ChainSVM):
         nothing for the perceptron, which has no use for it.
     loss, constraints
         See `ChainSVM`.
+    scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
+        What `score` gives, and what chooses among iterations where there are held-out sentences;
+        see `structsvm.metrics`.
     solver, rescaling, n_jobs, random_state, verbose, warm_start, callbacks
         See `StructSVM`. `solver="perceptron"` is done several times sooner.
     tol : float, default=None
@@ -82,6 +87,7 @@ class SequenceTagger(ChainSVM):
         C: float | None = None,
         loss: str | HammingLoss = "hamming",
         constraints: str | Sequence[Any] | None = None,
+        scoring: str = "token_accuracy",
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
         tol: float | None = None,
@@ -96,6 +102,7 @@ class SequenceTagger(ChainSVM):
         self.C = C
         self.loss = loss
         self.constraints = constraints
+        self.scoring = scoring
         self.solver = solver
         self.rescaling = rescaling
         self.tol = tol
@@ -228,6 +235,15 @@ class SequenceTagger(ChainSVM):
                 "features.fit_transform(X), y, Cs), so that features are made once"
             )
         super()._check_warm_start(solver, option)
+
+    def _checked_solver(self) -> Any:
+        if self.scoring not in SCORES:
+            names = ", ".join(repr(name) for name in SCORES)
+            raise ValueError(f"unknown scoring {self.scoring!r}: expected one of {names}")
+        return super()._checked_solver()
+
+    def _score_outputs(self, model: StructuredModel, y: Any, guess: Any) -> float:
+        return SCORES[self.scoring](y, guess)
 
     def _fitted_attributes(self, weights: NDArray[np.float64], model: Any) -> dict[str, Any]:
         return super()._fitted_attributes(weights, model) | {"features_": self.features_}
