@@ -71,7 +71,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise _unsaveable("model", model)
     if _describe("model", estimator._make_model()) != _describe("model", model):
         raise ValueError("parameters of the model were changed after fit: fit again, then save")
-    arrays = {"coef": estimator.coef_, "classes": model.classes_}
+    arrays = _packed_coef(estimator.coef_) | {"classes": model.classes_}
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
     header = {
         "estimator": described,
@@ -85,6 +85,42 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         learned = estimator.features_.learned_arrays()
         arrays |= {f"features/{name}": values for name, values in learned.items()}
     _write(Path(path), _MODEL, header, arrays)
+
+
+def _packed_coef(coef: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """The weights, or those that are not 0 and their places, if that is less."""
+    places = np.flatnonzero(coef)
+    if 3 * len(places) >= 2 * len(coef) or len(coef) > _most_weights(len(places)):
+        return {"coef": coef}
+    return {"coef/places": places.astype(np.int32), "coef/values": coef[places]}
+
+
+def _most_weights(n_nonzero: int) -> int:
+    """Beyond this a file of a few bytes could claim all memory there is."""
+    return max(1000 * n_nonzero, 1 << 20)
+
+
+def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[np.float64]:
+    values = arrays["coef"] if "coef" in arrays else arrays["coef/values"]
+    if values.dtype != np.float64 or ("coef" in arrays and values.shape != (n_weights,)):
+        raise ModelFileError(
+            f"the weights are {values.dtype} of shape {values.shape}, the model needs float64 of "
+            f"shape ({n_weights},)"
+        )
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"weight {int(np.flatnonzero(~np.isfinite(values))[0])} is not finite")
+    if "coef" in arrays:
+        return values
+    places = arrays["coef/places"]
+    if places.shape != values.shape or places.dtype != np.int32 or (np.diff(places) <= 0).any():
+        raise ModelFileError("the places of the weights are not in order")
+    if len(places) and not 0 <= places[0] <= places[-1] < n_weights:
+        raise ModelFileError(f"the weights have places beyond the {n_weights} of the model")
+    if n_weights > _most_weights(len(places)):
+        raise ModelFileError(f"it claims {n_weights} weights, {len(places)} of them not 0")
+    coef = np.zeros(n_weights)
+    coef[places] = values
+    return coef
 
 
 def write_checkpoint(snapshot: dict[str, NDArray[Any]], path: str | os.PathLike[str]) -> None:
@@ -162,7 +198,7 @@ def _mode(path: Path) -> int:
 def load(path: str | os.PathLike[str]) -> Any:
     """Read an estimator that its ``save`` method wrote.
 
-    No code from the file runs, and nothing larger than the file is allocated.
+    No code from the file runs, and what is allocated is bounded by the size of the file.
 
     Parameters
     ----------
@@ -272,7 +308,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     if not isinstance(estimator, StructSVM):
         raise ModelFileError(f"it holds a {type(estimator).__name__}, which is no estimator")
     model = estimator._make_model()
-    classes, coef = arrays["classes"], arrays["coef"]
+    classes = arrays["classes"]
     if len(classes) == 0 or not np.array_equal(classes, np.unique(classes)):
         raise ModelFileError("the classes are not sorted and distinct")
     if classes.dtype.kind == "U":
@@ -280,14 +316,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     if int(header["n_features_in"]) < 0:
         raise ModelFileError(f"it claims {header['n_features_in']} features")
     model.resize(classes, int(header["n_features_in"]))
-    if coef.dtype != np.float64 or coef.shape != (model.n_weights,):
-        raise ModelFileError(
-            f"the weights are {coef.dtype} of shape {coef.shape}, the model needs float64 of shape "
-            f"({model.n_weights},)"
-        )
-    if not np.isfinite(coef).all():
-        raise ModelFileError(f"weight {int(np.flatnonzero(~np.isfinite(coef))[0])} is not finite")
-    estimator.model_, estimator.coef_ = model, coef
+    estimator.model_, estimator.coef_ = model, _unpacked_coef(arrays, model.n_weights)
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))
     for name in _COUNTS:

@@ -10,6 +10,7 @@ import zlib
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import structsvm
 from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
@@ -238,6 +239,44 @@ def test_forged_files_are_refused(saved, change, message):
     with pytest.raises(ModelFileError, match=message) as info:
         structsvm.load(saved)
     assert str(saved) in str(info.value)
+
+
+def sparse(n_features=50):
+    """A file that holds the few weights that are not 0."""
+    x = np.zeros((2, n_features))
+    x[:, :2] = np.eye(2)
+    return ChainSVM(fit_intercept=False, random_state=0).fit([x], [[0, 1]])
+
+
+@pytest.mark.parametrize("n_features", [50, 2_000_000])
+def test_few_weights_that_are_not_zero_are_all_that_is_stored(tmp_path, n_features):
+    if n_features == 50:
+        svm = sparse()
+    else:
+        rows = sp.csr_array(([1.0, 1.0], [0, 1], [0, 1, 2]), shape=(2, n_features))
+        svm = ChainSVM(fit_intercept=False, random_state=0).fit([rows], [[0, 1]])
+    svm.save(tmp_path / "model")
+    copy = structsvm.load(tmp_path / "model")
+    np.testing.assert_array_equal(copy.coef_, svm.coef_)
+    if n_features == 50:
+        assert (tmp_path / "model").stat().st_size < 8 * len(svm.coef_) + 3000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_member("coef/places.npy", npy(np.zeros(3, np.int32))), "are not in order"),
+        (set_header("n_features_in", 10**8), "it claims 200000008 weights, 10 of them not 0"),
+        (set_header("n_features_in", 2), "have places beyond the 12 of the model"),
+        (set_member("coef/values.npy", npy(np.zeros(3, np.float32))), "the weights are float32"),
+    ],
+)
+def test_forged_places_are_refused(tmp_path, change, message):
+    path = tmp_path / "model"
+    sparse().save(path)
+    rewrite(path, change)
+    with pytest.raises(ModelFileError, match=message):
+        structsvm.load(path)
 
 
 def test_other_files_are_refused(tmp_path):

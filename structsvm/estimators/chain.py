@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
+from structsvm.estimators.chain_weights import ChainWeightsMixin
 from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
@@ -22,7 +23,7 @@ from structsvm.validation import flatten_labels, shorten
 __all__ = ["ChainSVM"]
 
 
-class ChainSVM(StructSVM):
+class ChainSVM(ChainWeightsMixin, StructSVM):
     r"""Structured SVM for sequence labelling, with exact Viterbi inference.
 
     Minimises 1/2 |w|^2 + C sum of hinges over the weights of a `ChainModel`: state weights for

@@ -236,6 +236,10 @@ class SequenceTagger(ChainSVM):
             )
         super()._check_warm_start(solver, option)
 
+    def _feature_names(self) -> Sequence[Any]:
+        names: Sequence[Any] = self.features_.get_feature_names_out()
+        return names
+
     def _checked_solver(self) -> Any:
         if self.scoring not in SCORES:
             names = ", ".join(repr(name) for name in SCORES)

@@ -53,6 +53,8 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     n_features_out_, n_edge_features_out_ : int
         Columns of positions and of edges.
+    n_columns_read_ : int
+        How many columns the templates look at, up to the last one.
 
     Notes
     -----
@@ -127,6 +129,8 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._edges = LearnedTemplates(edges, reach)
 
     def _count_columns(self) -> None:
+        read = [macro.view.column for t in self._templates for macro in t.macros]
+        self.n_columns_read_ = max(read, default=0) + 1
         self.n_features_out_ = self._states.n_columns + 2 * (self.outside == "drop")
         self.n_edge_features_out_ = self._edges.n_columns if self._edges.templates else 0
 

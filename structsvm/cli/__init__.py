@@ -1,0 +1,161 @@
+"""The command ``structsvm``: train, tag and evaluate on column files, and look into models.
+
+This module only reads arguments: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_EPILOG = (
+    "Column files have a token a line, columns between tabs or spaces, an empty line after each "
+    "sentence, the label last; .gz is read too. Exit codes: 0 done, 1 bad data or model, 2 bad "
+    "arguments, 130 interrupted."
+)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="structsvm",
+        description="Structured SVMs for sequence labelling, trained to a certified gap.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train a tagger on a column file"))
+    _add_tag(commands.add_parser("tag", help="add a column of tags"))
+    _add_evaluate(commands.add_parser("evaluate", help="compare tags with the labels of a file"))
+    _add_dump(commands.add_parser("dump", help="write a model's weights as text"))
+    _add_info(commands.add_parser("info", help="say what a model file holds"))
+    return parser
+
+
+def _version() -> str:
+    from structsvm import __version__
+
+    return f"structsvm {__version__}"
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="train")
+    parser.add_argument("data", help="column file with labels")
+    parser.add_argument("-o", "--model", required=True, help="the model file to write")
+    parser.add_argument(
+        "-f", "--features", default="auto", metavar="SET|FILE",
+        help="chunk (words and tags), words, or a file of templates as of CRF++ (default: chunk if "
+        "there are two columns or more before the label, else words)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--outside", choices=["drop", "mark"],
+        help="what templates see beyond a sentence: nothing, or marks such as _B-1 (default: mark "
+        "for a file of templates, else drop)",
+    )  # fmt: skip
+    parser.add_argument("--min-count", type=_positive_int, default=1, metavar="N",
+                        help="leave out attributes with fewer occurrences")  # fmt: skip
+    parser.add_argument("--hashed", type=_positive_int, metavar="N",
+                        help="hash attributes to this many columns, in bounded memory")  # fmt: skip
+    parser.add_argument("-C", type=_positive, default=None, help="default: 0.1")
+    parser.add_argument(
+        "--solver", default="bcfw",
+        choices=["bcfw", "cutting_plane", "n_slack", "subgradient", "perceptron",
+                 "passive_aggressive"],
+        help="default: bcfw; perceptron is done several times sooner",
+    )  # fmt: skip
+    parser.add_argument("--tol", type=_positive, help="relative duality gap to stop at "
+                        "(default: 0.03)")  # fmt: skip
+    parser.add_argument("--max-iter", type=_positive_int, metavar="N",
+                        help="passes over the data at most")  # fmt: skip
+    parser.add_argument(
+        "--constraints", choices=["iob2", "iobes"],
+        help="forbid tags that are ill-formed in this scheme",
+    )  # fmt: skip
+    parser.add_argument("--validation", metavar="FILE",
+                        help="column file that chooses the best iteration")  # fmt: skip
+    parser.add_argument("--patience", type=_positive_int, metavar="N",
+                        help="stop after N iterations without a better score on it")  # fmt: skip
+    parser.add_argument(
+        "--scoring", choices=["token_accuracy", "sequence_accuracy", "span_f1"],
+        help="of the validation (default: span_f1 if all labels are tags such as B-NP, else "
+        "token_accuracy)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="order of the examples (default: 0)")
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
+
+
+def _add_tag(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="tag")
+    parser.add_argument("model", help="a model file that train wrote")
+    parser.add_argument("data", nargs="?", default="-",
+                        help="column file (default: standard input, as it comes)")  # fmt: skip
+    parser.add_argument("--confidence", action="store_true",
+                        help="add the lead of each tag over the next best as a column")  # fmt: skip
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="evaluate")
+    parser.add_argument("data", help="column file with labels; without --model the last column "
+                        "holds the tags to judge and the one before the labels")  # fmt: skip
+    parser.add_argument("-m", "--model", help="tag the file with this model first")
+    parser.add_argument("--scheme", choices=["conll", "iob2", "iobes"], default="conll",
+                        help="how spans are read (default: conll)")  # fmt: skip
+    parser.add_argument("--labels", action="store_true", help="report on every label")
+
+
+def _add_dump(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="dump")
+    parser.add_argument("model")
+    parser.add_argument("-k", "--top", type=_positive_int, metavar="K",
+                        help="only the K largest weights of each kind")  # fmt: skip
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="info")
+    parser.add_argument("model")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    args = make_parser().parse_args(argv)
+    try:
+        run = importlib.import_module(f"structsvm.cli.{args.command}").run
+        code: int = run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader has gone, as that of `| head` does: no more is wanted. What is still buffered
+        # must not raise when the interpreter closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"structsvm {args.command}: error: {_told(error)}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

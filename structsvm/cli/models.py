@@ -1,0 +1,28 @@
+"""What several commands do with model files."""
+
+from __future__ import annotations
+
+from structsvm.estimators import SequenceTagger
+from structsvm.features import TokenFeatures
+from structsvm.persistence import load
+
+__all__ = ["load_tagger"]
+
+
+def load_tagger(path: str, *, columns: bool = True) -> SequenceTagger:
+    """The tagger in a file; with `columns`, one that reads columns.
+
+    Raises
+    ------
+    ValueError
+        If there is another kind of model in it.
+    """
+    tagger = load(path)
+    if not isinstance(tagger, SequenceTagger):
+        raise ValueError(f"{path} holds a {type(tagger).__name__}, not a tagger")
+    if columns and not isinstance(tagger.features_, TokenFeatures):
+        raise ValueError(
+            f"{path} reads attributes ({type(tagger.features_).__name__}), not columns: use it "
+            "from Python"
+        )
+    return tagger

@@ -1,0 +1,65 @@
+"""``structsvm tag``."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+
+from structsvm.cli.models import load_tagger
+from structsvm.columns import ColumnReader, Lines, open_binary
+from structsvm.estimators import SequenceTagger
+
+__all__ = ["run"]
+
+_BLOCK_BYTES = 1 << 18
+
+
+def run(args: argparse.Namespace) -> int:
+    tagger = load_tagger(args.model).set_params(n_jobs=args.jobs)
+    name = "standard input" if args.data == "-" else args.data
+    reader = ColumnReader(name, least=tagger.features_.n_columns_read_)
+    stream = sys.stdin.buffer if args.data == "-" else open_binary(args.data)
+    with stream:
+        for batch in _batches(stream, reader):
+            sys.stdout.write(_tagged(tagger, batch, confidence=args.confidence))
+            sys.stdout.flush()
+    return 0
+
+
+def _batches(stream: IO[bytes], reader: ColumnReader) -> Iterator[list[Lines]]:
+    """The sentences that have come so far, as soon as there are any."""
+    rest = b""
+    while block := stream.read1(_BLOCK_BYTES):  # type: ignore[attr-defined]
+        *lines, rest = (rest + block).split(b"\n")
+        if batch := [done for line in lines if (done := reader.feed(line)) is not None]:
+            yield batch
+    ends = [reader.feed(rest) if rest else None, reader.finish()]
+    if batch := [done for done in ends if done is not None]:
+        yield batch
+
+
+def _tagged(tagger: SequenceTagger, batch: list[Lines], *, confidence: bool) -> str:
+    sentences = [lines.tokens for lines in batch]
+    columns: list[Any] = [tagger.predict(sentences)]
+    if confidence:
+        columns.append([_leads(marginals) for marginals in tagger.max_marginals(sentences)])
+    out = []
+    for k, lines in enumerate(batch):
+        for text, *added in zip(lines.texts, *(column[k] for column in columns), strict=True):
+            separator = "\t" if "\t" in text else " "
+            out.append(separator.join(itertools.chain([text], map(str, added))) + "\n")
+        out.append("\n")
+    return "".join(out)
+
+
+def _leads(marginals: Any) -> list[str]:
+    """By how much the best tag of each position beats the second."""
+    if marginals.shape[1] < 2:
+        return ["inf"] * len(marginals)
+    second, best = np.sort(marginals, axis=1)[:, -2:].T
+    return [f"{lead:.4g}" for lead in best - second]

@@ -1,0 +1,278 @@
+"""The command line: what it prints, what it writes, and how it ends."""
+
+import gzip
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import structsvm
+from structsvm import cli
+from structsvm.columns import read_columns, write_columns
+from structsvm.features import SequenceVectorizer
+from structsvm.metrics import span_f1_score
+
+
+def main(arguments):
+    return cli.main(arguments.split())
+
+
+def corpus(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    X, y = [], []
+    for _ in range(n):
+        kinds = rng.choice(["d", "n", "v"], size=rng.integers(1, 8))
+        X.append([(f"{kind}{rng.integers(9)}", kind.upper()) for kind in kinds])
+        before = ["", *kinds[:-1]]
+        y.append(
+            ["O" if k == "v" else "I-NP" if k == "n" and b in ("d", "n") else "B-NP"
+             for k, b in zip(kinds, before, strict=True)]
+        )  # fmt: skip
+    return X, y
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with train.txt and test.txt, to work in."""
+    monkeypatch.chdir(tmp_path)
+    write_columns("train.txt", *corpus())
+    write_columns("test.txt", *corpus(seed=1))
+    return tmp_path
+
+
+@pytest.fixture
+def model(folder):
+    assert main("train train.txt -o model -q") == 0
+    return structsvm.load("model")
+
+
+class Stream:
+    """Standard input that arrives in pieces."""
+
+    def __init__(self, pieces):
+        self.pieces = list(pieces)
+        self.buffer = self
+
+    def read1(self, size):
+        return self.pieces.pop(0) if self.pieces else b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        pass
+
+
+def test_train_tells_what_it_does(folder, capsys):
+    code = main("train train.txt -o model --validation test.txt --constraints iob2")
+    out, err = capsys.readouterr()
+    assert (code, out) == (0, "")
+    lines = err.splitlines()
+    assert lines[0] == f"train.txt: 40 sentences, {sum(map(len, corpus()[0]))} tokens"
+    assert "pass    1" in lines[1]
+    assert "validation" in lines[1]
+    assert lines[-2].startswith("model: 3 tags, ")
+    tagger = structsvm.load("model")
+    assert tagger.scoring == "span_f1"
+    assert tagger.constraints == "iob2"
+    X, y = read_columns("test.txt")
+    score = span_f1_score(y, tagger.predict(X))
+    assert f"validation span_f1 {score:.4f}, certified gap" in lines[-1]
+
+
+def test_options_reach_the_tagger(folder):
+    (folder / "template").write_text("U00:%x[0,0]\nU01:%x[-1,1]/%x[0,1]\nB\n")
+    code = main(
+        "train train.txt -o model -q -f template --min-count 2 -C 0.5 --solver cutting_plane "
+        "--tol 0.1 --max-iter 50 --scoring token_accuracy --seed 3 -j 2"
+    )
+    assert code == 0
+    tagger = structsvm.load("model")
+    features = tagger.features_
+    assert features.templates == ["U00:%x[0,0]", "U01:%x[-1,1]/%x[0,1]", "B"]
+    assert (features.outside, features.min_count) == ("mark", 2)
+    assert (tagger.C, tagger.solver, tagger.tol, tagger.max_iter) == (0.5, "cutting_plane", 0.1, 50)
+    assert (tagger.scoring, tagger.random_state, tagger.n_jobs) == ("token_accuracy", 3, 2)
+    assert main("train train.txt -o model -q --hashed 4096 -f words") == 0
+    assert structsvm.load("model").features_.n_hashed == 4096
+
+
+def test_early_stopping(folder, capsys):
+    arguments = "train train.txt -o model --validation test.txt --patience 1 --tol 1e-9"
+    assert main(arguments) == 0
+    assert "stopped early after" in capsys.readouterr().err
+
+
+def test_files_are_tagged_and_judged(folder, model, capsys):
+    assert main("tag model test.txt") == 0
+    tagged = capsys.readouterr().out
+    (folder / "tagged.txt").write_text(tagged)
+    X, guess = read_columns("tagged.txt")
+    sentences, truth = read_columns("test.txt")
+    assert [[token[:-1] for token in s] for s in X] == sentences
+    assert [[token[-1] for token in s] for s in X] == truth
+    assert guess == [tags.tolist() for tags in model.predict(sentences)]
+    assert main("evaluate tagged.txt") == 0
+    of_file = capsys.readouterr().out
+    assert main("evaluate test.txt -m model") == 0
+    assert capsys.readouterr().out == of_file
+    assert f"{span_f1_score(truth, guess):.4f}" in of_file.splitlines()[-1]
+    assert main("evaluate test.txt -m model --labels") == 0
+    assert "\nI-NP " in capsys.readouterr().out
+
+
+def test_input_is_tagged_as_it_comes(model, monkeypatch, capsys):
+    data = b"d1 D\nn2 N\n\nv1 V\n\r\n\nd3\tD\nn1\tN"
+    whole = model.predict([[("d1", "D"), ("n2", "N")], [("v1", "V")], [("d3", "D"), ("n1", "N")]])
+    a, b, c = [tags.tolist() for tags in whole]
+    expected = f"d1 D {a[0]}\nn2 N {a[1]}\n\nv1 V {b[0]}\n\nd3\tD\t{c[0]}\nn1\tN\t{c[1]}\n\n"
+    for size in (1, 3, 7, 100):
+        pieces = [data[k : k + size] for k in range(0, len(data), size)]
+        monkeypatch.setattr(sys, "stdin", Stream(pieces))
+        assert main("tag model") == 0
+        assert capsys.readouterr().out == expected
+
+
+def test_nothing_in_nothing_out(model, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", Stream([]))
+    assert main("tag model") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_confidence_is_the_lead_of_the_best_tag(model, capsys):
+    assert main("tag model test.txt --confidence") == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line]
+    marginals = np.concatenate(model.max_marginals(read_columns("test.txt")[0]))
+    second, best = np.sort(marginals, axis=1)[:, -2:].T
+    np.testing.assert_allclose([float(row[-1]) for row in rows], best - second, rtol=1e-3)
+
+
+def test_dump_and_info(model, capsys):
+    assert main("dump model -k 2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert main("dump model") == 0
+    whole = capsys.readouterr().out.splitlines()
+    assert len(whole) == np.count_nonzero(model.coef_)
+    for kind in ("transition", "start", "end", "state"):
+        values = [float(line.split("\t")[3]) for line in whole if line.startswith(kind)]
+        shown = [float(line.split("\t")[3]) for line in lines if line.startswith(kind)]
+        assert 1 <= len(shown) <= 2
+        assert shown == sorted(values, reverse=True)[: len(shown)]
+    assert main("info model") == 0
+    out = capsys.readouterr().out
+    assert "labels:     B-NP I-NP O\n" in out
+    assert "(certified)" in out
+
+
+def test_labels_that_are_no_spans(folder, capsys):
+    X, _ = corpus()
+    write_columns("pos.txt", [[word for word, _ in s] for s in X], [[p for _, p in s] for s in X])
+    assert main("train pos.txt -o model -q") == 0
+    assert structsvm.load("model").features_.templates == "words"
+    assert structsvm.load("model").scoring == "token_accuracy"
+    assert main("evaluate pos.txt -m model") == 0
+    assert capsys.readouterr().out.count("\n") == 2
+    assert main("evaluate pos.txt -m model --scheme iob2") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train none.txt -o m", "none.txt: No such file or directory"),
+        ("train empty.txt -o m", "empty.txt holds no sentence"),
+        ("train ragged.txt -o m", "ragged.txt, line 3 has 2 columns, expected 3 as line 1 has"),
+        ("train latin.txt -o m", "latin.txt, line 2: byte 0xe9"),
+        ("train damaged.gz -o m", "damaged.gz is a damaged gzip file"),
+        ("train train.txt -o none/m", "none is no folder"),
+        ("train train.txt -o m -f none", "none: No such file or directory"),
+        ("train train.txt -o m -f bad", "bad: template 1, 'U%x[0]'"),
+        ("train words.txt -o m -f chunk", "templates use column 1"),
+        ("train train.txt -o m --validation words.txt", "words.txt has 2 columns, train.txt has 3"),
+        ("train train.txt -o m --patience 3", "--patience needs --validation"),
+        ("train train.txt -o m --solver perceptron -C 3", "'perceptron' has no regularisation"),
+        ("tag none test.txt", "none: No such file or directory"),
+        ("tag train.txt test.txt", "train.txt is no readable model file"),
+        ("tag model empty.gz", ""),
+        ("tag model ragged.txt", "ragged.txt, line 3 has 2 columns"),
+        ("tag model narrow.txt", "narrow.txt, line 1 has 1 columns, expected 2 or more: 'a'"),
+        ("tag attributes test.txt", "attributes reads attributes (SequenceVectorizer)"),
+        ("tag chain test.txt", "chain holds a ChainSVM, not a tagger"),
+        ("evaluate words.txt -m model", "words.txt has 1 columns before the label, the model"),
+        ("evaluate narrow.txt", "narrow.txt, line 1 has 1 columns, expected 2"),
+        ("dump none", "none: No such file"),
+        ("info train.txt", "train.txt is no readable model file"),
+    ],
+)
+def test_bad_files_end_in_one_line(folder, model, capsys, arguments, message):
+    files = {
+        "empty.txt": b"\n", "ragged.txt": b"a b c\nd e f\ng h\n", "latin.txt": b"a b c\n\xe9 d e\n",
+        "damaged.gz": gzip.compress(b"a b c\n" * 99)[:-9], "bad": b"U%x[0]\n",
+        "words.txt": b"a X\nb Y\n", "narrow.txt": b"a\nb\n", "empty.gz": gzip.compress(b""),
+    }  # fmt: skip
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    tagger = structsvm.SequenceTagger(SequenceVectorizer(), random_state=0)
+    tagger.fit([[["a"], ["b"]]], [["X", "Y"]]).save("attributes")
+    structsvm.ChainSVM().fit([[[1.0], [2.0]]], [["X", "Y"]]).save("chain")
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    assert out == ""
+    if message:
+        assert code == 1
+        last = err.splitlines()[-1]
+        assert last.startswith(f"structsvm {arguments.split()[0]}: error: ")
+        assert message in last
+    else:
+        assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "fly", "train", "train x", "train x -o m -C 0", "train x -o m --tol nan",
+                  "train x -o m --max-iter 0", "tag", "dump m -k -1"],
+)  # fmt: skip
+def test_bad_arguments_end_with_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as info:
+        main(arguments)
+    assert info.value.code == 2
+    assert "usage: structsvm" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_writes_its_model(folder, monkeypatch, capsys):
+    def interrupt(self, progress):
+        if progress.n_iter == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("structsvm.callbacks.ProgressBar.__call__", interrupt)
+    assert main("train train.txt -o model --tol 1e-6") == 130
+    assert "interrupted after 2 passes" in capsys.readouterr().err
+    assert structsvm.load("model").n_iter_ == 2
+
+
+def test_help_needs_no_numpy():
+    code = (
+        "import sys\n"
+        "from structsvm.cli import main\n"
+        "try: main(['train', '--help'])\n"
+        "except SystemExit: print(sorted({'numpy', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_leaves_early_is_no_error(folder, model):
+    code = "import sys; from structsvm.cli import main; sys.exit(main(sys.argv[1:]))"
+    lines = io.BytesIO()
+    for _ in range(3000):
+        lines.write(b"d1 D\nn1 N\n\n")
+    (folder / "long.txt").write_bytes(lines.getvalue())
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "tag", "model", "long.txt"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout.readline().startswith(b"d1 D ")
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
