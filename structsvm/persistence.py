@@ -79,6 +79,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         "counts": {name: int(getattr(estimator, name)) for name in _COUNTS},
         "certified": bool(estimator.certified_),
         "n_features_in": int(model.n_features_in_),
+        "n_edge_features_in": int(model.n_edge_features_in_),
     }
     if hasattr(estimator, "features_"):
         header["features"] = _describe("features", estimator.features_)
@@ -313,9 +314,10 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
         raise ModelFileError("the classes are not sorted and distinct")
     if classes.dtype.kind == "U":
         classes.tolist()  # raises for what is no text
-    if int(header["n_features_in"]) < 0:
-        raise ModelFileError(f"it claims {header['n_features_in']} features")
-    model.resize(classes, int(header["n_features_in"]))
+    sizes = int(header["n_features_in"]), int(header.get("n_edge_features_in", 0))
+    if min(sizes) < 0:
+        raise ModelFileError(f"it claims {min(sizes)} features")
+    model.resize(classes, *sizes)
     estimator.model_, estimator.coef_ = model, _unpacked_coef(arrays, model.n_weights)
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))

@@ -18,7 +18,7 @@ from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.solvers import Progress, Solver
-from structsvm.validation import flatten_labels, shorten
+from structsvm.validation import as_items, flatten_labels, shorten
 
 __all__ = ["ChainSVM"]
 
@@ -49,12 +49,14 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    n_features_in_ : int
+    n_features_in_, n_edge_features_in_ : int
     state_coef_ : ndarray of shape (n_features, n_classes)
     transition_coef_ : ndarray of shape (n_classes, n_classes)
         ``transition_coef_[i, j]``: score of class j right after class i.
     start_coef_, end_coef_, intercept_ : ndarrays of shape (n_classes,)
-        Views of `coef_`, like the two above; zeros for what is switched off.
+    edge_coef_ : ndarray of shape (n_edge_features, n_classes, n_classes)
+        ``edge_coef_[g, i, j]``: what edge feature g adds to class j right after class i.
+        Views of `coef_`, like those above; zeros for what is switched off.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_
         See `StructSVM`.
     n_iter_, n_oracle_calls_, history_, validation_score_
@@ -62,8 +64,12 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
 
     Notes
     -----
-    X is a list of arrays of shape (length, n_features), dense of any real dtype or scipy CSR; y is
-    a list of sequences of integers or of strings. Neither needs padding. Sequences may be empty.
+    X is a list of arrays of shape (length, n_features), dense of any real dtype or scipy CSR, or a
+    `PackedSequences`; y is a list of sequences of integers or of strings. Neither needs padding.
+    Sequences may be empty. An item of X may be a pair of arrays, features and edge features, both
+    with a row for each position: a row of edge features describes a position together with the one
+    before, and makes the transition score there depend on what is seen. Time and memory of edge
+    features are those of K^2 weights for each.
 
     References
     ----------
@@ -206,7 +212,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
             strange = [label for label in model.classes_.tolist() if label not in classes.tolist()]
             if strange:
                 raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
-            model.resize(classes, model.n_features_in_)
+            model.resize(classes, model.n_features_in_, model.n_edge_features_in_)
 
     def max_marginals(self, X: Any) -> list[NDArray[np.float64]]:
         """How good the best labelling is that has each label at each position.
@@ -237,6 +243,63 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         check_is_fitted(self)
         return self.model_.max_marginals(self._read(X), self.coef_)
 
+    def predict_n_best(self, X: Any, n: int = 10) -> list[list[tuple[NDArray[Any], float]]]:
+        """The n best labellings of each x, with their scores, the best first.
+
+        Parameters
+        ----------
+        X : list of arrays or CSR matrices of shape (length, n_features)
+        n : int, default=10
+
+        Returns
+        -------
+        candidates : list of lists of (labels, score)
+            Fewer than n where there are fewer labellings that constraints allow. The difference of
+            the first two scores tells how sure the prediction is.
+
+        Examples
+        --------
+        >>> from structsvm import ChainSVM
+        >>> X = [[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]
+        >>> y = [["noun", "verb", "noun"], ["verb", "noun"]]
+        >>> svm = ChainSVM(C=10, random_state=0).fit(X, y)
+        >>> [" ".join(labels) for labels, score in svm.predict_n_best(X[1:], n=2)[0]]
+        ['verb noun', 'noun noun']
+        """
+        check_is_fitted(self)
+        return self.model_.n_best(self._read(X), self.coef_, n)
+
+    def complete(self, X: Any, y: Any) -> list[NDArray[Any]]:
+        """The best labels where some are known.
+
+        Parameters
+        ----------
+        X : list of arrays or CSR matrices of shape (length, n_features)
+        y : list of sequences
+            For each position its label, or a list of labels to choose from, or None to choose from
+            all.
+
+        Returns
+        -------
+        labels : list of arrays of shape (length,)
+
+        Raises
+        ------
+        ValueError
+            Naming the place, for an unknown label; or where constraints forbid all that is left.
+
+        Examples
+        --------
+        >>> from structsvm import ChainSVM
+        >>> X = [[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]
+        >>> y = [["noun", "verb", "noun"], ["verb", "noun"]]
+        >>> svm = ChainSVM(C=10, random_state=0).fit(X, y)
+        >>> svm.complete(X[1:], [[None, "verb"]])
+        [array(['verb', 'verb'], dtype='<U4')]
+        """
+        check_is_fitted(self)
+        return self.model_.complete(self._read(X), as_items("y", y), self.coef_)
+
     def _weight_block(self, name: str) -> NDArray[np.float64]:
         check_is_fitted(self)
         return self.model_.weight_blocks(self.coef_)[name]
@@ -248,6 +311,10 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     @property
     def n_features_in_(self) -> int:
         return self.model_.n_features_in_
+
+    @property
+    def n_edge_features_in_(self) -> int:
+        return self.model_.n_edge_features_in_
 
     @property
     def state_coef_(self) -> NDArray[np.float64]:
@@ -268,3 +335,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     @property
     def intercept_(self) -> NDArray[np.float64]:
         return self._weight_block("intercept")
+
+    @property
+    def edge_coef_(self) -> NDArray[np.float64]:
+        return self._weight_block("edge")

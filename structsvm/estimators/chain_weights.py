@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,16 +11,22 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.models import ChainModel
+from structsvm.sequences import PackedSequences
 from structsvm.validation import encode_labels, flatten_labels, pack_sequences
 
 __all__ = ["ChainWeightsMixin", "Term"]
+
+# Where a weight stands in the block of its kind; the label comes last.
+_Place = tuple[int, ...]
+
+_KINDS = ("transition", "start", "end", "intercept", "edge", "state")
 
 
 class Term(NamedTuple):
     """A weight, or what it contributes, and what it is of."""
 
-    kind: str  #: "state", "transition", "start", "end", "intercept"
-    source: Any  #: the feature of a state, the label before of a transition; None of the others
+    kind: str  #: "state", "transition", "edge", "start", "end" or "intercept"
+    source: Any  #: the feature; the label before; of edges the pair of both; None of the others
     label: Any
     value: float
 
@@ -40,8 +45,7 @@ class ChainWeightsMixin:
         terms : list of (kind, source, label, value)
             ``source`` is the label before.
         """
-        check_is_fitted(self)
-        return _extreme(self._transition_terms(), k, lowest)
+        return self._top("transition", k, lowest)
 
     def top_state_features(
         self, label: Any = None, k: int = 20, *, lowest: bool = False
@@ -69,22 +73,17 @@ class ChainWeightsMixin:
         >>> [(term.source, term.label) for term in tagger.top_state_features(k=1)]
         [('w=cat', 'N')]
         """
-        check_is_fitted(self)
-        state = self.model_.weight_blocks(self.coef_)["state"]
-        names = self._feature_names()
-        classes = self.model_.classes_
-        columns = list(range(len(classes)))
-        if label is not None:
-            columns = [int(encode_labels(flatten_labels([[label]])[0], classes)[0])]
-        found = []
-        for column in columns:
-            weights = -state[:, column] if lowest else state[:, column]
-            best = np.argsort(-weights, kind="stable")[:k]
-            found += [
-                Term("state", names[f], classes[column].item(), float(state[f, column]))
-                for f in best.tolist()
-            ]
-        return _extreme(found, k, lowest)
+        return self._top("state", k, lowest, label)
+
+    def top_edge_features(self, k: int = 20, *, lowest: bool = False) -> list[Term]:
+        """The k edge features with the largest weights, or with the lowest.
+
+        Returns
+        -------
+        terms : list of (kind, source, label, value)
+            ``source`` is the pair of the edge feature and the label before.
+        """
+        return self._top("edge", k, lowest)
 
     def explain(self, x: Any, y: Sequence[Any], y_other: Sequence[Any] | None = None) -> list[Term]:
         """Why labelling y scores more, or less, than another one.
@@ -100,52 +99,27 @@ class ChainWeightsMixin:
         -------
         terms : list of (kind, source, label, value)
             What each weight adds to score(y) - score(y_other), the greatest effect first; values
-            add up to that difference. ``source`` is as in `top_state_features` and
-            `top_transitions`.
+            add up to that difference. ``source`` is as in `top_state_features`, `top_transitions`
+            and `top_edge_features`.
         """
         check_is_fitted(self)
+        model = self.model_
         items = self._read([x])  # type: ignore[attr-defined]
-        packed = pack_sequences(items, self.model_.n_features_in_)
+        packed = pack_sequences(items, model.n_features_in_, model.n_edge_features_in_)
         if y_other is None:
             y_other = self.predict([x])[0]  # type: ignore[attr-defined]
         numbers = [
-            encode_labels(flatten_labels([labels], packed.lengths)[0], self.model_.classes_)
+            encode_labels(flatten_labels([labels], packed.lengths)[0], model.classes_)
             for labels in (y, y_other)
         ]
-        blocks = self.model_.weight_blocks(self.coef_)
-        names, classes = self._feature_names(), self.model_.classes_.tolist()
-        terms = []
-        for (kind, source, label), amount in self._difference(packed.rows, *numbers).items():
-            place = (label,) if source is None else (source, label)
-            if value := float(amount * blocks[kind][place]):
-                if source is not None:
-                    source = names[source] if kind == "state" else classes[source]
-                terms.append(Term(kind, source, classes[label], value))
-        return sorted(terms, key=lambda term: -abs(term.value))
-
-    @staticmethod
-    def _difference(
-        rows: Any, y: NDArray[np.int32], y_other: NDArray[np.int32]
-    ) -> dict[tuple[str, int | None, int], float]:
-        """psi(x, y) - psi(x, y_other) by kind, source and label; what both use is left out."""
-        amounts: dict[tuple[str, int | None, int], float] = defaultdict(float)
-        pairs = list(zip(y.tolist(), y_other.tolist(), strict=True))
-        for t, here in enumerate(pairs):
-            before = pairs[t - 1] if t else (None, None)
-            entries = slice(rows.indptr[t], rows.indptr[t + 1])
-            features = list(zip(rows.indices[entries].tolist(), rows.data[entries], strict=True))
-            for label, previous, sign in zip(here, before, (1.0, -1.0), strict=True):
-                if here[0] != here[1]:
-                    for f, value in features:
-                        amounts["state", f, label] += sign * value
-                    amounts["intercept", None, label] += sign
-                    if t == 0:
-                        amounts["start", None, label] += sign
-                    if t == len(pairs) - 1:
-                        amounts["end", None, label] += sign
-                if t and (here[0] != here[1] or before[0] != before[1]):
-                    amounts["transition", previous, label] += sign
-        return amounts
+        blocks, names = model.weight_blocks(self.coef_), self._names()
+        terms = [
+            _term(kind, place, float(amount * blocks[kind][place]), names)
+            for (kind, place), amount in _difference(packed, *numbers).items()
+        ]
+        return sorted(
+            (term for term in terms if term.value != 0.0), key=lambda term: -abs(term.value)
+        )
 
     def iter_weights(self, k: int | None = None) -> Iterator[str]:
         """The weights as lines of text: kind, source, label and value between tabs.
@@ -156,19 +130,17 @@ class ChainWeightsMixin:
             The k largest of each kind; None is all that are not 0.
         """
         check_is_fitted(self)
-        state = self.model_.weight_blocks(self.coef_)["state"]
-        features, columns = np.nonzero(state)
-        names, classes = self._feature_names(), self.model_.classes_.tolist()
-        used = (
-            Term("state", names[f], classes[j], float(state[f, j]))
-            for f, j in zip(features.tolist(), columns.tolist(), strict=True)
-        )
-        for terms in (self._transition_terms(), *self._border_terms(), used):
-            chosen = terms if k is None else heapq.nlargest(k, terms, key=lambda term: term.value)
-            for term in chosen:
-                if term.value != 0.0:
-                    source = "" if term.source is None else term.source
-                    yield f"{term.kind}\t{source}\t{term.label}\t{term.value:.6g}"
+        blocks, names = self.model_.weight_blocks(self.coef_), self._names()
+        for kind in _KINDS:
+            block = blocks[kind]
+            flat = np.flatnonzero(block) if k is None else _largest(block.ravel(), k)
+            for place in _places(flat, block.shape):
+                if value := float(block[place]):
+                    _, source, label, _ = _term(kind, place, value, names)
+                    if kind == "edge":
+                        source = f"{source[0]} after {source[1]}"
+                    told = "" if source is None else source
+                    yield f"{kind}\t{told}\t{label}\t{value:.6g}"
 
     def plot_transitions(self, ax: Any = None) -> Any:
         """Draw the transition weights as a heat map; returns the matplotlib axes.
@@ -193,25 +165,86 @@ class ChainWeightsMixin:
         ax.figure.colorbar(image, ax=ax)
         return ax
 
-    def _transition_terms(self) -> list[Term]:
-        weights = self.model_.weight_blocks(self.coef_)["transition"]
-        classes = self.model_.classes_.tolist()
-        return [
-            Term("transition", classes[i], classes[j], float(weights[i, j]))
-            for i, j in np.ndindex(weights.shape)
+    def _top(self, kind: str, k: int, lowest: bool, label: Any = None) -> list[Term]:
+        check_is_fitted(self)
+        block, names = self.model_.weight_blocks(self.coef_)[kind], self._names()
+        columns = slice(None)
+        if label is not None:
+            column = int(encode_labels(flatten_labels([[label]])[0], self.model_.classes_)[0])
+            columns = slice(column, column + 1)
+        chosen = block[..., columns]
+        values = -chosen.ravel() if lowest else chosen.ravel()
+        first = columns.start or 0
+        places = [
+            (*place[:-1], place[-1] + first) for place in _places(_largest(values, k), chosen.shape)
         ]
+        return [_term(kind, place, float(block[place]), names) for place in places]
 
-    def _border_terms(self) -> Iterator[list[Term]]:
-        blocks, classes = self.model_.weight_blocks(self.coef_), self.model_.classes_.tolist()
-        for kind in ("start", "end", "intercept"):
-            pairs = zip(classes, blocks[kind].tolist(), strict=True)
-            yield [Term(kind, None, label, weight) for label, weight in pairs]
+    def _names(self) -> dict[str, Any]:
+        return {
+            "label": self.model_.classes_.tolist(),
+            "state": self._feature_names(),
+            "edge": self._edge_feature_names(),
+        }
 
     def _feature_names(self) -> Sequence[Any]:
         """What features are called; their columns where they have no names."""
         return range(self.model_.n_features_in_)
 
+    def _edge_feature_names(self) -> Sequence[Any]:
+        return range(self.model_.n_edge_features_in_)
 
-def _extreme(terms: list[Term], k: int, lowest: bool) -> list[Term]:
-    pick = heapq.nsmallest if lowest else heapq.nlargest
-    return pick(k, terms, key=lambda term: term.value)
+
+def _largest(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """The places of the k largest, in order; of equals the first."""
+    order: NDArray[np.intp] = np.argsort(-values, kind="stable")[: max(k, 0)]
+    return order
+
+
+def _places(flat: NDArray[np.intp], shape: tuple[int, ...]) -> Iterator[_Place]:
+    """Flat places as tuples."""
+    return zip(*(axis.tolist() for axis in np.unravel_index(flat, shape)), strict=True)
+
+
+def _term(kind: str, place: _Place, value: float, names: dict[str, Any]) -> Term:
+    """A weight with what it is of."""
+    labels = names["label"]
+    source: Any = None
+    if kind == "edge":
+        source = names["edge"][place[0]], labels[place[1]]
+    elif kind == "transition":
+        source = labels[place[0]]
+    elif kind == "state":
+        source = names["state"][place[0]]
+    return Term(kind, source, labels[place[-1]], value)
+
+
+def _difference(
+    packed: PackedSequences, y: NDArray[np.int32], y_other: NDArray[np.int32]
+) -> dict[tuple[str, _Place], float]:
+    """psi(x, y) - psi(x, y_other) by kind and place; what both use is left out."""
+    amounts: dict[tuple[str, _Place], float] = defaultdict(float)
+    pairs = list(zip(y.tolist(), y_other.tolist(), strict=True))
+    for t, here in enumerate(pairs):
+        before = pairs[t - 1] if t else (-1, -1)
+        for label, previous, sign in zip(here, before, (1.0, -1.0), strict=True):
+            if here[0] != here[1]:
+                for f, value in _entries(packed.rows, t):
+                    amounts["state", (f, label)] += sign * value
+                amounts["intercept", (label,)] += sign
+                if t == 0:
+                    amounts["start", (label,)] += sign
+                if t == len(pairs) - 1:
+                    amounts["end", (label,)] += sign
+            if t and (here[0] != here[1] or before[0] != before[1]):
+                amounts["transition", (previous, label)] += sign
+                for g, value in _entries(packed.edges, t):
+                    amounts["edge", (g, previous, label)] += sign * value
+    return amounts
+
+
+def _entries(matrix: Any, row: int) -> list[tuple[int, float]]:
+    if matrix is None:
+        return []
+    here = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    return list(zip(matrix.indices[here].tolist(), matrix.data[here].tolist(), strict=True))

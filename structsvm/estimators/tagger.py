@@ -240,6 +240,12 @@ class SequenceTagger(ChainSVM):
         names: Sequence[Any] = self.features_.get_feature_names_out()
         return names
 
+    def _edge_feature_names(self) -> Sequence[Any]:
+        if not self.model_.n_edge_features_in_:
+            return ()
+        names: Sequence[Any] = self.features_.get_edge_feature_names_out()
+        return names
+
     def _checked_solver(self) -> Any:
         if self.scoring not in SCORES:
             names = ", ".join(repr(name) for name in SCORES)

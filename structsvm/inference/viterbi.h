@@ -56,18 +56,19 @@ SSVM_INLINE void NAME##_row(const REAL *previous, const REAL *transition, REAL *
                      stride, 8);                                                                  \
 }                                                                                                 \
                                                                                                   \
-SSVM_CLONES static void NAME##_forward(REAL *score, const REAL *transition, REAL *entering,       \
-                                       ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t stride)    \
+SSVM_CLONES static void NAME##_forward(REAL *score, const REAL *transition, ptrdiff_t step,       \
+                                       REAL *entering, ptrdiff_t length, ptrdiff_t n_labels,      \
+                                       ptrdiff_t stride)                                          \
 {                                                                                                 \
     for (ptrdiff_t t = 1; t < length; ++t)                                                        \
-        NAME##_row(score + (t - 1) * stride, transition, entering + t * stride,                   \
+        NAME##_row(score + (t - 1) * stride, transition + t * step, entering + t * stride,        \
                    score + t * stride, n_labels, stride);                                         \
 }                                                                                                 \
                                                                                                   \
 /* The labels of the best path, the smallest label wherever several are best; its score. */       \
-static REAL NAME##_backtrace(const REAL *score, const REAL *transition, const REAL *entering,     \
-                             ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t stride,              \
-                             int32_t *labels)                                                     \
+static REAL NAME##_backtrace(const REAL *score, const REAL *transition, ptrdiff_t step,           \
+                             const REAL *entering, ptrdiff_t length, ptrdiff_t n_labels,          \
+                             ptrdiff_t stride, int32_t *labels)                                   \
 {                                                                                                 \
     const REAL *last = score + (length - 1) * stride;                                             \
     ptrdiff_t label = 0;                                                                          \
@@ -79,7 +80,7 @@ static REAL NAME##_backtrace(const REAL *score, const REAL *transition, const RE
     for (ptrdiff_t t = length - 1; t > 0; --t) {                                                  \
         const REAL *previous = score + (t - 1) * stride;                                          \
         const REAL target = entering[t * stride + label];                                         \
-        const REAL *column = transition + label;                                                  \
+        const REAL *column = transition + t * step + label;                                       \
         ptrdiff_t i = 0;                                                                          \
         while (i < n_labels - 1 && previous[i] + column[i * stride] != target)                    \
             ++i;                                                                                  \
@@ -90,15 +91,16 @@ static REAL NAME##_backtrace(const REAL *score, const REAL *transition, const RE
 }                                                                                                 \
                                                                                                   \
 /* score       IN/OUT  (length, stride): score of each label; best path ending there afterwards  \
- * transition  IN      (n_labels, stride): score of label i followed by label j                   \
+ * transition  IN      (n_labels, stride): score of label i followed by label j; the one of        \
+ *                     position t and the one before is `t * step` further on                     \
  * entering    SCRATCH (length, stride)                                                           \
  * labels      OUT     (length,)                                                                  \
  * returns the score of the best path; length >= 1, n_labels >= 1 */                              \
-static REAL NAME(REAL *score, const REAL *transition, REAL *entering, ptrdiff_t length,           \
-                 ptrdiff_t n_labels, ptrdiff_t stride, int32_t *labels)                           \
+static REAL NAME(REAL *score, const REAL *transition, ptrdiff_t step, REAL *entering,             \
+                 ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t stride, int32_t *labels)         \
 {                                                                                                 \
-    NAME##_forward(score, transition, entering, length, n_labels, stride);                        \
-    return NAME##_backtrace(score, transition, entering, length, n_labels, stride, labels);       \
+    NAME##_forward(score, transition, step, entering, length, n_labels, stride);                  \
+    return NAME##_backtrace(score, transition, step, entering, length, n_labels, stride, labels); \
 }
 
 SSVM_VITERBI(double, ssvm_viterbi_double)

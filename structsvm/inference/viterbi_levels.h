@@ -15,16 +15,16 @@
 #include "viterbi.h"
 
 /* unary       IN      (length, stride)
- * transition  IN      (n_labels, stride)
+ * transition  IN      (n_labels, stride), that of position t being `t * step` further on
  * levels      IN      row of (stride,) for each position, given by pointer
  * score       SCRATCH (length, n_levels, stride)
  * entering    SCRATCH (length, n_levels, stride)
  * reach       OUT     (length,): the greatest level of a path that ends here */
 SSVM_CLONES static void ssvm_levels_forward(const double *unary, const double *transition,
-                                            const int32_t *const *levels, double *score,
-                                            double *entering, ptrdiff_t *reach, ptrdiff_t length,
-                                            ptrdiff_t n_labels, ptrdiff_t n_levels,
-                                            ptrdiff_t stride)
+                                            ptrdiff_t step, const int32_t *const *levels,
+                                            double *score, double *entering, ptrdiff_t *reach,
+                                            ptrdiff_t length, ptrdiff_t n_labels,
+                                            ptrdiff_t n_levels, ptrdiff_t stride)
 {
     for (ptrdiff_t t = 0; t < length; ++t) {
         const double *own = unary + t * stride;
@@ -40,8 +40,8 @@ SSVM_CLONES static void ssvm_levels_forward(const double *unary, const double *t
             out[e] = -INFINITY;
         for (ptrdiff_t l = 0; l <= before; ++l) {
             if (t > 0)
-                ssvm_viterbi_double_row(out + (l - n_levels) * stride, transition, in + l * stride,
-                                        NULL, n_labels, stride);
+                ssvm_viterbi_double_row(out + (l - n_levels) * stride, transition + t * step,
+                                        in + l * stride, NULL, n_labels, stride);
             for (ptrdiff_t k = 0; k < n_labels; ++k)
                 out[(l + levels[t][k]) * stride + k] =
                     t > 0 ? in[l * stride + k] + own[k] : own[k];
@@ -51,13 +51,13 @@ SSVM_CLONES static void ssvm_levels_forward(const double *unary, const double *t
 
 /* labels IN: the true ones; OUT: the maximiser, which is the true one where nothing is above 0. The
  * smallest level, then the smallest labels win a tie. Returns the maximum. length >= 1. */
-static double ssvm_viterbi_levels(const double *unary, const double *transition,
-                                const int32_t *const *levels, double true_score, double unit,
-                                double *score, double *entering, ptrdiff_t *reach,
-                                ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t n_levels,
-                                ptrdiff_t stride, int32_t *labels)
+static double ssvm_viterbi_levels(const double *unary, const double *transition, ptrdiff_t step,
+                                  const int32_t *const *levels, double true_score, double unit,
+                                  double *score, double *entering, ptrdiff_t *reach,
+                                  ptrdiff_t length, ptrdiff_t n_labels, ptrdiff_t n_levels,
+                                  ptrdiff_t stride, int32_t *labels)
 {
-    ssvm_levels_forward(unary, transition, levels, score, entering, reach, length, n_labels,
+    ssvm_levels_forward(unary, transition, step, levels, score, entering, reach, length, n_labels,
                         n_levels, stride);
     const double *last = score + (length - 1) * n_levels * stride;
     double best = 0.0;
@@ -78,8 +78,9 @@ static double ssvm_viterbi_levels(const double *unary, const double *transition,
         level -= levels[t][label];
         const double target = entering[(t * n_levels + level) * stride + label];
         const double *previous = score + ((t - 1) * n_levels + level) * stride;
+        const double *column = transition + t * step + label;
         ptrdiff_t i = 0;
-        while (i < n_labels - 1 && previous[i] + transition[i * stride + label] != target)
+        while (i < n_labels - 1 && previous[i] + column[i * stride] != target)
             ++i;
         label = i;
     }

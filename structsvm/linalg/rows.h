@@ -89,4 +89,13 @@ SSVM_CLONES static void ssvm_pad_rows(const double *rows, ptrdiff_t n_rows, ptrd
                 out[r * stride + k + lane] = scale * rows[r * row_size + k + lane];
 }
 
+/* out[i, j] += factor * square[i, j], from rows of `size` to rows of `stride` lanes. */
+SSVM_CLONES static void ssvm_add_square(const double *square, ptrdiff_t size, double factor,
+                                        double *out, ptrdiff_t stride)
+{
+    for (ptrdiff_t i = 0; i < size; ++i)
+        for (ptrdiff_t j = 0; j < size; ++j)
+            out[i * stride + j] += factor * square[i * size + j];
+}
+
 #endif

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.inference import max_marginals, viterbi
+from structsvm.inference import viterbi
 from structsvm.losses import HammingLoss, make_loss
+from structsvm.models.chain_scores import (
+    chain_scores,
+    complete_chains,
+    max_marginals_of,
+    n_best_of,
+)
 from structsvm.models.constraints import Allowed, allowed_labels
 from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
 from structsvm.problems._factored import FactoredProblem
@@ -36,9 +43,13 @@ class ChainModel(StructuredModel):
         \langle w, \psi(x, y) \rangle = \mathrm{start}[y_1] + \sum_t (x_t^\top \mathrm{state}
         + \mathrm{intercept})[y_t] + \sum_t \mathrm{transition}[y_{t-1}, y_t] + \mathrm{end}[y_T]
 
+    An x may be a pair (features, edge features): row t of the latter, z_t, describes position t
+    together with the one before, and adds sum_g z_tg edge[g, y_{t-1}, y_t].
+
     The weight vector is state (n_features, n_classes), intercept (n_classes,), transition
-    (n_classes, n_classes), start and end (n_classes,), row-major and one after the other; blocks
-    that are switched off are left out. Training and prediction run in compiled code; the four
+    (n_classes, n_classes), start and end (n_classes,) and edge (n_edge_features, n_classes,
+    n_classes), row-major and one after the other; blocks that are switched off, or that data have
+    no use for, are left out. Training and prediction run in compiled code; the four
     methods of `StructuredModel` do the same for one example in numpy.
 
     Slack rescaling is exact, by a dynamic program over positions, labels and the loss so far: it
@@ -63,7 +74,7 @@ class ChainModel(StructuredModel):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
-    n_features_in_ : int
+    n_features_in_, n_edge_features_in_ : int
     n_weights : int
     """
 
@@ -90,17 +101,24 @@ class ChainModel(StructuredModel):
         flat, _ = flatten_labels(y, packed.lengths)
         if not len(flat):
             raise ValueError("all sequences in X are empty: there is nothing to learn from")
-        self.resize(np.unique(flat), packed.n_features)
+        self.resize(np.unique(flat), packed.n_features, packed.n_edge_features)
 
-    def resize(self, classes: NDArray[Any], n_features: int) -> None:
-        """Take labels (sorted, distinct) and number of features as given, not from data."""
+    def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int = 0) -> None:
+        """Take labels (sorted, distinct) and numbers of features as given, not from data."""
+        if n_edge_features and not self.transitions:
+            raise ValueError(
+                f"there are {n_edge_features} edge features, which are part of transition scores: "
+                "they need transitions=True"
+            )
         self.classes_ = classes
         self.n_features_in_ = n_features
-        self.n_weights = sum(int(np.prod(shape)) for _, shape in self._block_shapes())
+        self.n_edge_features_in_ = n_edge_features
+        self.n_weights = sum(math.prod(shape) for _, shape in self._block_shapes())
         if not 0 < self.n_weights < 2**31:
+            edges = f", {n_edge_features} edge features" if n_edge_features else ""
             raise ValueError(
-                f"{n_features} features and {len(classes)} labels make {self.n_weights} weights, "
-                "expected 1 to 2**31 - 1"
+                f"{n_features} features{edges} and {len(classes)} labels make {self.n_weights} "
+                "weights, expected 1 to 2**31 - 1"
             )
 
     def _block_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
@@ -112,16 +130,18 @@ class ChainModel(StructuredModel):
             blocks.append(("transition", (k, k)))
         if self.boundary:
             blocks += [("start", (k,)), ("end", (k,))]
+        if self.n_edge_features_in_:
+            blocks.append(("edge", (self.n_edge_features_in_, k, k)))
         return blocks
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """The blocks of a weight vector by name, as views; zeros for blocks switched off."""
         k = len(self.classes_)
         blocks = {"intercept": np.zeros(k), "transition": np.zeros((k, k))}
-        blocks |= {"start": np.zeros(k), "end": np.zeros(k)}
+        blocks |= {"start": np.zeros(k), "end": np.zeros(k), "edge": np.zeros((0, k, k))}
         place = 0
         for name, shape in self._block_shapes():
-            size = int(np.prod(shape))
+            size = math.prod(shape)
             blocks[name] = w[place : place + size].reshape(shape)
             place += size
         return blocks
@@ -138,7 +158,7 @@ class ChainModel(StructuredModel):
         position_weight : list of arrays of shape (length,), default=None
             Factor of the loss at each position.
         """
-        packed = pack_sequences(X, self.n_features_in_)
+        packed = self._pack(X)
         labels = loss = None
         if y is None and position_weight is not None:
             raise ValueError("position_weight weighs the loss, which needs y: bind the model to y")
@@ -154,33 +174,44 @@ class ChainModel(StructuredModel):
             )
         return self._problem(packed, labels, loss)
 
+    def _pack(self, X: Sequence[Any]) -> PackedSequences:
+        return pack_sequences(X, self.n_features_in_, self.n_edge_features_in_)
+
     def _problem(
         self, packed: PackedSequences, labels: NDArray[np.int32] | None, loss: ChainLoss | None
     ) -> FactoredProblem:
-        k = len(self.classes_)
+        k, edges = len(self.classes_), None
+        if self.n_edge_features_in_ and packed.edges is not None:
+            edges = (*_csr_arrays(packed.edges), packed.n_edge_features)
         features = ChainFeatures(
             packed.offsets,
-            packed.rows.indptr.astype(np.int64, copy=False),
-            packed.rows.indices,
-            packed.rows.data,
-            packed.n_features,
+            *_csr_arrays(packed.rows),
+            self.n_features_in_,
             k,
             intercept=self.fit_intercept,
             transitions=self.transitions,
             boundary=self.boundary,
+            edges=edges,
         )
-        allowed = self._allowed()
         structure = ChainStructure(
             packed.offsets,
             k,
             transitions=self.transitions,
             boundary=self.boundary,
-            forbidden=None if allowed is None else allowed.scores(),
+            edges=edges is not None,
+            forbidden=self.forbidden_scores(),
         )
         n_positions = int(packed.offsets[-1])
         cells = packed.rows.nnz * k + n_positions * k * (k if self.transitions else 1)
+        if packed.edges is not None:
+            cells += packed.edges.nnz * k * k
         work = cells / _LANES / max(len(packed.lengths), 1)
         return FactoredProblem(features, structure, loss, labels, packed.offsets, work)
+
+    def forbidden_scores(self) -> tuple[NDArray[np.float64], ...] | None:
+        """What constraints add to transition, start and end scores, if there are any: 0 or -inf."""
+        allowed = self._allowed()
+        return None if allowed is None else allowed.scores()
 
     def _allowed(self) -> Allowed | None:
         if self.constraints is None:
@@ -222,23 +253,25 @@ class ChainModel(StructuredModel):
 
         Arrays of shape (length, n_classes); see `structsvm.inference.max_marginals`.
         """
-        packed = pack_sequences(X, self.n_features_in_)
-        blocks = self.weight_blocks(w)
-        transition, start, end = (blocks[name] for name in ("transition", "start", "end"))
-        if (allowed := self._allowed()) is not None:
-            forbidden = allowed.scores()
-            transition, start, end = (
-                scores + mask
-                for scores, mask in zip((transition, start, end), forbidden, strict=True)
-            )
-        values = max_marginals(
-            packed.rows @ blocks["state"] + blocks["intercept"],
-            transition,
-            start,
-            end,
-            lengths=packed.lengths,
-        )
-        return np.split(values, packed.offsets[1:-1]) if len(packed.lengths) else []
+        return max_marginals_of(chain_scores(self, self._pack(X), w))
+
+    def n_best(
+        self, X: Sequence[Any], w: NDArray[np.float64], n: int
+    ) -> list[list[tuple[NDArray[Any], float]]]:
+        """For each x its best labellings with their scores; see `structsvm.inference.n_best`."""
+        return [
+            [(self.classes_[row], float(score)) for row, score in zip(labels, scores, strict=True)]
+            for labels, scores in n_best_of(chain_scores(self, self._pack(X), w), n)
+        ]
+
+    def complete(
+        self, X: Sequence[Any], y: Sequence[Any], w: NDArray[np.float64]
+    ) -> list[NDArray[Any]]:
+        """The best labels where some are given: see `ChainSVM.complete`."""
+        packed = self._pack(X)
+        if len(y) != len(packed):
+            raise ValueError(f"X has {len(packed)} examples but y has {len(y)}")
+        return complete_chains(chain_scores(self, packed, w), y, self.classes_)
 
     def _split(self, labels: NDArray[np.int32], problem: FactoredProblem) -> list[NDArray[Any]]:
         names = self.classes_[labels]
@@ -258,12 +291,13 @@ class ChainModel(StructuredModel):
 
     def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
         """psi(x, y), of shape (n_weights,)."""
-        x, labels = self._dense(x), self._numbers(y)
+        (rows, edges), labels = self._dense(x), self._numbers(y)
         psi = np.zeros(self.n_weights)
         blocks = self.weight_blocks(psi)
-        np.add.at(blocks["state"].T, labels, x)
+        np.add.at(blocks["state"].T, labels, rows)
         np.add.at(blocks["intercept"], labels, 1.0)
         np.add.at(blocks["transition"], (labels[:-1], labels[1:]), 1.0)
+        np.add.at(blocks["edge"].transpose(1, 2, 0), (labels[:-1], labels[1:]), edges[1:])
         blocks["start"][labels[:1]] = 1.0
         blocks["end"][labels[-1:]] = 1.0
         return psi
@@ -275,12 +309,13 @@ class ChainModel(StructuredModel):
         )
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        return self._decode(self._unary(x, w), w)
+        return self._decode(*self._scores(x, w))
 
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         labels = self._numbers(y)
+        unary, transition = self._scores(x, w)
         scale = make_loss(self.task_loss).position_scale(np.array([len(labels)]))
-        return self._decode(self._unary(x, w) + scale[:, None] * self._cost_matrix()[labels], w)
+        return self._decode(unary + scale[:, None] * self._cost_matrix()[labels], transition)
 
     def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         return self.batch_slack_rescaled_inference([x], [y], w)[0]
@@ -291,21 +326,33 @@ class ChainModel(StructuredModel):
     def _numbers(self, y: ArrayLike) -> NDArray[np.int32]:
         return encode_labels(flatten_labels([y])[0], self.classes_)
 
-    def _unary(self, x: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _scores(
+        self, x: Any, w: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores of positions, those of the ends included, and of the steps to each."""
+        rows, edges = self._dense(x)
         blocks = self.weight_blocks(w)
-        scores: NDArray[np.float64] = self._dense(x) @ blocks["state"] + blocks["intercept"]
-        scores[:1] += blocks["start"]
-        scores[-1:] += blocks["end"]
-        return scores
+        unary: NDArray[np.float64] = rows @ blocks["state"] + blocks["intercept"]
+        unary[:1] += blocks["start"]
+        unary[-1:] += blocks["end"]
+        return unary, np.tensordot(edges, blocks["edge"], axes=1) + blocks["transition"]
 
-    def _decode(self, unary: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[Any]:
-        transition, start, end = self.weight_blocks(w)["transition"], None, None
-        if (allowed := self._allowed()) is not None:
-            forbidden, start, end = allowed.scores()
+    def _decode(self, unary: NDArray[np.float64], transition: NDArray[np.float64]) -> NDArray[Any]:
+        start, end = None, None
+        if (masks := self.forbidden_scores()) is not None:
+            forbidden, start, end = masks
             transition = transition + forbidden
         return self.classes_[viterbi(unary, transition, start, end)[0]]
 
-    def _dense(self, x: Any) -> NDArray[np.float64]:
-        x = np.asarray(x.toarray() if hasattr(x, "toarray") else x, dtype=np.float64)
-        # As `bind` does: a sequence without positions may have any number of features.
-        return x if len(x) else np.zeros((0, self.n_features_in_))
+    def _dense(self, x: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Features and edge features; there may be none of the latter."""
+        packed = self._pack([x])
+        if packed.edges is None:
+            return packed.rows.toarray(), np.zeros((packed.rows.shape[0], 0))
+        return packed.rows.toarray(), packed.edges.toarray()
+
+
+def _csr_arrays(
+    matrix: Any,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
+    return matrix.indptr.astype(np.int64, copy=False), matrix.indices, matrix.data

@@ -7,8 +7,11 @@ Parts of an example of T positions and K labels, each row padded to `stride` lan
     (length + K) * stride + k              the chain starts with k   (n_boundary rows: 0 or 2)
     (length + K + 1) * stride + k          the chain ends with k
 
-The weight vector is [state F*K | intercept K | transition K*K | start K | end K], row-major, blocks
-that the model does without left out.
+With edge features there are `length` times the K transition rows, those of position t for the step
+from t - 1 to t; the first are not used.
+
+The weight vector is [state F*K | intercept K | transition K*K | start K | end K | edge G*K*K],
+row-major, blocks that the model does without left out.
 """
 
 from libc.stdint cimport int32_t
@@ -27,6 +30,13 @@ cdef class ChainFeatures(PartFeatures):
     cdef const double* _values
     cdef Py_ssize_t n_labels, stride
     cdef Py_ssize_t intercept, transition, start    # places in the weight vector, -1 if absent
+    cdef Py_ssize_t edge
+    cdef const offset_t[::1] edge_row_start         # the same CSR of edge features, if there are
+    cdef const index_t[::1] edge_columns
+    cdef const double[::1] edge_values
+    cdef void edge_scores(
+        self, offset_t first, Py_ssize_t length, const Weights* w, double* rows
+    ) noexcept nogil
 
 
 cdef struct LevelScratch:
@@ -50,7 +60,7 @@ cdef class ChainLoss(PartLoss):
 cdef class ChainStructure(Structure):
     cdef const offset_t[::1] offsets
     cdef Py_ssize_t n_labels, stride
-    cdef bint transitions, boundary
+    cdef bint transitions, boundary, edges
     cdef const double[:, ::1] forbidden   # (K + 2, stride): added to transitions, start, end
     cdef double** _entering               # scratch of the Viterbi kernel, one a thread
     cdef Py_ssize_t _n_entering
@@ -60,5 +70,6 @@ cdef class ChainStructure(Structure):
     cdef Py_ssize_t _n_levels
     cdef Py_ssize_t level_cells           # positions * levels of the largest example
     cdef const double[:, ::1] no_transition
+    cdef Py_ssize_t n_matrices(self, Py_ssize_t length) noexcept nogil
     cdef int reserve_levels(self, Py_ssize_t n_threads) except -1
     cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil

@@ -16,6 +16,7 @@ class ChainFeatures(PartFeatures):
         intercept: bool,
         transitions: bool,
         boundary: bool,
+        edges: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], int] | None = None,
     ) -> None: ...
 
 class ChainStructure(Structure):
@@ -26,6 +27,7 @@ class ChainStructure(Structure):
         *,
         transitions: bool,
         boundary: bool,
+        edges: bool = False,
         forbidden: tuple[NDArray[np.float64], ...] | None = None,
     ) -> None: ...
 

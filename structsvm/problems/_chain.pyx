@@ -21,6 +21,9 @@ cdef extern from "structsvm/linalg/rows.h" nogil:
         const double* values, const double* weights, Py_ssize_t row_size,
         const double* initial, double scale, double* out, Py_ssize_t stride,
     )
+    void ssvm_add_square(
+        const double* square, Py_ssize_t size, double factor, double* out, Py_ssize_t stride,
+    )
     void ssvm_pad_rows(
         const double* rows, Py_ssize_t n_rows, Py_ssize_t row_size, double scale, double* out,
         Py_ssize_t stride,
@@ -49,11 +52,18 @@ cdef class ChainFeatures(PartFeatures):
     n_features, n_labels : int
     intercept, transitions, boundary : bool
         Which blocks of weights there are.
+    edges : tuple of row_start, columns, values and their number, default=None
+        Edge features, the same way; they go with transitions.
     """
+
+    def __cinit__(self):
+        self.edge_row_start = None
+        self.edge_columns = None
+        self.edge_values = None
 
     def __init__(
         self, offsets, row_start, columns, values, Py_ssize_t n_features, Py_ssize_t n_labels,
-        *, bint intercept, bint transitions, bint boundary,
+        *, bint intercept, bint transitions, bint boundary, edges=None,
     ):
         cdef Py_ssize_t place = n_features * n_labels
         self.offsets = offsets
@@ -64,7 +74,7 @@ cdef class ChainFeatures(PartFeatures):
         self._values = &self.values[0] if self.values.shape[0] else NULL
         self.n_labels = n_labels
         self.stride = padded(n_labels)
-        self.intercept = self.transition = self.start = -1
+        self.intercept = self.transition = self.start = self.edge = -1
         if intercept:
             self.intercept = place
             place += n_labels
@@ -74,6 +84,12 @@ cdef class ChainFeatures(PartFeatures):
         if boundary:
             self.start = place
             place += 2 * n_labels
+        if edges is not None:
+            if not transitions:
+                raise ValueError("edge features need transitions")
+            self.edge_row_start, self.edge_columns, self.edge_values, n_edge_features = edges
+            self.edge = place
+            place += n_edge_features * n_labels * n_labels
         self.n_weights = place
 
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
@@ -82,12 +98,22 @@ cdef class ChainFeatures(PartFeatures):
         cdef Py_ssize_t n_rows, first_row
         cdef const double* initial = NULL
         cdef double* shared = theta + length * self.stride
+        if length == 0:
+            return 0
         if self.intercept >= 0:
             initial = w.data + self.intercept
         ssvm_csr_times_rows(
             &self.row_start[first], length, self._columns, self._values, w.data, self.n_labels,
             initial, w.scale, theta, self.stride,
         )
+        if self.edge >= 0:
+            self.edge_scores(first, length, w, shared)
+            if self.start >= 0:
+                ssvm_pad_rows(
+                    w.data + self.start, 2, self.n_labels, w.scale,
+                    shared + length * self.n_labels * self.stride, self.stride,
+                )
+            return 0
         # Transition, start and end weights are neighbours in w and rows of the same kind here.
         n_rows = (self.n_labels if self.transition >= 0 else 0) + (2 if self.start >= 0 else 0)
         if n_rows:
@@ -97,12 +123,31 @@ cdef class ChainFeatures(PartFeatures):
             )
         return 0
 
+    cdef void edge_scores(
+        self, offset_t first, Py_ssize_t length, const Weights* w, double* rows
+    ) noexcept nogil:
+        """rows OUT: the transition scores of each step, all K rows of one after the other."""
+        cdef Py_ssize_t t, size = self.n_labels * self.n_labels
+        cdef Py_ssize_t step = self.n_labels * self.stride
+        cdef offset_t e
+        ssvm_pad_rows(
+            w.data + self.transition, self.n_labels, self.n_labels, w.scale, rows, self.stride
+        )
+        for t in range(1, length):
+            memcpy(rows + t * step, rows, step * sizeof(double))
+            for e in range(self.edge_row_start[first + t], self.edge_row_start[first + t + 1]):
+                ssvm_add_square(
+                    w.data + self.edge + self.edge_columns[e] * size, self.n_labels,
+                    w.scale * self.edge_values[e], rows + t * step, self.stride,
+                )
+
     cdef int accumulate(
         self, Py_ssize_t i, const PartCounts* mu, PlaneBuilder* out
     ) except -1 nogil:
         cdef offset_t first = self.offsets[i]
         cdef Py_ssize_t length = self.offsets[i + 1] - first
-        cdef Py_ssize_t p, row, label, block
+        cdef Py_ssize_t size = self.n_labels * self.n_labels
+        cdef Py_ssize_t p, row, label, block, t, cell
         cdef offset_t start
         block = self.transition if self.transition >= 0 else self.start
         for p in range(mu.size):
@@ -116,8 +161,23 @@ cdef class ChainFeatures(PartFeatures):
                 )
                 if self.intercept >= 0:
                     builder_add(out, self.intercept + label, mu.counts[p])
-            else:
-                builder_add(out, block + (row - length) * self.n_labels + label, mu.counts[p])
+                continue
+            row -= length
+            if self.edge >= 0:
+                if row < length * self.n_labels:
+                    t = row // self.n_labels
+                    row -= t * self.n_labels
+                    cell = row * self.n_labels + label
+                    start = self.edge_row_start[first + t]
+                    if start < self.edge_row_start[first + t + 1]:
+                        builder_add_row(
+                            out, self.edge_row_start[first + t + 1] - start,
+                            &self.edge_columns[start], &self.edge_values[start], size,
+                            self.edge + cell, mu.counts[p],
+                        )
+                else:
+                    row -= (length - 1) * self.n_labels
+            builder_add(out, block + row * self.n_labels + label, mu.counts[p])
         return 0
 
 
@@ -137,6 +197,8 @@ cdef class ChainStructure(Structure):
     n_labels : int
     transitions, boundary : bool
         Without transitions each position is decoded by itself.
+    edges : bool, default=False
+        Whether each step has transition scores of its own.
     forbidden : tuple of float64 arrays of shape (n_labels, n_labels), (n_labels,), (n_labels,)
         Added to the scores of transitions, first and last labels: -inf where one must not be. None
         for no constraints; else there must be transitions.
@@ -146,13 +208,15 @@ cdef class ChainStructure(Structure):
         self.forbidden = None
 
     def __init__(
-        self, offsets, Py_ssize_t n_labels, *, bint transitions, bint boundary, forbidden=None
+        self, offsets, Py_ssize_t n_labels, *, bint transitions, bint boundary, bint edges=False,
+        forbidden=None,
     ):
         self.offsets = offsets
         self.n_labels = n_labels
         self.stride = padded(n_labels)
         self.transitions = transitions
         self.boundary = boundary
+        self.edges = edges
         self.exact = True
         if forbidden is not None:
             if not transitions:
@@ -161,7 +225,7 @@ cdef class ChainStructure(Structure):
             rows[:, :n_labels] = np.vstack(forbidden)
             self.forbidden = rows
         longest = int(np.diff(np.asarray(offsets)).max(initial=0))
-        n_rows = longest + (n_labels if transitions else 0) + (2 if boundary else 0)
+        n_rows = longest + self.n_matrices(longest) * n_labels + (2 if boundary else 0)
         if n_rows * self.stride >= 2**31:
             raise ValueError(
                 f"a chain of {longest} positions with {n_labels} labels has "
@@ -178,6 +242,12 @@ cdef class ChainStructure(Structure):
         for k in range(self._n_levels):
             level_scratch_free(&self._levels[k])
         free(self._levels)
+
+    cdef Py_ssize_t n_matrices(self, Py_ssize_t length) noexcept nogil:
+        """How many times there are K rows of transition scores."""
+        if not self.transitions:
+            return 0
+        return max(length, <Py_ssize_t> 1) if self.edges else 1
 
     cpdef int reserve(self, Py_ssize_t n_threads) except -1:
         cdef Py_ssize_t k
@@ -248,7 +318,7 @@ cdef class ChainStructure(Structure):
         double* value,
     ) except -1 nogil:
         cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t t
+        cdef Py_ssize_t t, step = self.n_labels * self.stride if self.edges else 0
         cdef const double* transition = theta + length * self.stride
         cdef LevelScratch* s = &self._levels[thread]
         cdef double true_score = 0.0
@@ -263,16 +333,17 @@ cdef class ChainStructure(Structure):
             s.rows[t] = &self.loss.levels[y[t], 0]
             true_score += theta[t * self.stride + y[t]]
             if t > 0:
-                true_score += transition[y[t - 1] * self.stride + y[t]]
+                true_score += transition[t * step + y[t - 1] * self.stride + y[t]]
         value[0] = viterbi_levels(
-            theta, transition, s.rows, true_score, self.loss.unit[i], s.score, s.entering,
+            theta, transition, step, s.rows, true_score, self.loss.unit[i], s.score, s.entering,
             s.reach, length, self.n_labels, self.loss.n_levels(i, y), self.stride, y_hat,
         )
         return 0
 
     cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil:
         """Settle the scores of first and last labels, and what is forbidden."""
-        cdef Py_ssize_t k, rows = length + (self.n_labels if self.transitions else 0)
+        cdef Py_ssize_t t, k, n_matrices = self.n_matrices(length)
+        cdef Py_ssize_t rows = length + n_matrices * self.n_labels
         cdef double* transition = theta + length * self.stride
         cdef const double* start = theta + rows * self.stride
         cdef const double* forbidden
@@ -283,8 +354,9 @@ cdef class ChainStructure(Structure):
                 last[k] += start[self.stride + k]
         if self.forbidden is not None:
             forbidden = &self.forbidden[0, 0]
-            for k in range(self.n_labels * self.stride):
-                transition[k] += forbidden[k]
+            for t in range(n_matrices):
+                for k in range(self.n_labels * self.stride):
+                    transition[t * self.n_labels * self.stride + k] += forbidden[k]
             forbidden += self.n_labels * self.stride
             for k in range(self.n_labels):
                 theta[k] += forbidden[k]
@@ -294,7 +366,7 @@ cdef class ChainStructure(Structure):
         self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
     ) except -1 nogil:
         cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t t, k, best
+        cdef Py_ssize_t t, k, best, step = self.n_labels * self.stride if self.edges else 0
         cdef double* transition = theta + length * self.stride
         cdef double* row
         value[0] = 0.0
@@ -303,7 +375,7 @@ cdef class ChainStructure(Structure):
         self.settle(theta, length)
         if self.transitions:
             value[0] = viterbi_double(
-                theta, transition, self._entering[thread], length, self.n_labels, self.stride,
+                theta, transition, step, self._entering[thread], length, self.n_labels, self.stride,
                 y_hat,
             )
             if value[0] == -INFINITY:
@@ -324,7 +396,7 @@ cdef class ChainStructure(Structure):
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
     ) except -1 nogil:
         cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t t, end, row = length
+        cdef Py_ssize_t t, end, row = length, step = self.n_labels if self.edges else 0
         for t in range(length):
             if y[t] != y_hat[t]:
                 counts_add(mu, t * self.stride + y[t], 1.0)
@@ -332,9 +404,11 @@ cdef class ChainStructure(Structure):
         if self.transitions:
             for t in range(1, length):
                 if y[t - 1] != y_hat[t - 1] or y[t] != y_hat[t]:
-                    counts_add(mu, (row + y[t - 1]) * self.stride + y[t], 1.0)
-                    counts_add(mu, (row + y_hat[t - 1]) * self.stride + y_hat[t], -1.0)
-            row += self.n_labels
+                    counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
+                    counts_add(
+                        mu, (row + t * step + y_hat[t - 1]) * self.stride + y_hat[t], -1.0
+                    )
+            row += self.n_matrices(length) * self.n_labels
         if self.boundary and length:
             end = length - 1
             if y[0] != y_hat[0]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from reference.chains import score
+from reference.chains import score_of_steps
 
 from structsvm import ChainSVM
 from structsvm.inference import max_marginals, viterbi
@@ -17,18 +17,26 @@ SCORES = st.sampled_from([0.0, 1.0, -1.0, 2.0, -np.inf, 1e6, -0.5])
 
 def by_enumeration(unary, transition, start, end):
     best = np.full(unary.shape, -np.inf)
+    steps = np.broadcast_to(transition, (len(unary), *transition.shape[-2:]))
     for labels in itertools.product(range(unary.shape[1]), repeat=len(unary)):
-        value = score(labels, unary, transition, start, end)
+        value = score_of_steps(labels, unary, steps, start, end)
         for t, k in enumerate(labels):
             best[t, k] = max(best[t, k], value)
     return best
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.data(), st.integers(1, 5), st.integers(1, 4), st.sampled_from([np.float64, np.float32]))
-def test_equals_enumeration(data, length, n_labels, dtype):
+@given(
+    st.data(),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.sampled_from([np.float64, np.float32]),
+    st.booleans(),
+)
+def test_equals_enumeration(data, length, n_labels, dtype, per_position):
     unary = data.draw(arrays(dtype, (length, n_labels), elements=SCORES))
-    transition = data.draw(arrays(dtype, (n_labels, n_labels), elements=SCORES))
+    shape = (length,) * per_position + (n_labels, n_labels)
+    transition = data.draw(arrays(dtype, shape, elements=SCORES))
     ends = [data.draw(st.none() | arrays(dtype, n_labels, elements=SCORES)) for _ in range(2)]
     got = max_marginals(unary, transition, *ends)
     assert got.dtype == dtype

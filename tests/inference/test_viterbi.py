@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from reference.chains import best_by_enumeration, numpy_viterbi, score
+from reference.chains import (
+    all_outputs,
+    best_by_enumeration,
+    numpy_viterbi,
+    score,
+    score_of_steps,
+)
 
 from structsvm.inference import viterbi
 
@@ -138,6 +144,33 @@ def test_any_batch_equals_single_chains(lengths, dtype, seed):
     singles = [viterbi(unary[rows], transition, start, end) for rows in pieces]
     assert labels.tolist() == [label for one, _ in singles for label in one]
     assert values.tolist() == [value for _, value in singles]
+
+
+@settings(max_examples=100, deadline=None)
+@given(tiny_chains(), st.sampled_from([np.float64, np.float32]), st.randoms())
+def test_positions_may_have_transitions_of_their_own(chain, dtype, random):
+    unary, _, start, end = chain
+    if dtype is np.float32:
+        unary = unary.astype(dtype)
+    length, n_labels = unary.shape
+    steps = [[[random.choice([0.0, 1.0, -2.0, -np.inf]) for _ in range(n_labels)]
+              for _ in range(n_labels)] for _ in range(length)]  # fmt: skip
+    steps = np.array(steps).reshape(length, n_labels, n_labels)
+    outputs = all_outputs(length, n_labels)
+    scores = [score_of_steps(y, unary.astype(float), steps, start, end) for y in outputs]
+    if max(scores) == -np.inf:
+        with pytest.raises(ValueError, match="has no sequence with a finite score"):
+            viterbi(unary, steps, start, end)
+        return
+    labels, value = viterbi(unary, steps, start, end)
+    reached = score_of_steps(labels, unary.astype(float), steps, start, end)
+    assert reached == pytest.approx(max(scores), rel=1e-5, abs=1e-5)
+    assert value == pytest.approx(max(scores), rel=1e-5, abs=1e-5)
+    if length:
+        two = [np.concatenate([a, a]) for a in (unary, steps)]
+        twice, values = viterbi(*two, start, end, lengths=[length, length])
+        assert twice.tolist() == [*labels, *labels]
+        assert values.tolist() == [value, value]
 
 
 def test_lengths_of_any_integer_type():

@@ -11,11 +11,16 @@ def all_outputs(length, n_labels):
 
 def score(labels, unary, transition, start=None, end=None):
     """Score of one label sequence, added up position by position."""
+    return score_of_steps(labels, unary, [transition] * len(labels), start, end)
+
+
+def score_of_steps(labels, unary, transitions, start=None, end=None):
+    """The same where each position has transitions of its own."""
     total = 0.0
     for t, label in enumerate(labels):
         total += unary[t][label]
         if t:
-            total += transition[labels[t - 1]][label]
+            total += transitions[t][labels[t - 1]][label]
     if len(labels):
         total += 0.0 if start is None else start[labels[0]]
         total += 0.0 if end is None else end[labels[-1]]

@@ -1,0 +1,144 @@
+"""What can be asked of the scores of chains, beside the best labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.inference import max_marginals, n_best, viterbi
+from structsvm.sequences import PackedSequences
+from structsvm.validation import encode_labels, flatten_labels, shorten
+
+if TYPE_CHECKING:
+    from structsvm.models.chain import ChainModel
+
+__all__ = ["ChainScores", "chain_scores", "complete_chains", "max_marginals_of", "n_best_of"]
+
+# Transition scores that are held at a time, where each position has its own.
+_CHUNK_CELLS = 1 << 22
+
+
+class ChainScores(NamedTuple):
+    """Scores of some chains one after the other, as `structsvm.inference` takes them."""
+
+    unary: NDArray[np.float64]  #: (n_positions, K)
+    transition: NDArray[np.float64]  #: (K, K), or (n_positions, K, K)
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+
+
+def chain_scores(
+    model: ChainModel, packed: PackedSequences, w: NDArray[np.float64]
+) -> Iterator[ChainScores]:
+    """The scores of all sequences in order, as many at a time as memory allows."""
+    blocks = model.weight_blocks(w)
+    transition, start, end = (blocks[name] for name in ("transition", "start", "end"))
+    if (forbidden := model.forbidden_scores()) is not None:
+        transition, start, end = (
+            scores + mask for scores, mask in zip((transition, start, end), forbidden, strict=True)
+        )
+    n_classes = len(start)
+    for first, stop in _chunks(packed, n_classes):
+        here = slice(packed.offsets[first], packed.offsets[stop])
+        unary = packed.rows[here] @ blocks["state"] + blocks["intercept"]
+        steps = transition
+        if packed.edges is not None:
+            edge = blocks["edge"].reshape(-1, n_classes * n_classes)
+            steps = (packed.edges[here] @ edge).reshape(-1, n_classes, n_classes) + transition
+        yield ChainScores(unary, steps, start, end, packed.lengths[first:stop])
+
+
+def _chunks(packed: PackedSequences, n_classes: int) -> Iterator[tuple[int, int]]:
+    """Ranges of sequences."""
+    if packed.edges is None:
+        if len(packed):
+            yield 0, len(packed)
+        return
+    most = max(_CHUNK_CELLS // n_classes**2, 1)
+    first = 0
+    while first < len(packed):
+        end = packed.offsets[first] + most
+        stop = max(int(np.searchsorted(packed.offsets, end, side="right")) - 1, first + 1)
+        yield first, stop
+        first = stop
+
+
+def max_marginals_of(chunks: Iterable[ChainScores]) -> list[NDArray[np.float64]]:
+    """For each chain the best score of a labelling with each label at each position."""
+    found: list[NDArray[np.float64]] = []
+    for scores in chunks:
+        values = max_marginals(*scores[:4], lengths=scores.lengths)
+        found += np.split(values, np.cumsum(scores.lengths)[:-1])
+    return found
+
+
+def n_best_of(
+    chunks: Iterable[ChainScores], n: int
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+    """For each chain its best labellings and their scores."""
+    for scores in chunks:
+        stops = np.cumsum(scores.lengths)
+        for start, stop in zip(stops - scores.lengths, stops, strict=True):
+            shared = scores.transition.ndim == 2
+            steps = scores.transition if shared else scores.transition[start:stop]
+            yield n_best(scores.unary[start:stop], steps, scores.start, scores.end, n=n)
+
+
+def complete_chains(
+    chunks: Iterable[ChainScores], y: Sequence[Any], classes: NDArray[Any]
+) -> list[NDArray[Any]]:
+    """The best labels among those that `y` leaves open.
+
+    Raises
+    ------
+    ValueError
+        Naming the place: an unknown label, a length that does not fit, or no labelling left.
+    """
+    found: list[NDArray[Any]] = []
+    for scores in chunks:
+        first = len(found)
+        stops = np.cumsum(scores.lengths)
+        unary = scores.unary
+        for k, stop in enumerate(stops):
+            i, rows = first + k, slice(stop - scores.lengths[k], stop)
+            _restrict(i, y[i], unary[rows], classes)
+            steps = scores.transition if scores.transition.ndim == 2 else scores.transition[rows]
+            try:
+                labels, _ = viterbi(unary[rows], steps, scores.start, scores.end)
+            except ValueError:
+                raise ValueError(
+                    f"y[{i}] leaves no labelling: with what it gives, constraints forbid all"
+                ) from None
+            found.append(classes[labels])
+    return found
+
+
+def _restrict(i: int, given: Any, unary: NDArray[np.float64], classes: NDArray[Any]) -> None:
+    """Forbid, in place, what `given` rules out."""
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
+        raise ValueError(
+            f"y[{i}] is {given!r}; expected, for each position, a label, a list of labels, or None"
+        )
+    if len(given) != len(unary):
+        raise ValueError(f"y[{i}] has {len(given)} items, but X[{i}] has {len(unary)} positions")
+    for t, choice in enumerate(given):
+        if choice is None:
+            continue
+        several = isinstance(choice, (list, tuple, set, frozenset, np.ndarray))
+        labels = list(choice) if several else [choice]
+        try:
+            numbers = encode_labels(flatten_labels([labels])[0], classes)
+        except ValueError:
+            raise ValueError(
+                f"y[{i}][{t}] is {choice!r}; expected None, or one or several of "
+                f"{shorten(classes.tolist())}"
+            ) from None
+        if not len(numbers):
+            raise ValueError(f"y[{i}][{t}] leaves no label; None leaves them all")
+        allowed = np.zeros(len(classes), dtype=bool)
+        allowed[numbers] = True
+        unary[t, ~allowed] = -np.inf
