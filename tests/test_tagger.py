@@ -152,8 +152,8 @@ def test_files_whose_features_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ModelFileError, match=r"the features make \d+ columns, the model has"):
         structsvm.load(tmp_path / "model")
     tagger.features_ = TokenFeatures("chunk").fit(X)
-    group = tagger.features_._states.groups[0]
-    tagger.features_._states.groups[0] = group._replace(tables=(group.tables[0][::-1],))
+    group = tagger.features_._encoders[0].groups[0]
+    tagger.features_._encoders[0].groups[0] = group._replace(tables=(group.tables[0][::-1],))
     tagger.save(tmp_path / "model")
     with pytest.raises(ModelFileError, match="are not in order"):
         structsvm.load(tmp_path / "model")

@@ -95,21 +95,27 @@ class LearnedTemplates:
 
     # ---- learning
 
-    def learn(self, columns: Columns, min_count: int) -> None:
+    def learn(self, columns: Columns, min_count: int) -> NDArray[np.int32]:
+        """Learn the attributes of these tokens; what `look_up` gives for them afterwards."""
         for view in self._views():
             texts = dict.fromkeys(view.of(text) for text in columns.distinct[view.column])
             known = [text for text in texts if text is not None]
             self.vocabularies[view] = {text: code for code, text in enumerate(known)}
         codes = self._codes(columns)
         self.groups, self.n_columns = [], 0
+        places = []
         for templates in _grouped(self.templates):
             tables: list[NDArray[np.int64]] = []
             for keys in self._keys(templates, columns, codes, tables):
-                found, counts = np.unique(keys, return_counts=True)
+                found, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
                 last = len(tables) == max(len(templates[0].macros) - 1, 0)
-                tables.append(found[(found >= 0) & (counts >= (min_count if last else 1))])
+                kept = (found >= 0) & (counts >= (min_count if last else 1))
+                tables.append(found[kept])
+            numbers = np.where(kept, np.cumsum(kept) - 1 + self.n_columns, -1).astype(np.int32)
+            places.append(numbers[inverse].reshape(len(templates), columns.n))
             self.groups.append(_Group(tuple(templates), tuple(tables), self.n_columns))
             self.n_columns += len(tables[-1])
+        return _side_by_side(places, columns.n)
 
     def _views(self) -> list[View]:
         return list(dict.fromkeys(macro.view for t in self.templates for macro in t.macros))
@@ -142,7 +148,7 @@ class LearnedTemplates:
 
     # ---- columns
 
-    def look_up(self, columns: Columns) -> NDArray[np.int64]:
+    def look_up(self, columns: Columns) -> NDArray[np.int32]:
         """The column of each token's attribute by each template; -1 for none."""
         codes = self._codes(columns)
         found = []
@@ -150,8 +156,8 @@ class LearnedTemplates:
             *_, keys = self._keys(group.templates, columns, codes, group.tables)
             places = _place(keys, group.tables[-1])
             places[places >= 0] += group.start
-            found.append(places.reshape(len(group.templates), columns.n))
-        return np.concatenate(found).T if found else np.zeros((columns.n, 0), dtype=np.int64)
+            found.append(places.astype(np.int32).reshape(len(group.templates), columns.n))
+        return _side_by_side(found, columns.n)
 
     def _codes(self, columns: Columns) -> dict[View, NDArray[np.int64]]:
         """For each view the code of each distinct string of its column."""
@@ -220,6 +226,11 @@ class LearnedTemplates:
         return found
 
 
+def _side_by_side(places: list[NDArray[np.int32]], n_tokens: int) -> NDArray[np.int32]:
+    """(n_tokens, n_templates) of the (templates, n_tokens) of groups."""
+    return np.concatenate([np.zeros((0, n_tokens), dtype=np.int32), *places]).T
+
+
 def _grouped(templates: list[Template]) -> Iterable[list[Template]]:
     """Templates that share attributes together."""
     groups: dict[object, list[Template]] = {}
@@ -247,12 +258,16 @@ class HashedTemplates:
         self.reach = reach
         self.n_columns = n_columns
 
-    def look_up(self, columns: Columns) -> NDArray[np.int64]:
+    def learn(self, columns: Columns, min_count: int) -> NDArray[np.int32]:
+        """As of `LearnedTemplates`; there is nothing to learn."""
+        return self.look_up(columns)
+
+    def look_up(self, columns: Columns) -> NDArray[np.int32]:
         """The column of each token's attribute by each template; -1 for none."""
         outside = None
         if self.reach is not None:
             outside = np.array([_hash(name) for name in border_names(self.reach)], dtype=np.uint64)
-        result = np.full((columns.n, len(self.templates)), -1, dtype=np.int64)
+        result = np.full((columns.n, len(self.templates)), -1, dtype=np.int32)
         hashes: dict[View, tuple[NDArray[np.uint64], NDArray[np.uint64]]] = {}
         for place, template in enumerate(self.templates):
             mixed = np.full(columns.n, _hash("\0".join(template.literals)), dtype=np.uint64)
@@ -272,9 +287,20 @@ class HashedTemplates:
                 mixed = _mix(mixed ^ code)
             if template.edge:
                 known &= columns.first != np.arange(columns.n)
-            column = (mixed % np.uint64(self.n_columns)).astype(np.int64)
+            column = (mixed % np.uint64(self.n_columns)).astype(np.int32)
             result[:, place] = np.where(known, column, -1)
         return result
+
+    # ---- keeping, and names
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    def restore(self, held: Mapping[str, NDArray[Any]]) -> None:
+        """Nothing was learned."""
+
+    def names(self) -> list[str]:
+        return [f"hash{column}" for column in range(self.n_columns)]
 
 
 def pack_texts(name: str, texts: Iterable[str]) -> dict[str, NDArray[Any]]:

@@ -21,6 +21,7 @@ from structsvm.sequences import PackedSequences
 __all__ = ["TokenFeatures"]
 
 _BEGIN, _END = "__BOS__", "__EOS__"
+_PARTS = ("states", "edges")
 
 
 class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -103,15 +104,13 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """``fit(X).transform(X)``, which reads X once."""
         self._make_encoders()
         columns = self._columns(X)
-        if self.n_hashed is None:
-            self._states.learn(columns, int(self.min_count))
-            self._edges.learn(columns, int(self.min_count))
-            if not self._states.n_columns:
-                raise ValueError(
-                    f"no attribute occurs {self.min_count} times in X: nothing to learn from"
-                )
+        places = [encoder.learn(columns, int(self.min_count)) for encoder in self._encoders]
+        if not self._encoders[0].n_columns:
+            raise ValueError(
+                f"no attribute occurs {self.min_count} times in X: nothing to learn from"
+            )
         self._count_columns()
-        return self._packed(columns)
+        return self._packed(columns, places)
 
     def _make_encoders(self) -> None:
         self._templates = templates = self._checked()
@@ -121,18 +120,20 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             reach = max(offsets, default=0)
         states = [template for template in templates if not template.edge]
         edges = [template for template in templates if template.edge]
-        if self.n_hashed is not None:
-            self._states: Any = HashedTemplates(states, reach, int(self.n_hashed))
-            self._edges: Any = HashedTemplates(edges, reach, int(self.n_hashed))
-        else:
-            self._states = LearnedTemplates(states, reach)
-            self._edges = LearnedTemplates(edges, reach)
+        #: Of positions, and of edges.
+        self._encoders = tuple(
+            LearnedTemplates(some, reach)
+            if self.n_hashed is None
+            else HashedTemplates(some, reach, int(self.n_hashed))
+            for some in (states, edges)
+        )
 
     def _count_columns(self) -> None:
         read = [macro.view.column for t in self._templates for macro in t.macros]
         self.n_columns_read_ = max(read, default=0) + 1
-        self.n_features_out_ = self._states.n_columns + 2 * (self.outside == "drop")
-        self.n_edge_features_out_ = self._edges.n_columns if self._edges.templates else 0
+        states, edges = self._encoders
+        self.n_features_out_ = states.n_columns + 2 * (self.outside == "drop")
+        self.n_edge_features_out_ = edges.n_columns if edges.templates else 0
 
     def transform(self, X: Sequence[Any]) -> PackedSequences:
         """The rows of all tokens.
@@ -147,45 +148,40 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             With `n_features_out_` features, and edges if there are "B" templates.
         """
         check_is_fitted(self)
-        return self._packed(self._columns(X))
+        columns = self._columns(X)
+        return self._packed(columns, [encoder.look_up(columns) for encoder in self._encoders])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """The attributes of positions, by column; numbered where they are hashed."""
         check_is_fitted(self)
         borders = [_BEGIN, _END] if self.outside == "drop" else []
-        return np.array([*self._names(self._states), *borders], dtype=np.object_)
+        return np.array([*self._encoders[0].names(), *borders], dtype=np.object_)
 
     def get_edge_feature_names_out(self) -> NDArray[np.object_]:
         """The attributes of edges, by column."""
         check_is_fitted(self)
-        names = self._names(self._edges) if self.n_edge_features_out_ else []
+        names = self._encoders[1].names() if self.n_edge_features_out_ else []
         return np.array(names, dtype=np.object_)
-
-    @staticmethod
-    def _names(encoder: Any) -> list[str]:
-        if isinstance(encoder, HashedTemplates):
-            return [f"hash{column}" for column in range(encoder.n_columns)]
-        names: list[str] = encoder.names()
-        return names
 
     # ---- keeping
 
     def learned_arrays(self) -> dict[str, NDArray[Any]]:
         """What `fit` learned, as arrays by name."""
         check_is_fitted(self)
-        if self.n_hashed is not None:
-            return {}
-        held = {f"states/{name}": array for name, array in self._states.arrays().items()}
-        return held | {f"edges/{name}": array for name, array in self._edges.arrays().items()}
+        return {
+            f"{part}/{name}": array
+            for part, encoder in zip(_PARTS, self._encoders, strict=True)
+            for name, array in encoder.arrays().items()
+        }
 
     def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
         """Be fitted as the one with the same parameters that these arrays are of."""
         self._make_encoders()
-        if self.n_hashed is None:
-            for part, encoder in (("states/", self._states), ("edges/", self._edges)):
-                encoder.restore(
-                    {k.removeprefix(part): v for k, v in held.items() if k.startswith(part)}
-                )
+        for part, encoder in zip(_PARTS, self._encoders, strict=True):
+            start = f"{part}/"
+            encoder.restore(
+                {k.removeprefix(start): v for k, v in held.items() if k.startswith(start)}
+            )
         self._count_columns()
 
     # ---- from tokens to columns of strings
@@ -268,17 +264,18 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- from columns of strings to rows
 
-    def _packed(self, columns: Columns) -> PackedSequences:
-        places = [self._states.look_up(columns)]
+    def _packed(self, columns: Columns, places: list[NDArray[np.int32]]) -> PackedSequences:
+        states, edges = places
         if self.outside == "drop":
             at, n = np.arange(columns.n), self.n_features_out_
-            places.append(np.where(at == columns.first, n - 2, -1)[:, None])
-            places.append(np.where(at == columns.stop - 1, n - 1, -1)[:, None])
-        rows = _indicators(np.hstack(places), self.n_features_out_)
-        edges = None
-        if self.n_edge_features_out_:
-            edges = _indicators(self._edges.look_up(columns), self.n_edge_features_out_)
-        return PackedSequences(rows, columns.offsets, edges)
+            first = np.where(at == columns.first, n - 2, -1).astype(np.int32)
+            last = np.where(at == columns.stop - 1, n - 1, -1).astype(np.int32)
+            states = np.column_stack([states, first, last])
+        return PackedSequences(
+            _indicators(states, self.n_features_out_),
+            columns.offsets,
+            _indicators(edges, self.n_edge_features_out_) if self.n_edge_features_out_ else None,
+        )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_out_")
@@ -289,11 +286,11 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _indicators(places: NDArray[np.int64], n_columns: int) -> sp.csr_array:
+def _indicators(places: NDArray[np.int32], n_columns: int) -> sp.csr_array:
     """Rows with a 1 at each place that is no -1."""
     there = places >= 0
     starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-    columns = places[there].astype(np.int32)
+    columns = places[there]
     rows = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(len(places), n_columns))
     rows.sum_duplicates()
     return rows
