@@ -1,17 +1,22 @@
 """The README's code runs, and its commands are the ones that CI runs."""
 
 import importlib
+import io
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from structsvm import StructSVM
+from structsvm.cli import main
+from structsvm.columns import write_columns
 from structsvm.testing import check_model
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL)
 
 
 def test_first_screen_runs(capsys):
@@ -44,12 +49,40 @@ def test_long_fits_run(tmp_path, monkeypatch, capfd):
     assert "validation" in capfd.readouterr().err
 
 
-def test_hinge_function_gives_what_is_said(capsys):
+def test_the_tagger_says_what_it_does(capsys):
     exec(BLOCKS[3], {})
+    tags, best, completed, why = capsys.readouterr().out.splitlines()
+    assert f'print(tagger.tag("the old cat sleeps".split()))  # {tags}\n' in BLOCKS[3]
+    assert best.count("B-NP") >= 2
+    assert "B-VP" in completed
+    assert why.count("Term(") == 3
+
+
+def test_the_command_line_does_what_it_says(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    X = [[(f"w{k}",) for k in rng.integers(9, size=5)] for _ in range(30)]
+    y = [["B-NP" if word < "w5" else "O" for (word,) in sentence] for sentence in X]
+    for name in ("train.txt", "dev.txt", "test.txt"):
+        write_columns(tmp_path / name, X, y)
+    write_columns(tmp_path / "new.txt", X)
+    monkeypatch.chdir(tmp_path)
+    commands = COMMANDS[1].splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        words, _, source = command.partition(" < ")
+        if source:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper((tmp_path / source).open("rb")))
+        assert main(words.split()[1:]) == 0
+    assert "w5 O" in capsys.readouterr().out
+
+
+def test_hinge_function_gives_what_is_said(capsys):
+    exec(BLOCKS[4], {})
     assert capsys.readouterr().out.split() == ["0.25", "[-0.5", "0.", "]"]
 
 
 def test_commands_are_those_of_ci():
     ci = (ROOT / ".ci" / "run").read_text()
-    for command in re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL):
+    assert [command.split()[0] for command in COMMANDS] == ["pip", "structsvm", "pip"]
+    for command in (COMMANDS[0], COMMANDS[2]):
         assert f'"{command}"' in ci
