@@ -72,6 +72,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     if _describe("model", estimator._make_model()) != _describe("model", model):
         raise ValueError("parameters of the model were changed after fit: fit again, then save")
     arrays = _packed_coef(estimator.coef_) | {"classes": model.classes_}
+    if (pairs := model.pairs_) is not None:
+        arrays["pairs"] = pairs
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
     header = {
         "estimator": described,
@@ -317,7 +319,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     sizes = int(header["n_features_in"]), int(header.get("n_edge_features_in", 0))
     if min(sizes) < 0:
         raise ModelFileError(f"it claims {min(sizes)} features")
-    model.resize(classes, *sizes)
+    model.resize(classes, *sizes, _checked_pairs(arrays.get("pairs"), len(classes)))
     estimator.model_, estimator.coef_ = model, _unpacked_coef(arrays, model.n_weights)
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))
@@ -334,6 +336,19 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
                 f"{model.n_features_in_}"
             )
     return estimator
+
+
+def _checked_pairs(pairs: NDArray[Any] | None, n_classes: int) -> NDArray[np.int64] | None:
+    """Pairs of labels in the order that a chain of second order relies on."""
+    if pairs is None:
+        return None
+    if pairs.dtype != np.int64 or pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise ModelFileError(f"the pairs of labels are {pairs.dtype} of shape {pairs.shape}")
+    flat = pairs[:, 1] * (n_classes + 1) + pairs[:, 0] + 1
+    sound = pairs[:, 0].min(initial=0) >= -1 and pairs.max(initial=0) < n_classes
+    if not sound or (np.diff(flat) <= 0).any() or len(np.unique(pairs[:, 1])) != n_classes:
+        raise ModelFileError("the pairs of labels are not in order, or a label has none")
+    return pairs
 
 
 def _inside(folder: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 HOW_TO_GET_DATA = (
-    "needs the real data: set STRUCTSVM_DATA to a folder with letters.npz "
+    "needs the real data: set STRUCTSVM_DATA to a folder with letters.npz or conll2000 "
     "(structsvm.datasets.fetch_letters() writes one)"
 )
 

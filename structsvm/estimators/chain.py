@@ -17,6 +17,7 @@ from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
+from structsvm.models.states import all_pairs
 from structsvm.solvers import Progress, Solver
 from structsvm.validation import as_items, flatten_labels, shorten
 
@@ -43,6 +44,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         Score the first and the last label.
     constraints : {"iob2", "iobes"} or list of pairs (from, to), default=None
         Labels that must not follow each other, in training and in prediction; see `ChainModel`.
+    order : {1, 2}, default=1
+        How many labels a transition looks back; see `ChainModel`.
     solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
         See `StructSVM`.
 
@@ -57,6 +60,9 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     edge_coef_ : ndarray of shape (n_edge_features, n_classes, n_classes)
         ``edge_coef_[g, i, j]``: what edge feature g adds to class j right after class i.
         Views of `coef_`, like those above; zeros for what is switched off.
+    states_ : list
+        What transition, start, end and edge weights are of: `classes_`, or pairs of them if
+        ``order=2``, whose number then takes the place of n_classes.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_
         See `StructSVM`.
     n_iter_, n_oracle_calls_, history_, validation_score_
@@ -99,6 +105,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         transitions: bool = True,
         boundary: bool = True,
         constraints: str | Sequence[Any] | None = None,
+        order: int = 1,
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
         tol: float | None = None,
@@ -115,6 +122,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         self.transitions = transitions
         self.boundary = boundary
         self.constraints = constraints
+        self.order = order
         self.solver = solver
         self.rescaling = rescaling
         self.tol = tol
@@ -132,6 +140,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
             transitions=self.transitions,
             boundary=self.boundary,
             constraints=self.constraints,
+            order=self.order,
         )
 
     def fit(
@@ -212,7 +221,12 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
             strange = [label for label in model.classes_.tolist() if label not in classes.tolist()]
             if strange:
                 raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
-            model.resize(classes, model.n_features_in_, model.n_edge_features_in_)
+            model.resize(
+                classes,
+                model.n_features_in_,
+                model.n_edge_features_in_,
+                all_pairs(len(classes)) if model.order == 2 else None,
+            )
 
     def max_marginals(self, X: Any) -> list[NDArray[np.float64]]:
         """How good the best labelling is that has each label at each position.
@@ -307,6 +321,10 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     @property
     def classes_(self) -> NDArray[Any]:
         return self.model_.classes_
+
+    @property
+    def states_(self) -> list[Any]:
+        return self.model_.states_
 
     @property
     def n_features_in_(self) -> int:

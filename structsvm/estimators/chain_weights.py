@@ -108,14 +108,15 @@ class ChainWeightsMixin:
         packed = pack_sequences(items, model.n_features_in_, model.n_edge_features_in_)
         if y_other is None:
             y_other = self.predict([x])[0]  # type: ignore[attr-defined]
-        numbers = [
-            encode_labels(flatten_labels([labels], packed.lengths)[0], model.classes_)
-            for labels in (y, y_other)
-        ]
+        numbers = []
+        for labels in (y, y_other):
+            flat, _ = flatten_labels([labels], packed.lengths)
+            numbers.append(encode_labels(flat, model.classes_))
+        states = [model.state_numbers(labels, packed.offsets) for labels in numbers]
         blocks, names = model.weight_blocks(self.coef_), self._names()
         terms = [
             _term(kind, place, float(amount * blocks[kind][place]), names)
-            for (kind, place), amount in _difference(packed, *numbers).items()
+            for (kind, place), amount in _difference(packed, numbers, states).items()
         ]
         return sorted(
             (term for term in terms if term.value != 0.0), key=lambda term: -abs(term.value)
@@ -138,9 +139,8 @@ class ChainWeightsMixin:
                 if value := float(block[place]):
                     _, source, label, _ = _term(kind, place, value, names)
                     if kind == "edge":
-                        source = f"{source[0]} after {source[1]}"
-                    told = "" if source is None else source
-                    yield f"{kind}\t{told}\t{label}\t{value:.6g}"
+                        source = f"{source[0]} after {_told(source[1])}"
+                    yield f"{kind}\t{_told(source)}\t{_told(label)}\t{value:.6g}"
 
     def plot_transitions(self, ax: Any = None) -> Any:
         """Draw the transition weights as a heat map; returns the matplotlib axes.
@@ -158,7 +158,7 @@ class ChainWeightsMixin:
         weights = self.model_.weight_blocks(self.coef_)["transition"]
         limit = float(np.abs(weights).max(initial=0.0)) or 1.0
         image = ax.imshow(weights, cmap="RdBu", vmin=-limit, vmax=limit)
-        labels = [str(label) for label in self.model_.classes_]
+        labels = [_told(state) for state in self.model_.states_]
         ax.set_xticks(range(len(labels)), labels, rotation=90)
         ax.set_yticks(range(len(labels)), labels)
         ax.set(xlabel="label", ylabel="label before", title="transition weights")
@@ -183,6 +183,7 @@ class ChainWeightsMixin:
     def _names(self) -> dict[str, Any]:
         return {
             "label": self.model_.classes_.tolist(),
+            "chain state": self.model_.states_,
             "state": self._feature_names(),
             "edge": self._edge_feature_names(),
         }
@@ -208,7 +209,7 @@ def _places(flat: NDArray[np.intp], shape: tuple[int, ...]) -> Iterator[_Place]:
 
 def _term(kind: str, place: _Place, value: float, names: dict[str, Any]) -> Term:
     """A weight with what it is of."""
-    labels = names["label"]
+    labels = names["label" if kind in ("state", "intercept") else "chain state"]
     source: Any = None
     if kind == "edge":
         source = names["edge"][place[0]], labels[place[1]]
@@ -219,27 +220,36 @@ def _term(kind: str, place: _Place, value: float, names: dict[str, Any]) -> Term
     return Term(kind, source, labels[place[-1]], value)
 
 
+def _told(name: Any) -> str:
+    """A name as text; states of second order as their labels with a bar between."""
+    if isinstance(name, tuple):
+        return "|".join(map(_told, name))
+    return "" if name is None else str(name)
+
+
 def _difference(
-    packed: PackedSequences, y: NDArray[np.int32], y_other: NDArray[np.int32]
+    packed: PackedSequences, labels: list[NDArray[np.int32]], states: list[NDArray[np.int32]]
 ) -> dict[tuple[str, _Place], float]:
     """psi(x, y) - psi(x, y_other) by kind and place; what both use is left out."""
     amounts: dict[tuple[str, _Place], float] = defaultdict(float)
-    pairs = list(zip(y.tolist(), y_other.tolist(), strict=True))
-    for t, here in enumerate(pairs):
-        before = pairs[t - 1] if t else (-1, -1)
-        for label, previous, sign in zip(here, before, (1.0, -1.0), strict=True):
-            if here[0] != here[1]:
+    length = int(packed.lengths[0])
+    for t in range(length):
+        if labels[0][t] != labels[1][t]:
+            for sign, label in ((1.0, int(labels[0][t])), (-1.0, int(labels[1][t]))):
                 for f, value in _entries(packed.rows, t):
                     amounts["state", (f, label)] += sign * value
                 amounts["intercept", (label,)] += sign
-                if t == 0:
-                    amounts["start", (label,)] += sign
-                if t == len(pairs) - 1:
-                    amounts["end", (label,)] += sign
-            if t and (here[0] != here[1] or before[0] != before[1]):
-                amounts["transition", (previous, label)] += sign
-                for g, value in _entries(packed.edges, t):
-                    amounts["edge", (g, previous, label)] += sign * value
+        here, other = int(states[0][t]), int(states[1][t])
+        for sign, state in ((1.0, here), (-1.0, other)) if here != other else ():
+            if t == 0:
+                amounts["start", (state,)] += sign
+            if t == length - 1:
+                amounts["end", (state,)] += sign
+        steps = [(int(path[t - 1]), int(path[t])) for path in states] if t else []
+        for sign, step in zip((1.0, -1.0), steps, strict=False) if len({*steps}) > 1 else ():
+            amounts["transition", step] += sign
+            for g, value in _entries(packed.edges, t):
+                amounts["edge", (g, *step)] += sign * value
     return amounts
 
 

@@ -38,7 +38,7 @@ class SequenceTagger(ChainSVM):
     C : float, default=None
         Weight of the hinges against the norm; text likes values from 0.03 to 0.3. None is 0.1, or
         nothing for the perceptron, which has no use for it.
-    loss, constraints
+    loss, constraints, order
         See `ChainSVM`.
     scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
         What `score` gives, and what chooses among iterations where there are held-out sentences;
@@ -87,6 +87,7 @@ class SequenceTagger(ChainSVM):
         C: float | None = None,
         loss: str | HammingLoss = "hamming",
         constraints: str | Sequence[Any] | None = None,
+        order: int = 1,
         scoring: str = "token_accuracy",
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
@@ -102,6 +103,7 @@ class SequenceTagger(ChainSVM):
         self.C = C
         self.loss = loss
         self.constraints = constraints
+        self.order = order
         self.scoring = scoring
         self.solver = solver
         self.rescaling = rescaling

@@ -20,6 +20,7 @@ from structsvm.models.chain_scores import (
     n_best_of,
 )
 from structsvm.models.constraints import Allowed, allowed_labels
+from structsvm.models.states import LabelStates, PairStates, pairs_of
 from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
 from structsvm.problems._factored import FactoredProblem
 from structsvm.sequences import PackedSequences
@@ -70,10 +71,18 @@ class ChainModel(StructuredModel):
         tagging scheme ("I-NP" only after "B-NP" or "I-NP"), or as listed; None in place of "from"
         is the start and in place of "to" the end of a sequence. Needs `transitions`.
 
+    order : {1, 2}, default=1
+        How many labels a transition looks back. Of second order, transition, start, end and edge
+        weights are of states that are pairs of neighbouring labels, of those seen in training:
+        n_states takes the place of n_classes there. Time grows with its square.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
+    states_ : list
+        What transitions lead from and to: the labels; of second order pairs of them, the first of
+        which is None at the start.
     n_features_in_, n_edge_features_in_ : int
     n_weights : int
     """
@@ -86,12 +95,14 @@ class ChainModel(StructuredModel):
         transitions: bool = True,
         boundary: bool = True,
         constraints: str | Sequence[Any] | None = None,
+        order: int = 1,
     ) -> None:
         self.task_loss = task_loss
         self.fit_intercept = fit_intercept
         self.transitions = transitions
         self.boundary = boundary
         self.constraints = constraints
+        self.order = order
 
     # ---- sizes and weights
 
@@ -101,10 +112,19 @@ class ChainModel(StructuredModel):
         flat, _ = flatten_labels(y, packed.lengths)
         if not len(flat):
             raise ValueError("all sequences in X are empty: there is nothing to learn from")
-        self.resize(np.unique(flat), packed.n_features, packed.n_edge_features)
+        classes, pairs = np.unique(flat), None
+        if self._looks_back() == 2:
+            pairs = pairs_of(encode_labels(flat, classes), packed.offsets)
+        self.resize(classes, packed.n_features, packed.n_edge_features, pairs)
 
-    def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int = 0) -> None:
-        """Take labels (sorted, distinct) and numbers of features as given, not from data."""
+    def resize(
+        self,
+        classes: NDArray[Any],
+        n_features: int,
+        n_edge_features: int = 0,
+        pairs: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Take labels (sorted, distinct), numbers of features and pairs of labels as given."""
         if n_edge_features and not self.transitions:
             raise ValueError(
                 f"there are {n_edge_features} edge features, which are part of transition scores: "
@@ -113,6 +133,7 @@ class ChainModel(StructuredModel):
         self.classes_ = classes
         self.n_features_in_ = n_features
         self.n_edge_features_in_ = n_edge_features
+        self._states = LabelStates(len(classes)) if pairs is None else PairStates(pairs)
         self.n_weights = sum(math.prod(shape) for _, shape in self._block_shapes())
         if not 0 < self.n_weights < 2**31:
             edges = f", {n_edge_features} edge features" if n_edge_features else ""
@@ -121,24 +142,40 @@ class ChainModel(StructuredModel):
                 "weights, expected 1 to 2**31 - 1"
             )
 
+    def _looks_back(self) -> int:
+        if self.order not in (1, 2) or isinstance(self.order, bool):
+            raise ValueError(f"order={self.order!r}: expected 1 or 2")
+        if self.order == 2 and not self.transitions:
+            raise ValueError("order=2 is about transitions, so it needs transitions=True")
+        return self.order
+
+    @property
+    def pairs_(self) -> NDArray[np.int64] | None:
+        """Of second order the pairs of label numbers that states are; see `PairStates`."""
+        return getattr(self._states, "pairs", None)
+
+    @property
+    def states_(self) -> list[Any]:
+        return self._states.names(self.classes_)
+
     def _block_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
-        k = len(self.classes_)
+        k, n_states = len(self.classes_), self._states.n_states
         blocks: list[tuple[str, tuple[int, ...]]] = [("state", (self.n_features_in_, k))]
         if self.fit_intercept:
             blocks.append(("intercept", (k,)))
         if self.transitions:
-            blocks.append(("transition", (k, k)))
+            blocks.append(("transition", (n_states, n_states)))
         if self.boundary:
-            blocks += [("start", (k,)), ("end", (k,))]
+            blocks += [("start", (n_states,)), ("end", (n_states,))]
         if self.n_edge_features_in_:
-            blocks.append(("edge", (self.n_edge_features_in_, k, k)))
+            blocks.append(("edge", (self.n_edge_features_in_, n_states, n_states)))
         return blocks
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """The blocks of a weight vector by name, as views; zeros for blocks switched off."""
-        k = len(self.classes_)
-        blocks = {"intercept": np.zeros(k), "transition": np.zeros((k, k))}
-        blocks |= {"start": np.zeros(k), "end": np.zeros(k), "edge": np.zeros((0, k, k))}
+        k, n = len(self.classes_), self._states.n_states
+        blocks = {"intercept": np.zeros(k), "transition": np.zeros((n, n))}
+        blocks |= {"start": np.zeros(n), "end": np.zeros(n), "edge": np.zeros((0, n, n))}
         place = 0
         for name, shape in self._block_shapes():
             size = math.prod(shape)
@@ -167,11 +204,13 @@ class ChainModel(StructuredModel):
             labels = encode_labels(flat, self.classes_)
             if (allowed := self._allowed()) is not None:
                 allowed.check(labels, packed.offsets, self.classes_)
+            labels = self.state_numbers(labels, packed.offsets)
             scale = make_loss(self.task_loss).position_scale(packed.lengths)
             weight = pack_position_weight(position_weight, packed.lengths)
-            loss = ChainLoss(
-                packed.offsets, self._cost_matrix(), scale if weight is None else scale * weight
-            )
+            cost, label_of = self._cost_matrix(), self._states.label_of
+            if label_of is not None:
+                cost = cost[np.ix_(label_of, label_of)]
+            loss = ChainLoss(packed.offsets, cost, scale if weight is None else scale * weight)
         return self._problem(packed, labels, loss)
 
     def _pack(self, X: Sequence[Any]) -> PackedSequences:
@@ -180,7 +219,7 @@ class ChainModel(StructuredModel):
     def _problem(
         self, packed: PackedSequences, labels: NDArray[np.int32] | None, loss: ChainLoss | None
     ) -> FactoredProblem:
-        k, edges = len(self.classes_), None
+        k, n_states, edges = len(self.classes_), self._states.n_states, None
         if self.n_edge_features_in_ and packed.edges is not None:
             edges = (*_csr_arrays(packed.edges), packed.n_edge_features)
         features = ChainFeatures(
@@ -192,25 +231,33 @@ class ChainModel(StructuredModel):
             transitions=self.transitions,
             boundary=self.boundary,
             edges=edges,
+            label_of=self._states.label_of,
         )
         structure = ChainStructure(
             packed.offsets,
-            k,
+            n_states,
             transitions=self.transitions,
             boundary=self.boundary,
             edges=edges is not None,
             forbidden=self.forbidden_scores(),
         )
         n_positions = int(packed.offsets[-1])
-        cells = packed.rows.nnz * k + n_positions * k * (k if self.transitions else 1)
+        cells = packed.rows.nnz * k + n_positions * n_states * (n_states if self.transitions else 1)
         if packed.edges is not None:
-            cells += packed.edges.nnz * k * k
+            cells += packed.edges.nnz * n_states**2
         work = cells / _LANES / max(len(packed.lengths), 1)
         return FactoredProblem(features, structure, loss, labels, packed.offsets, work)
 
+    def state_numbers(
+        self, labels: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """The places in `states_` that sequences of label numbers pass through."""
+        return self._states.numbers(labels, offsets, self.classes_)
+
     def forbidden_scores(self) -> tuple[NDArray[np.float64], ...] | None:
-        """What constraints add to transition, start and end scores, if there are any: 0 or -inf."""
-        allowed = self._allowed()
+        """What is added to transition, start and end scores, if anything: 0, or -inf where states
+        must not follow each other."""
+        allowed = self._states.allowed(self._allowed())
         return None if allowed is None else allowed.scores()
 
     def _allowed(self) -> Allowed | None:
@@ -253,15 +300,24 @@ class ChainModel(StructuredModel):
 
         Arrays of shape (length, n_classes); see `structsvm.inference.max_marginals`.
         """
-        return max_marginals_of(chain_scores(self, self._pack(X), w))
+        of_states = max_marginals_of(chain_scores(self, self._pack(X), w))
+        label_of = self._states.label_of
+        if label_of is None:
+            return of_states
+        # States are sorted by label, and each label has one.
+        firsts = np.searchsorted(label_of, np.arange(len(self.classes_)))
+        return [np.maximum.reduceat(values, firsts, axis=1) for values in of_states]
 
     def n_best(
         self, X: Sequence[Any], w: NDArray[np.float64], n: int
     ) -> list[list[tuple[NDArray[Any], float]]]:
         """For each x its best labellings with their scores; see `structsvm.inference.n_best`."""
         return [
-            [(self.classes_[row], float(score)) for row, score in zip(labels, scores, strict=True)]
-            for labels, scores in n_best_of(chain_scores(self, self._pack(X), w), n)
+            [
+                (self.classes_[self._states.labels(row)], float(score))
+                for row, score in zip(states, scores, strict=True)
+            ]
+            for states, scores in n_best_of(chain_scores(self, self._pack(X), w), n)
         ]
 
     def complete(
@@ -271,10 +327,11 @@ class ChainModel(StructuredModel):
         packed = self._pack(X)
         if len(y) != len(packed):
             raise ValueError(f"X has {len(packed)} examples but y has {len(y)}")
-        return complete_chains(chain_scores(self, packed, w), y, self.classes_)
+        chunks = chain_scores(self, packed, w)
+        return complete_chains(chunks, y, self.classes_, self._states.label_of)
 
     def _split(self, labels: NDArray[np.int32], problem: FactoredProblem) -> list[NDArray[Any]]:
-        names = self.classes_[labels]
+        names = self.classes_[self._states.labels(labels)]
         ends = problem.label_offsets.tolist()
         return [names[start:stop] for start, stop in itertools.pairwise(ends)]
 
@@ -296,10 +353,11 @@ class ChainModel(StructuredModel):
         blocks = self.weight_blocks(psi)
         np.add.at(blocks["state"].T, labels, rows)
         np.add.at(blocks["intercept"], labels, 1.0)
-        np.add.at(blocks["transition"], (labels[:-1], labels[1:]), 1.0)
-        np.add.at(blocks["edge"].transpose(1, 2, 0), (labels[:-1], labels[1:]), edges[1:])
-        blocks["start"][labels[:1]] = 1.0
-        blocks["end"][labels[-1:]] = 1.0
+        states = self.state_numbers(labels, np.array([0, len(labels)]))
+        np.add.at(blocks["transition"], (states[:-1], states[1:]), 1.0)
+        np.add.at(blocks["edge"].transpose(1, 2, 0), (states[:-1], states[1:]), edges[1:])
+        blocks["start"][states[:1]] = 1.0
+        blocks["end"][states[-1:]] = 1.0
         return psi
 
     def loss(self, y: Any, y_hat: Any) -> float:
@@ -315,7 +373,8 @@ class ChainModel(StructuredModel):
         labels = self._numbers(y)
         unary, transition = self._scores(x, w)
         scale = make_loss(self.task_loss).position_scale(np.array([len(labels)]))
-        return self._decode(unary + scale[:, None] * self._cost_matrix()[labels], transition)
+        loss = scale[:, None] * self._cost_matrix()[labels]
+        return self._decode(unary + self._of_states(loss), transition)
 
     def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         return self.batch_slack_rescaled_inference([x], [y], w)[0]
@@ -332,7 +391,7 @@ class ChainModel(StructuredModel):
         """Scores of positions, those of the ends included, and of the steps to each."""
         rows, edges = self._dense(x)
         blocks = self.weight_blocks(w)
-        unary: NDArray[np.float64] = rows @ blocks["state"] + blocks["intercept"]
+        unary = self._of_states(rows @ blocks["state"] + blocks["intercept"])
         unary[:1] += blocks["start"]
         unary[-1:] += blocks["end"]
         return unary, np.tensordot(edges, blocks["edge"], axes=1) + blocks["transition"]
@@ -342,7 +401,13 @@ class ChainModel(StructuredModel):
         if (masks := self.forbidden_scores()) is not None:
             forbidden, start, end = masks
             transition = transition + forbidden
-        return self.classes_[viterbi(unary, transition, start, end)[0]]
+        states, _ = viterbi(unary, transition, start, end)
+        return self.classes_[self._states.labels(states)]
+
+    def _of_states(self, of_labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A column for each state from a column for each label."""
+        label_of = self._states.label_of
+        return of_labels if label_of is None else of_labels[:, label_of]
 
     def _dense(self, x: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Features and edge features; there may be none of the latter."""

@@ -24,7 +24,7 @@ _CHUNK_CELLS = 1 << 22
 class ChainScores(NamedTuple):
     """Scores of some chains one after the other, as `structsvm.inference` takes them."""
 
-    unary: NDArray[np.float64]  #: (n_positions, K)
+    unary: NDArray[np.float64]  #: (n_positions, K), K states
     transition: NDArray[np.float64]  #: (K, K), or (n_positions, K, K)
     start: NDArray[np.float64]
     end: NDArray[np.float64]
@@ -41,24 +41,24 @@ def chain_scores(
         transition, start, end = (
             scores + mask for scores, mask in zip((transition, start, end), forbidden, strict=True)
         )
-    n_classes = len(start)
-    for first, stop in _chunks(packed, n_classes):
+    n_states = len(start)
+    for first, stop in _chunks(packed, n_states):
         here = slice(packed.offsets[first], packed.offsets[stop])
-        unary = packed.rows[here] @ blocks["state"] + blocks["intercept"]
+        unary = model._of_states(packed.rows[here] @ blocks["state"] + blocks["intercept"])
         steps = transition
         if packed.edges is not None:
-            edge = blocks["edge"].reshape(-1, n_classes * n_classes)
-            steps = (packed.edges[here] @ edge).reshape(-1, n_classes, n_classes) + transition
+            edge = blocks["edge"].reshape(-1, n_states * n_states)
+            steps = (packed.edges[here] @ edge).reshape(-1, n_states, n_states) + transition
         yield ChainScores(unary, steps, start, end, packed.lengths[first:stop])
 
 
-def _chunks(packed: PackedSequences, n_classes: int) -> Iterator[tuple[int, int]]:
+def _chunks(packed: PackedSequences, n_states: int) -> Iterator[tuple[int, int]]:
     """Ranges of sequences."""
     if packed.edges is None:
         if len(packed):
             yield 0, len(packed)
         return
-    most = max(_CHUNK_CELLS // n_classes**2, 1)
+    most = max(_CHUNK_CELLS // n_states**2, 1)
     first = 0
     while first < len(packed):
         end = packed.offsets[first] + most
@@ -89,7 +89,10 @@ def n_best_of(
 
 
 def complete_chains(
-    chunks: Iterable[ChainScores], y: Sequence[Any], classes: NDArray[Any]
+    chunks: Iterable[ChainScores],
+    y: Sequence[Any],
+    classes: NDArray[Any],
+    label_of: NDArray[np.int32] | None,
 ) -> list[NDArray[Any]]:
     """The best labels among those that `y` leaves open.
 
@@ -105,26 +108,29 @@ def complete_chains(
         unary = scores.unary
         for k, stop in enumerate(stops):
             i, rows = first + k, slice(stop - scores.lengths[k], stop)
-            _restrict(i, y[i], unary[rows], classes)
+            for t, allowed in _choices(i, y[i], int(scores.lengths[k]), classes):
+                unary[rows][t, ~(allowed if label_of is None else allowed[label_of])] = -np.inf
             steps = scores.transition if scores.transition.ndim == 2 else scores.transition[rows]
             try:
-                labels, _ = viterbi(unary[rows], steps, scores.start, scores.end)
+                states, _ = viterbi(unary[rows], steps, scores.start, scores.end)
             except ValueError:
                 raise ValueError(
                     f"y[{i}] leaves no labelling: with what it gives, constraints forbid all"
                 ) from None
-            found.append(classes[labels])
+            found.append(classes[states if label_of is None else label_of[states]])
     return found
 
 
-def _restrict(i: int, given: Any, unary: NDArray[np.float64], classes: NDArray[Any]) -> None:
-    """Forbid, in place, what `given` rules out."""
+def _choices(
+    i: int, given: Any, length: int, classes: NDArray[Any]
+) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """The positions where `given` rules labels out, and which it leaves."""
     if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
         raise ValueError(
             f"y[{i}] is {given!r}; expected, for each position, a label, a list of labels, or None"
         )
-    if len(given) != len(unary):
-        raise ValueError(f"y[{i}] has {len(given)} items, but X[{i}] has {len(unary)} positions")
+    if len(given) != length:
+        raise ValueError(f"y[{i}] has {len(given)} items, but X[{i}] has {length} positions")
     for t, choice in enumerate(given):
         if choice is None:
             continue
@@ -141,4 +147,4 @@ def _restrict(i: int, given: Any, unary: NDArray[np.float64], classes: NDArray[A
             raise ValueError(f"y[{i}][{t}] leaves no label; None leaves them all")
         allowed = np.zeros(len(classes), dtype=bool)
         allowed[numbers] = True
-        unary[t, ~allowed] = -np.inf
+        yield t, allowed

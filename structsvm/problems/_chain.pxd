@@ -12,6 +12,9 @@ from t - 1 to t; the first are not used.
 
 The weight vector is [state F*K | intercept K | transition K*K | start K | end K | edge G*K*K],
 row-major, blocks that the model does without left out.
+
+A chain of second order passes through states that are pairs of labels: K above is then the number
+of states, except in the state and intercept blocks, where it is that of labels.
 """
 
 from libc.stdint cimport int32_t
@@ -29,11 +32,15 @@ cdef class ChainFeatures(PartFeatures):
     cdef const index_t* _columns
     cdef const double* _values
     cdef Py_ssize_t n_labels, stride
+    # Of second order: the label of each state, sorted; else None, and as many labels as states.
+    cdef const label_t[::1] label_of
+    cdef Py_ssize_t n_columns, column_stride   # labels, in the state block
     cdef Py_ssize_t intercept, transition, start    # places in the weight vector, -1 if absent
     cdef Py_ssize_t edge
     cdef const offset_t[::1] edge_row_start         # the same CSR of edge features, if there are
     cdef const index_t[::1] edge_columns
     cdef const double[::1] edge_values
+    cdef void expand(self, Py_ssize_t length, double* theta) noexcept nogil
     cdef void edge_scores(
         self, offset_t first, Py_ssize_t length, const Weights* w, double* rows
     ) noexcept nogil

@@ -17,6 +17,7 @@ class ChainFeatures(PartFeatures):
         transitions: bool,
         boundary: bool,
         edges: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], int] | None = None,
+        label_of: NDArray[np.int32] | None = None,
     ) -> None: ...
 
 class ChainStructure(Structure):

@@ -54,18 +54,23 @@ cdef class ChainFeatures(PartFeatures):
         Which blocks of weights there are.
     edges : tuple of row_start, columns, values and their number, default=None
         Edge features, the same way; they go with transitions.
+    label_of : int32 array of shape (n_states,), default=None
+        Of second order: the label of each state, in ascending order, and each label has one.
     """
 
     def __cinit__(self):
+        self.label_of = None
         self.edge_row_start = None
         self.edge_columns = None
         self.edge_values = None
 
     def __init__(
         self, offsets, row_start, columns, values, Py_ssize_t n_features, Py_ssize_t n_labels,
-        *, bint intercept, bint transitions, bint boundary, edges=None,
+        *, bint intercept, bint transitions, bint boundary, edges=None, label_of=None,
     ):
         cdef Py_ssize_t place = n_features * n_labels
+        self.n_columns = n_labels
+        self.column_stride = padded(n_labels)
         self.offsets = offsets
         self.row_start = row_start
         self.columns = columns
@@ -78,6 +83,12 @@ cdef class ChainFeatures(PartFeatures):
         if intercept:
             self.intercept = place
             place += n_labels
+        if label_of is not None:
+            if not transitions:
+                raise ValueError("second order needs transitions")
+            self.label_of = label_of
+            self.n_labels = n_labels = len(label_of)
+            self.stride = padded(n_labels)
         if transitions:
             self.transition = place
             place += n_labels * n_labels
@@ -103,9 +114,11 @@ cdef class ChainFeatures(PartFeatures):
         if self.intercept >= 0:
             initial = w.data + self.intercept
         ssvm_csr_times_rows(
-            &self.row_start[first], length, self._columns, self._values, w.data, self.n_labels,
-            initial, w.scale, theta, self.stride,
+            &self.row_start[first], length, self._columns, self._values, w.data, self.n_columns,
+            initial, w.scale, theta, self.column_stride,
         )
+        if self.label_of is not None:
+            self.expand(length, theta)
         if self.edge >= 0:
             self.edge_scores(first, length, w, shared)
             if self.start >= 0:
@@ -122,6 +135,20 @@ cdef class ChainFeatures(PartFeatures):
                 w.data + first_row, n_rows, self.n_labels, w.scale, shared, self.stride
             )
         return 0
+
+    cdef void expand(self, Py_ssize_t length, double* theta) noexcept nogil:
+        """From rows of labels to rows of states, in place: a state stands behind its label, and a
+        row of states behind that of labels, so from the end on nothing is overwritten too early."""
+        cdef Py_ssize_t t, s
+        cdef const double* of_labels
+        cdef double* of_states
+        for t in range(length - 1, -1, -1):
+            of_labels = theta + t * self.column_stride
+            of_states = theta + t * self.stride
+            for s in range(self.n_labels - 1, -1, -1):
+                of_states[s] = of_labels[self.label_of[s]]
+            for s in range(self.n_labels, self.stride):
+                of_states[s] = 0.0
 
     cdef void edge_scores(
         self, offset_t first, Py_ssize_t length, const Weights* w, double* rows
@@ -154,10 +181,12 @@ cdef class ChainFeatures(PartFeatures):
             row = mu.parts[p] // self.stride
             label = mu.parts[p] - row * self.stride
             if row < length:
+                if self.label_of is not None:
+                    label = self.label_of[label]
                 start = self.row_start[first + row]
                 builder_add_row(
                     out, self.row_start[first + row + 1] - start, self._columns + start,
-                    self._values + start, self.n_labels, label, mu.counts[p],
+                    self._values + start, self.n_columns, label, mu.counts[p],
                 )
                 if self.intercept >= 0:
                     builder_add(out, self.intercept + label, mu.counts[p])
