@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from structsvm.base import StructuredModel
-    from structsvm.estimators import ChainSVM, SequenceTagger, StructSVM
+    from structsvm.estimators import ChainSVM, MulticlassSVM, SequenceTagger, StructSVM
     from structsvm.models import ChainModel
     from structsvm.path import fit_path
     from structsvm.persistence import load
@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ChainModel",
     "ChainSVM",
+    "MulticlassSVM",
     "PackedSequences",
     "SequenceTagger",
     "StructSVM",
@@ -28,6 +29,7 @@ __all__ = [
 _HOMES = {
     "ChainModel": "models",
     "ChainSVM": "estimators",
+    "MulticlassSVM": "estimators",
     "PackedSequences": "sequences",
     "SequenceTagger": "estimators",
     "StructSVM": "estimators",

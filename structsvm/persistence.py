@@ -34,14 +34,20 @@ _COUNTS = ("n_iter_", "n_oracle_calls_")
 
 def _known_classes() -> dict[str, type]:
     """The classes that a file may name; a new family adds its own here."""
-    from structsvm.estimators import ChainSVM, SequenceTagger, StructSVM
+    from structsvm.estimators import ChainSVM, MulticlassSVM, SequenceTagger, StructSVM
     from structsvm.features import SequenceVectorizer, TokenFeatures
     from structsvm.losses import HammingLoss
-    from structsvm.models import ChainModel
+    from structsvm.models import ChainModel, MulticlassModel
     from structsvm.solvers import SOLVERS
 
-    estimators: tuple[type, ...] = (ChainSVM, SequenceTagger, StructSVM)
-    parts: tuple[type, ...] = (ChainModel, HammingLoss, SequenceVectorizer, TokenFeatures)
+    estimators: tuple[type, ...] = (ChainSVM, MulticlassSVM, SequenceTagger, StructSVM)
+    parts: tuple[type, ...] = (
+        ChainModel,
+        HammingLoss,
+        MulticlassModel,
+        SequenceVectorizer,
+        TokenFeatures,
+    )
     return {c.__name__: c for c in (*estimators, *parts, *SOLVERS.values())}
 
 
@@ -71,8 +77,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise _unsaveable("model", model)
     if _describe("model", estimator._make_model()) != _describe("model", model):
         raise ValueError("parameters of the model were changed after fit: fit again, then save")
-    arrays = _packed_coef(estimator.coef_) | {"classes": model.classes_}
-    if (pairs := model.pairs_) is not None:
+    arrays = _packed_coef(estimator._flat_weights()) | {"classes": model.classes_}
+    if (pairs := getattr(model, "pairs_", None)) is not None:
         arrays["pairs"] = pairs
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
     header = {
@@ -80,8 +86,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         "numbers": {name: float(getattr(estimator, name)) for name in _NUMBERS},
         "counts": {name: int(getattr(estimator, name)) for name in _COUNTS},
         "certified": bool(estimator.certified_),
-        "n_features_in": int(model.n_features_in_),
-        "n_edge_features_in": int(model.n_edge_features_in_),
+        "sizes": {name: int(size) for name, size in model.sizes().items()},
     }
     if hasattr(estimator, "features_"):
         header["features"] = _describe("features", estimator.features_)
@@ -209,7 +214,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    estimator : ChainSVM, SequenceTagger or StructSVM
+    estimator : ChainSVM, MulticlassSVM, SequenceTagger or StructSVM
         Fitted; predicts as the saved one did.
 
     Raises
@@ -316,10 +321,12 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
         raise ModelFileError("the classes are not sorted and distinct")
     if classes.dtype.kind == "U":
         classes.tolist()  # raises for what is no text
-    sizes = int(header["n_features_in"]), int(header.get("n_edge_features_in", 0))
-    if min(sizes) < 0:
-        raise ModelFileError(f"it claims {min(sizes)} features")
-    model.resize(classes, *sizes, _checked_pairs(arrays.get("pairs"), len(classes)))
+    sizes: dict[str, Any] = {name: int(size) for name, size in header["sizes"].items()}
+    if min(sizes.values()) < 0:
+        raise ModelFileError(f"it claims {min(sizes.values())} features")
+    if "pairs" in arrays:
+        sizes["pairs"] = _checked_pairs(arrays["pairs"], len(classes))
+    model.resize(classes, **sizes)
     estimator.model_, estimator.coef_ = model, _unpacked_coef(arrays, model.n_weights)
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))
@@ -338,10 +345,8 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     return estimator
 
 
-def _checked_pairs(pairs: NDArray[Any] | None, n_classes: int) -> NDArray[np.int64] | None:
+def _checked_pairs(pairs: NDArray[Any], n_classes: int) -> NDArray[np.int64]:
     """Pairs of labels in the order that a chain of second order relies on."""
-    if pairs is None:
-        return None
     if pairs.dtype != np.int64 or pairs.ndim != 2 or pairs.shape[1] != 2:
         raise ModelFileError(f"the pairs of labels are {pairs.dtype} of shape {pairs.shape}")
     flat = pairs[:, 1] * (n_classes + 1) + pairs[:, 0] + 1

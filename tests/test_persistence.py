@@ -211,10 +211,10 @@ def nan_weight(header, members):
         (set_header("estimator", 3), "holds a int, which is no estimator"),
         (set_header("numbers", {}), "no readable model file"),
         (
-            set_header("n_features_in", 6),
+            set_header("sizes", {"n_features": 6}),
             r"the weights are float64 of shape \(33,\), the model needs float64 of shape \(36,\)",
         ),
-        (set_header("n_features_in", 10**9), "make 30"),
+        (set_header("sizes", {"n_features": 10**9}), "make 30"),
         (set_member("coef.npy", npy(np.zeros(4))), r"are float64 of shape \(4,\), the model needs"),
         (
             set_member("coef.npy", npy(np.zeros((33, 1)))),
@@ -241,16 +241,16 @@ def test_forged_files_are_refused(saved, change, message):
     assert str(saved) in str(info.value)
 
 
-def sparse(n_features=50):
+def sparse(n_features=500):
     """A file that holds the few weights that are not 0."""
     x = np.zeros((2, n_features))
     x[:, :2] = np.eye(2)
     return ChainSVM(fit_intercept=False, random_state=0).fit([x], [[0, 1]])
 
 
-@pytest.mark.parametrize("n_features", [50, 2_000_000])
+@pytest.mark.parametrize("n_features", [500, 2_000_000])
 def test_few_weights_that_are_not_zero_are_all_that_is_stored(tmp_path, n_features):
-    if n_features == 50:
+    if n_features == 500:
         svm = sparse()
     else:
         rows = sp.csr_array(([1.0, 1.0], [0, 1], [0, 1, 2]), shape=(2, n_features))
@@ -258,7 +258,7 @@ def test_few_weights_that_are_not_zero_are_all_that_is_stored(tmp_path, n_featur
     svm.save(tmp_path / "model")
     copy = structsvm.load(tmp_path / "model")
     np.testing.assert_array_equal(copy.coef_, svm.coef_)
-    if n_features == 50:
+    if n_features == 500:
         assert (tmp_path / "model").stat().st_size < 8 * len(svm.coef_) + 3000
 
 
@@ -266,8 +266,11 @@ def test_few_weights_that_are_not_zero_are_all_that_is_stored(tmp_path, n_featur
     ("change", "message"),
     [
         (set_member("coef/places.npy", npy(np.zeros(3, np.int32))), "are not in order"),
-        (set_header("n_features_in", 10**8), "it claims 200000008 weights, 10 of them not 0"),
-        (set_header("n_features_in", 2), "have places beyond the 12 of the model"),
+        (
+            set_header("sizes", {"n_features": 10**8}),
+            "it claims 200000008 weights, 10 of them not 0",
+        ),
+        (set_header("sizes", {"n_features": 2}), "have places beyond the 12 of the model"),
         (set_member("coef/values.npy", npy(np.zeros(3, np.float32))), "the weights are float32"),
     ],
 )

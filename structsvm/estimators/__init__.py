@@ -1,7 +1,8 @@
 """Estimators: validate, bind, solve; and predict from the weights found."""
 
 from structsvm.estimators.chain import ChainSVM
+from structsvm.estimators.multiclass import MulticlassSVM
 from structsvm.estimators.structured import StructSVM
 from structsvm.estimators.tagger import SequenceTagger
 
-__all__ = ["ChainSVM", "SequenceTagger", "StructSVM"]
+__all__ = ["ChainSVM", "MulticlassSVM", "SequenceTagger", "StructSVM"]

@@ -443,6 +443,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         persistence.save(self, path)
 
+    def _flat_weights(self) -> NDArray[np.float64]:
+        """The weights as the solver knows them."""
+        return self.coef_
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
 

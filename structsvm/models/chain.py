@@ -142,6 +142,10 @@ class ChainModel(StructuredModel):
                 "weights, expected 1 to 2**31 - 1"
             )
 
+    def sizes(self) -> dict[str, int]:
+        """What `resize` takes beside classes and pairs."""
+        return {"n_features": self.n_features_in_, "n_edge_features": self.n_edge_features_in_}
+
     def _looks_back(self) -> int:
         if self.order not in (1, 2) or isinstance(self.order, bool):
             raise ValueError(f"order={self.order!r}: expected 1 or 2")

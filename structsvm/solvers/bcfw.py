@@ -154,7 +154,12 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
             "average": self.averaging,
         }
 
-    def _make_blocks(self, problem: Problem) -> DualBlocks:
+    def _make_blocks(self, problem: Problem) -> Any:
+        """The dual by cached planes, unless the problem has exact updates of its own."""
+        if self.step == "pairwise" and not self.averaging and hasattr(problem, "own_blocks"):
+            own = problem.own_blocks()
+            if own is not None:
+                return own
         return DualBlocks(problem, **self._block_options())
 
     def _check_parameters(self) -> None:
