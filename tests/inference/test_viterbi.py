@@ -147,7 +147,7 @@ def test_any_batch_equals_single_chains(lengths, dtype, seed):
 
 
 @settings(max_examples=100, deadline=None)
-@given(tiny_chains(), st.sampled_from([np.float64, np.float32]), st.randoms())
+@given(tiny_chains(FEW), st.sampled_from([np.float64, np.float32]), st.randoms())
 def test_positions_may_have_transitions_of_their_own(chain, dtype, random):
     unary, _, start, end = chain
     if dtype is np.float32:
@@ -164,8 +164,7 @@ def test_positions_may_have_transitions_of_their_own(chain, dtype, random):
         return
     labels, value = viterbi(unary, steps, start, end)
     reached = score_of_steps(labels, unary.astype(float), steps, start, end)
-    assert reached == pytest.approx(max(scores), rel=1e-5, abs=1e-5)
-    assert value == pytest.approx(max(scores), rel=1e-5, abs=1e-5)
+    assert reached == value == max(scores)
     if length:
         two = [np.concatenate([a, a]) for a in (unary, steps)]
         twice, values = viterbi(*two, start, end, lengths=[length, length])
