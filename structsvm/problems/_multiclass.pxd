@@ -52,6 +52,9 @@ cdef class MulticlassProblem(Problem):
     cdef double** _scratch                  # two rows of scores a thread
     cdef Py_ssize_t _n_scratch
 
+    # Scores and additions of columns of weights
+    cdef void column_scores(self, Py_ssize_t i, const double* w, double* f) noexcept nogil
+    cdef void column_add(self, Py_ssize_t i, const double* change, double* w) noexcept nogil
     cdef double sqnorm(self, Py_ssize_t i) noexcept nogil
     # f OUT: the scores of all K classes
     cdef void class_scores(self, Py_ssize_t i, const double* w, double* f) noexcept nogil

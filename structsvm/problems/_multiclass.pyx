@@ -215,6 +215,12 @@ cdef class MulticlassProblem(Problem):
             )
         return 0
 
+    cdef void column_scores(self, Py_ssize_t i, const double* w, double* f) noexcept nogil:
+        self.features.scores(i, w, self.n_columns, f)
+
+    cdef void column_add(self, Py_ssize_t i, const double* change, double* w) noexcept nogil:
+        self.features.add(i, change, self.n_columns, w)
+
     cdef double sqnorm(self, Py_ssize_t i) noexcept nogil:
         return self.features._sqnorms[i]
 

@@ -129,6 +129,7 @@ cdef class MulticlassBlocks:
     cdef double[::1] _weights, _gaps, _hinges, _scratch
     cdef double[:, ::1] _mu
     cdef unsigned char[::1] _active
+    cdef index_t[::1] _order
     cdef object _z, _offset
     cdef double _loss, _threshold
 
@@ -145,6 +146,7 @@ cdef class MulticlassBlocks:
         self._weights, self._mu = self.weights, self.mu
         self._gaps, self._hinges = self.gaps, self.hinges
         self._active = np.ones(self.n, dtype=np.uint8)
+        self._order = np.zeros(self.n, dtype=np.int32)
         self._scratch = np.zeros(5 * (self.n_classes + 8))
         self._z = np.zeros(problem.n_weights)
         self._offset = None
@@ -154,11 +156,6 @@ cdef class MulticlassBlocks:
     def n_planes(self):
         """Wrong classes with weight."""
         return int(np.count_nonzero(self.mu))
-
-    @property
-    def n_entries(self):
-        """What makes the solver choose five cheap passes for each full one."""
-        return int(self.n * self.problem.oracle_work)
 
     @property
     def nbytes(self):
@@ -173,6 +170,42 @@ cdef class MulticlassBlocks:
         if self.problem.sample_weight is not None:
             s = self.problem.sample_weight[i]
         return s / (self.n * self.regularization)
+
+    cdef double visit_of_two(self, Py_ssize_t i) noexcept nogil:
+        """The same as `visit` for two classes: one multiplier, one column of weights."""
+        cdef Py_ssize_t y = self.problem.labels[i], wrong = 1 - y
+        cdef double sign = 1.0 if y == 1 else -1.0
+        cdef double factor = self.factor(i), s = factor * self.n * self.regularization
+        cdef double f, q, short_by, mu = self._mu[i, wrong], new, hinge, height, change
+        cdef double e = self.problem.cost[y, wrong]
+        if s == 0.0:
+            self._active[i] = 0
+            self._gaps[i] = self._hinges[i] = 0.0
+            return 0.0
+        self.problem.column_scores(i, &self._weights[0], &self._scratch[0])
+        f = sign * self._scratch[0]
+        short_by = e - f
+        q = max(factor * self.problem.sqnorm(i), LEAST_Q)
+        hinge = max(short_by, 0.0)
+        height = mu * short_by
+        if self.problem.squared:
+            hinge *= hinge
+            height -= mu * mu / 4.0
+            new = max((short_by + q * mu) / (q + 0.5), 0.0)
+        else:
+            new = min(max(mu + short_by / q, 0.0), 1.0)
+        self._hinges[i] = s * hinge
+        self._gaps[i] = s * (hinge - height)
+        if new != mu:
+            change = sign * (new - mu) * factor
+            self.problem.column_add(i, &change, &self._weights[0])
+            self._loss += s / self.n * (
+                e * (new - mu) - ((new * new - mu * mu) / 4.0 if self.problem.squared else 0.0)
+            )
+            self._mu[i, wrong] = new
+            self.n_updates += 1
+        self._active[i] = new != mu or (-self._threshold < short_by < self._threshold)
+        return self._gaps[i]
 
     cdef double visit(self, Py_ssize_t i) noexcept nogil:
         """Choose the best mu of example i; returns how much its own part of the gap was."""
@@ -266,9 +299,14 @@ cdef class MulticlassBlocks:
             for k in range(n):
                 h[k] = (1.0 - m) if k == y else mu[k]
                 h[k] += ((0.0 if k == y else e[k]) + f[k] - truth) / q
-            tau = simplex_level(h, n, spare)
+            tau, m = simplex_level(h, n, spare), 0.0
             for k in range(n):
                 new[k] = max(h[k] - tau, 0.0)
+                m += new[k]
+            # Where q is small h is large, and rounding may make more than 1 of them: then the dual
+            # value would be no bound.
+            for k in range(n):
+                new[k] /= m
             return
         # The gradient is b_k - (q + ridge) mu_k - coupling * sum mu, with b_k from mu as it is.
         coupling = q
@@ -297,25 +335,52 @@ cdef class MulticlassBlocks:
         """Visit these examples, all of them, and see which of them are at rest."""
         cdef Py_ssize_t k
         cdef double most = 0.0
+        cdef bint two = self.problem.n_columns == 1
         for k in range(order.shape[0]):
             if k % VISITS_PER_SIGNAL_CHECK == 0:
                 PyErr_CheckSignals()
-            most = max(most, self.visit(order[k]))
+            most = max(
+                most, self.visit_of_two(order[k]) if two else self.visit(order[k])
+            )
         self.n_oracle_calls += order.shape[0]
         self._threshold = most
 
-    def cached_pass(self, const index_t[::1] order, double skip_below=0.0):
-        """Visit those of these examples that are not at rest; the greatest gap met."""
-        cdef Py_ssize_t k, visited = 0
-        cdef double most = 0.0
-        for k in range(order.shape[0]):
-            if k % VISITS_PER_SIGNAL_CHECK == 0:
-                PyErr_CheckSignals()
-            if self._active[order[k]]:
-                most = max(most, self.visit(order[k]))
-                visited += 1
-        self.n_oracle_calls += visited
-        return 0.0
+    def active_passes(self, Py_ssize_t most, double share, unsigned long long seed):
+        """Passes over the examples that are not at rest, each in a new order.
+
+        Up to `most`, until the gaps that a pass meets add up to `share` of what the last full pass
+        met: beyond that, what the other examples lack would soon be more.
+        """
+        cdef index_t[::1] order = self._order
+        cdef Py_ssize_t i, k, j, size = 0, kept, _pass
+        cdef bint two = self.problem.n_columns == 1
+        cdef double met, enough = share * max(float(self.gaps.sum()), 0.0)
+        for i in range(self.n):
+            if self._active[i]:
+                order[size] = <index_t> i
+                size += 1
+        for _pass in range(most):
+            if size == 0:
+                break
+            PyErr_CheckSignals()
+            met, kept = 0.0, 0
+            with nogil:
+                for k in range(size):
+                    # Fisher-Yates as it goes: position k is drawn from those that are left.
+                    seed ^= seed << 13
+                    seed ^= seed >> 7
+                    seed ^= seed << 17
+                    j = k + <Py_ssize_t> ((seed >> 11) % <unsigned long long> (size - k))
+                    order[k], order[j] = order[j], order[k]
+                    met += self.visit_of_two(order[k]) if two else self.visit(order[k])
+                for k in range(size):
+                    if self._active[order[k]]:
+                        order[kept] = order[k]
+                        kept += 1
+            self.n_oracle_calls += size
+            size = kept
+            if met <= enough:
+                break
 
     def evaluate(self, weights):
         """Mean hinge at these weights."""
@@ -386,20 +451,22 @@ cdef class MulticlassBlocks:
 
     def support(self):
         """Classes with weight: how many, the mean squared norm of what they move, mean loss."""
-        factor = 1.0 if self.problem.n_columns == 1 else 2.0
-        if self.problem.loss == LEE_LIN_WAHBA and self.problem.n_columns > 1:
+        cdef Py_ssize_t i, k, count = 0
+        cdef double s = 1.0, sqnorm = 0.0, loss = 0.0, factor = 2.0
+        if self.problem.n_columns == 1:
+            factor = 1.0
+        elif self.problem.loss == LEE_LIN_WAHBA:
             factor = 1.0 - 1.0 / self.n_classes
-        s = np.ones(self.n)
-        if self.problem.sample_weight is not None:
-            s = np.asarray(self.problem.sample_weight)
-        rows, classes = np.nonzero(self.mu)
-        count = len(rows)
-        if not count:
-            return 0, 0.0, 0.0
-        cost = np.asarray(self.problem.cost)[np.asarray(self.problem.labels)[rows], classes]
-        sqnorms = np.asarray(self.problem.features.sqnorms)[rows]
-        sqnorm = factor * float(np.mean(s[rows] ** 2 * sqnorms))
-        return count, sqnorm, float(np.mean(s[rows] * cost))
+        with nogil:
+            for i in range(self.n):
+                if self.problem.sample_weight is not None:
+                    s = self.problem.sample_weight[i]
+                for k in range(self.n_classes):
+                    if self._mu[i, k] > 0.0:
+                        count += 1
+                        sqnorm += s * s * self.problem.sqnorm(i)
+                        loss += s * self.problem.cost[self.problem.labels[i], k]
+        return count, factor * sqnorm / max(count, 1), loss / max(count, 1)
 
     def snapshot(self):
         """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
