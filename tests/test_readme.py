@@ -76,8 +76,14 @@ def test_the_command_line_does_what_it_says(tmp_path, monkeypatch, capsys):
     assert "w5 O" in capsys.readouterr().out
 
 
+def test_the_classifier_says_what_it_does():
+    names = {}
+    exec(BLOCKS[4], names)
+    assert names["svm"].dual_gap_ <= 1e-6
+
+
 def test_hinge_function_gives_what_is_said(capsys):
-    exec(BLOCKS[4], {})
+    exec(BLOCKS[5], {})
     assert capsys.readouterr().out.split() == ["0.25", "[-0.5", "0.", "]"]
 
 
