@@ -23,6 +23,12 @@ cdef extern from "structsvm/linalg/dense_rows.h" nogil:
         const double* x, Py_ssize_t size, const double* change, Py_ssize_t n_classes,
         double* weights,
     )
+    double ssvm_sparse_dot(
+        const index_t* columns, const double* values, Py_ssize_t n, const double* weights,
+    )
+    void ssvm_sparse_axpy(
+        const index_t* columns, const double* values, Py_ssize_t n, double factor, double* weights,
+    )
     void ssvm_sparse_add(
         const index_t* columns, const double* values, Py_ssize_t n, const double* change,
         Py_ssize_t n_classes, double* weights,
@@ -80,6 +86,14 @@ cdef class FeatureRows:
         cdef Py_ssize_t k
         if self.intercept:
             intercept = w + self.n_features * n_columns
+        if not self.dense and n_columns == 1:
+            out[0] = 0.0 if intercept == NULL else intercept[0]
+            if self.row_start[i] < self.row_start[i + 1]:
+                out[0] += ssvm_sparse_dot(
+                    &self.columns[self.row_start[i]], &self.values[self.row_start[i]],
+                    self.row_start[i + 1] - self.row_start[i], w,
+                )
+            return
         if not self.dense:
             ssvm_csr_times_rows(
                 &self.row_start[i], 1, &self.columns[0] if self.columns.shape[0] else NULL,
@@ -106,7 +120,12 @@ cdef class FeatureRows:
                 ssvm_dense_add(&self.rows[i, 0], self.n_features, change, n_columns, w)
         else:
             start = self.row_start[i]
-            if self.row_start[i + 1] > start:
+            if n_columns == 1 and self.row_start[i + 1] > start:
+                ssvm_sparse_axpy(
+                    &self.columns[start], &self.values[start], self.row_start[i + 1] - start,
+                    change[0], w,
+                )
+            elif self.row_start[i + 1] > start:
                 ssvm_sparse_add(
                     &self.columns[start], &self.values[start], self.row_start[i + 1] - start,
                     change, n_columns, w,

@@ -411,7 +411,7 @@ cdef class MulticlassBlocks:
         else:
             self._z = self.regularization * self.weights - self._offset
             self._age += 1
-        return np.array(self._z), self._loss
+        return self._z, self._loss
 
     def from_scratch(self):
         cdef Py_ssize_t i, k, y

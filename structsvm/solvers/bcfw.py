@@ -237,6 +237,8 @@ class _BlockRun(Run):
         self.options = options
         self.start = start
         self.blocks = start.blocks
+        if hasattr(self.blocks, "active_passes"):
+            self.level_step = 1000.0  # a certificate costs as much as a pass here
         self.kappa = 0.0
         self.kappa_scale = float(options.acceleration)
         self.kappa_scale_limit = math.inf

@@ -48,6 +48,8 @@ class Run(abc.ABC):
     made when the estimate reaches the next power of ten or the tolerance, and at the end.
     """
 
+    #: From one level of the gap that gets a certificate to the next.
+    level_step: float = 10.0
     #: What a snapshot holds: numbers and arrays by attribute name, ...
     kept: ClassVar[tuple[str, ...]] = ()
     #: ... and attributes with a ``snapshot`` of their own.
@@ -248,7 +250,7 @@ class Run(abc.ABC):
         for weights in self.candidates():
             self.certified(weights, self.mean_hinge(weights))
         while self._next_level > self.tol and self.gap <= self._next_level:
-            self._next_level /= 10
+            self._next_level /= self.level_step
 
     def _seconds(self) -> float:
         return self._seconds_before + time.perf_counter() - self._started
