@@ -7,8 +7,9 @@ Crammer-Singer with all classes and the binary hinge of two halves of them, no i
 columns as frequent as words are). Told is the time to weights whose primal objective is within 1e-3
 and 1e-6 of the best known. Ours is read off one fit: weights are copied after every iteration, with
 the clock stopped, and judged afterwards; then the time of a whole fit to a certified gap of that
-size, which LIBLINEAR does not have. Theirs is the shortest of fits with tolerances from 1 down. Medians over
---repeat runs; memory is the peak during one fit, in a process of its own, less what it held before.
+size, which LIBLINEAR does not have. Theirs is the shortest of fits with tolerances from 1 down.
+Medians over --repeat runs; memory is the peak during one fit, in a process of its own, less what it
+held before.
 """
 
 import argparse

@@ -214,6 +214,8 @@ def flatten_labels(
     """
     rows, sizes = [], []
     kind_of_all = ""
+    if isinstance(y, PackedSequences):
+        raise ValueError(f"{name} is a PackedSequences; expected a list of label sequences")
     items = as_items(name, y)
     if lengths is not None and len(items) != len(lengths):
         raise ValueError(f"{name} has {len(items)} sequences, expected {len(lengths)} as X has")

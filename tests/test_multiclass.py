@@ -300,6 +300,25 @@ def test_a_fit_goes_on_and_is_kept(tmp_path):
     np.testing.assert_array_equal(resumed.coef_, whole.coef_)
 
 
+def test_paths_and_what_violates_most():
+    X, y, _ = blobs(60)
+    path = structsvm.fit_path(MulticlassSVM(tol=1e-5, random_state=0), X, y, Cs=[0.1, 1.0])
+    cold = MulticlassSVM(C=1.0, tol=1e-5, random_state=0).fit(X, y)
+    assert path[1].objective_ == pytest.approx(cold.objective_, rel=2e-5)
+    for loss, slack in itertools.product(LOSSES, ("margin", "slack")):
+        if slack == "slack" and loss != "crammer_singer":
+            continue
+        svm = MulticlassSVM(loss=loss, rescaling=slack, tol=0.01, random_state=0).fit(X, y)
+        worst = svm.loss_augmented_predict(X, y)
+        positive = hinges(svm, X, y) > 1e-12
+        np.testing.assert_array_equal(worst != y, positive)
+        if loss == "crammer_singer" and slack == "margin":
+            w = svm._flat_weights()
+            expected = [svm.model_.loss_augmented_inference(*pair, w)
+                        for pair in zip(X, y, strict=True)]  # fmt: skip
+            np.testing.assert_array_equal(worst, expected)
+
+
 def test_learning_in_pieces():
     X, y, _ = blobs(200, 3)
     svm = MulticlassSVM(solver="perceptron", random_state=0)

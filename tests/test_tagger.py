@@ -208,6 +208,13 @@ def test_warm_start_goes_on():
     assert tagger.fit(X[:20], y[:20]).n_iter_ > 1
 
 
+def test_features_are_transformers():
+    with pytest.raises(ValueError, match=r"features='chunk': expected 'auto', or a transformer su"):
+        SequenceTagger("chunk").fit([["a"]], [["X"]])
+    with pytest.raises(ValueError, match=r"in X_val and y_val: X\[0\]\[0\] is 3; expected a str"):
+        SequenceTagger().fit([["a"]], [["X"]], X_val=[[3]], y_val=[["X"]])
+
+
 def test_paths_are_of_rows():
     X, y = corpus()
     with pytest.raises(ValueError, match="fit_path takes a ChainSVM and rows"):

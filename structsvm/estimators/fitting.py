@@ -20,7 +20,7 @@ from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Snapshot
 from structsvm.validation import check_pairs, check_sample_weight
 
-__all__ = ["Bound", "Examples", "Validation", "Watch", "batch_answers"]
+__all__ = ["Bound", "Examples", "Validation", "Watch", "batch_answers", "of_held_out_examples"]
 
 
 @dataclasses.dataclass
@@ -58,12 +58,12 @@ class Validation:
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
-        with _of_held_out_examples():
+        with of_held_out_examples():
             pairs: tuple[Any, Any] = check_pairs(X, y) if self.given else ([], [])
             self.X, self.y = pairs
 
     def score(self, estimator: Any, model: StructuredModel, weights: NDArray[np.float64]) -> float:
-        with _of_held_out_examples():
+        with of_held_out_examples():
             n_jobs = estimator._threads()
             guess = batch_answers(model.batch_inference, self.X, weights, n_jobs=n_jobs)
             return float(estimator._score_outputs(model, self.y, guess))
@@ -77,7 +77,7 @@ def batch_answers(method: Callable[..., list[Any]], *args: Any, n_jobs: int) -> 
 
 
 @contextlib.contextmanager
-def _of_held_out_examples() -> Iterator[None]:
+def of_held_out_examples() -> Iterator[None]:
     """Say of complaints about X and y that they are about X_val and y_val."""
     try:
         yield

@@ -181,7 +181,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         -------
         self
         """
-        self._fit(self._rows(X, y, sample_weight), Validation(None, None))
+        self._fit(self._examples(X, y, sample_weight), Validation(None, None))
         return self
 
     @available_if(_can_learn)  # type: ignore[untyped-decorator]
@@ -213,6 +213,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         rows = self._rows(X, y, sample_weight, reset=not fitted, known=known)
         self._partial_fit(rows, classes=known)
         return self
+
+    def _examples(self, X: Any, y: Any, sample_weight: Any = None) -> Examples:
+        return self._rows(X, y, sample_weight)
 
     def _rows(
         self,
@@ -311,6 +314,30 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         scores = self.decision_function(X)
         best = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         classes: NDArray[Any] = self.classes_[best]
+        return classes
+
+    def loss_augmented_predict(self, X: Any, y: Any) -> NDArray[Any]:  # type: ignore[override]
+        """The class that violates the margin most for each row, the right one if none does.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        rows = self._rows(X, y, None, reset=False, known=self.classes_)
+        right = np.searchsorted(self.classes_, rows.y)
+        places = np.arange(len(right))
+        scores = self.model_.scores(rows.X, self._weights)
+        own = scores[places, right][:, None]
+        if self.loss == "lee_lin_wahba" and len(self.classes_) > 2:
+            own = scores.mean(axis=1, keepdims=True)
+        cost = self.model_.costs()[right]
+        heights = cost * (1 + scores - own) if self.rescaling == "slack" else cost + scores - own
+        heights[places, right] = 0.0
+        worst = heights.argmax(axis=1)
+        worst[heights[places, worst] <= 0.0] = right[heights[places, worst] <= 0.0]
+        classes: NDArray[Any] = self.classes_[worst]
         return classes
 
     # ---- weights: flat for solvers and files, by class for users

@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from structsvm.base import StructuredModel
 from structsvm.estimators.chain import ChainSVM
+from structsvm.estimators.fitting import of_held_out_examples
 from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
@@ -144,7 +145,8 @@ class SequenceTagger(ChainSVM):
         features = self._make_features(X)
         rows = features.fit_transform(X)
         if X_val is not None:
-            X_val = features.transform(X_val)
+            with of_held_out_examples():
+                X_val = features.transform(X_val)
         with self._reading_with(features):
             super().fit(
                 rows,
@@ -197,8 +199,13 @@ class SequenceTagger(ChainSVM):
         return tags
 
     def _make_features(self, X: Any) -> Any:
-        if self.features != "auto":
+        if not isinstance(self.features, str):
             return clone(self.features)
+        if self.features != "auto":
+            raise ValueError(
+                f"features={self.features!r}: expected 'auto', or a transformer such as "
+                f"TokenFeatures({self.features!r})"
+            )
         first = next((token for sentence in X for token in sentence), None)
         if first is None or isinstance(first, (Mapping, list)):
             return SequenceVectorizer()

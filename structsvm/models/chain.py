@@ -73,8 +73,9 @@ class ChainModel(StructuredModel):
 
     order : {1, 2}, default=1
         How many labels a transition looks back. Of second order, transition, start, end and edge
-        weights are of states that are pairs of neighbouring labels, of those seen in training:
-        n_states takes the place of n_classes there. Time grows with its square.
+        weights are of states that are pairs of neighbouring labels, of those seen in training and
+        of each label with itself: n_states takes the place of n_classes there. Time grows with its
+        square.
 
     Attributes
     ----------

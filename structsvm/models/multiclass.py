@@ -87,13 +87,14 @@ class MulticlassModel(StructuredModel):
                 f"{n_features} features and {len(classes)} classes make {self.n_weights} weights, "
                 "expected 1 to 2**31 - 1"
             )
-        self._cost = self._cost_matrix()
+        self._cost = self.costs()
 
     def sizes(self) -> dict[str, int]:
         """What `resize` takes beside classes."""
         return {"n_features": self.n_features_in_, "by_class": int(self.by_class)}
 
-    def _cost_matrix(self) -> NDArray[np.float64]:
+    def costs(self) -> NDArray[np.float64]:
+        """The cost of answering b where a is right, of shape (n_classes, n_classes)."""
         k = len(self.classes_)
         if self.cost is not None and self.hinge != "crammer_singer":
             raise ValueError(f"cost is for crammer_singer; {self.hinge} has costs of its own")

@@ -67,8 +67,8 @@ class PairStates:
             label = classes[labels[wrong[0]]].item()
             after = f"after {classes[labels[wrong[0] - 1]].item()!r}" if t else "at the start"
             raise ValueError(
-                f"y[{i}][{t}] is {label!r} {after}, which training never saw: of second order are "
-                "only pairs that it saw"
+                f"y[{i}][{t}] is {label!r} {after}, which training never saw: states of second "
+                "order are pairs that it saw"
             )
         return states
 
@@ -105,9 +105,13 @@ def _labels_before(labels: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDA
 
 
 def pairs_of(labels: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The pairs in label sequences, as `PairStates` takes them."""
+    """The pairs in label sequences, as `PairStates` takes them, and each label twice in a row.
+
+    With those there is a path of every length, also where training had none so long.
+    """
     pairs = np.stack([labels, _labels_before(labels, offsets)], axis=1).astype(np.int64)
-    return np.unique(pairs, axis=0)[:, ::-1]
+    twice = np.repeat(np.unique(labels)[:, None], 2, axis=1)
+    return np.unique(np.concatenate([pairs, twice]), axis=0)[:, ::-1]
 
 
 def all_pairs(n_classes: int) -> NDArray[np.int64]:
