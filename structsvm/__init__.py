@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from structsvm.base import StructuredModel
-    from structsvm.estimators import ChainSVM, MulticlassSVM, SequenceTagger, StructSVM
+    from structsvm.estimators import (
+        ChainSVM,
+        MulticlassSVM,
+        SequenceTagger,
+        StructSVM,
+        SurrogateSVM,
+    )
     from structsvm.models import ChainModel
     from structsvm.path import fit_path
     from structsvm.persistence import load
@@ -21,6 +27,7 @@ __all__ = [
     "SequenceTagger",
     "StructSVM",
     "StructuredModel",
+    "SurrogateSVM",
     "fit_path",
     "load",
 ]
@@ -34,6 +41,7 @@ _HOMES = {
     "SequenceTagger": "estimators",
     "StructSVM": "estimators",
     "StructuredModel": "base",
+    "SurrogateSVM": "estimators",
     "fit_path": "path",
     "load": "persistence",
 }

@@ -3,6 +3,7 @@
 from structsvm.estimators.chain import ChainSVM
 from structsvm.estimators.multiclass import MulticlassSVM
 from structsvm.estimators.structured import StructSVM
+from structsvm.estimators.surrogate import SurrogateSVM
 from structsvm.estimators.tagger import SequenceTagger
 
-__all__ = ["ChainSVM", "MulticlassSVM", "SequenceTagger", "StructSVM"]
+__all__ = ["ChainSVM", "MulticlassSVM", "SequenceTagger", "StructSVM", "SurrogateSVM"]

@@ -1,0 +1,104 @@
+"""SurrogateSVM: every binary loss of structsvm.hinge, trained."""
+
+import functools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.optimize import minimize
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from structsvm import MulticlassSVM, SurrogateSVM
+from structsvm.estimators.surrogate import SURROGATES
+from structsvm.hinge import huberized_hinge
+
+SMOOTH = [name for name in SURROGATES if name not in ("hinge", "perceptron")]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    [SurrogateSVM(), SurrogateSVM("hinge", solver="subgradient", max_iter=50, random_state=0)]
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=120)
+    X = rng.normal(size=(120, 4)) + 0.8 * y[:, None]
+    return X, np.array(["no", "yes"])[y], rng.random(120) + 0.1
+
+
+def objective(svm, X, y, weight, w):
+    margins = np.where(y == "yes", 1, -1)
+    loss = svm.surrogate if callable(svm.surrogate) else SURROGATES[svm.surrogate]
+    scores = X @ w[:4] + (w[4] if len(w) > 4 else 0.0)
+    return 0.5 * w @ w + svm.C * (weight * loss(margins, scores, reduction="none")).sum()
+
+
+def weights(svm):
+    return np.concatenate([svm.coef_[0], svm.intercept_ if svm.fit_intercept else []])
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("surrogate", [*SMOOTH, functools.partial(huberized_hinge, width=0.3)])
+def test_smooth_losses_reach_their_minimum(data, surrogate, fit_intercept):
+    X, y, weight = data
+    svm = SurrogateSVM(surrogate, C=0.5, fit_intercept=fit_intercept, tol=1e-8)
+    svm.fit(X, y, weight)
+    w = weights(svm)
+    assert svm.objective_ == pytest.approx(objective(svm, X, y, weight, w), rel=1e-12)
+    assert svm.gap_ <= 1e-8
+    best = minimize(lambda v: objective(svm, X, y, weight, v), w, method="Powell").fun
+    assert svm.objective_ * (1 - svm.gap_) <= best <= svm.objective_ * (1 + 1e-12)
+    sparse = SurrogateSVM(surrogate, C=0.5, fit_intercept=fit_intercept, tol=1e-8)
+    sparse.fit(sp.csr_array(X), y, weight)
+    assert sparse.objective_ == pytest.approx(svm.objective_, rel=1e-7)
+
+
+@pytest.mark.parametrize("surrogate", list(SURROGATES))
+def test_subgradients_come_near_for_every_loss(data, surrogate):
+    X, y, weight = data
+    svm = SurrogateSVM(surrogate, C=0.1, solver="subgradient", max_iter=200, random_state=0)
+    svm.fit(X, y, weight)
+    w = weights(svm)
+    start = np.zeros_like(w) + 0.01
+    best = min(
+        minimize(lambda v: objective(svm, X, y, weight, v), s, method="Powell").fun
+        for s in (start, w)
+    )
+    assert svm.objective_ <= best * 1.02 + 1e-3
+    assert svm.objective_ * (1 - svm.gap_) <= best + 1e-12
+
+
+def test_it_agrees_with_the_certified_way(data):
+    X, y, weight = data
+    squared = SurrogateSVM("squared_hinge", C=0.5, tol=1e-8).fit(X, y, weight)
+    exact = MulticlassSVM(C=0.5, slack="squared", tol=1e-8, random_state=0).fit(X, y, weight)
+    assert squared.objective_ == pytest.approx(exact.objective_, rel=1e-7)
+    np.testing.assert_allclose(squared.coef_, exact.coef_, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"surrogate": "zero_one"}, "unknown surrogate 'zero_one': expected one of 'hinge'"),
+        ({"surrogate": "hinge"}, "'hinge' has kinks, where solver='lbfgs' gets stuck"),
+        ({"solver": "newton"}, "unknown solver 'newton'"),
+        ({"C": -1}, "C=-1: expected"),
+        ({"tol": 0}, "tol=0: expected"),
+        ({"max_iter": 1.5}, "max_iter=1.5: expected an integer"),
+    ],
+)
+def test_bad_parameters_are_named(data, params, message):
+    with pytest.raises(ValueError, match=message):
+        SurrogateSVM(**params).fit(data[0], data[1])
+
+
+def test_two_classes_it_must_be(data):
+    X, _, _ = data
+    for n_classes in (1, 3):
+        with pytest.raises(ValueError, match=f"y holds {n_classes} class.*, expected 2"):
+            SurrogateSVM().fit(X, np.arange(120) % n_classes)
