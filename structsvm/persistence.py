@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.exceptions import ModelFileError
+from structsvm.linalg._plane import padded_copy, padded_vector
 
 __all__ = ["load", "read_checkpoint", "save", "write_checkpoint"]
 
@@ -118,7 +119,7 @@ def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[n
     if not np.isfinite(values).all():
         raise ModelFileError(f"weight {int(np.flatnonzero(~np.isfinite(values))[0])} is not finite")
     if "coef" in arrays:
-        return values
+        return padded_copy(values)
     places = arrays["coef/places"]
     if places.shape != values.shape or places.dtype != np.int32 or (np.diff(places) <= 0).any():
         raise ModelFileError("the places of the weights are not in order")
@@ -126,7 +127,7 @@ def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[n
         raise ModelFileError(f"the weights have places beyond the {n_weights} of the model")
     if n_weights > _most_weights(len(places)):
         raise ModelFileError(f"it claims {n_weights} weights, {len(places)} of them not 0")
-    coef = np.zeros(n_weights)
+    coef = padded_vector(n_weights)
     coef[places] = values
     return coef
 

@@ -24,6 +24,7 @@ from structsvm.base import StructuredModel
 from structsvm.estimators.fitting import Bound, Examples, Validation, Watch, batch_answers
 from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_callbacks
 from structsvm.exceptions import OracleWarning
+from structsvm.linalg._plane import padded_copy
 from structsvm.problems import Problem
 from structsvm.reporting import logger, speaking
 from structsvm.solvers import Progress, Solver, SolverResult, make_solver, solver_name
@@ -346,7 +347,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
     ) -> None:
         self.model_ = model
-        self.coef_ = result.weights
+        # With room behind it, so that a prediction need not copy it.
+        self.coef_ = padded_copy(result.weights)
         self.objective_ = result.objective
         self.dual_objective_ = result.dual_objective
         self.dual_gap_ = result.gap
@@ -449,6 +451,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "coef_"):
+            self.coef_ = padded_copy(self._flat_weights())
 
     def __getstate__(self) -> dict[str, Any]:
         # The dual state holds C memory; a pickled estimator starts its next fit afresh.

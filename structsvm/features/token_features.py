@@ -102,36 +102,34 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit_transform(self, X: Sequence[Any], y: Any = None) -> PackedSequences:
         """``fit(X).transform(X)``, which reads X once."""
-        self._make_encoders()
-        columns = self._columns(X)
-        places = [encoder.learn(columns, int(self.min_count)) for encoder in self._encoders]
-        if not self._encoders[0].n_columns:
+        encoders = self._make_encoders()
+        columns = self._columns(X, encoders)
+        places = [encoder.learn(columns, int(self.min_count)) for encoder in encoders]
+        if not encoders[0].n_columns:
             raise ValueError(
                 f"no attribute occurs {self.min_count} times in X: nothing to learn from"
             )
-        self._count_columns()
+        self._keep(encoders)
         return self._packed(columns, places)
 
-    def _make_encoders(self) -> None:
-        self._templates = templates = self._checked()
+    def _make_encoders(self) -> tuple[Any, Any]:
+        """Of positions, and of edges."""
+        templates = self._checked()
         reach = None
         if self.outside == "mark":
             offsets = [abs(macro.offset) for t in templates for macro in t.macros]
             reach = max(offsets, default=0)
         states = [template for template in templates if not template.edge]
         edges = [template for template in templates if template.edge]
-        #: Of positions, and of edges.
-        self._encoders = tuple(
-            LearnedTemplates(some, reach)
-            if self.n_hashed is None
-            else HashedTemplates(some, reach, int(self.n_hashed))
-            for some in (states, edges)
-        )
+        if self.n_hashed is None:
+            return LearnedTemplates(states, reach), LearnedTemplates(edges, reach)
+        n = int(self.n_hashed)
+        return HashedTemplates(states, reach, n), HashedTemplates(edges, reach, n)
 
-    def _count_columns(self) -> None:
-        read = [macro.view.column for t in self._templates for macro in t.macros]
-        self.n_columns_read_ = max(read, default=0) + 1
-        states, edges = self._encoders
+    def _keep(self, encoders: tuple[Any, Any]) -> None:
+        """Be fitted from now on."""
+        self._encoders = states, edges = encoders
+        self.n_columns_read_ = max(_columns_read(encoders), default=0) + 1
         self.n_features_out_ = states.n_columns + 2 * (self.outside == "drop")
         self.n_edge_features_out_ = edges.n_columns if edges.templates else 0
 
@@ -148,7 +146,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             With `n_features_out_` features, and edges if there are "B" templates.
         """
         check_is_fitted(self)
-        columns = self._columns(X)
+        columns = self._columns(X, self._encoders)
         return self._packed(columns, [encoder.look_up(columns) for encoder in self._encoders])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -176,13 +174,13 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
         """Be fitted as the one with the same parameters that these arrays are of."""
-        self._make_encoders()
-        for part, encoder in zip(_PARTS, self._encoders, strict=True):
+        encoders = self._make_encoders()
+        for part, encoder in zip(_PARTS, encoders, strict=True):
             start = f"{part}/"
             encoder.restore(
                 {k.removeprefix(start): v for k, v in held.items() if k.startswith(start)}
             )
-        self._count_columns()
+        self._keep(encoders)
 
     # ---- from tokens to columns of strings
 
@@ -206,10 +204,10 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return parse_templates(BUILT_IN[self.templates])
         return parse_templates(self.templates)
 
-    def _columns(self, X: Any) -> Columns:
+    def _columns(self, X: Any, encoders: tuple[Any, Any]) -> Columns:
         sentences = [self._sentence(i, sentence) for i, sentence in enumerate(check_sequences(X))]
         lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
-        used = sorted({macro.view.column for t in self._templates for macro in t.macros})
+        used = sorted(_columns_read(encoders))
         columns = {}
         for column in used:
             try:
@@ -221,7 +219,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         except TypeError:  # a value that is not even hashable
             result = None
         if result is None or any(
-            type(value) is not str for values in result.distinct.values() for value in values
+            not isinstance(value, str) for values in result.distinct.values() for value in values
         ):
             raise _no_str(sentences, used)
         return result
@@ -286,6 +284,15 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
+def _columns_read(encoders: tuple[Any, Any]) -> set[int]:
+    return {
+        macro.view.column
+        for encoder in encoders
+        for template in encoder.templates
+        for macro in template.macros
+    }
+
+
 def _indicators(places: NDArray[np.int32], n_columns: int) -> sp.csr_array:
     """Rows with a 1 at each place that is no -1."""
     there = places >= 0
@@ -299,6 +306,6 @@ def _indicators(places: NDArray[np.int32], n_columns: int) -> sp.csr_array:
 def _no_str(sentences: list[list[Any]], used: list[int]) -> ValueError:
     for (i, sentence), column in itertools.product(enumerate(sentences), used):
         for t, token in enumerate(sentence):
-            if type(token[column]) is not str:
+            if not isinstance(token[column], str):
                 return ValueError(f"X[{i}][{t}][{column}] is {token[column]!r}; columns hold str")
     raise AssertionError("every column holds str")

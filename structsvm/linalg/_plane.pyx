@@ -18,6 +18,26 @@ def padded_vector(Py_ssize_t size):
     return np.zeros(size + WEIGHT_PADDING)[:size]
 
 
+def padded_copy(weights):
+    """A copy of a vector, with the padding behind it."""
+    copy = padded_vector(len(weights))
+    copy[:] = weights
+    return copy
+
+
+def is_padded(weights, Py_ssize_t size):
+    """Whether `weights_of` can take this as it is: `size` float64 at the start of memory that goes
+    on behind them."""
+    base = getattr(weights, "base", None)
+    return (
+        type(weights) is np.ndarray and type(base) is np.ndarray
+        and weights.shape == (size,) and weights.strides == (8,) and weights.flags.writeable
+        and weights.dtype == base.dtype == np.float64
+        and weights.__array_interface__["data"][0] == base.__array_interface__["data"][0]
+        and base.flags.c_contiguous and base.size >= size + WEIGHT_PADDING
+    )
+
+
 cdef Weights weights_of(object w) except *:
     """The struct for a vector made by ``padded_vector``; `w` must outlive it."""
     cdef double[::1] view = w

@@ -209,6 +209,21 @@ cdef class ChainFeatures(PartFeatures):
             builder_add(out, block + row * self.n_labels + label, mu.counts[p])
         return 0
 
+    cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil:
+        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
+        cdef Py_ssize_t row, k, n_rows = length
+        cdef double total = 0.0
+        if self.transition >= 0:
+            n_rows += self.n_labels * (length if self.edge >= 0 else 1)
+        if self.start >= 0:
+            n_rows += 2
+        if length == 0:
+            return True
+        for row in range(n_rows):
+            for k in range(self.n_labels):
+                total += 0.0 * theta[row * self.stride + k]
+        return total == 0.0
+
 
 cdef void level_scratch_free(LevelScratch* s) noexcept:
     free(s.score)

@@ -35,6 +35,8 @@ cdef class PartFeatures:
     cdef int accumulate(
         self, Py_ssize_t i, const PartCounts* mu, PlaneBuilder* out
     ) except -1 nogil
+    # Whether no score is NaN or inf
+    cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil
 
 
 cdef class PartLoss:
@@ -84,6 +86,7 @@ cdef class FactoredProblem(Problem):
     cdef readonly object label_offsets    # int64 ndarray: where each example's labels start
     cdef const offset_t[::1] offsets      # the same
     cdef const label_t* _labels
+    cdef bint _met_bad_scores             # decoding met scores that are not finite
     cdef Scratch* _scratch                # one a thread
     cdef Py_ssize_t _n_scratch
 

@@ -10,6 +10,7 @@ from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBuilder, Weight
 from structsvm.linalg._plane cimport builder_finish, weights_of
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
+from structsvm.linalg._plane import is_padded
 from structsvm.problems._problem import run_threads
 
 
@@ -45,6 +46,9 @@ cdef class PartFeatures:
     ) except -1 nogil:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement accumulate")
+
+    cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil:
+        return False
 
 
 cdef class PartLoss:
@@ -169,7 +173,8 @@ cdef class FactoredProblem(Problem):
             try:
                 scratch_fill(
                     &scratch[k], self.structure.max_parts, self.structure.max_labels,
-                    self.n_weights,
+                    # Without true outputs there are no planes to build.
+                    0 if self.labels is None else self.n_weights,
                 )
             except MemoryError:
                 scratch_free(&scratch[k])
@@ -192,6 +197,8 @@ cdef class FactoredProblem(Problem):
         cdef double* theta = self._scratch[thread].theta
         cdef const label_t* y = self._labels + self.offsets[i]
         self.features.scores(i, w, theta)
+        if rescaling == PLAIN and not self.features.are_finite(i, theta):
+            self._met_bad_scores = True
         if rescaling == SLACK:
             return self.structure.decode_slack(i, theta, y, thread, y_hat, value)
         if rescaling == MARGIN:
@@ -245,13 +252,19 @@ cdef class FactoredProblem(Problem):
             raise ValueError(f"n_threads={n_threads}: expected at least 1")
         n_threads = max(1, min(n_threads, self.n_examples))
         self.reserve(n_threads)
-        w = self.padded(weights)
+        # One sentence must not cost a look at millions of weights: those that it uses are seen by
+        # its scores.
+        self._met_bad_scores = False
+        as_they_are = not augmented and is_padded(weights, self.n_weights)
+        w = weights if as_they_are else self.padded(weights)
         labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)
         values = np.empty(self.n_examples)
         if self.n_examples:
             rescaling = self._rescaling if augmented else PLAIN
             task = _DecodeTask(self, w, rescaling, labels, values)
             run_threads(task, self.n_examples, n_threads)
+            if self._met_bad_scores:
+                self.padded(weights)  # raises, if it is a weight, and names it
         return labels, values
 
 

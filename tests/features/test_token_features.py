@@ -183,6 +183,14 @@ def test_it_is_a_transformer_and_feeds_a_chain():
     assert set(vectorizer.vocabulary_) == set(features.get_feature_names_out())
 
 
+def test_a_fit_that_fails_leaves_the_old_attributes():
+    features = TokenFeatures("words").fit([["a", np.str_("b")]])
+    before = features.transform([["a"]]).rows.toarray()
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        features.fit([[]])
+    np.testing.assert_array_equal(features.transform([["a"]]).rows.toarray(), before)
+
+
 def test_transforms():
     view = parse_templates(["U%x[0,0|lower|digits|suffix3]"])[0].macros[0].view
     assert view == View(0, (("lower", 0), ("digits", 0), ("suffix", 3)))

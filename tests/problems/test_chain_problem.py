@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reference.chains import all_outputs, best_augmented, enumerate_chain
 
 from structsvm import ChainModel, StructuredModel
+from structsvm.linalg._plane import is_padded, padded_copy
 from structsvm.losses import HammingLoss
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
@@ -484,3 +485,24 @@ def test_an_empty_sequence_may_have_any_number_of_features(chain):
 def test_a_problem_comes_from_bind_alone():
     with pytest.raises(TypeError, match=r"Problem is a contract: get one from model.bind\(X, y\)"):
         Problem()
+
+
+def test_decoding_reads_padded_weights_where_they_are_and_still_names_bad_ones():
+    rng = np.random.default_rng(0)
+    X, y = make_data([3, 2, 4], 3, 3, rng)
+    y[0] = np.arange(3)
+    model = ChainModel()
+    model.initialize(X, y)
+    weights = rng.normal(size=model.n_weights)
+    plain, padded = (model.bind(X).decode(w) for w in (weights, padded_copy(weights)))
+    np.testing.assert_array_equal(plain[0], padded[0])
+    np.testing.assert_array_equal(plain[1], padded[1])
+    assert is_padded(padded_copy(weights), len(weights))
+    roomy = np.zeros(len(weights) + 8)
+    for other in (weights, roomy[:-7], roomy[1:-7], roomy[:-8:2], roomy.astype("f4")[:-8], [1.0]):
+        assert not is_padded(other, len(weights))
+    for bad in (np.nan, np.inf):
+        broken = padded_copy(weights)
+        broken[2] = bad
+        with pytest.raises(ValueError, match=r"weights\[2\] is not finite"):
+            model.bind(X).decode(broken)
