@@ -34,12 +34,13 @@ _COUNTS = ("n_iter_", "n_oracle_calls_")
 
 def _known_classes() -> dict[str, type]:
     """The classes that a file may name; a new family adds its own here."""
-    from structsvm.estimators import ChainSVM, StructSVM
+    from structsvm.estimators import ChainSVM, MulticlassSVM, StructSVM
     from structsvm.losses import HammingLoss
-    from structsvm.models import ChainModel
+    from structsvm.models import ChainModel, MulticlassModel
     from structsvm.solvers import SOLVERS
 
-    known: tuple[type, ...] = (ChainSVM, StructSVM, ChainModel, HammingLoss)
+    known: tuple[type, ...] = (ChainSVM, MulticlassSVM, StructSVM)
+    known += (ChainModel, MulticlassModel, HammingLoss)
     return {c.__name__: c for c in (*known, *SOLVERS.values())}
 
 
@@ -69,7 +70,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise _unsaveable("model", model)
     if _describe("model", estimator._make_model()) != _describe("model", model):
         raise ValueError("parameters of the model were changed after fit: fit again, then save")
-    arrays = {"coef": estimator.coef_, "classes": model.classes_}
+    arrays = {"coef": estimator._flat_weights(), "classes": model.classes_}
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
     header = {
         "estimator": described,
@@ -163,7 +164,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    estimator : ChainSVM or StructSVM
+    estimator : StructSVM
         Fitted; predicts as the saved one did.
 
     Raises
@@ -280,7 +281,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
         )
     if not np.isfinite(coef).all():
         raise ModelFileError(f"weight {int(np.flatnonzero(~np.isfinite(coef))[0])} is not finite")
-    estimator.model_, estimator.coef_ = model, coef
+    estimator.__dict__.update(estimator._weight_attributes(model, coef))
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))
     for name in _COUNTS:

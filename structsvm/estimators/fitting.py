@@ -58,8 +58,14 @@ class Validation:
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
-        with _of_held_out_examples():
-            self.X, self.y = check_pairs(X, y) if self.given else ([], [])
+        self.X: Any = X if self.given else []
+        self.y: Any = y if self.given else []
+        if self.given:
+            with _of_held_out_examples():
+                self.check()
+
+    def check(self) -> None:
+        self.X, self.y = check_pairs(self.X, self.y)
 
     def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
         with _of_held_out_examples():
@@ -128,7 +134,8 @@ class Watch:
         self.scores.append(score)
 
     def _fitted(self, weights: NDArray[np.float64]) -> dict[str, Any]:
-        return {"coef_": weights, "model_": self.model}
+        attributes: dict[str, Any] = self.estimator._weight_attributes(self.model, weights)
+        return attributes
 
     # ---- checkpoints
 
@@ -186,4 +193,4 @@ class Watch:
         result.n_oracle_calls += problem.n_examples
 
     def finish(self) -> None:
-        self.report.end(lambda: self._fitted(self.estimator.coef_))
+        self.report.end(lambda: self._fitted(self.estimator._flat_weights()))

@@ -125,6 +125,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     True
     """
 
+    model_: StructuredModel
+    coef_: NDArray[np.float64]
+
     def __init__(
         self,
         model: StructuredModel,
@@ -252,7 +255,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return bound
 
     def _partial_fit(self, examples: Examples, **size: Any) -> None:
-        solver = self._checked_solver()
+        solver = self._online_solver()
         name = solver_name(solver)
         if not hasattr(solver, "learn"):
             raise refuse(name, "partial_fit", "needs all data at once")
@@ -300,6 +303,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self._check_warm_start(solver)
         return solver
 
+    def _online_solver(self) -> Any:
+        """The solver of ``partial_fit``."""
+        return self._checked_solver()
+
     def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
         if not getattr(solver, "can_warm_start", True):
             raise refuse(solver_name(solver), option, "keeps no dual state")
@@ -337,8 +344,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _keep(
         self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
     ) -> None:
-        self.model_ = model
-        self.coef_ = result.weights
+        self.__dict__.update(self._weight_attributes(model, result.weights))
         self.objective_ = result.objective
         self.dual_objective_ = result.dual_objective
         self.dual_gap_ = result.gap
@@ -375,6 +381,16 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 stacklevel=5,
             )
 
+    def _weight_attributes(
+        self, model: StructuredModel, weights: NDArray[np.float64]
+    ) -> dict[str, Any]:
+        """The fitted attributes that hold a model with its weights."""
+        return {"model_": model, "coef_": weights}
+
+    def _flat_weights(self) -> NDArray[np.float64]:
+        """The weight vector in those attributes."""
+        return self.coef_
+
     # ---- prediction
 
     def predict(self, X: Any) -> list[Any]:
@@ -395,7 +411,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             oracle = self.model_.batch_slack_rescaled_inference
         else:
             oracle = self.model_.batch_loss_augmented_inference
-        return batch_answers(oracle, X, y, self.coef_, n_jobs=self._threads())
+        return batch_answers(oracle, X, y, self._flat_weights(), n_jobs=self._threads())
 
     def score(self, X: Any, y: Any) -> float:
         """``model_.score(y, predict(X))``; higher is better."""

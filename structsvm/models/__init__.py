@@ -1,5 +1,6 @@
 """Models: a structure described, sized from data, and bound to it."""
 
 from structsvm.models.chain import ChainModel
+from structsvm.models.multiclass import MulticlassModel
 
-__all__ = ["ChainModel"]
+__all__ = ["ChainModel", "MulticlassModel"]

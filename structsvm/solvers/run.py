@@ -36,7 +36,7 @@ def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
     ``max_s s * loss - s^2 |z|^2 / (2 lambda)`` is a lower bound of the optimum.
     """
     sqnorm = float(z @ z)
-    scale = 1.0 if sqnorm <= lam * loss else lam * loss / sqnorm
+    scale = 1.0 if sqnorm <= lam * loss else lam * max(loss, 0.0) / sqnorm
     return scale * loss - scale**2 * sqnorm / (2 * lam)
 
 

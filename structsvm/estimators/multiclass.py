@@ -1,0 +1,360 @@
+"""MulticlassSVM: a classifier for rows of features."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from structsvm.base import StructuredModel
+from structsvm.estimators.fitting import Examples
+from structsvm.estimators.rows import RowExamples, RowValidation
+from structsvm.estimators.structured import StructSVM
+from structsvm.models import MulticlassModel
+from structsvm.problems import Problem
+from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
+from structsvm.validation import check_class_labels, check_sample_weight, encode_labels, shorten
+
+__all__ = ["MulticlassSVM"]
+
+
+class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
+    r"""Multiclass linear SVM, trained to a certified duality gap.
+
+    Minimises
+
+    .. math:: \tfrac12 \sum_k \|w_k\|^2 + C \sum_i c_i H(y_i, s(x_i)), \qquad
+        s_k(x) = \langle w_k, x \rangle + b_k
+
+    over one weight vector for each class, the intercepts b_k being weights like any others, with
+    sample weights c_i and H one of the hinges below. Two classes have one weight vector and the
+    binary hinge, max(0, 1 -+ s), for every `loss`. Without intercept the objectives are those of
+    ``LinearSVC(multi_class="crammer_singer")``, and of ``LinearSVC(loss="hinge")`` for two classes.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Weight of the hinges against the norm.
+    loss : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}, default="crammer_singer"
+        The worst wrong class, max_k cost[y, k] + s_k - s_y; the sum over wrong classes of
+        max(0, 1 + s_k - s_y); or that of max(0, 1 / (K - 1) + s_k), for scores that sum to zero.
+        Of these only the last is Fisher consistent.
+    slack : {"linear", "squared"}, default="linear"
+        "squared" takes the square of the maximum, or of each term of the sum.
+    cost : array-like of shape (n_classes, n_classes), default=None
+        ``cost[a, b]``: what it costs to answer class b where a is right, classes in sorted order;
+        None is 1 for each wrong class. For "crammer_singer" only.
+    fit_intercept : bool, default=True
+    class_weight : dict, "balanced" or None, default=None
+        Factor of the hinges of each class, as in scikit-learn.
+    solver : str or solver object, default="block_dual"
+        "block_dual" is the exact block update made for this problem; all others take it as well.
+    rescaling : {"margin", "slack"}, default="margin"
+        "slack" makes the hinge max_k cost[y, k] (1 + s_k - s_y), for "crammer_singer" with linear
+        slack; it needs another solver, such as "bcfw".
+    tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+        See `StructSVM`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+    intercept_ : ndarray of shape (n_classes,) or (1,)
+    n_features_in_ : int
+    support_ : ndarray of shape (n_support,)
+        Rows of X with a multiplier above 0. Like the two below, with "block_dual" only.
+    dual_coef_ : ndarray of shape (n_support, n_classes) or (n_support, 1)
+        What each such row adds to the weights: ``coef_`` is ``dual_coef_.T @ X[support_]``, as
+        nearly as the gap says.
+    support_counts_ : dict of ndarray of shape (n_classes,)
+        How many points of each class are "non_support" (all multipliers 0), "margin_support" (some
+        above 0, none at its bound) and "bound_support" (at the bound C times the sample weight:
+        their sum for Crammer-Singer, one of them else). With squared slack there is no bound.
+    model_, objective_, dual_objective_, dual_gap_, certified_
+        See `StructSVM`.
+    status_, n_iter_, n_oracle_calls_, history_, validation_score_
+        See `StructSVM`; a visit of a block counts as a call.
+
+    Notes
+    -----
+    X is dense or CSR, float64 or float32, and used in place where it is C-contiguous or canonical;
+    weights and sums are in float64. Memory is O(n_samples n_classes + n_features n_classes).
+
+    References
+    ----------
+    See `MulticlassModel` for the losses and `structsvm.solvers.BlockDual` for the algorithm.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from structsvm import MulticlassSVM
+    >>> X, y = load_iris(return_X_y=True)
+    >>> svm = MulticlassSVM(tol=1e-6, random_state=0).fit(X, y)
+    >>> svm.score(X, y) > 0.95, svm.dual_gap_ <= 1e-6
+    (True, True)
+    >>> svm.coef_.shape
+    (3, 4)
+    """
+
+    model_: MulticlassModel
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        loss: str = "crammer_singer",
+        slack: str = "linear",
+        cost: ArrayLike | None = None,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        solver: str | Solver = "block_dual",
+        rescaling: str = "margin",
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        callbacks: Sequence[Callable[[Progress], Any]] | None = None,
+    ) -> None:
+        self.C = C
+        self.loss = loss
+        self.slack = slack
+        self.cost = cost
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.solver = solver
+        self.rescaling = rescaling
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+
+    def _make_model(self) -> MulticlassModel:
+        return MulticlassModel(
+            self.loss, slack=self.slack, cost=self.cost, fit_intercept=self.fit_intercept
+        )
+
+    # ---- training
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        resume_from: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Train on rows X with classes y.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Factor of each example's hinge, >= 0.
+        X_val, y_val, resume_from
+            See `StructSVM.fit`.
+
+        Returns
+        -------
+        self
+        """
+        X, y = self._checked_rows(X, y, reset=True)
+        self._fit(self._examples(X, y, sample_weight), RowValidation(X_val, y_val), resume_from)
+        return self
+
+    def partial_fit(  # type: ignore[override]
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """One pass over more rows, in their order, from where the last call left off.
+
+        By `solver` where it is "perceptron", "passive_aggressive" or "subgradient". Where it is
+        another, which needs all data at once, by subgradient steps for data of as many rows as the
+        first call brought, or the call of `fit` that this goes on from; to count more, give
+        ``solver=Subgradient(n_examples=...)``.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            See `fit`.
+        classes : array-like, default=None
+            All classes there will be. Needed in the first call, unless its y has them all.
+
+        Returns
+        -------
+        self
+        """
+        first = not hasattr(self, "coef_")
+        X, y = self._checked_rows(X, y, reset=first)
+        known = None if classes is None else np.unique(check_class_labels(classes))
+        if known is not None and not first and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"classes are {shorten(known.tolist())}, but training began with "
+                f"{shorten(self.classes_.tolist())}"
+            )
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all data at once: for partial_fit give the weights "
+                "of the classes as a dict"
+            )
+        examples = self._examples(X, y, sample_weight, known)
+        if first:
+            self._n_rows = X.shape[0]
+        elif self._online is None and hasattr(self, "_n_rows"):
+            solver = self._online_solver()
+            if isinstance(solver, Subgradient):
+                state = solver.state_at(self._flat_weights(), self._n_rows)
+                self._online = (solver_name(solver), state)
+        self._partial_fit(examples, classes=known)
+        return self
+
+    def _checked_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any]]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            order="C",
+            ensure_all_finite=False,  # the model sees to that, and says where
+        )
+        check_classification_targets(y)
+        return X, check_class_labels(y)
+
+    def _examples(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: NDArray[Any] | None = None
+    ) -> Examples:
+        weight = check_sample_weight(sample_weight, X.shape[0])
+        if self.class_weight is not None:
+            known = np.unique(y) if classes is None else classes
+            factors = compute_class_weight(self.class_weight, classes=known, y=y)
+            factor = factors[encode_labels(y, known)]
+            weight = factor if weight is None else weight * factor
+        return RowExamples(X, y, weight, {})
+
+    def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
+        assert isinstance(model, MulticlassModel)
+        known = np.unique(examples.y)
+        if classes is not None:
+            strange = [label for label in known.tolist() if label not in classes.tolist()]
+            if strange:
+                raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
+            known = classes
+        model.resize(known, examples.X.shape[1])
+
+    def _online_solver(self) -> Any:
+        solver = self._checked_solver()
+        return solver if hasattr(solver, "learn") else Subgradient(n_examples=self._n_rows)
+
+    # ---- what a fit leaves
+
+    def _weight_attributes(
+        self, model: StructuredModel, weights: NDArray[np.float64]
+    ) -> dict[str, Any]:
+        assert isinstance(model, MulticlassModel)
+        matrix, n_features = model.weight_matrix(weights), model.n_features_in_
+        intercept = matrix[-1] if model.fit_intercept else np.zeros(matrix.shape[1])
+        return {
+            "model_": model,
+            "classes_": model.classes_,
+            "n_features_in_": n_features,
+            "coef_": matrix[:n_features].T,
+            "intercept_": intercept,
+        }
+
+    def _flat_weights(self) -> NDArray[np.float64]:
+        rows = (
+            [self.coef_.T, self.intercept_[None]] if self.model_.fit_intercept else [self.coef_.T]
+        )
+        return np.vstack(rows).ravel()
+
+    def _keep(
+        self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
+    ) -> None:
+        super()._keep(result, model, problem, solver)
+        for name in ("support_", "dual_coef_", "support_counts_"):
+            self.__dict__.pop(name, None)
+        if hasattr(result.state, "dual_point"):
+            self._n_rows = problem.n_examples
+            self.__dict__.update(result.state.dual_point(float(self.C)))
+
+    # ---- prediction
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """The score of each class, of shape (n_samples, n_classes); for two, (n_samples,).
+
+        For two classes the score of the second, positive where that is predicted.
+        """
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            reset=False,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            ensure_all_finite=False,
+        )
+        scores = self.model_.scores(X, self._flat_weights())
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:  # type: ignore[override]
+        """The class of each row, of shape (n_samples,)."""
+        scores = self.decision_function(X)
+        return self.model_.answers(scores if scores.ndim == 2 else scores[:, None])
+
+    def margins(self, X: Any, y: Any) -> NDArray[np.float64]:
+        """The score of each row's own class, less the greatest of the others.
+
+        At least 1 where a hinge with unit costs is zero; below 0 where the prediction is wrong. For
+        two classes this is the distance in the hinge, s or -s.
+
+        Returns
+        -------
+        margins : ndarray of shape (n_samples,)
+        """
+        scores = self.decision_function(X)
+        labels = encode_labels(check_class_labels(y, len(scores)), self.classes_)
+        own: NDArray[np.float64]
+        if scores.ndim == 1:
+            own = np.where(labels == 1, scores, -scores)
+            return own
+        rows = np.arange(len(scores))
+        own = scores[rows, labels]
+        scores[rows, labels] = -np.inf
+        own -= scores.max(axis=1)
+        return own
+
+    def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
+        """The classes that violate the margin most: the oracle's answers, for study."""
+        check_is_fitted(self)
+        X, y = self._checked_rows(X, y, reset=False)
+        return super().loss_augmented_predict(list(X), list(y))
+
+    def score(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Share of rows whose class is predicted rightly."""
+        return float(ClassifierMixin.score(self, X, y, sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

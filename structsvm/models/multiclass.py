@@ -1,0 +1,238 @@
+"""MulticlassModel: one class for each input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.losses import HammingLoss
+from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
+from structsvm.validation import check_class_labels, check_rows, encode_labels
+
+__all__ = ["MulticlassModel"]
+
+
+class MulticlassModel(StructuredModel):
+    r"""One of K classes for each x, with scores :math:`s_k = \langle w_k, x \rangle + b_k`.
+
+    The weight vector is the matrix (n_features, n_classes) of all w_k, then b (n_classes,), as one
+    row-major vector. Two classes share one column, whose score s means -s/2 and s/2: the hinge is
+    then that of binary classification, whatever the loss.
+
+    With costs Delta (1 for each wrong class, if not given) the hinges are
+
+    - "crammer_singer": :math:`\max_k \Delta(y, k) + s_k - s_y`, one slack for each example;
+    - "weston_watkins": :math:`\sum_{k \ne y} \max(0, 1 + s_k - s_y)`, one for each wrong class;
+    - "lee_lin_wahba": :math:`\sum_{k \ne y} \max(0, \frac{1}{K-1} + s_k - \bar s)`, with the mean
+      score, so that the optimal w_k sum to zero.
+
+    With ``slack="squared"`` the maximum, or each term of the sum, is squared.
+
+    Training runs in compiled code. The four methods do the same for one example in numpy, with
+    linear slack. For the sums, what violates the margin most is a set of classes, not one: the
+    answer of `loss_augmented_inference` is then an array of how often each class counts.
+
+    Parameters
+    ----------
+    hinge : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}, default="crammer_singer"
+    slack : {"linear", "squared"}, default="linear"
+    cost : array-like of shape (n_classes, n_classes), default=None
+        ``cost[a, b]``: Delta of answering class b where a is right, classes in sorted order.
+        Finite, >= 0, zero on the diagonal. For "crammer_singer" only.
+    fit_intercept : bool, default=True
+        Give each class a weight of its own. It is regularised like any other.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_, n_weights : int
+
+    References
+    ----------
+    K. Crammer, Y. Singer (2001). On the algorithmic implementation of multiclass kernel-based
+    vector machines. JMLR 2.
+    J. Weston, C. Watkins (1999). Support vector machines for multi-class pattern recognition.
+    ESANN.
+    Y. Lee, Y. Lin, G. Wahba (2004). Multicategory support vector machines. Journal of the American
+    Statistical Association 99. doi:10.1198/016214504000000098
+
+    Examples
+    --------
+    >>> from structsvm import MulticlassModel, StructSVM
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["a", "b", "c"]
+    >>> svm = StructSVM(MulticlassModel(), C=10, random_state=0).fit(X, y)
+    >>> [str(label) for label in svm.predict([[0.0, 2.0]])]
+    ['a']
+    """
+
+    def __init__(
+        self,
+        hinge: str = "crammer_singer",
+        *,
+        slack: str = "linear",
+        cost: ArrayLike | None = None,
+        fit_intercept: bool = True,
+    ) -> None:
+        self.hinge = hinge
+        self.slack = slack
+        self.cost = cost
+        self.fit_intercept = fit_intercept
+
+    # ---- sizes and weights
+
+    def initialize(self, X: Any, y: Any) -> None:
+        """Learn the classes and the number of features."""
+        X = check_rows(X)
+        self.resize(np.unique(check_class_labels(y, X.shape[0])), X.shape[1])
+
+    def resize(self, classes: NDArray[Any], n_features: int) -> None:
+        """Take classes (sorted, distinct) and number of features as given, not from data."""
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has 1 class, {classes.tolist()[0]!r}: expected at least 2 classes to tell apart"
+                if len(classes)
+                else "y has no class: there is nothing to learn from"
+            )
+        self._check_parameters(len(classes))
+        self.classes_ = classes
+        self.n_features_in_ = n_features
+        n_columns = 1 if len(classes) == 2 else len(classes)
+        self.n_weights = (n_features + bool(self.fit_intercept)) * n_columns
+        if not 0 < self.n_weights < 2**31:
+            raise ValueError(
+                f"{n_features} features and {len(classes)} classes make {self.n_weights} weights, "
+                "expected 1 to 2**31 - 1"
+            )
+
+    def _check_parameters(self, n_classes: int) -> None:
+        for name, choices in (("hinge", tuple(LOSSES)), ("slack", SLACKS)):
+            if getattr(self, name) not in choices:
+                names = ", ".join(repr(choice) for choice in choices)
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}: expected one of {names}")
+        if self.cost is not None and self.hinge != "crammer_singer":
+            raise ValueError(
+                f"cost is for the hinge 'crammer_singer', which has one slack an example; "
+                f"{self.hinge!r} has one for each wrong class"
+            )
+        self._margins(n_classes)
+
+    def _margins(self, n_classes: int) -> NDArray[np.float64]:
+        """What the violation of each class starts from, by the true class."""
+        margins = HammingLoss(cost=self.cost).cost_matrix(n_classes)
+        if self.hinge == "lee_lin_wahba":
+            margins /= n_classes - 1
+        return margins
+
+    def weight_matrix(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A weight vector as a view of shape (n_features + fit_intercept, n_columns)."""
+        return w.reshape(self.n_features_in_ + bool(self.fit_intercept), -1)
+
+    def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
+        X = check_rows(X, self.n_features_in_)
+        matrix = self.weight_matrix(w)
+        scores: NDArray[np.float64] = X @ matrix[: self.n_features_in_]
+        return scores + matrix[-1] if self.fit_intercept else scores
+
+    def answers(self, scores: NDArray[np.float64]) -> NDArray[Any]:
+        """The class with the greatest score of each row."""
+        best = scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] > 0
+        labels: NDArray[Any] = self.classes_[best.astype(np.intp)]
+        return labels
+
+    # ---- the compiled way
+
+    def bind(self, X: Any, y: Any) -> MulticlassProblem:
+        """These examples as a problem; X is not copied where compiled code can use it as it is."""
+        X = check_rows(X, self.n_features_in_)
+        labels = encode_labels(check_class_labels(y, X.shape[0]), self.classes_)
+        return MulticlassProblem(
+            FeatureRows(X, intercept=bool(self.fit_intercept)),
+            labels,
+            loss=self.hinge,
+            slack=self.slack,
+            cost=self._margins(len(self.classes_)),
+        )
+
+    def batch_inference(self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1) -> list[Any]:
+        return list(self.answers(self.scores(X, w)))
+
+    def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
+        """Share of right classes."""
+        return float(np.mean(np.asarray(Y) == np.asarray(Y_hat)))
+
+    # ---- the same in numpy, one example at a time
+
+    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
+        """psi(x, y), of shape (n_weights,), for a class or for counts of classes."""
+        counts = self._counts(y)
+        columns = counts if len(counts) > 2 else np.array([counts[1] - counts[0]]) / 2
+        return np.outer(self._dense(x), columns).ravel()
+
+    def loss(self, y: Any, y_hat: Any) -> float:
+        """What the violations of the classes in y_hat start from, all together."""
+        (truth,), counts = self._numbers(y), self._counts(y_hat)
+        chosen = counts > 0
+        return float(self._margins(len(self.classes_))[truth][chosen].sum())
+
+    def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
+        return self.answers((self._dense(x) @ self.weight_matrix(w))[None])[0]
+
+    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        (truth,), violations = self._numbers(y), self._violations(x, y, w)
+        if self.hinge == "crammer_singer":
+            return self._worst(truth, violations)
+        counts = np.zeros(len(self.classes_))
+        violated = np.flatnonzero(violations > 0)
+        counts[truth] = 1.0
+        counts[violated] += 1.0
+        if self.hinge == "lee_lin_wahba" and len(counts) > 2:
+            counts -= len(violated) / len(counts)
+        else:
+            counts[truth] -= len(violated)
+        return counts
+
+    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        """The class that maximises Delta(y, k) (1 + s_k - s_y)."""
+        if self.hinge != "crammer_singer":
+            raise ValueError(f"rescaling='slack' is for 'crammer_singer', not for {self.hinge!r}")
+        (truth,), violations = self._numbers(y), self._violations(x, y, w)
+        cost = self._margins(len(self.classes_))[truth]
+        return self._worst(truth, cost * (1 + violations - cost))
+
+    def _violations(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        (truth,) = self._numbers(y)
+        scores = self._dense(x) @ self.weight_matrix(w)
+        if len(scores) == 1:
+            scores = np.array([-scores[0], scores[0]]) / 2
+        two = len(scores) == 2
+        against = scores.mean() if self.hinge == "lee_lin_wahba" and not two else scores[truth]
+        violations: NDArray[np.float64] = self._margins(len(scores))[truth] + scores - against
+        violations[truth] = 0.0
+        return violations
+
+    def _worst(self, truth: int, values: NDArray[np.float64]) -> Any:
+        """The class of the greatest value; the truth, whose value is 0, wins ties."""
+        return self.classes_[truth if values.max() <= 0 else values.argmax()]
+
+    def _numbers(self, y: Any) -> NDArray[np.int32]:
+        return encode_labels(check_class_labels([y]), self.classes_)
+
+    def _counts(self, y: Any) -> NDArray[np.float64]:
+        if isinstance(y, np.ndarray) and y.ndim == 1:
+            return y
+        counts = np.zeros(len(self.classes_))
+        counts[self._numbers(y)] = 1.0
+        return counts
+
+    def _dense(self, x: Any) -> NDArray[np.float64]:
+        """x with the constant feature of the intercept."""
+        x = x.toarray() if hasattr(x, "toarray") else x
+        x = np.asarray(x, dtype=np.float64).ravel()
+        return np.append(x, 1.0) if self.fit_intercept else x

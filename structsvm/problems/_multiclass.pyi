@@ -1,0 +1,32 @@
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._multiclass_dual import MulticlassDual
+from structsvm.problems._problem import Problem
+
+LOSSES: dict[str, int]
+SLACKS: tuple[str, ...]
+
+class MulticlassProblem(Problem):
+    @property
+    def features(self) -> FeatureRows: ...
+    @property
+    def labels(self) -> NDArray[np.int32]: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def slack(self) -> str: ...
+    @property
+    def cost(self) -> NDArray[np.float64]: ...
+    def __init__(
+        self,
+        features: FeatureRows,
+        labels: NDArray[np.int32],
+        *,
+        loss: str,
+        slack: str,
+        cost: NDArray[np.float64],
+    ) -> None: ...
+    def dual_blocks(self) -> MulticlassDual: ...
+    def hinges(self, weights: ArrayLike) -> NDArray[np.float64]: ...

@@ -1,0 +1,252 @@
+"""The multiclass problem and its oracles; formulas and layout are in ``_multiclass.pxd``."""
+
+import numpy as np
+
+from structsvm._typedefs cimport label_t
+from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, Weights, weights_of
+from structsvm.problems._feature_rows cimport FeatureRows, ssvm_feature_scores
+from structsvm.problems._problem cimport PLAIN, SLACK, Problem
+
+from structsvm.problems._problem import run_threads
+
+LOSSES = {
+    "crammer_singer": CRAMMER_SINGER,
+    "weston_watkins": WESTON_WATKINS,
+    "lee_lin_wahba": LEE_LIN_WAHBA,
+}
+SLACKS = ("linear", "squared")
+
+
+cdef void violations(
+    const Hinge* hinge, label_t y, const double* s, double* v
+) noexcept nogil:
+    cdef Py_ssize_t k, n = hinge.n_classes
+    cdef const double* cost = hinge.cost + y * n
+    cdef double reference = 0.0
+    if hinge.width == 1:
+        v[y] = 0.0
+        v[1 - y] = cost[1 - y] + (s[0] if y == 0 else -s[0])
+        return
+    if hinge.loss == LEE_LIN_WAHBA:
+        for k in range(n):
+            reference += s[k]
+        reference /= n
+    else:
+        reference = s[y]
+    for k in range(n):
+        v[k] = cost[k] + (s[k] - reference)
+    v[y] = 0.0
+
+
+cdef double hinge_value(const Hinge* hinge, label_t y, const double* v) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double total = 0.0, worst = 0.0
+    if hinge.loss == CRAMMER_SINGER:
+        for k in range(hinge.n_classes):
+            if v[k] > worst:
+                worst = v[k]
+        return worst * worst if hinge.squared else worst
+    for k in range(hinge.n_classes):
+        if v[k] > 0.0:
+            total += v[k] * v[k] if hinge.squared else v[k]
+    return total
+
+
+cdef void coefficients(
+    const Hinge* hinge, label_t y, const double* m, double* q
+) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double total = 0.0
+    if hinge.width == 1:
+        q[0] = m[0] if y == 1 else -m[1]
+        return
+    for k in range(hinge.n_classes):
+        total += m[k]
+        q[k] = -m[k]
+    if hinge.loss == LEE_LIN_WAHBA:
+        total /= hinge.n_classes
+        for k in range(hinge.n_classes):
+            q[k] += total
+    else:
+        q[y] = total
+
+
+cdef class MulticlassProblem(Problem):
+    """Features and class numbers under one of the multiclass hinges.
+
+    Parameters
+    ----------
+    features : FeatureRows
+    labels : int32 array of shape (n_examples,)
+        Class numbers.
+    loss : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}
+    slack : {"linear", "squared"}
+    cost : float64 array of shape (n_classes, n_classes)
+        What v_k of the hinge starts from; see ``_multiclass.pxd``.
+    """
+
+    def __init__(self, FeatureRows features, labels, *, str loss, str slack, cost):
+        cdef Py_ssize_t n_classes = len(cost)
+        self.features = features
+        self.labels = self.y = labels
+        self.loss = loss
+        self.slack = slack
+        self.cost = self._cost = cost
+        self.hinge.loss = LOSSES[loss]
+        self.hinge.squared = slack == "squared"
+        self.hinge.n_classes = n_classes
+        self.hinge.width = 1 if n_classes == 2 else n_classes
+        self.hinge.cost = &self._cost[0, 0]
+        self.n_examples = features.n_rows
+        self.n_weights = (features.n_features + features.intercept) * self.hinge.width
+        self.exact = True
+        self.oracle_work = (
+            features.n_values / max(self.n_examples, 1) * self.hinge.width / WEIGHT_PADDING
+        )
+        self._scratch = np.zeros((0, 0))
+
+    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
+        if 2 * n_threads > self._scratch.shape[0]:
+            self._scratch = np.zeros((2 * n_threads, self.hinge.n_classes + WEIGHT_PADDING))
+        self.n_threads = max(self.n_threads, n_threads)
+        return 0
+
+    cdef int prepare_slack(self) except -1:
+        if self.hinge.loss != CRAMMER_SINGER or self.hinge.squared:
+            raise ValueError(
+                f"rescaling='slack' is for loss='crammer_singer' with slack='linear', not for "
+                f"loss={self.loss!r} with slack={self.slack!r}; use rescaling='margin'"
+            )
+        return 0
+
+    cdef int max_oracle(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil:
+        cdef double* s = &self._scratch[2 * thread, 0]
+        cdef double* v = &self._scratch[2 * thread + 1, 0]
+        cdef const Hinge* hinge = &self.hinge
+        cdef label_t y = self.y[i]
+        cdef const double* cost = hinge.cost + y * hinge.n_classes
+        cdef Py_ssize_t k, best = y
+        cdef double h, loss = 0.0
+        self.scores(i, w, s)
+        if self._rescaling == PLAIN:
+            best = self.prediction(s)
+            for k in range(hinge.width):
+                s[k] = 0.0
+            if best != y:
+                s[y if hinge.width > 1 else 0] = 1.0 if hinge.width > 1 or y == 1 else -1.0
+                if hinge.width > 1:
+                    s[best] = -1.0
+            self.features.outer(i, s, hinge.width, out)
+            out.loss = cost[best]
+            return 0
+        violations(hinge, y, s, v)
+        if hinge.loss == CRAMMER_SINGER:
+            if self._rescaling == SLACK:
+                self.rescale(cost, v)
+            for k in range(hinge.n_classes):
+                if v[k] > v[best]:
+                    best = k
+            h = v[best]
+            for k in range(hinge.n_classes):
+                v[k] = 0.0
+            if best != y:
+                v[best] = 1.0
+                loss = cost[best]
+                if hinge.squared:
+                    v[best] = 2.0 * h
+                    loss = 2.0 * h * loss - h * h
+        else:
+            for k in range(hinge.n_classes):
+                h = v[k]
+                v[k] = 0.0
+                if h > 0.0:
+                    if hinge.squared:
+                        v[k] = 2.0 * h
+                        loss += 2.0 * h * cost[k] - h * h
+                    else:
+                        v[k] = 1.0
+                        loss += cost[k]
+        coefficients(hinge, y, v, s)
+        self.features.outer(i, s, hinge.width, out)
+        out.loss = loss
+        return 0
+
+    cdef Py_ssize_t prediction(self, const double* s) noexcept nogil:
+        """The first class with the greatest score.
+
+        Not the truth where that ties: a perceptron would else never leave zero.
+        """
+        cdef Py_ssize_t k, best = 0
+        if self.hinge.width == 1:
+            return s[0] > 0.0
+        for k in range(1, self.hinge.n_classes):
+            if s[k] > s[best]:
+                best = k
+        return best
+
+    cdef void rescale(self, const double* cost, double* v) noexcept nogil:
+        """From margin to slack rescaling, of Crammer-Singer."""
+        cdef Py_ssize_t k
+        for k in range(self.hinge.n_classes):
+            v[k] = cost[k] * (1.0 + (v[k] - cost[k]))
+
+    cdef void scores(self, Py_ssize_t i, const Weights* w, double* s) noexcept nogil:
+        cdef Py_ssize_t k
+        ssvm_feature_scores(&self.features.rows, i, w.data, self.hinge.width, s)
+        if w.scale != 1.0:
+            for k in range(self.hinge.width):
+                s[k] *= w.scale
+
+    cdef int hinge_range(
+        self, const Weights* w, int thread, Py_ssize_t start, Py_ssize_t stop, double* out
+    ) except -1 nogil:
+        cdef double* s = &self._scratch[2 * thread, 0]
+        cdef double* v = &self._scratch[2 * thread + 1, 0]
+        cdef Py_ssize_t i
+        for i in range(start, stop):
+            self.scores(i, w, s)
+            violations(&self.hinge, self.y[i], s, v)
+            if self._rescaling == SLACK:
+                self.rescale(self.hinge.cost + self.y[i] * self.hinge.n_classes, v)
+            out[i] = hinge_value(&self.hinge, self.y[i], v)
+        return 0
+
+    def dual_blocks(self):
+        """A dual point of this problem at zero, with the exact block updates of its hinge."""
+        from structsvm.problems._multiclass_dual import MulticlassDual
+
+        return MulticlassDual(self)
+
+    def hinges(self, weights):
+        """The hinge of each example at fixed weights, on all threads reserved."""
+        self.reserve(1)
+        values = np.empty(self.n_examples)
+        if self.n_examples:
+            task = _HingeTask(self, self.padded(weights), values)
+            run_threads(task, self.n_examples, self.n_threads)
+        return values
+
+    def mean_hinge(self, weights):
+        """Mean of the hinges times their weights at fixed weights, on all threads reserved."""
+        hinges = self.hinges(weights)
+        if self.sample_weight is not None:
+            hinges *= self.sample_weight
+        return float(hinges.mean()) if self.n_examples else 0.0
+
+
+cdef class _HingeTask:
+    cdef MulticlassProblem problem
+    cdef object w
+    cdef double[::1] out
+
+    def __init__(self, MulticlassProblem problem, w, double[::1] out):
+        self.problem = problem
+        self.w = w
+        self.out = out
+
+    def __call__(self, int thread, Py_ssize_t start, Py_ssize_t stop):
+        cdef Weights w = weights_of(self.w)
+        with nogil:
+            self.problem.hinge_range(&w, thread, start, stop, &self.out[0])
