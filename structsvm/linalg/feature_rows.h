@@ -122,8 +122,10 @@ SSVM_DEFINE_ROW_SCORES(float, ssvm_row_scores_float)
             for (; e + 4 * SSVM_LANES <= n; e += 4 * SSVM_LANES)                                  \
                 for (int s = 0; s < 4 * SSVM_LANES; ++s)                                          \
                     sum[s] += x[e + s] * w[e + s];                                                \
-            for (int s = 0; s < 4 * SSVM_LANES; ++s)                                              \
-                total += sum[s];                                                                  \
+            for (int half = 2 * SSVM_LANES; half > 0; half /= 2)                                  \
+                for (int s = 0; s < half; ++s)                                                    \
+                    sum[s] += sum[s + half];                                                      \
+            total = sum[0];                                                                       \
         }                                                                                         \
         for (; e < n; ++e)                                                                        \
             total += x[e] * w[sparse ? (ptrdiff_t)c[e] : e];                                      \

@@ -21,6 +21,7 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, uint64_t
 
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING
@@ -36,9 +37,31 @@ from structsvm.linalg._plane import padded_vector
 # Multipliers within this share of their bound are at it.
 AT_BOUND = 1e-12
 
+# A block whose gap was at most this share of the mean, for so many long passes, is left out.
+cdef double NO_GAP = 1e-3
+
 cdef enum:
+    IDLE_PASSES = 2
     MOST_ROOT_STEPS = 100
     BLOCKS_PER_SIGNAL_CHECK = 1 << 14
+
+
+cdef uint64_t stream(Py_ssize_t seed) noexcept nogil:
+    """The state of a generator; never zero."""
+    return (<uint64_t> seed + 1) * <uint64_t> 0x9E3779B97F4A7C15 | 1
+
+
+cdef void shuffle(index_t* items, Py_ssize_t n, uint64_t* draw) noexcept nogil:
+    """Fisher and Yates, by Marsaglia's xorshift."""
+    cdef Py_ssize_t i, k
+    cdef uint64_t x = draw[0]
+    for i in range(n - 1, 0, -1):
+        x ^= x >> 12
+        x ^= x << 25
+        x ^= x >> 27
+        k = <Py_ssize_t> (((x * <uint64_t> 0x2545F4914F6CDD1D) >> 32) % <uint64_t> (i + 1))
+        items[i], items[k] = items[k], items[i]
+    draw[0] = x
 
 
 cdef void project(
@@ -169,8 +192,10 @@ cdef class MulticlassDual:
     alpha : ndarray of shape (n_examples, n_classes)
         Multipliers, at most the sample weight together (Crammer-Singer) or each.
     weights : ndarray of shape (n_weights,)
-    gaps, hinges : ndarray of shape (n_examples,)
-        Of each block, at its last visit; times the sample weights.
+    gaps : ndarray of shape (n_examples,)
+        Of each block, as met at its last visit.
+    idle : ndarray of shape (n_examples,)
+        For how many long passes in a row each block has had no gap.
     regularization : float
         r above: lambda, and the proximal weight.
     n_visits : int
@@ -178,14 +203,17 @@ cdef class MulticlassDual:
         Of the examples' features.
     """
     cdef readonly MulticlassProblem problem
-    cdef readonly object alpha, weights, gaps, hinges
+    cdef readonly object alpha, weights, gaps
     cdef public double regularization
     cdef public Py_ssize_t n_visits
     cdef readonly double mean_sqnorm
     cdef double[:, ::1] _alpha
-    cdef double[::1] _weights, _gaps, _hinges, _caps, _sqnorms
+    cdef double[::1] _weights, _gaps, _caps, _sqnorms
     cdef double[:, ::1] _scratch
     cdef Py_ssize_t[::1] _candidates
+    cdef index_t[::1] _order
+    cdef readonly object idle
+    cdef int32_t[::1] _idle
 
     def __init__(self, MulticlassProblem problem):
         if problem.rescaling != "margin":
@@ -196,8 +224,7 @@ cdef class MulticlassDual:
         self.problem = problem
         self.alpha = self._alpha = np.zeros((n, n_classes))
         self.weights = self._weights = padded_vector(problem.n_weights)
-        self.gaps = self._gaps = np.full(n, INFINITY)
-        self.hinges = self._hinges = np.zeros(n)
+        self.gaps = self._gaps = np.zeros(n)
         sqnorms = problem.features.sqnorms()
         self._sqnorms = sqnorms
         self.mean_sqnorm = sqnorms.mean() if n else 0.0
@@ -205,6 +232,8 @@ cdef class MulticlassDual:
         self._caps = np.ones(n) if weight is None else np.array(weight)
         self._scratch = np.zeros((4, n_classes + WEIGHT_PADDING))
         self._candidates = np.zeros(n_classes, dtype=np.intp)
+        self._order = np.zeros(n, dtype=np.int32)
+        self.idle = self._idle = np.zeros(n, dtype=np.int32)
         self.regularization = 1.0
 
     def ascend(self, const index_t[::1] order):
@@ -216,6 +245,68 @@ cdef class MulticlassDual:
             with nogil:
                 self.visit_range(order, start, stop)
         self.n_visits += size
+
+    def long_pass(self, Py_ssize_t seed, bint everything):
+        """Visit the blocks in an order by `seed`, but for those that had no gap twice in a row.
+
+        No gap is one below a thousandth of the mean.
+
+        Parameters
+        ----------
+        seed : int
+        everything : bool
+            Visit all blocks whatever their gaps.
+
+        Returns
+        -------
+        gap : float
+            Mean of the gaps as they were met, those of blocks left out as they were met last.
+        """
+        cdef Py_ssize_t i, k, size = 0, n = self.problem.n_examples
+        cdef uint64_t draw = stream(seed)
+        cdef double total
+        for i in range(n):
+            if everything or self._idle[i] < IDLE_PASSES:
+                self._order[size] = <index_t> i
+                size += 1
+        with nogil:
+            shuffle(&self._order[0], size, &draw)
+        self.ascend(self._order[:size])
+        with nogil:
+            total = self.total_gap()
+            for k in range(size):
+                i = self._order[k]
+                self._idle[i] = self._idle[i] + 1 if self._gaps[i] * n <= NO_GAP * total else 0
+        return total / n
+
+    def short_passes(self, double share, int n_passes, Py_ssize_t seed):
+        """Passes over the blocks whose gap is above `share` of the mean, in orders by `seed`.
+
+        Fewer than `n_passes` where no block is.
+        """
+        cdef Py_ssize_t i, size, n = self.problem.n_examples
+        cdef uint64_t draw = stream(seed)
+        cdef double bound
+        cdef int k
+        for k in range(n_passes):
+            with nogil:
+                bound = share * self.total_gap() / n
+                size = 0
+                for i in range(n):
+                    if self._gaps[i] > bound:
+                        self._order[size] = <index_t> i
+                        size += 1
+                shuffle(&self._order[0], size, &draw)
+            if size == 0:
+                break
+            self.ascend(self._order[:size])
+
+    cdef double total_gap(self) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef double total = 0.0
+        for i in range(self.problem.n_examples):
+            total += self._gaps[i]
+        return total
 
     cdef void visit_range(
         self, const index_t[::1] order, Py_ssize_t start, Py_ssize_t stop
@@ -237,18 +328,18 @@ cdef class MulticlassDual:
         cdef double cap = self._caps[i], sign = 1.0 if y == 1 else -1.0
         cdef double* multiplier = &self._alpha[i, 1 - y]
         cdef double alpha = multiplier[0], rho = 0.0, s, v, h, A, new
+        if cap == 0.0:
+            return
         ssvm_feature_scores(rows, i, &self._weights[0], 1, &s)
         v = hinge.cost[2 * y + 1 - y] - sign * s
-        h = v if v > 0.0 else 0.0
-        if cap == 0.0:
-            self._gaps[i] = self._hinges[i] = 0.0
+        if (v <= 0.0 and alpha == 0.0) or (v >= 0.0 and alpha == cap and not hinge.squared):
+            self._gaps[i] = 0.0
             return
+        h = v if v > 0.0 else 0.0
         if hinge.squared:
-            self._hinges[i] = cap * h * h
             self._gaps[i] = cap * h * h + alpha * alpha / (4.0 * cap) - alpha * v
             rho = 0.5 / cap
         else:
-            self._hinges[i] = cap * h
             self._gaps[i] = cap * h - alpha * v
         A = self._sqnorms[i] / (self.problem.n_examples * self.regularization)
         new = v + A * alpha
@@ -276,7 +367,6 @@ cdef class MulticlassDual:
         cdef double cap = self._caps[i], total = 0.0, height = 0.0, h, A, rho, sigma, step
         cdef bint moved = False
         if cap == 0.0:
-            self._gaps[i] = self._hinges[i] = 0.0
             return
         ssvm_feature_scores(rows, i, &self._weights[0], hinge.width, s)
         violations(hinge, y, s, v)
@@ -284,7 +374,6 @@ cdef class MulticlassDual:
         for k in range(n_classes):
             total += alpha[k]
             height += alpha[k] * v[k]
-        self._hinges[i] = h
         if h == 0.0 and total == 0.0:
             self._gaps[i] = 0.0
             return
@@ -397,7 +486,7 @@ cdef class MulticlassDual:
             "alpha": self.alpha.copy(),
             "weights": np.array(self.weights),
             "gaps": self.gaps.copy(),
-            "hinges": self.hinges.copy(),
+            "idle": self.idle.copy(),
             "numbers": np.array([self.regularization, float(self.n_visits)]),
         }
 
@@ -409,7 +498,7 @@ cdef class MulticlassDual:
         ValueError
             If the arrays do not fit this problem.
         """
-        for name in ("alpha", "weights", "gaps", "hinges"):
+        for name in ("alpha", "weights", "gaps", "idle"):
             mine = getattr(self, name)
             if held[name].shape != mine.shape:
                 raise ValueError("the snapshot does not fit this problem")
@@ -420,5 +509,5 @@ cdef class MulticlassDual:
     @property
     def nbytes(self):
         """Memory of the multipliers and vectors, in bytes."""
-        arrays = [self.alpha, self.weights, self.gaps, self.hinges]
+        arrays = [self.alpha, self.weights, self.gaps, self.idle]
         return sum(array.nbytes for array in arrays) + 2 * self._caps.nbytes

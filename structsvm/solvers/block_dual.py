@@ -16,8 +16,10 @@ from structsvm.solvers.run import Run, dual_value
 
 __all__ = ["BlockDual"]
 
-# After a full pass, passes over the blocks whose gap is above this share of the mean gap.
+# After a long pass, passes over the blocks whose gap is above this share of the mean gap.
 _SHARE = 0.1
+# Long passes that leave no block out: every tenth, and the one after a certificate that fell short.
+_FULL_PASS_EVERY = 10
 # Without the proximal term a round brings the gap to at most this share of what it was; where it
 # does not, twice in a row, the term is worth its cost.
 _SLOW_ROUND = 0.5
@@ -35,13 +37,12 @@ class ExactBlocks(Protocol):
     n_visits: int
     problem: Any
     weights: NDArray[np.float64]
-    gaps: NDArray[np.float64]
-    hinges: NDArray[np.float64]
     mean_sqnorm: float
 
     @property
     def nbytes(self) -> int: ...
-    def ascend(self, order: NDArray[np.int32]) -> None: ...
+    def long_pass(self, seed: int, everything: bool) -> float: ...
+    def short_passes(self, share: float, n_passes: int, seed: int) -> None: ...
     def loss(self) -> float: ...
     def combination(self) -> NDArray[np.float64]: ...
     def move_to(self, weights: NDArray[np.float64]) -> None: ...
@@ -55,8 +56,8 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     For problems that bring their own block update, ``problem.dual_blocks()``: those of
     `MulticlassModel`. The objective is that of `BCFW`; no planes are stored.
 
-    A round is a pass over all blocks in random order, then passes over those that still have a gap
-    worth mentioning (shrinking). Where rounds make little progress a proximal term
+    A round is a pass over all blocks in random order, but for those that had no gap of late, then
+    short passes over those whose gap is worth mentioning (shrinking). Where rounds make little progress a proximal term
     :math:`\frac\kappa2 \|w - v\|^2` is added, whose centre v moves by Nesterov's rule; its weight
     follows :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 being twice the mean squared norm of
     x, L the dual's mean loss and a = `acceleration`, doubled while the gap falls slowly and halved
@@ -67,7 +68,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     acceleration : float, default=1.0
         Factor of the rule for the proximal weight; 0 switches the proximal term off.
     inner_passes : int, default=4
-        Passes over the blocks with a gap after each pass over all of them.
+        Short passes in a round.
 
     Notes
     -----
@@ -182,22 +183,22 @@ class _BlockDualRun(Run):
     def round(self, first: bool) -> None:
         before = self.estimate
         centre = 0.0 if first else self._move_centre()
-        self.blocks.ascend(self.random.permutation(self.n).astype(np.int32))
-        hinge = float(self.blocks.hinges.mean())
-        for _ in range(self.options.inner_passes):
-            gaps = self.blocks.gaps
-            wanting = np.flatnonzero(gaps > _SHARE * gaps.mean())
-            if not len(wanting):
-                break
-            self.blocks.ascend(self.random.permutation(wanting).astype(np.int32))
+        fell_short = self.n_iter > 0 and self._certified_at == self.n_iter
+        everything = fell_short or self.n_iter % _FULL_PASS_EVERY == 0
+        mean_gap = self.blocks.long_pass(self._seed(), everything)
+        self.blocks.short_passes(_SHARE, int(self.options.inner_passes), self._seed())
+        w = self.blocks.weights
         self.loss = self.blocks.loss()
-        self.combination = (self.lam + self.kappa) * self.blocks.weights - self.kappa * centre
-        improved = self.measured(
-            dual_value(self.combination, self.loss, self.lam), self.blocks.weights, hinge
-        )
+        self.combination = (self.lam + self.kappa) * w - self.kappa * centre
+        # What the hinges of a pass at fixed weights would come to, by the gaps that were met.
+        hinge = mean_gap + self.loss - float(w @ self.combination)
+        improved = self.measured(dual_value(self.combination, self.loss, self.lam), w, hinge)
         self.stalled = 0 if improved else self.stalled + 1
         self.slow = self.slow + 1 if self.estimate > _SLOW_ROUND * before else 0
         self._adapt_kappa_scale()
+
+    def _seed(self) -> int:
+        return int(self.random.randint(2**31 - 1))
 
     def _move_centre(self) -> Any:
         """Set the proximal weight, move the centre and with it the weights; returns the centre."""

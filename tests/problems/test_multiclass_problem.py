@@ -289,13 +289,35 @@ def test_dual_point_is_consistent(name, slack, n_classes):
     held = dual.snapshot()
     other = problem.dual_blocks()
     other.restore(held)
-    order = rng.permutation(30).astype(np.int32)
     for each in (dual, other):
-        each.ascend(order)
+        each.long_pass(3, True)
+        each.long_pass(4, False)
+        each.short_passes(0.1, 5, 5)
     np.testing.assert_array_equal(dual.weights, other.weights)
     np.testing.assert_array_equal(dual.alpha, other.alpha)
     with pytest.raises(ValueError, match="the snapshot does not fit this problem"):
         dual.restore(held | {"alpha": held["alpha"][:-1]})
+
+
+def test_passes_visit_whom_they_should():
+    rng = np.random.default_rng(9)
+    X, y = rng.normal(size=(50, 3)) + 5 * np.eye(3)[np.arange(50) % 3], np.arange(50) % 3
+    problem = bound(make_model("crammer_singer", 3, rng), X, y)
+    dual = problem.dual_blocks()
+    dual.regularization = 0.1
+    for seed in range(3):
+        dual.long_pass(seed, True)
+    assert dual.n_visits == 150
+    left_out = int((dual.idle >= 2).sum())
+    assert 0 < left_out < 50
+    mean_gap = dual.long_pass(9, False)
+    assert dual.n_visits == 200 - left_out
+    assert mean_gap == pytest.approx(dual.gaps.mean())
+    wanting = int((dual.gaps > 0.5 * dual.gaps.mean()).sum())
+    dual.short_passes(0.5, 1, 1)
+    assert dual.n_visits == 200 - left_out + wanting
+    dual.short_passes(0.5, 0, 1)
+    assert dual.n_visits == 200 - left_out + wanting
 
 
 @pytest.mark.parametrize("kind", KINDS)
