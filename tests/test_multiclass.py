@@ -336,6 +336,14 @@ def test_acceleration_changes_the_way_and_not_the_end(digits):
     assert heavy.fit(X, y).dual_gap_ <= 1e-5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_badly_scaled_features_converge(iris, seed):
+    """Far from the origin and C large: rounds alone creep, and the first proximal weight stalls."""
+    X, y = np.round(iris[0] * 4), iris[1]
+    assert MulticlassSVM(tol=1e-4, random_state=seed).fit(X, y).n_iter_ < 600
+    assert MulticlassSVM(C=100, random_state=seed).fit(iris[0], y).n_iter_ < 900
+
+
 CSR = sp.csr_matrix(np.eye(4))
 
 

@@ -17,7 +17,7 @@ from structsvm.base import StructuredModel
 from structsvm.estimators.fitting import Examples
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
-from structsvm.models import MulticlassModel
+from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
 from structsvm.validation import check_class_labels, check_sample_weight, encode_labels, shorten
@@ -54,6 +54,15 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
         Factor of the hinges of each class, as in scikit-learn.
+    kernel : {"linear", "rbf", "poly", "sigmoid"} or callable, default="linear"
+        With a kernel the scores are sums over examples; same objective, same certificate, for up to
+        about 20,000 rows and "block_dual" only. A callable takes two matrices and returns the
+        matrix of kernel values between their rows. For more rows, put scikit-learn's ``Nystroem``
+        before a linear one.
+    gamma, degree, coef0 : default="scale", 3 and 0
+        Parameters of the kernel, as in scikit-learn's SVC.
+    cache_size : float, default=500
+        Megabytes for rows of the kernel matrix.
     solver : str or solver object, default="block_dual"
         "block_dual" is the exact block update made for this problem; all others take it as well.
     rescaling : {"margin", "slack"}, default="margin"
@@ -66,6 +75,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     ----------
     classes_ : ndarray of shape (n_classes,)
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        With the linear kernel only.
     intercept_ : ndarray of shape (n_classes,) or (1,)
     n_features_in_ : int
     support_ : ndarray of shape (n_support,)
@@ -114,6 +124,11 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         cost: ArrayLike | None = None,
         fit_intercept: bool = True,
         class_weight: Any = None,
+        kernel: str | Callable[[Any, Any], Any] = "linear",
+        gamma: str | float = "scale",
+        degree: float = 3,
+        coef0: float = 0.0,
+        cache_size: float = 500,
         solver: str | Solver = "block_dual",
         rescaling: str = "margin",
         tol: float | None = None,
@@ -130,6 +145,11 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.cost = cost
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.kernel = kernel
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.cache_size = cache_size
         self.solver = solver
         self.rescaling = rescaling
         self.tol = tol
@@ -141,8 +161,21 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.callbacks = callbacks
 
     def _make_model(self) -> MulticlassModel:
-        return MulticlassModel(
-            self.loss, slack=self.slack, cost=self.cost, fit_intercept=self.fit_intercept
+        hinge: dict[str, Any] = {
+            "slack": self.slack,
+            "cost": self.cost,
+            "fit_intercept": self.fit_intercept,
+        }
+        if isinstance(self.kernel, str) and self.kernel == "linear":
+            return MulticlassModel(self.loss, **hinge)
+        return KernelMulticlassModel(
+            self.loss,
+            **hinge,
+            kernel=self.kernel,
+            gamma=self.gamma,
+            degree=self.degree,
+            coef0=self.coef0,
+            cache_size=self.cache_size,
         )
 
     # ---- training
@@ -202,6 +235,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self
         """
         first = not hasattr(self, "coef_")
+        if not (isinstance(self.kernel, str) and self.kernel == "linear"):
+            raise ValueError("partial_fit needs kernel='linear': others need all data at once")
         X, y = self._checked_rows(X, y, reset=first)
         known = None if classes is None else np.unique(check_class_labels(classes))
         if known is not None and not first and not np.array_equal(known, self.classes_):
@@ -270,6 +305,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self, model: StructuredModel, weights: NDArray[np.float64]
     ) -> dict[str, Any]:
         assert isinstance(model, MulticlassModel)
+        if isinstance(model, KernelMulticlassModel):
+            sizes = {"classes_": model.classes_, "n_features_in_": model.n_features_in_}
+            return {"model_": model, "_weights": weights} | sizes
         matrix, n_features = model.weight_matrix(weights), model.n_features_in_
         intercept = matrix[-1] if model.fit_intercept else np.zeros(matrix.shape[1])
         return {
@@ -281,10 +319,14 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         }
 
     def _flat_weights(self) -> NDArray[np.float64]:
-        rows = (
-            [self.coef_.T, self.intercept_[None]] if self.model_.fit_intercept else [self.coef_.T]
-        )
-        return np.vstack(rows).ravel()
+        weights: NDArray[np.float64]
+        if isinstance(self.model_, KernelMulticlassModel):
+            weights = self._weights
+        elif self.model_.fit_intercept:
+            weights = np.vstack([self.coef_.T, self.intercept_]).ravel()
+        else:
+            weights = self.coef_.T.ravel()
+        return weights
 
     def _keep(
         self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
@@ -295,6 +337,15 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         if hasattr(result.state, "dual_point"):
             self._n_rows = problem.n_examples
             self.__dict__.update(result.state.dual_point(float(self.C)))
+        if isinstance(model, KernelMulticlassModel):
+            self.intercept_ = self.dual_coef_.sum(axis=0) * bool(self.fit_intercept)
+            if not self.warm_start:
+                model.keep_support(self.support_)
+                self._weights = np.concatenate([np.zeros_like(self.dual_coef_), self.dual_coef_])
+                self._weights = self._weights.ravel()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
 
     # ---- prediction
 

@@ -241,6 +241,14 @@ SSVM_CLONES SSVM_UNUSED static void ssvm_feature_add(const ssvm_feature_rows *ro
             last[k] += rows->intercept * delta[k];
 }
 
+/* W += x q' for a dense vector x of n entries. */
+SSVM_UNUSED static void ssvm_add_outer(const double *x, ptrdiff_t n, const double *q,
+                                       ptrdiff_t width, double *w)
+{
+    const ssvm_feature_rows row = {SSVM_DENSE_DOUBLE, n, x, NULL, NULL, 0.0};
+    ssvm_feature_add(&row, 0, q, w, width);
+}
+
 /* |x_i|^2, the intercept included */
 SSVM_CLONES SSVM_UNUSED static double ssvm_feature_sqnorm(const ssvm_feature_rows *rows, ptrdiff_t i)
 {

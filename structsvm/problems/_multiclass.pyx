@@ -213,6 +213,10 @@ cdef class MulticlassProblem(Problem):
             out[i] = hinge_value(&self.hinge, self.y[i], v)
         return 0
 
+    def sqnorms(self):
+        """The squared norm of each example's features."""
+        return self.features.sqnorms()
+
     def dual_blocks(self):
         """A dual point of this problem at zero, with the exact block updates of its hinge."""
         from structsvm.problems._multiclass_dual import MulticlassDual

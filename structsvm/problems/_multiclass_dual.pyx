@@ -21,12 +21,12 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING
 from structsvm.problems._feature_rows cimport (
-    ssvm_feature_add, ssvm_feature_prefetch, ssvm_feature_rows, ssvm_feature_scores,
+    ssvm_feature_add, ssvm_feature_prefetch, ssvm_feature_scores,
 )
 from structsvm.problems._multiclass cimport (
     CRAMMER_SINGER, LEE_LIN_WAHBA, Hinge, MulticlassProblem, coefficients, hinge_value, violations,
@@ -202,19 +202,6 @@ cdef class MulticlassDual:
     mean_sqnorm : float
         Of the examples' features.
     """
-    cdef readonly MulticlassProblem problem
-    cdef readonly object alpha, weights, gaps
-    cdef public double regularization
-    cdef public Py_ssize_t n_visits
-    cdef readonly double mean_sqnorm
-    cdef double[:, ::1] _alpha
-    cdef double[::1] _weights, _gaps, _caps, _sqnorms
-    cdef double[:, ::1] _scratch
-    cdef Py_ssize_t[::1] _candidates
-    cdef index_t[::1] _order
-    cdef readonly object idle
-    cdef int32_t[::1] _idle
-
     def __init__(self, MulticlassProblem problem):
         if problem.rescaling != "margin":
             raise ValueError(
@@ -225,7 +212,7 @@ cdef class MulticlassDual:
         self.alpha = self._alpha = np.zeros((n, n_classes))
         self.weights = self._weights = padded_vector(problem.n_weights)
         self.gaps = self._gaps = np.zeros(n)
-        sqnorms = problem.features.sqnorms()
+        sqnorms = problem.sqnorms()
         self._sqnorms = sqnorms
         self.mean_sqnorm = sqnorms.mean() if n else 0.0
         weight = problem.sample_weight
@@ -287,8 +274,8 @@ cdef class MulticlassDual:
         cdef Py_ssize_t i, size, n = self.problem.n_examples
         cdef uint64_t draw = stream(seed)
         cdef double bound
-        cdef int k
-        for k in range(n_passes):
+        cdef int _pass
+        for _pass in range(n_passes):
             with nogil:
                 bound = share * self.total_gap() / n
                 size = 0
@@ -311,27 +298,43 @@ cdef class MulticlassDual:
     cdef void visit_range(
         self, const index_t[::1] order, Py_ssize_t start, Py_ssize_t stop
     ) noexcept nogil:
-        cdef const ssvm_feature_rows* rows = &self.problem.features.rows
         cdef bint binary = self.problem.hinge.width == 1
         cdef Py_ssize_t k
         for k in range(start, stop):
             if k + 1 < order.shape[0]:
-                ssvm_feature_prefetch(rows, order[k + 1])
+                ssvm_feature_prefetch(&self.problem.features.rows, order[k + 1])
             if binary:
-                self.visit_binary(rows, order[k])
+                self.visit_binary(order[k])
             else:
-                self.visit(rows, order[k])
+                self.visit(order[k])
 
-    cdef void visit_binary(self, const ssvm_feature_rows* rows, Py_ssize_t i) noexcept nogil:
+    cdef void scores(self, Py_ssize_t i, double* s) noexcept nogil:
+        """The scores of example i at the present weights. s OUT, with room for whole lanes"""
+        ssvm_feature_scores(
+            &self.problem.features.rows, i, &self._weights[0], self.problem.hinge.width, s
+        )
+
+    cdef void add(self, Py_ssize_t i, const double* q) noexcept nogil:
+        """weights += x_i q'."""
+        ssvm_feature_add(
+            &self.problem.features.rows, i, q, &self._weights[0], self.problem.hinge.width
+        )
+
+    cdef bint can_add(self, Py_ssize_t i) noexcept nogil:
+        """Whether `add` has what it needs; a block that cannot move tells its gap."""
+        return True
+
+    cdef void visit_binary(self, Py_ssize_t i) noexcept nogil:
         cdef const Hinge* hinge = &self.problem.hinge
         cdef label_t y = self.problem.y[i]
         cdef double cap = self._caps[i], sign = 1.0 if y == 1 else -1.0
         cdef double* multiplier = &self._alpha[i, 1 - y]
-        cdef double alpha = multiplier[0], rho = 0.0, s, v, h, A, new
+        cdef double* s = &self._scratch[0, 0]
+        cdef double alpha = multiplier[0], rho = 0.0, v, h, A, new
         if cap == 0.0:
             return
-        ssvm_feature_scores(rows, i, &self._weights[0], 1, &s)
-        v = hinge.cost[2 * y + 1 - y] - sign * s
+        self.scores(i, s)
+        v = hinge.cost[2 * y + 1 - y] - sign * s[0]
         if (v <= 0.0 and alpha == 0.0) or (v >= 0.0 and alpha == cap and not hinge.squared):
             self._gaps[i] = 0.0
             return
@@ -341,6 +344,8 @@ cdef class MulticlassDual:
             rho = 0.5 / cap
         else:
             self._gaps[i] = cap * h - alpha * v
+        if not self.can_add(i):
+            return
         A = self._sqnorms[i] / (self.problem.n_examples * self.regularization)
         new = v + A * alpha
         if new <= 0.0:
@@ -352,10 +357,10 @@ cdef class MulticlassDual:
         if new == alpha:
             return
         multiplier[0] = new
-        s = sign * (new - alpha) / (self.problem.n_examples * self.regularization)
-        ssvm_feature_add(rows, i, &s, &self._weights[0], 1)
+        s[0] = sign * (new - alpha) / (self.problem.n_examples * self.regularization)
+        self.add(i, s)
 
-    cdef void visit(self, const ssvm_feature_rows* rows, Py_ssize_t i) noexcept nogil:
+    cdef void visit(self, Py_ssize_t i) noexcept nogil:
         cdef const Hinge* hinge = &self.problem.hinge
         cdef Py_ssize_t k, n_classes = hinge.n_classes
         cdef label_t y = self.problem.y[i]
@@ -368,7 +373,7 @@ cdef class MulticlassDual:
         cdef bint moved = False
         if cap == 0.0:
             return
-        ssvm_feature_scores(rows, i, &self._weights[0], hinge.width, s)
+        self.scores(i, s)
         violations(hinge, y, s, v)
         h = cap * hinge_value(hinge, y, v)
         for k in range(n_classes):
@@ -378,6 +383,8 @@ cdef class MulticlassDual:
             self._gaps[i] = 0.0
             return
         self._gaps[i] = h - height + conjugate(hinge, alpha, cap)
+        if not self.can_add(i):
+            return
         step = 1.0 / (self.problem.n_examples * self.regularization)
         A = self._sqnorms[i] * step
         rho = 0.5 / cap if hinge.squared else 0.0
@@ -402,7 +409,7 @@ cdef class MulticlassDual:
         if not moved:
             return
         coefficients(hinge, y, v, q)
-        ssvm_feature_add(rows, i, q, &self._weights[0], hinge.width)
+        self.add(i, q)
 
     def loss(self):
         """The linear part of the dual: (sum_i <alpha_i, cost> - what squared slack takes) / n."""
@@ -475,6 +482,15 @@ cdef class MulticlassDual:
             for name, chosen in kinds.items()
         }
         return {"support_": support, "dual_coef_": C * dual_coef, "support_counts_": counts}
+
+    def inner(self, a, b):
+        """The inner product of two weight vectors."""
+        return float(a @ b)
+
+    @property
+    def implicit(self):
+        """Whether weights stand for a combination of examples."""
+        return False
 
     def move_to(self, weights):
         """Set the primal point (after the centre of a proximal term has moved)."""

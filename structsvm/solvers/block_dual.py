@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
-from structsvm.solvers.run import Run, dual_value
+from structsvm.solvers.run import Run, dual_value_at
 
 __all__ = ["BlockDual"]
 
@@ -28,6 +28,8 @@ _SLOW_ROUND = 0.5
 _STALLED_ROUNDS = 3
 _SLOW_SHARE = 0.5
 _SLOW_ROUNDS = 8
+# A size that stalled may be tried again after so many rounds without a stall.
+_LIMIT_ROUNDS = 16
 
 
 class ExactBlocks(Protocol):
@@ -38,11 +40,15 @@ class ExactBlocks(Protocol):
     problem: Any
     weights: NDArray[np.float64]
     mean_sqnorm: float
+    #: Whether weights stand for a combination of examples, so that only those of the dual point
+    #: can be given back.
+    implicit: bool
 
     @property
     def nbytes(self) -> int: ...
     def long_pass(self, seed: int, everything: bool) -> float: ...
     def short_passes(self, share: float, n_passes: int, seed: int) -> None: ...
+    def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float: ...
     def loss(self) -> float: ...
     def combination(self) -> NDArray[np.float64]: ...
     def move_to(self, weights: NDArray[np.float64]) -> None: ...
@@ -57,11 +63,11 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     `MulticlassModel`. The objective is that of `BCFW`; no planes are stored.
 
     A round is a pass over all blocks in random order, but for those that had no gap of late, then
-    short passes over those whose gap is worth mentioning (shrinking). Where rounds make little progress a proximal term
-    :math:`\frac\kappa2 \|w - v\|^2` is added, whose centre v moves by Nesterov's rule; its weight
-    follows :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 being twice the mean squared norm of
-    x, L the dual's mean loss and a = `acceleration`, doubled while the gap falls slowly and halved
-    when the best dual value stands still.
+    short passes over those whose gap is worth mentioning (shrinking). Where rounds make little
+    progress a proximal term :math:`\frac\kappa2 \|w - v\|^2` is added, whose centre v moves by
+    Nesterov's rule. Its weight follows :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 being
+    twice the mean squared norm of x, L the dual's mean loss and a = `acceleration`; it is doubled
+    while the gap falls slowly and halved when the best dual value stands still.
 
     Parameters
     ----------
@@ -140,6 +146,7 @@ class _BlockDualRun(Run):
         "kappa_scale",
         "kappa_scale_limit",
         "loss",
+        "rounds_since_stall",
         "stalled",
         "slow",
         "watched_rounds",
@@ -165,7 +172,7 @@ class _BlockDualRun(Run):
         self.kappa_scale = 0.0  # none before it is needed
         self.kappa_scale_limit = math.inf
         self.loss = 0.0
-        self.stalled = self.slow = 0
+        self.stalled = self.slow = self.rounds_since_stall = 0
         self.watched_rounds, self.watched_estimate = 0, 1.0
         self.combination = np.zeros(0)
         self.previous: NDArray[np.float64] | None = None
@@ -176,9 +183,8 @@ class _BlockDualRun(Run):
         self.combination, self.loss = self.blocks.combination(), self.blocks.loss()
         self.blocks.regularization = self.lam
         self.blocks.move_to(self.combination / self.lam)
-        self.measured(
-            dual_value(self.combination, self.loss, self.lam), self.blocks.weights, math.inf
-        )
+        self.measured(self._dual_value(), self.blocks.weights, math.inf)
+        self._next_level = 0.0  # certificates on the way would cost as much as what they certify
 
     def round(self, first: bool) -> None:
         before = self.estimate
@@ -191,11 +197,18 @@ class _BlockDualRun(Run):
         self.loss = self.blocks.loss()
         self.combination = (self.lam + self.kappa) * w - self.kappa * centre
         # What the hinges of a pass at fixed weights would come to, by the gaps that were met.
-        hinge = mean_gap + self.loss - float(w @ self.combination)
-        improved = self.measured(dual_value(self.combination, self.loss, self.lam), w, hinge)
+        hinge = mean_gap + self.loss - self.inner(w, self.combination)
+        improved = self.measured(self._dual_value(), w, hinge)
         self.stalled = 0 if improved else self.stalled + 1
         self.slow = self.slow + 1 if self.estimate > _SLOW_ROUND * before else 0
         self._adapt_kappa_scale()
+
+    def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+        return self.blocks.inner(a, b)
+
+    def _dual_value(self) -> float:
+        sqnorm = self.inner(self.combination, self.combination)
+        return dual_value_at(sqnorm, self.loss, self.lam)
 
     def _seed(self) -> int:
         return int(self.random.randint(2**31 - 1))
@@ -227,13 +240,17 @@ class _BlockDualRun(Run):
                 self.kappa_scale = float(self.options.acceleration)
                 self.watched_rounds, self.watched_estimate = 0, self.estimate
             return
+        self.rounds_since_stall += 1
         if self.stalled >= _STALLED_ROUNDS:
-            # Too large a weight stalls, so this size is not tried again; nor is the momentum kept.
+            # Too large a weight stalls, so this size is not tried again soon; nor is the momentum
+            # kept.
             self.kappa_scale /= 2
             self.kappa_scale_limit = self.kappa_scale
-            self.stalled, self.previous = 0, None
+            self.stalled, self.rounds_since_stall, self.previous = 0, 0, None
             self.watched_rounds, self.watched_estimate = 0, self.estimate
             return
+        if self.rounds_since_stall >= _LIMIT_ROUNDS:
+            self.kappa_scale_limit = math.inf
         self.watched_rounds += 1
         if self.watched_rounds > _SLOW_ROUNDS:
             slow = self.estimate > _SLOW_SHARE * self.watched_estimate
@@ -242,6 +259,8 @@ class _BlockDualRun(Run):
             self.watched_rounds, self.watched_estimate = 0, self.estimate
 
     def candidates(self) -> list[NDArray[np.float64]]:
+        if self.blocks.implicit:
+            return [self.combination / self.lam]
         return [np.array(self.blocks.weights)]
 
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
