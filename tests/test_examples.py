@@ -33,6 +33,23 @@ def test_example(tmp_path, name, picture, tol):
     assert image.std() > 0.05
 
 
+def test_multiclass_hinges(tmp_path):
+    run = subprocess.run(
+        [sys.executable, EXAMPLES / "plot_multiclass_hinges.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    gaps = [float(gap) for gap in re.findall(r"certified gap ([\d.e-]+)", run.stdout)]
+    assert len(gaps) == 6
+    assert max(gaps) <= 1e-6
+    scores = [float(p) for p in re.findall(r"([\d.]+)% of held-out", run.stdout)]
+    linear, kernel, nystroem = scores[:4], scores[4], scores[5]
+    assert min(kernel, nystroem) > max(linear) + 10
+    assert matplotlib.image.imread(tmp_path / "multiclass_hinges.png").std() > 0.05
+
+
 def test_margin_losses(tmp_path):
     run = subprocess.run(
         [sys.executable, EXAMPLES / "plot_margin_losses.py"],

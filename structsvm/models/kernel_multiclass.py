@@ -94,11 +94,12 @@ class KernelMulticlassModel(MulticlassModel):
         if not isinstance(self.gamma, str):
             return float(self.gamma)
         if self.gamma == "auto" or not X.shape[1]:
-            return 1.0 / max(X.shape[1], 1)
-        mean = X.mean()
-        squares = X.multiply(X).mean() if hasattr(X, "multiply") else np.einsum("ij,ij", X, X)
-        variance = float(squares if hasattr(X, "multiply") else squares / X.size) - float(mean) ** 2
-        return 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+            return 1.0 / float(max(X.shape[1], 1))
+        mean = float(X.mean())
+        sparse = hasattr(X, "multiply")
+        square = float(X.multiply(X).mean() if sparse else np.einsum("ij,ij", X, X) / X.size)
+        variance = square - mean**2
+        return float(1.0 / (X.shape[1] * variance)) if variance > 0 else 1.0
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """s_k for each row of X, of shape (n_examples, n_columns)."""

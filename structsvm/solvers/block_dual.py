@@ -18,8 +18,9 @@ __all__ = ["BlockDual"]
 
 # After a long pass, passes over the blocks whose gap is above this share of the mean gap.
 _SHARE = 0.1
-# Long passes that leave no block out: every tenth, and the one after a certificate that fell short.
-_FULL_PASS_EVERY = 10
+# Long passes that leave no block out: all before there is a proximal term, as few are needed then;
+# every fifth afterwards; and the one after a certificate that fell short.
+_FULL_PASS_EVERY = 5
 # Without the proximal term a round brings the gap to at most this share of what it was; where it
 # does not, twice in a row, the term is worth its cost.
 _SLOW_ROUND = 0.5
@@ -190,8 +191,8 @@ class _BlockDualRun(Run):
         before = self.estimate
         centre = 0.0 if first else self._move_centre()
         fell_short = self.n_iter > 0 and self._certified_at == self.n_iter
-        everything = fell_short or self.n_iter % _FULL_PASS_EVERY == 0
-        mean_gap = self.blocks.long_pass(self._seed(), everything)
+        due = self.kappa_scale == 0.0 or self.n_iter % _FULL_PASS_EVERY == 0
+        mean_gap = self.blocks.long_pass(self._seed(), due or fell_short)
         self.blocks.short_passes(_SHARE, int(self.options.inner_passes), self._seed())
         w = self.blocks.weights
         self.loss = self.blocks.loss()
