@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import structsvm
-from structsvm import MulticlassModel, MulticlassSVM, StructSVM
+from structsvm import MulticlassModel, MulticlassSVM, StructSVM, fit_path
 from structsvm.callbacks import Checkpoint, EarlyStopping
 from structsvm.solvers import BCFW, BlockDual, CuttingPlane, Subgradient
 
@@ -248,6 +248,22 @@ def test_held_out_rows(digits):
     assert svm.score(X[200:], y[200:]) == svm.validation_score_
     with pytest.raises(ValueError, match="in X_val and y_val: X has 200 examples but y has 1"):
         svm.fit(X[:200], y[:200], X_val=X[200:], y_val=y[:1])
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_paths(digits, kernel):
+    X, y = digits
+    svm = MulticlassSVM(kernel=kernel, tol=1e-5, random_state=0)
+    held_out = {"X_val": sp.csr_matrix(X[300:]), "y_val": y[300:]} if kernel == "linear" else {}
+    path = fit_path(svm, X[:300].tolist(), list(y[:300]), Cs=[0.03, 0.1, 0.3], **held_out)
+    for each in path:
+        cold = clone(svm).set_params(C=each.C).fit(X[:300], y[:300])
+        np.testing.assert_allclose(each.dual_objective_, cold.dual_objective_, rtol=2e-5)
+        if held_out:
+            assert each.score(X[300:], y[300:]) == each.validation_score_
+        else:
+            scores = each.decision_function(X)
+            np.testing.assert_allclose(scores, cold.decision_function(X), atol=0.05)
 
 
 def test_threads_give_the_same_bits(digits):

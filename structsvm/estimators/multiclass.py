@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from structsvm.base import StructuredModel
-from structsvm.estimators.fitting import Examples
+from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
@@ -205,8 +205,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         -------
         self
         """
-        X, y = self._checked_rows(X, y, reset=True)
-        self._fit(self._examples(X, y, sample_weight), RowValidation(X_val, y_val), resume_from)
+        examples = self._examples(X, y, sample_weight)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
 
     def partial_fit(  # type: ignore[override]
@@ -237,7 +237,6 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         first = not hasattr(self, "coef_")
         if not (isinstance(self.kernel, str) and self.kernel == "linear"):
             raise ValueError("partial_fit needs kernel='linear': others need all data at once")
-        X, y = self._checked_rows(X, y, reset=first)
         known = None if classes is None else np.unique(check_class_labels(classes))
         if known is not None and not first and not np.array_equal(known, self.classes_):
             raise ValueError(
@@ -249,9 +248,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
                 "class_weight='balanced' needs all data at once: for partial_fit give the weights "
                 "of the classes as a dict"
             )
-        examples = self._examples(X, y, sample_weight, known)
+        examples = self._examples(X, y, sample_weight, known, reset=first)
         if first:
-            self._n_rows = X.shape[0]
+            self._n_rows = examples.X.shape[0]
         elif self._online is None and hasattr(self, "_n_rows"):
             solver = self._online_solver()
             if isinstance(solver, Subgradient):
@@ -275,8 +274,15 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         return X, check_class_labels(y)
 
     def _examples(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: NDArray[Any] | None = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: NDArray[Any] | None = None,
+        *,
+        reset: bool = True,
     ) -> Examples:
+        X, y = self._checked_rows(X, y, reset=reset)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:
             known = np.unique(y) if classes is None else classes
@@ -284,6 +290,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             factor = factors[encode_labels(y, known)]
             weight = factor if weight is None else weight * factor
         return RowExamples(X, y, weight, {})
+
+    def _validation(self, X: Any, y: Any) -> Validation:
+        return RowValidation(X, y)
 
     def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
         assert isinstance(model, MulticlassModel)
@@ -339,10 +348,10 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             self.__dict__.update(result.state.dual_point(float(self.C)))
         if isinstance(model, KernelMulticlassModel):
             self.intercept_ = self.dual_coef_.sum(axis=0) * bool(self.fit_intercept)
-            if not self.warm_start:
-                model.keep_support(self.support_)
-                self._weights = np.concatenate([np.zeros_like(self.dual_coef_), self.dual_coef_])
-                self._weights = self._weights.ravel()
+            # Beside the model that a warm start may go on with.
+            self.model_ = model.with_support(self.support_)
+            self._weights = np.concatenate([np.zeros_like(self.dual_coef_), self.dual_coef_])
+            self._weights = self._weights.ravel()
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

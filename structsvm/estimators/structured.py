@@ -51,8 +51,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         Weight of the hinges against the norm.
     solver : str or solver object, default="bcfw"
         "bcfw", "cutting_plane", "n_slack" and "subgradient" minimise the objective above and
-        certify it; "perceptron" and "passive_aggressive" learn online and have no dual. A name
-        stands for the solver of that kind with its defaults; see `structsvm.solvers`.
+        certify it, as does "block_dual" for multiclass; "perceptron" and "passive_aggressive" learn
+        online and have no dual. A name stands for the solver of that kind with its defaults; see
+        `structsvm.solvers`.
     rescaling : {"margin", "slack"}, default="margin"
         "slack" makes H_i(w) = max_y Delta(y_i, y) * (1 - <w, psi(x_i, y_i) - psi(x_i, y)>), for
         models that can maximise it: `ChainModel`, and Python models with
@@ -189,7 +190,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        self._fit(self._examples(X, y, sample_weight), Validation(X_val, y_val), resume_from)
+        examples = self._examples(X, y, sample_weight)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
@@ -207,6 +209,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _examples(self, X: Any, y: Any, sample_weight: Any = None) -> Examples:
         return Examples(X, y, sample_weight, {})
+
+    def _validation(self, X: Any, y: Any) -> Validation:
+        return Validation(X, y)
 
     @with_callbacks
     def _fit(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,6 +109,9 @@ class KernelMulticlassModel(MulticlassModel):
         scores: NDArray[np.float64] = self.kernel_.between(X, self.kernel_.X) @ coefficients
         return scores + coefficients.sum(axis=0) if self.fit_intercept else scores
 
-    def keep_support(self, support: NDArray[np.intp]) -> None:
-        """Forget the examples beside these; weights are then of these."""
-        self.kernel_.X = self.kernel_.X[support]
+    def with_support(self, support: NDArray[np.intp]) -> Self:
+        """This model with these of its examples alone; weights are then of these."""
+        model = copy.copy(self)
+        model.kernel_ = copy.copy(self.kernel_)
+        model.kernel_.X = self.kernel_.X[support]
+        return model
