@@ -1,12 +1,12 @@
 """
-Three multiclass hinges on the same points
-==========================================
+The same data with each multiclass hinge
+========================================
 
-Crammer-Singer counts the worst wrong class, Weston-Watkins adds them all up, Lee-Lin-Wahba pushes
-the scores of wrong classes down on their own. Left: three clouds of points in the plane and where
-each hinge, with linear and with squared slack, draws the borders; rings are support vectors. Right:
-a fourth cloud in the middle of the others. The first two hinges give it a place of its own by its
-intercept; the third, whose scores sum to zero, does not. With features of a Gaussian kernel all do.
+Four classes in the plane, one of them in a ring around the others. The three linear hinges draw
+their borders differently: Crammer-Singer looks at the worst class alone, Weston-Watkins and
+Lee-Lin-Wahba at the sum over all wrong ones. A kernel bends the borders, with the same certificate;
+scikit-learn's Nystroem features before a linear SVM do nearly the same and go on where kernel
+matrices end. Points are drawn larger where they carry the solution.
 """
 
 import argparse
@@ -21,63 +21,66 @@ from sklearn.pipeline import make_pipeline
 
 from structsvm import MulticlassSVM
 
-LOSSES = ("crammer_singer", "weston_watkins", "lee_lin_wahba")
-COLORS = np.array(["#4878a8", "#d1605e", "#6a9f58", "#8d6cab"])
+C, TOL, GAMMA = 1.0, 1e-6, 0.5
 
 
-def clouds(n, n_classes, seed):
-    """Clouds at the corners of a triangle, and one in the middle if there are four."""
-    rng = np.random.default_rng(seed)
-    angles = np.pi / 2 + 2 * np.pi / 3 * np.arange(3)
-    centres = np.vstack([2 * np.stack([np.cos(angles), np.sin(angles)], axis=1), [[0, 0]]])
-    y = rng.integers(n_classes, size=n)
-    return centres[y] + rng.normal(scale=0.75, size=(n, 2)), y
+def make_points(n, rng):
+    """Three clusters, and a fourth class in a ring around them."""
+    y = rng.integers(4, size=n)
+    angle = 2 * np.pi * rng.random(n)
+    radius = 3.2 + 0.3 * rng.normal(size=n)
+    ring = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    centres = 1.4 * np.array([[0, 1], [0.87, -0.5], [-0.87, -0.5], [0, 0]])
+    clusters = centres[y] + 0.55 * rng.normal(size=(n, 2))
+    return np.where((y == 3)[:, None], ring, clusters), y
 
 
-def train(name, svm, data, held_out):
-    """Fit, and tell what there is to tell."""
-    svm.fit(*data)
-    last = svm[-1] if hasattr(svm, "steps") else svm
-    print(
-        f"{name}: certified gap {last.dual_gap_:.1e} after {last.n_iter_} rounds, "
-        f"{len(last.support_)} support vectors, {svm.score(*held_out):.1%} of held-out points"
-    )
-    return svm
-
-
-def draw(axis, svm, X, y, title):
-    side = np.linspace(-4, 4, 160)
-    grid = np.stack(np.meshgrid(side, side), axis=-1)
-    areas = svm.predict(grid.reshape(-1, 2)).reshape(grid.shape[:2])
-    axis.contourf(side, side, areas, levels=np.arange(-0.5, 4.5), colors=COLORS, alpha=0.25)
-    axis.scatter(*X.T, c=COLORS[y], s=9)
-    last = svm[-1] if hasattr(svm, "steps") else svm
-    axis.scatter(*X[last.support_].T, s=24, facecolors="none", edgecolors="black", linewidths=0.4)
-    axis.set(title=title, xticks=[], yticks=[], aspect="equal")
+def classifiers():
+    linear = {"C": C, "tol": TOL, "random_state": 0}
+    yield "Crammer-Singer", MulticlassSVM(**linear)
+    yield "Weston-Watkins", MulticlassSVM(loss="weston_watkins", **linear)
+    yield "Lee-Lin-Wahba", MulticlassSVM(loss="lee_lin_wahba", **linear)
+    yield "squared Crammer-Singer", MulticlassSVM(slack="squared", **linear)
+    yield "rbf kernel", MulticlassSVM(kernel="rbf", gamma=GAMMA, **linear)
+    features = Nystroem(gamma=GAMMA, n_components=60, random_state=0)
+    yield "Nystroem, 60 features", make_pipeline(features, MulticlassSVM(**linear))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--output", default="multiclass_hinges.png", help="the picture to write")
+    parser = argparse.ArgumentParser(description="Draw the borders of each multiclass hinge.")
+    parser.add_argument("--output", default="multiclass_hinges.png")
     output = parser.parse_args().output
-    three, four = clouds(150, 3, seed=0), clouds(300, 4, seed=1)
-    three_new, four_new = clouds(2000, 3, seed=2), clouds(2000, 4, seed=3)
-    figure, axes = plt.subplots(3, 4, figsize=(11, 8.4), layout="constrained")
-    for row, loss in zip(axes, LOSSES):
-        for column, slack in enumerate(("linear", "squared")):
-            svm = MulticlassSVM(C=0.1, loss=loss, slack=slack, tol=1e-4, random_state=0)
-            train(f"{loss}, {slack} slack", svm, three, three_new)
-            draw(row[column], svm, *three, f"{loss}, {slack}")
-        linear = MulticlassSVM(C=0.1, loss=loss, tol=1e-4, random_state=0)
-        train(f"{loss}, four clouds, linear", linear, four, four_new)
-        draw(row[2], linear, *four, "four clouds, linear")
-        kernel = make_pipeline(
-            Nystroem(gamma=0.5, n_components=100, random_state=0),
-            MulticlassSVM(C=1.0, loss=loss, tol=1e-4, random_state=0),
+
+    rng = np.random.default_rng(0)
+    X, y = make_points(300, rng)
+    X_new, y_new = make_points(3000, rng)
+    side = np.linspace(-4.5, 4.5, 250)
+    plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    colours = plt.get_cmap("tab10")
+    figure, panels = plt.subplots(2, 3, figsize=(11, 7.4), layout="constrained")
+    for (name, classifier), panel in zip(classifiers(), panels.flat):
+        classifier.fit(X, y)
+        svm = classifier[-1] if hasattr(classifier, "steps") else classifier
+        accuracy = classifier.score(X_new, y_new)
+        regions = classifier.predict(plane).reshape(len(side), len(side))
+        panel.imshow(
+            colours(regions),
+            extent=(-4.5, 4.5, -4.5, 4.5),
+            origin="lower",
+            alpha=0.25,
+            aspect="auto",
         )
-        train(f"{loss}, four clouds, Gaussian kernel", kernel, four, four_new)
-        draw(row[3], kernel, *four, "four clouds, Gaussian kernel")
-    figure.savefig(output, dpi=80)
+        sizes = np.full(len(X), 5)
+        sizes[svm.support_] = 22
+        panel.scatter(*X.T, s=sizes, c=colours(y), linewidths=0)
+        panel.set(title=f"{name}: {accuracy:.1%}", xticks=[], yticks=[])
+        counts = {kind: int(number.sum()) for kind, number in svm.support_counts_.items()}
+        print(
+            f"{name:22} {100 * accuracy:.1f}% of held-out points, certified gap "
+            f"{svm.dual_gap_:.1e}, {counts['non_support']} points without a multiplier, "
+            f"{counts['margin_support']} on the margin, {counts['bound_support']} at the bound"
+        )
+    figure.savefig(output, dpi=90)
     print(f"wrote {output}")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
         StructSVM,
         SurrogateSVM,
     )
-    from structsvm.models import ChainModel
+    from structsvm.models import ChainModel, MulticlassModel
     from structsvm.path import fit_path
     from structsvm.persistence import load
     from structsvm.sequences import PackedSequences
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ChainModel",
     "ChainSVM",
+    "MulticlassModel",
     "MulticlassSVM",
     "PackedSequences",
     "SequenceTagger",
@@ -36,6 +37,7 @@ __all__ = [
 _HOMES = {
     "ChainModel": "models",
     "ChainSVM": "estimators",
+    "MulticlassModel": "models",
     "MulticlassSVM": "estimators",
     "PackedSequences": "sequences",
     "SequenceTagger": "estimators",

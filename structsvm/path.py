@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from sklearn.base import clone
 
 from structsvm.estimators import StructSVM
-from structsvm.estimators.fitting import Validation
 from structsvm.solvers import make_solver
 
 __all__ = ["fit_path"]
@@ -65,7 +64,7 @@ def fit_path(
     ([0.01, 0.1, 1.0], True)
     """
     values = [float(C) for C in Cs]
-    validation = Validation(X_val, y_val)
+    validation = estimator._validation(X_val, y_val)
     fitted: list[Any] = [None] * len(values)
     bound = None
     for k in sorted(range(len(values)), key=values.__getitem__):

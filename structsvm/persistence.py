@@ -328,7 +328,8 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     if "pairs" in arrays:
         sizes["pairs"] = _checked_pairs(arrays["pairs"], len(classes))
     model.resize(classes, **sizes)
-    estimator.model_, estimator.coef_ = model, _unpacked_coef(arrays, model.n_weights)
+    coef = _unpacked_coef(arrays, model.n_weights)
+    estimator.__dict__.update(estimator._weight_attributes(model, coef))
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))
     for name in _COUNTS:

@@ -120,9 +120,9 @@ def test_bad_collections(X, y, message):
         ({"max_iter": 1.5}, "max_iter=1.5: expected an integer > 0"),
         (
             {"solver": "newton"},
-            "unknown solver 'newton': expected one of 'bcfw', 'cutting_pl",
+            "unknown solver 'newton': expected one of 'bcfw', 'block_dual'",
         ),
-        ({"solver": 3}, "unknown solver 3: expected one of 'bcfw', 'cutting_plane', '"),
+        ({"solver": 3}, "unknown solver 3: expected one of 'bcfw', 'block_dual'"),
         ({"loss": "zero_one"}, "unknown loss 'zero_one': expected one of 'hamming', 'normalized"),
         ({"loss": HammingLoss(cost=np.zeros((3, 3)))}, r"cost has shape \(3, 3\), expected \(2, 2"),
         ({"random_state": "x"}, "'x' cannot be used to seed"),

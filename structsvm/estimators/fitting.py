@@ -58,9 +58,14 @@ class Validation:
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
-        with of_held_out_examples():
-            pairs: tuple[Any, Any] = check_pairs(X, y) if self.given else ([], [])
-            self.X, self.y = pairs
+        self.X: Any = X if self.given else []
+        self.y: Any = y if self.given else []
+        if self.given:
+            with of_held_out_examples():
+                self.check()
+
+    def check(self) -> None:
+        self.X, self.y = check_pairs(self.X, self.y)
 
     def score(self, estimator: Any, model: StructuredModel, weights: NDArray[np.float64]) -> float:
         with of_held_out_examples():
@@ -191,4 +196,4 @@ class Watch:
             result.gap = gap / result.objective if result.objective > 0 else 0.0
 
     def finish(self) -> None:
-        self.report.end(lambda: self._fitted(self.estimator.coef_))
+        self.report.end(lambda: self._fitted(self.estimator._flat_weights()))

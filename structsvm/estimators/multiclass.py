@@ -1,140 +1,136 @@
-"""MulticlassSVM: the smallest structured SVM, as a scikit-learn classifier."""
+"""MulticlassSVM: a classifier for rows of features."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from structsvm.base import StructuredModel
 from structsvm.estimators.fitting import Examples, Validation
+from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
-from structsvm.models.multiclass import MulticlassModel
+from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.problems import Problem
-from structsvm.solvers import Progress, Solver, SolverResult, make_solver, solver_name
-from structsvm.solvers.base import refuse
-from structsvm.validation import check_sample_weight
+from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
+from structsvm.validation import check_class_labels, check_sample_weight, encode_labels, shorten
 
 __all__ = ["MulticlassSVM"]
 
-# Multipliers this near to their bounds count as there.
-_AT_BOUND = 1e-8
-
-
-class _Rows(Examples):
-    """Rows of a matrix that scikit-learn has checked, with a weight for each."""
-
-    def check(self) -> None:
-        self.weight = check_sample_weight(self.weight, self.X.shape[0])
-
-
-def _can_learn(svm: MulticlassSVM) -> bool:
-    """Whether the solver goes on with new data; scikit-learn asks whether there is partial_fit."""
-    return hasattr(make_solver(svm.solver), "learn")
-
 
 class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
-    r"""Linear classifier with one of the multiclass hinges, trained to a certified gap.
+    r"""Multiclass linear SVM, trained to a certified duality gap.
 
     Minimises
 
-    .. math:: \tfrac12 \|W\|^2 + C \sum_i s_i H_i(W)
+    .. math:: \tfrac12 \sum_k \|w_k\|^2 + C \sum_i c_i H(y_i, s(x_i)), \qquad
+        s_k(x) = \langle w_k, x \rangle + b_k
 
-    over a weight vector for each class, by exact updates of the dual variables of one example at a
-    time. With scores f, the hinge H is, for a wrong class k and the right class y,
-
-    - "crammer_singer": the greatest of cost[y, k] + f_k - f_y and 0;
-    - "weston_watkins": the sum of max(0, 1 + f_k - f_y);
-    - "lee_lin_wahba": the sum of max(0, 1 / (K - 1) + f_k), where the scores sum to zero.
-
-    Two classes have one weight vector, and all of them are then the binary hinge.
+    over one weight vector for each class, the intercepts b_k being weights like any others, with
+    sample weights c_i and H one of the hinges below. Two classes have one weight vector and the
+    binary hinge, max(0, 1 -+ s), for every `loss`. Without intercept the objectives are those of
+    ``LinearSVC(multi_class="crammer_singer")``, and of ``LinearSVC(loss="hinge")`` for two classes.
 
     Parameters
     ----------
     C : float, default=1.0
         Weight of the hinges against the norm.
     loss : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}, default="crammer_singer"
-        The hinge. Only the last is Fisher consistent.
+        The worst wrong class, max_k cost[y, k] + s_k - s_y; the sum over wrong classes of
+        max(0, 1 + s_k - s_y); or that of max(0, 1 / (K - 1) + s_k), for scores that sum to zero.
+        Of these only the last is Fisher consistent.
     slack : {"linear", "squared"}, default="linear"
-        "squared" squares the hinge, the terms of a sum each by itself; needs the solver "bcfw".
+        "squared" takes the square of the maximum, or of each term of the sum.
     cost : array-like of shape (n_classes, n_classes), default=None
-        ``cost[a, b]``: cost of answering class b where a is right, in the order of `classes_`; zero
-        on the diagonal. For Crammer-Singer. None is 1 for each wrong class.
-    rescaling : {"margin", "slack"}, default="margin"
-        "slack" makes the hinge of Crammer-Singer max_k cost[y, k] (1 + f_k - f_y).
+        ``cost[a, b]``: what it costs to answer class b where a is right, classes in sorted order;
+        None is 1 for each wrong class. For "crammer_singer" only.
     fit_intercept : bool, default=True
-        Give each class an intercept, regularised like any other weight.
-    class_weight : dict or "balanced", default=None
-        Factor of C for each class; "balanced" is n_samples / (n_classes * count).
-    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    class_weight : dict, "balanced" or None, default=None
+        Factor of the hinges of each class, as in scikit-learn.
+    kernel : {"linear", "rbf", "poly", "sigmoid"} or callable, default="linear"
+        With a kernel the scores are sums over examples; same objective, same certificate, for up to
+        about 20,000 rows and "block_dual" only. A callable takes two matrices and returns the
+        matrix of kernel values between their rows. For more rows, put scikit-learn's ``Nystroem``
+        before a linear one.
+    gamma, degree, coef0 : default="scale", 3 and 0
+        Parameters of the kernel, as in scikit-learn's SVC.
+    cache_size : float, default=500
+        Megabytes for rows of the kernel matrix.
+    solver : str or solver object, default="block_dual"
+        "block_dual" is the exact block update made for this problem; all others take it as well.
+    rescaling : {"margin", "slack"}, default="margin"
+        "slack" makes the hinge max_k cost[y, k] (1 + s_k - s_y), for "crammer_singer" with linear
+        slack; it needs another solver, such as "bcfw".
+    tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
         See `StructSVM`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        With the linear kernel only.
     intercept_ : ndarray of shape (n_classes,) or (1,)
     n_features_in_ : int
     support_ : ndarray of shape (n_support,)
-        Rows of the training data with a multiplier that is not 0; after the solver "bcfw", with
-        ``rescaling="margin"``, like the next three.
-    dual_coef_ : ndarray of shape (n_support, n_classes), or (n_support, 1) for two classes
-        ``coef_`` is ``dual_coef_.T @ X[support_]``, up to the gap.
-    support_counts_ : ndarray of shape (n_classes, 3)
-        For each class its rows that are no support vectors (every multiplier 0), those on the
-        margin, and those at the bound (a multiplier, or of Crammer-Singer their sum, as large as it
-        may be: squared slack knows no bound).
-    margins_ : ndarray of shape (n_samples,)
-        Score of the right class less the best other one.
-    objective_, dual_objective_, dual_gap_, certified_, status_, n_iter_, n_oracle_calls_, history_
+        Rows of X with a multiplier above 0. Like the two below, with "block_dual" only.
+    dual_coef_ : ndarray of shape (n_support, n_classes) or (n_support, 1)
+        What each such row adds to the weights: ``coef_`` is ``dual_coef_.T @ X[support_]``, as
+        nearly as the gap says.
+    support_counts_ : dict of ndarray of shape (n_classes,)
+        How many points of each class are "non_support" (all multipliers 0), "margin_support" (some
+        above 0, none at its bound) and "bound_support" (at the bound C times the sample weight:
+        their sum for Crammer-Singer, one of them else). With squared slack there is no bound.
+    model_, objective_, dual_objective_, dual_gap_, certified_
         See `StructSVM`.
+    status_, n_iter_, n_oracle_calls_, history_, validation_score_
+        See `StructSVM`; a visit of a block counts as a call.
 
     Notes
     -----
-    X is dense or CSR. A visit of a row takes O(non-zeros * n_classes). Memory beside the data is
-    O(n_samples * n_classes + n_features * n_classes). For kernels, map the data first, for example
-    by ``sklearn.kernel_approximation.Nystroem``.
+    X is dense or CSR, float64 or float32, and used in place where it is C-contiguous or canonical;
+    weights and sums are in float64. Memory is O(n_samples n_classes + n_features n_classes).
 
     References
     ----------
-    K. Crammer, Y. Singer (2001). On the algorithmic implementation of multiclass kernel-based
-    vector machines. JMLR 2.
-    S. S. Keerthi, S. Sundararajan, K.-W. Chang, C.-J. Hsieh, C.-J. Lin (2008). A sequential dual
-    method for large scale multi-class linear SVMs. KDD. doi:10.1145/1401890.1401942
-    M. Blondel, A. Fujino, N. Ueda (2014). Large-scale multiclass support vector machine training
-    via Euclidean projection onto the simplex. ICPR. doi:10.1109/ICPR.2014.231
+    See `MulticlassModel` for the losses and `structsvm.solvers.BlockDual` for the algorithm.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from structsvm import MulticlassSVM
     >>> X, y = load_iris(return_X_y=True)
-    >>> svm = MulticlassSVM(random_state=0).fit(X, y)
-    >>> svm.score(X, y) > 0.95, svm.dual_gap_ <= 1e-3
+    >>> svm = MulticlassSVM(tol=1e-6, random_state=0).fit(X, y)
+    >>> svm.score(X, y) > 0.95, svm.dual_gap_ <= 1e-6
     (True, True)
+    >>> svm.coef_.shape
+    (3, 4)
     """
 
     model_: MulticlassModel
 
     def __init__(
         self,
-        C: float = 1.0,
         *,
+        C: float = 1.0,
         loss: str = "crammer_singer",
         slack: str = "linear",
         cost: ArrayLike | None = None,
-        rescaling: str = "margin",
         fit_intercept: bool = True,
         class_weight: Any = None,
-        solver: str | Solver = "bcfw",
+        kernel: str | Callable[[Any, Any], Any] = "linear",
+        gamma: str | float = "scale",
+        degree: float = 3,
+        coef0: float = 0.0,
+        cache_size: float = 500,
+        solver: str | Solver = "block_dual",
+        rescaling: str = "margin",
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
@@ -147,10 +143,15 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.loss = loss
         self.slack = slack
         self.cost = cost
-        self.rescaling = rescaling
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.kernel = kernel
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.cache_size = cache_size
         self.solver = solver
+        self.rescaling = rescaling
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
@@ -160,42 +161,67 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.callbacks = callbacks
 
     def _make_model(self) -> MulticlassModel:
-        return MulticlassModel(
-            self.loss, slack=self.slack, cost=self.cost, fit_intercept=self.fit_intercept
+        hinge: dict[str, Any] = {
+            "slack": self.slack,
+            "cost": self.cost,
+            "fit_intercept": self.fit_intercept,
+        }
+        if isinstance(self.kernel, str) and self.kernel == "linear":
+            return MulticlassModel(self.loss, **hinge)
+        return KernelMulticlassModel(
+            self.loss,
+            **hinge,
+            kernel=self.kernel,
+            gamma=self.gamma,
+            degree=self.degree,
+            coef0=self.coef0,
+            cache_size=self.cache_size,
         )
 
     # ---- training
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:  # type: ignore[override]
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        resume_from: str | os.PathLike[str] | None = None,
+    ) -> Self:
         """Train on rows X with classes y.
 
         Parameters
         ----------
         X : array-like or CSR matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
-            Any labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Factor of each row's hinge, >= 0.
+            Factor of each example's hinge, >= 0.
+        X_val, y_val, resume_from
+            See `StructSVM.fit`.
 
         Returns
         -------
         self
         """
-        self._fit(self._examples(X, y, sample_weight), Validation(None, None))
+        examples = self._examples(X, y, sample_weight)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
 
-    @available_if(_can_learn)  # type: ignore[untyped-decorator]
     def partial_fit(  # type: ignore[override]
         self,
         X: Any,
         y: Any,
-        sample_weight: ArrayLike | None = None,
-        *,
         classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """One pass over more rows, in their order, from where the last call left off.
 
-        For the solvers "perceptron", "passive_aggressive" and "subgradient"; see `StructSVM`.
+        By `solver` where it is "perceptron", "passive_aggressive" or "subgradient". Where it is
+        another, which needs all data at once, by subgradient steps for data of as many rows as the
+        first call brought, or the call of `fit` that this goes on from; to count more, give
+        ``solver=Subgradient(n_examples=...)``.
 
         Parameters
         ----------
@@ -208,161 +234,186 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         -------
         self
         """
-        fitted = hasattr(self, "coef_")
-        known = self.classes_ if fitted else classes if classes is None else np.unique(classes)
-        rows = self._rows(X, y, sample_weight, reset=not fitted, known=known)
-        self._partial_fit(rows, classes=known)
+        first = not hasattr(self, "coef_")
+        if not (isinstance(self.kernel, str) and self.kernel == "linear"):
+            raise ValueError("partial_fit needs kernel='linear': others need all data at once")
+        known = None if classes is None else np.unique(check_class_labels(classes))
+        if known is not None and not first and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"classes are {shorten(known.tolist())}, but training began with "
+                f"{shorten(self.classes_.tolist())}"
+            )
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all data at once: for partial_fit give the weights "
+                "of the classes as a dict"
+            )
+        examples = self._examples(X, y, sample_weight, known, reset=first)
+        if first:
+            self._n_rows = examples.X.shape[0]
+        elif self._online is None and hasattr(self, "_n_rows"):
+            solver = self._online_solver()
+            if isinstance(solver, Subgradient):
+                state = solver.state_at(self._flat_weights(), self._n_rows)
+                self._online = (solver_name(solver), state)
+        self._partial_fit(examples, classes=known)
         return self
 
-    def _examples(self, X: Any, y: Any, sample_weight: Any = None) -> Examples:
-        return self._rows(X, y, sample_weight)
+    def _checked_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any]]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            order="C",
+            ensure_all_finite=False,  # the model sees to that, and says where
+        )
+        if y.dtype.kind not in "biu":
+            check_classification_targets(y)
+        return X, check_class_labels(y)
 
-    def _rows(
+    def _examples(
         self,
         X: Any,
         y: Any,
-        sample_weight: Any,
+        sample_weight: Any = None,
+        classes: NDArray[Any] | None = None,
         *,
         reset: bool = True,
-        known: NDArray[Any] | None = None,
-    ) -> _Rows:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=np.float64, order="C", reset=reset
-        )
-        check_classification_targets(y)
-        if known is not None and len(strange := np.setdiff1d(y, known)):
-            raise ValueError(f"y has the label {strange[0].item()!r}, which is not in classes")
-        if sp.issparse(X) and not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        weight = check_sample_weight(sample_weight, len(y))
+    ) -> Examples:
+        X, y = self._checked_rows(X, y, reset=reset)
+        weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:
-            classes = np.unique(y) if known is None else known
-            factors = compute_class_weight(self.class_weight, classes=classes, y=y)
-            weight = factors[np.searchsorted(classes, y)] * (1.0 if weight is None else weight)
-        return _Rows(X, y, weight, {})
+            known = np.unique(y) if classes is None else classes
+            factors = compute_class_weight(self.class_weight, classes=known, y=y)
+            factor = factors[encode_labels(y, known)]
+            weight = factor if weight is None else weight * factor
+        return RowExamples(X, y, weight, {})
+
+    def _validation(self, X: Any, y: Any) -> Validation:
+        return RowValidation(X, y)
 
     def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
-        super()._size_model(model, examples)
-        if classes is not None and isinstance(model, MulticlassModel):
-            model.resize(classes, model.n_features_in_, model.by_class)
+        assert isinstance(model, MulticlassModel)
+        known = np.unique(examples.y)
+        if classes is not None:
+            strange = [label for label in known.tolist() if label not in classes.tolist()]
+            if strange:
+                raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
+            known = classes
+        model.resize(known, examples.X.shape[1])
 
-    def _checked_solver(self) -> Any:
-        solver = super()._checked_solver()
-        if self.slack == "squared" and solver_name(solver) != "bcfw":
-            raise refuse(solver_name(solver), "slack='squared'", "works with planes of hinges")
-        return solver
+    def _online_solver(self) -> Any:
+        solver = self._checked_solver()
+        return solver if hasattr(solver, "learn") else Subgradient(n_examples=self._n_rows)
+
+    # ---- what a fit leaves
+
+    def _weight_attributes(
+        self, model: StructuredModel, weights: NDArray[np.float64]
+    ) -> dict[str, Any]:
+        assert isinstance(model, MulticlassModel)
+        if isinstance(model, KernelMulticlassModel):
+            sizes = {"classes_": model.classes_, "n_features_in_": model.n_features_in_}
+            return {"model_": model, "_weights": weights} | sizes
+        matrix, n_features = model.weight_matrix(weights), model.n_features_in_
+        intercept = matrix[-1] if model.fit_intercept else np.zeros(matrix.shape[1])
+        return {
+            "model_": model,
+            "classes_": model.classes_,
+            "n_features_in_": n_features,
+            "coef_": matrix[:n_features].T,
+            "intercept_": intercept,
+        }
+
+    def _flat_weights(self) -> NDArray[np.float64]:
+        weights: NDArray[np.float64]
+        if isinstance(self.model_, KernelMulticlassModel):
+            weights = self._weights
+        elif self.model_.fit_intercept:
+            weights = np.vstack([self.coef_.T, self.intercept_]).ravel()
+        else:
+            weights = self.coef_.T.ravel()
+        return weights
 
     def _keep(
         self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
     ) -> None:
         super()._keep(result, model, problem, solver)
-        for name in ("support_", "dual_coef_", "support_counts_", "margins_"):
+        for name in ("support_", "dual_coef_", "support_counts_"):
             self.__dict__.pop(name, None)
-        blocks = getattr(result.state, "blocks", None)
-        if hasattr(blocks, "mu"):
-            self._describe_support(blocks)
+        if hasattr(result.state, "dual_point"):
+            self._n_rows = problem.n_examples
+            self.__dict__.update(result.state.dual_point(float(self.C)))
+        if isinstance(model, KernelMulticlassModel):
+            self.intercept_ = self.dual_coef_.sum(axis=0) * bool(self.fit_intercept)
+            # Beside the model that a warm start may go on with.
+            self.model_ = model.with_support(self.support_)
+            self._weights = np.concatenate([np.zeros_like(self.dual_coef_), self.dual_coef_])
+            self._weights = self._weights.ravel()
 
-    def _describe_support(self, blocks: Any) -> None:
-        problem, mu = blocks.problem, blocks.mu
-        labels = np.asarray(problem.class_numbers)
-        rows = np.arange(len(labels))
-        total = mu.sum(axis=1)
-        self.support_ = np.flatnonzero(total > 0.0)
-        moved = -mu
-        if self.loss == "lee_lin_wahba" and problem.n_columns > 1:
-            moved += total[:, None] / problem.n_classes
-        else:
-            moved[rows, labels] += total
-        scale = float(self.C) * (
-            1.0 if problem.weights_of_examples is None else problem.weights_of_examples[:, None]
-        )
-        self.dual_coef_ = (scale * moved)[self.support_]
-        if problem.n_columns == 1:
-            self.dual_coef_ = self.dual_coef_[:, 1:]
-        greatest = total if self.loss == "crammer_singer" else mu.max(axis=1)
-        bound = (greatest >= 1.0 - _AT_BOUND) & (self.slack == "linear")
-        kind = np.where(total <= 0.0, 0, np.where(bound, 2, 1))
-        self.support_counts_ = np.zeros((problem.n_classes, 3), dtype=np.int64)
-        np.add.at(self.support_counts_, (labels, kind), 1)
-        scores = problem.scores(self._weights)
-        right = scores[rows, labels].copy()
-        scores[rows, labels] = -np.inf
-        self.margins_ = right - scores.max(axis=1)
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
 
     # ---- prediction
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Scores of the classes, of shape (n_samples, n_classes); of class 1 alone for two.
+        """The score of each class, of shape (n_samples, n_classes); for two, (n_samples,).
 
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n_samples, n_features)
+        For two classes the score of the second, positive where that is predicted.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        scores = np.asarray(X @ self.coef_.T) + self.intercept_
-        return scores.ravel() if scores.shape[1] == 1 else scores
+        X = validate_data(
+            self,
+            X,
+            reset=False,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            ensure_all_finite=False,
+        )
+        scores = self.model_.scores(X, self._flat_weights())
+        return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> NDArray[Any]:  # type: ignore[override]
-        """The class of each row.
+        """The class of each row, of shape (n_samples,)."""
+        scores = self.decision_function(X)
+        return self.model_.answers(scores if scores.ndim == 2 else scores[:, None])
 
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n_samples, n_features)
+    def margins(self, X: Any, y: Any) -> NDArray[np.float64]:
+        """The score of each row's own class, less the greatest of the others.
+
+        At least 1 where a hinge with unit costs is zero; below 0 where the prediction is wrong. For
+        two classes this is the distance in the hinge, s or -s.
+
+        Returns
+        -------
+        margins : ndarray of shape (n_samples,)
         """
         scores = self.decision_function(X)
-        best = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        classes: NDArray[Any] = self.classes_[best]
-        return classes
+        labels = encode_labels(check_class_labels(y, len(scores)), self.classes_)
+        own: NDArray[np.float64]
+        if scores.ndim == 1:
+            own = np.where(labels == 1, scores, -scores)
+            return own
+        rows = np.arange(len(scores))
+        own = scores[rows, labels]
+        scores[rows, labels] = -np.inf
+        own -= scores.max(axis=1)
+        return own
 
-    def loss_augmented_predict(self, X: Any, y: Any) -> NDArray[Any]:  # type: ignore[override]
-        """The class that violates the margin most for each row, the right one if none does.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        """
+    def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
+        """The classes that violate the margin most: the oracle's answers, for study."""
         check_is_fitted(self)
-        rows = self._rows(X, y, None, reset=False, known=self.classes_)
-        right = np.searchsorted(self.classes_, rows.y)
-        places = np.arange(len(right))
-        scores = self.model_.scores(rows.X, self._weights)
-        own = scores[places, right][:, None]
-        if self.loss == "lee_lin_wahba" and len(self.classes_) > 2:
-            own = scores.mean(axis=1, keepdims=True)
-        cost = self.model_.costs()[right]
-        heights = cost * (1 + scores - own) if self.rescaling == "slack" else cost + scores - own
-        heights[places, right] = 0.0
-        worst = heights.argmax(axis=1)
-        worst[heights[places, worst] <= 0.0] = right[heights[places, worst] <= 0.0]
-        classes: NDArray[Any] = self.classes_[worst]
-        return classes
+        X, y = self._checked_rows(X, y, reset=False)
+        return super().loss_augmented_predict(list(X), list(y))
 
-    # ---- weights: flat for solvers and files, by class for users
-
-    def _flat_weights(self) -> NDArray[np.float64]:
-        return self._weights
-
-    @property
-    def coef_(self) -> NDArray[np.float64]:
-        return self.model_.weight_blocks(self._weights)[0]
-
-    @coef_.setter
-    def coef_(self, flat: NDArray[np.float64]) -> None:
-        self._weights = flat
-
-    @property
-    def intercept_(self) -> NDArray[np.float64]:
-        return self.model_.weight_blocks(self._weights)[1]
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        return self.model_.classes_
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_weights")
+    def score(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Share of rows whose class is predicted rightly."""
+        return float(ClassifierMixin.score(self, X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

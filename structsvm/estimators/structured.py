@@ -52,8 +52,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         Weight of the hinges against the norm.
     solver : str or solver object, default="bcfw"
         "bcfw", "cutting_plane", "n_slack" and "subgradient" minimise the objective above and
-        certify it; "perceptron" and "passive_aggressive" learn online and have no dual. A name
-        stands for the solver of that kind with its defaults; see `structsvm.solvers`.
+        certify it, as does "block_dual" for multiclass; "perceptron" and "passive_aggressive" learn
+        online and have no dual. A name stands for the solver of that kind with its defaults; see
+        `structsvm.solvers`.
     rescaling : {"margin", "slack"}, default="margin"
         "slack" makes H_i(w) = max_y Delta(y_i, y) * (1 - <w, psi(x_i, y_i) - psi(x_i, y)>), for
         models that can maximise it: `ChainModel`, and Python models with
@@ -126,6 +127,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     True
     """
 
+    model_: StructuredModel
+    coef_: NDArray[np.float64]
+
     def __init__(
         self,
         model: StructuredModel,
@@ -187,7 +191,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        self._fit(self._examples(X, y, sample_weight), Validation(X_val, y_val), resume_from)
+        examples = self._examples(X, y, sample_weight)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
@@ -205,6 +210,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _examples(self, X: Any, y: Any, sample_weight: Any = None) -> Examples:
         return Examples(X, y, sample_weight, {})
+
+    def _validation(self, X: Any, y: Any) -> Validation:
+        return Validation(X, y)
 
     @with_callbacks
     def _fit(
@@ -252,7 +260,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return bound
 
     def _partial_fit(self, examples: Examples, **size: Any) -> None:
-        solver = self._checked_solver()
+        solver = self._online_solver()
         name = solver_name(solver)
         if not hasattr(solver, "learn"):
             raise refuse(name, "partial_fit", "needs all data at once")
@@ -309,6 +317,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """The gap to stop at; None leaves it to the solver."""
         return None if self.tol is None else float(self.tol)
 
+    def _online_solver(self) -> Any:
+        """The solver of ``partial_fit``."""
+        return self._checked_solver()
+
     def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
         if not getattr(solver, "can_warm_start", True):
             raise refuse(solver_name(solver), option, "keeps no dual state")
@@ -346,9 +358,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _keep(
         self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
     ) -> None:
-        self.model_ = model
-        # With room behind it, so that a prediction need not copy it.
-        self.coef_ = padded_copy(result.weights)
+        self.__dict__.update(self._weight_attributes(model, result.weights))
         self.objective_ = result.objective
         self.dual_objective_ = result.dual_objective
         self.dual_gap_ = result.gap
@@ -385,6 +395,17 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 stacklevel=5,
             )
 
+    def _weight_attributes(
+        self, model: StructuredModel, weights: NDArray[np.float64]
+    ) -> dict[str, Any]:
+        """The fitted attributes that hold a model with its weights."""
+        # With room behind them, so that a prediction need not copy them.
+        return {"model_": model, "coef_": padded_copy(weights)}
+
+    def _flat_weights(self) -> NDArray[np.float64]:
+        """The weight vector in those attributes."""
+        return self.coef_
+
     # ---- prediction
 
     def predict(self, X: Any) -> list[Any]:
@@ -405,7 +426,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             oracle = model.batch_slack_rescaled_inference
         else:
             oracle = model.batch_loss_augmented_inference
-        return batch_answers(oracle, X, y, self.coef_, n_jobs=self._threads())
+        return batch_answers(oracle, X, y, self._flat_weights(), n_jobs=self._threads())
 
     def score(self, X: Any, y: Any) -> float:
         """``model_.score(y, predict(X))``; higher is better."""
@@ -426,7 +447,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fitted_attributes(self, weights: NDArray[np.float64], model: Any) -> dict[str, Any]:
         """What predictions with these weights need."""
-        return {"coef_": weights, "model_": model}
+        return self._weight_attributes(model, weights)
 
     def _threads(self) -> int:
         return int(joblib.effective_n_jobs(self.n_jobs))
@@ -445,17 +466,13 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         persistence.save(self, path)
 
-    def _flat_weights(self) -> NDArray[np.float64]:
-        """The weights as the solver knows them."""
-        return self.coef_
-
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if hasattr(self, "coef_"):
-            self.coef_ = padded_copy(self._flat_weights())
+        if hasattr(self, "model_"):
+            self.__dict__.update(self._weight_attributes(self.model_, self._flat_weights()))
 
     def __getstate__(self) -> dict[str, Any]:
         # The dual state holds C memory; a pickled estimator starts its next fit afresh.

@@ -1,6 +1,7 @@
 """Models: a structure described, sized from data, and bound to it."""
 
 from structsvm.models.chain import ChainModel
+from structsvm.models.kernel_multiclass import KernelMulticlassModel
 from structsvm.models.multiclass import MulticlassModel
 
-__all__ = ["ChainModel", "MulticlassModel"]
+__all__ = ["ChainModel", "KernelMulticlassModel", "MulticlassModel"]

@@ -1,48 +1,74 @@
-"""MulticlassModel: one class for each row of features."""
+"""MulticlassModel: one class for each input."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.losses import HammingLoss
-from structsvm.problems._multiclass import FeatureRows, MulticlassProblem
+from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
+from structsvm.validation import check_class_labels, check_rows, encode_labels
 
-__all__ = ["HINGES", "MulticlassModel"]
-
-HINGES = ("crammer_singer", "weston_watkins", "lee_lin_wahba")
-_SLACKS = ("linear", "squared")
+__all__ = ["MulticlassModel"]
 
 
 class MulticlassModel(StructuredModel):
-    r"""One class for each row x of features, with a weight vector for each class.
+    r"""One of K classes for each x, with scores :math:`s_k = \langle w_k, x \rangle + b_k`.
 
-    The scores are :math:`f_k = \langle w_k, x \rangle + b_k`. Two classes share one weight vector:
-    :math:`f_1` is its score and :math:`f_0 = 0`, so that every hinge is the binary one.
+    The weight vector is the matrix (n_features, n_classes) of all w_k, then b (n_classes,), as one
+    row-major vector. Two classes share one column, whose score s means -s/2 and s/2: the hinge is
+    then that of binary classification, whatever the loss.
 
-    X is a matrix, dense or CSR, not a list. Of Crammer-Singer's hinge the four methods of
-    `StructuredModel` say everything; the other two sum over the wrong classes, which is a maximum
-    over sets of them, and are there for the compiled problem only.
+    With costs Delta (1 for each wrong class, if not given) the hinges are
+
+    - "crammer_singer": :math:`\max_k \Delta(y, k) + s_k - s_y`, one slack for each example;
+    - "weston_watkins": :math:`\sum_{k \ne y} \max(0, 1 + s_k - s_y)`, one for each wrong class;
+    - "lee_lin_wahba": :math:`\sum_{k \ne y} \max(0, \frac{1}{K-1} + s_k - \bar s)`, with the mean
+      score, so that the optimal w_k sum to zero.
+
+    With ``slack="squared"`` the maximum, or each term of the sum, is squared.
+
+    Training runs in compiled code. The four methods do the same for one example in numpy, with
+    linear slack. For the sums, what violates the margin most is a set of classes, not one: the
+    answer of `loss_augmented_inference` is then an array of how often each class counts.
 
     Parameters
     ----------
     hinge : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}, default="crammer_singer"
     slack : {"linear", "squared"}, default="linear"
-        Whether hinges count as they are or squared, each of a sum by itself.
     cost : array-like of shape (n_classes, n_classes), default=None
-        ``cost[a, b]``: loss of answering class b where a is right; zero on the diagonal. For
-        Crammer-Singer; None is 1 for each wrong class.
+        ``cost[a, b]``: Delta of answering class b where a is right, classes in sorted order.
+        Finite, >= 0, zero on the diagonal. For "crammer_singer" only.
     fit_intercept : bool, default=True
-        Give each class a weight of its own, regularised like any other.
+        Give each class a weight of its own. It is regularised like any other.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
     n_features_in_, n_weights : int
+
+    References
+    ----------
+    K. Crammer, Y. Singer (2001). On the algorithmic implementation of multiclass kernel-based
+    vector machines. JMLR 2.
+    J. Weston, C. Watkins (1999). Support vector machines for multi-class pattern recognition.
+    ESANN.
+    Y. Lee, Y. Lin, G. Wahba (2004). Multicategory support vector machines. Journal of the American
+    Statistical Association 99. doi:10.1198/016214504000000098
+
+    Examples
+    --------
+    >>> from structsvm import MulticlassModel, StructSVM
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["a", "b", "c"]
+    >>> svm = StructSVM(MulticlassModel(), C=10, random_state=0).fit(X, y)
+    >>> [str(label) for label in svm.predict([[0.0, 2.0]])]
+    ['a']
     """
 
     def __init__(
@@ -58,99 +84,159 @@ class MulticlassModel(StructuredModel):
         self.cost = cost
         self.fit_intercept = fit_intercept
 
-    def initialize(self, X: Any, y: Any) -> None:
-        """Learn the classes and the number of features; how weights are laid out follows from X."""
-        self.resize(np.unique(y), X.shape[1], by_class=not sp.issparse(X))
+    # ---- sizes and weights
 
-    def resize(self, classes: NDArray[Any], n_features: int, by_class: int = True) -> None:
-        """Take sorted, distinct classes, number of features and layout of the weights as given."""
-        for name, value, choices in (
-            ("hinge", self.hinge, HINGES),
-            ("slack", self.slack, _SLACKS),
-        ):
-            if value not in choices:
-                names = ", ".join(map(repr, choices))
-                raise ValueError(f"unknown {name} {value!r}: expected one of {names}")
+    def initialize(self, X: Any, y: Any) -> None:
+        """Learn the classes and the number of features."""
+        X = check_rows(X)
+        self.resize(np.unique(check_class_labels(y, X.shape[0])), X.shape[1])
+
+    def sizes(self) -> dict[str, int]:
+        """What `resize` takes beside classes."""
+        return {"n_features": self.n_features_in_}
+
+    def resize(self, classes: NDArray[Any], n_features: int) -> None:
+        """Take classes (sorted, distinct) and number of features as given, not from data."""
         if len(classes) < 2:
             raise ValueError(
-                f"y holds 1 class, {classes[0].item()!r}; at least 2 classes are needed"
+                f"y has 1 class, {classes.tolist()[0]!r}: expected at least 2 classes to tell apart"
                 if len(classes)
-                else "y is empty"
+                else "y has no class: there is nothing to learn from"
             )
+        self._check_parameters(len(classes))
         self.classes_ = classes
         self.n_features_in_ = n_features
-        self.by_class = bool(by_class)
-        self._n_columns = 1 if len(classes) == 2 else len(classes)
-        self.n_weights = (n_features + bool(self.fit_intercept)) * self._n_columns
+        n_columns = 1 if len(classes) == 2 else len(classes)
+        self.n_weights = (n_features + bool(self.fit_intercept)) * n_columns
         if not 0 < self.n_weights < 2**31:
             raise ValueError(
                 f"{n_features} features and {len(classes)} classes make {self.n_weights} weights, "
                 "expected 1 to 2**31 - 1"
             )
-        self._cost = self.costs()
 
-    def sizes(self) -> dict[str, int]:
-        """What `resize` takes beside classes."""
-        return {"n_features": self.n_features_in_, "by_class": int(self.by_class)}
-
-    def costs(self) -> NDArray[np.float64]:
-        """The cost of answering b where a is right, of shape (n_classes, n_classes)."""
-        k = len(self.classes_)
+    def _check_parameters(self, n_classes: int) -> None:
+        for name, choices in (("hinge", tuple(LOSSES)), ("slack", SLACKS)):
+            if getattr(self, name) not in choices:
+                names = ", ".join(repr(choice) for choice in choices)
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}: expected one of {names}")
         if self.cost is not None and self.hinge != "crammer_singer":
-            raise ValueError(f"cost is for crammer_singer; {self.hinge} has costs of its own")
-        cost = HammingLoss(cost=self.cost).cost_matrix(k)
-        return cost / (k - 1) if self.hinge == "lee_lin_wahba" else cost
+            raise ValueError(
+                f"cost is for the hinge 'crammer_singer', which has one slack an example; "
+                f"{self.hinge!r} has one for each wrong class"
+            )
+        self._margins(n_classes)
 
-    def weight_blocks(
-        self, w: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weights of shape (n_columns, n_features) and intercepts (n_columns,), as views."""
-        size = self.n_features_in_ * self._n_columns
-        if self.by_class:
-            coef = w[:size].reshape(self._n_columns, self.n_features_in_)
-        else:
-            coef = w[:size].reshape(self.n_features_in_, self._n_columns).T
-        return coef, w[size:] if self.fit_intercept else np.zeros(self._n_columns)
+    def _margins(self, n_classes: int) -> NDArray[np.float64]:
+        """What the violation of each class starts from, by the true class."""
+        margins = HammingLoss(cost=self.cost).cost_matrix(n_classes)
+        if self.hinge == "lee_lin_wahba":
+            margins /= n_classes - 1
+        return margins
 
-    def bind(self, X: Any, y: Any = None) -> MulticlassProblem:
-        """The rows of X, float64, C-contiguous or canonical CSR, with classes y, as a problem."""
-        rows: Any = X
-        if sp.issparse(X):
-            rows = (X.indptr.astype(np.int64), X.indices.astype(np.int32, copy=False), X.data)
-        elif not self.by_class:
-            raise ValueError("the weights were laid out for sparse X, but X is dense")
-        labels = np.searchsorted(self.classes_, y).astype(np.int32)
-        features = FeatureRows(rows, self.n_features_in_, intercept=bool(self.fit_intercept))
+    def weight_matrix(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A weight vector as a view of shape (n_features + fit_intercept, n_columns)."""
+        return w.reshape(self.n_features_in_ + bool(self.fit_intercept), -1)
+
+    def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
+        X = check_rows(X, self.n_features_in_)
+        matrix = self.weight_matrix(w)
+        scores: NDArray[np.float64] = X @ matrix[: self.n_features_in_]
+        return scores + matrix[-1] if self.fit_intercept else scores
+
+    def answers(self, scores: NDArray[np.float64]) -> NDArray[Any]:
+        """The class with the greatest score of each row."""
+        best = scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] > 0
+        labels: NDArray[Any] = self.classes_[best.astype(np.intp)]
+        return labels
+
+    # ---- the compiled way
+
+    def bind(self, X: Any, y: Any) -> MulticlassProblem:
+        """These examples as a problem; X is not copied where compiled code can use it as it is."""
+        X = check_rows(X, self.n_features_in_)
+        labels = encode_labels(check_class_labels(y, X.shape[0]), self.classes_)
         return MulticlassProblem(
-            features, labels, self._cost, self.hinge, squared=self.slack == "squared"
+            FeatureRows(X, intercept=bool(self.fit_intercept)),
+            labels,
+            loss=self.hinge,
+            slack=self.slack,
+            cost=self._margins(len(self.classes_)),
         )
+
+    def batch_inference(self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1) -> list[Any]:
+        return list(self.answers(self.scores(X, w)))
+
+    def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
+        """Share of right classes."""
+        return float(np.mean(np.asarray(Y) == np.asarray(Y_hat)))
 
     # ---- the same in numpy, one example at a time
 
-    def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of all classes, of shape (n_rows, n_classes)."""
-        coef, intercept = self.weight_blocks(w)
-        found: NDArray[np.float64] = np.asarray(X @ coef.T) + intercept
-        if self._n_columns == 1:
-            return np.hstack([np.zeros((len(found), 1)), found])
-        return found
-
     def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
-        psi = np.zeros(self.n_weights)
-        coef, intercept = self.weight_blocks(psi)
-        k = int(np.searchsorted(self.classes_, y)) - (self._n_columns == 1)
-        if k >= 0:
-            coef[k] += x
-            intercept[k] += 1.0
-        return psi
+        """psi(x, y), of shape (n_weights,), for a class or for counts of classes."""
+        counts = self._counts(y)
+        columns = counts if len(counts) > 2 else np.array([counts[1] - counts[0]]) / 2
+        return np.outer(self._dense(x), columns).ravel()
 
     def loss(self, y: Any, y_hat: Any) -> float:
-        a, b = np.searchsorted(self.classes_, [y, y_hat])
-        return float(self._cost[a, b])
+        """What the violations of the classes in y_hat start from, all together."""
+        (truth,), counts = self._numbers(y), self._counts(y_hat)
+        chosen = counts > 0
+        return float(self._margins(len(self.classes_))[truth][chosen].sum())
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
-        return self.classes_[np.argmax(self.scores(np.atleast_2d(x), w)[0])]
+        return self.answers((self._dense(x) @ self.weight_matrix(w))[None])[0]
 
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
-        own = self._cost[np.searchsorted(self.classes_, y)]
-        return self.classes_[np.argmax(self.scores(np.atleast_2d(x), w)[0] + own)]
+        (truth,), violations = self._numbers(y), self._violations(x, y, w)
+        if self.hinge == "crammer_singer":
+            return self._worst(truth, violations)
+        counts = np.zeros(len(self.classes_))
+        violated = np.flatnonzero(violations > 0)
+        counts[truth] = 1.0
+        counts[violated] += 1.0
+        if self.hinge == "lee_lin_wahba" and len(counts) > 2:
+            counts -= len(violated) / len(counts)
+        else:
+            counts[truth] -= len(violated)
+        return counts
+
+    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        """The class that maximises Delta(y, k) (1 + s_k - s_y)."""
+        if self.hinge != "crammer_singer":
+            raise ValueError(f"rescaling='slack' is for 'crammer_singer', not for {self.hinge!r}")
+        (truth,), violations = self._numbers(y), self._violations(x, y, w)
+        cost = self._margins(len(self.classes_))[truth]
+        return self._worst(truth, cost * (1 + violations - cost))
+
+    def _violations(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        (truth,) = self._numbers(y)
+        scores = self._dense(x) @ self.weight_matrix(w)
+        if len(scores) == 1:
+            scores = np.array([-scores[0], scores[0]]) / 2
+        two = len(scores) == 2
+        against = scores.mean() if self.hinge == "lee_lin_wahba" and not two else scores[truth]
+        violations: NDArray[np.float64] = self._margins(len(scores))[truth] + scores - against
+        violations[truth] = 0.0
+        return violations
+
+    def _worst(self, truth: int, values: NDArray[np.float64]) -> Any:
+        """The class of the greatest value; the truth, whose value is 0, wins ties."""
+        return self.classes_[truth if values.max() <= 0 else values.argmax()]
+
+    def _numbers(self, y: Any) -> NDArray[np.int32]:
+        return encode_labels(check_class_labels([y]), self.classes_)
+
+    def _counts(self, y: Any) -> NDArray[np.float64]:
+        if isinstance(y, np.ndarray) and y.ndim == 1:
+            return y
+        counts = np.zeros(len(self.classes_))
+        counts[self._numbers(y)] = 1.0
+        return counts
+
+    def _dense(self, x: Any) -> NDArray[np.float64]:
+        """x with the constant feature of the intercept."""
+        x = x.toarray() if hasattr(x, "toarray") else x
+        x = np.asarray(x, dtype=np.float64).ravel()
+        return np.append(x, 1.0) if self.fit_intercept else x

@@ -1,64 +1,66 @@
-"""Multiclass: one class of K for each row of features.
+"""Multiclass: one class for each example, scores linear in its features.
 
-Weights are by class, (K, F), for dense rows, and by feature, (F, K), for sparse ones; the K
-intercepts follow, if there are. Two classes share one column of weights, the score of class 1, that
-of class 0 being 0: their hinge is that of a binary machine.
+The weight vector is a matrix with a row for each feature and one for the intercept, row-major, and
+a column for each class. Two classes share ONE column, whose score s stands for -s/2 and s/2, so
+that the hinge is that of binary classification. With s_k the score of class k, the violations are
+
+    Crammer-Singer    v_k = cost[y, k] + s_k - s_y
+    Weston-Watkins    v_k = 1 + s_k - s_y
+    Lee-Lin-Wahba     v_k = 1 / (K - 1) + s_k - mean(s);    two classes: as Weston-Watkins
+
+for k != y, and the hinge is max_k max(v_k, 0)^p for the first, sum_k max(v_k, 0)^p for the others,
+p = 2 with squared slack. The square is a maximum over planes too, its tangents: at violation h
+
+    v^2 >= 2 h v - h^2    for all v, so (2h delta, 2h loss - h^2) is a plane that is tight at h.
+
+A plane is x times a row q of coefficients, one for each column.
 """
 
-from structsvm._typedefs cimport index_t, label_t, offset_t
-from structsvm.linalg._plane cimport Plane, Weights
+from structsvm._typedefs cimport label_t
+from structsvm.linalg._plane cimport Weights
+from structsvm.problems._feature_rows cimport FeatureRows
 from structsvm.problems._problem cimport Problem
 
 
 cdef enum MulticlassLoss:
-    # With e_k = cost[y, k] and scores f, u_k = e_k + f_k:
-    CRAMMER_SINGER   # max_k u_k - f_y
-    WESTON_WATKINS   # sum_{k != y} max(0, u_k - f_y)
-    LEE_LIN_WAHBA    # sum_{k != y} max(0, 1 / (K - 1) + f_k), the f sum to zero
+    CRAMMER_SINGER
+    WESTON_WATKINS
+    LEE_LIN_WAHBA
 
 
-cdef class FeatureRows:
-    """Rows of features, dense or CSR, with or without a last feature that is always 1."""
-    cdef readonly Py_ssize_t n_rows, n_features
-    cdef readonly bint dense, intercept
-    cdef const double[:, ::1] rows          # dense
-    cdef const offset_t[::1] row_start      # CSR
-    cdef const index_t[::1] columns
-    cdef const double[::1] values
-    cdef readonly object sqnorms            # of each row, the intercept's 1 included
-    cdef const double[::1] _sqnorms
+cdef struct Hinge:
+    # All that turns scores into violations; the same for each example.
+    MulticlassLoss loss
+    bint squared
+    Py_ssize_t n_classes
+    Py_ssize_t width            # columns: 1 for two classes
+    const double* cost          # (n_classes, n_classes) row-major
 
-    # out OUT: the scores of row i, room for a multiple of 8 of them
-    cdef void scores(
-        self, Py_ssize_t i, const double* w, Py_ssize_t n_columns, double* out
-    ) noexcept nogil
-    # w += x_i times change, for each column
-    cdef void add(
-        self, Py_ssize_t i, const double* change, Py_ssize_t n_columns, double* w
-    ) noexcept nogil
-    # out OUT: the plane with that as its delta
-    cdef int outer(
-        self, Py_ssize_t i, const double* change, Py_ssize_t n_columns, Plane* out
-    ) except -1 nogil
+
+# v OUT: (n_classes,), with v[y] = 0. s IN: (width,)
+cdef void violations(
+    const Hinge* hinge, label_t y, const double* s, double* v
+) noexcept nogil
+# The hinge from violations
+cdef double hinge_value(const Hinge* hinge, label_t y, const double* v) noexcept nogil
+# q OUT: (width,), the coefficients of sum_k m_k delta_k. m IN: (n_classes,), m[y] = 0
+cdef void coefficients(
+    const Hinge* hinge, label_t y, const double* m, double* q
+) noexcept nogil
 
 
 cdef class MulticlassProblem(Problem):
     cdef readonly FeatureRows features
-    cdef const label_t[::1] labels
-    cdef readonly Py_ssize_t n_classes, n_columns
-    cdef readonly MulticlassLoss loss
-    cdef readonly bint squared
-    cdef const double[:, ::1] cost          # (K, K), zero on the diagonal
-    cdef double** _scratch                  # two rows of scores a thread
-    cdef Py_ssize_t _n_scratch
-
-    # Scores and additions of columns of weights
-    cdef void column_scores(self, Py_ssize_t i, const double* w, double* f) noexcept nogil
-    cdef void column_add(self, Py_ssize_t i, const double* change, double* w) noexcept nogil
-    cdef double sqnorm(self, Py_ssize_t i) noexcept nogil
-    # f OUT: the scores of all K classes
-    cdef void class_scores(self, Py_ssize_t i, const double* w, double* f) noexcept nogil
-    # w += x_i times change[k] for each class k; change sums to zero
-    cdef void class_add(self, Py_ssize_t i, double* change, double* w) noexcept nogil
-    # The hinge of example i where the classes have the scores f
-    cdef double hinge(self, Py_ssize_t i, const double* f) noexcept nogil
+    cdef readonly object labels           # int32 ndarray of class numbers
+    cdef readonly str loss, slack
+    cdef readonly object cost             # float64 ndarray (n_classes, n_classes)
+    cdef Hinge hinge
+    cdef const label_t[::1] y
+    cdef const double[:, ::1] _cost
+    cdef double[:, ::1] _scratch          # two rows a thread: scores, violations
+    cdef Py_ssize_t prediction(self, const double* s) noexcept nogil
+    cdef void rescale(self, const double* cost, double* v) noexcept nogil
+    cdef void scores(self, Py_ssize_t i, const Weights* w, double* s) noexcept nogil
+    cdef int hinge_range(
+        self, const Weights* w, int thread, Py_ssize_t start, Py_ssize_t stop, double* out
+    ) except -1 nogil

@@ -1,32 +1,33 @@
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._multiclass_dual import MulticlassDual
 from structsvm.problems._problem import Problem
 
-class FeatureRows:
-    n_rows: int
-    n_features: int
-    dense: bool
-    intercept: bool
-    sqnorms: NDArray[np.float64]
-    def __init__(self, rows: Any, n_features: int, *, intercept: bool) -> None: ...
+LOSSES: dict[str, int]
+SLACKS: tuple[str, ...]
 
 class MulticlassProblem(Problem):
-    features: FeatureRows
-    n_classes: int
-    n_columns: int
-    squared: bool
-    class_numbers: NDArray[np.int32]
-    weights_of_examples: NDArray[np.float64] | None
+    @property
+    def features(self) -> FeatureRows: ...
+    @property
+    def labels(self) -> NDArray[np.int32]: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def slack(self) -> str: ...
+    @property
+    def cost(self) -> NDArray[np.float64]: ...
     def __init__(
         self,
         features: FeatureRows,
         labels: NDArray[np.int32],
-        cost: NDArray[np.float64],
+        *,
         loss: str,
-        squared: bool = False,
+        slack: str,
+        cost: NDArray[np.float64],
     ) -> None: ...
-    def own_blocks(self) -> Any: ...
-    def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def sqnorms(self) -> NDArray[np.float64]: ...
+    def dual_blocks(self) -> MulticlassDual: ...
+    def hinges(self, weights: ArrayLike) -> NDArray[np.float64]: ...

@@ -2,6 +2,7 @@
 
 from structsvm.solvers.base import OnlineSolver, Progress, Solver, SolverResult
 from structsvm.solvers.bcfw import BCFW
+from structsvm.solvers.block_dual import BlockDual
 from structsvm.solvers.cutting_plane import CuttingPlane
 from structsvm.solvers.n_slack import NSlack
 from structsvm.solvers.online import PassiveAggressive, Perceptron
@@ -10,6 +11,7 @@ from structsvm.solvers.subgradient import Subgradient
 __all__ = [
     "BCFW",
     "SOLVERS",
+    "BlockDual",
     "CuttingPlane",
     "NSlack",
     "OnlineSolver",
@@ -25,6 +27,7 @@ __all__ = [
 #: The solvers that estimators know by name.
 SOLVERS: dict[str, type] = {
     "bcfw": BCFW,
+    "block_dual": BlockDual,
     "cutting_plane": CuttingPlane,
     "n_slack": NSlack,
     "subgradient": Subgradient,

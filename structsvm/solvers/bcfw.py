@@ -29,11 +29,6 @@ _SLOW_ROUNDS = 8
 # ... and follows its rule when that has moved by this much.
 _KAPPA_CHANGE = 0.25
 
-# Where a problem has exact updates of its own: passes over examples that move, until their gaps are
-# this share of what the full pass met.
-_MOST_ACTIVE_PASSES = 20
-_ACTIVE_SHARE = 0.3
-
 _CHOICES = {
     "step": ("pairwise", "frank_wolfe"),
     "sampling": ("permuted", "uniform", "gap"),
@@ -61,9 +56,6 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     The certificate is :math:`(P - D) / P` of the best primal and the best dual value. Primal values
     come from passes at fixed weights, made when the estimate that each pass gives for free reaches
     the next power of ten, and at the end; their planes are kept, so they are not wasted.
-
-    A problem may bring exact updates of its own (`MulticlassSVM` does): rounds are then a pass over
-    all examples and some over those that still move.
 
     Plain BCFW is ``BCFW(step="frank_wolfe", cached_passes=0, max_planes=0, acceleration=0)``;
     MP-BCFW is ``BCFW(step="frank_wolfe", acceleration=0)``.
@@ -162,12 +154,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
             "average": self.averaging,
         }
 
-    def _make_blocks(self, problem: Problem) -> Any:
-        """The dual by cached planes, unless the problem has exact updates of its own."""
-        if self.step == "pairwise" and not self.averaging and hasattr(problem, "own_blocks"):
-            own = problem.own_blocks()
-            if own is not None:
-                return own
+    def _make_blocks(self, problem: Problem) -> DualBlocks:
         return DualBlocks(problem, **self._block_options())
 
     def _check_parameters(self) -> None:
@@ -190,8 +177,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
 class DualState:
     """What a fit with another C goes on from: the dual point, and where the weights are heading."""
 
-    #: `DualBlocks`, or what a problem has of its own.
-    blocks: Any
+    blocks: DualBlocks
     #: (lambda, weights) of the fits before, the last at the end.
     solutions: list[tuple[float, NDArray[np.float64]]] = dataclasses.field(default_factory=list)
 
@@ -237,8 +223,6 @@ class _BlockRun(Run):
         self.options = options
         self.start = start
         self.blocks = start.blocks
-        if hasattr(self.blocks, "active_passes"):
-            self.level_step = 1000.0  # a certificate costs as much as a pass here
         self.kappa = 0.0
         self.kappa_scale = float(options.acceleration)
         self.kappa_scale_limit = math.inf
@@ -266,24 +250,12 @@ class _BlockRun(Run):
         if not first and self.kappa_scale > 0.0:
             self._accelerate()
         self.blocks.exact_pass(self._exact_order(first))
-        if hasattr(self.blocks, "active_passes"):
-            self._pass_over_active()
-        else:
-            self._pass_over_cached()
-        self._measure()
-
-    def _pass_over_active(self) -> None:
-        cached = self.options.cached_passes
-        most = _MOST_ACTIVE_PASSES if cached == "auto" else int(cached)
-        seed = int(self.random.randint(1, 2**31 - 1))
-        self.blocks.active_passes(most, _ACTIVE_SHARE, seed)
-
-    def _pass_over_cached(self) -> None:
         skip_below = 0.0
         for k in range(self._n_cached_passes()):
             if k % _FULL_CACHED_PASS_EVERY == 0:
                 skip_below = 0.0
             skip_below = _SKIP_SHARE * self.blocks.cached_pass(self._permutation(), skip_below)
+        self._measure()
 
     def _permutation(self) -> NDArray[np.int32]:
         return self.random.permutation(self.n).astype(np.int32)
@@ -320,7 +292,7 @@ class _BlockRun(Run):
         return [*points, self.blocks.average()] if self.options.averaging else points
 
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
-        return float(self.blocks.evaluate(weights))
+        return self.blocks.evaluate(weights)
 
     def counters(self) -> dict[str, int]:
         return {

@@ -20,7 +20,7 @@ from structsvm.solvers.base import (
     regularization,
 )
 
-__all__ = ["Run", "dual_value"]
+__all__ = ["Run", "dual_value", "dual_value_at"]
 
 # The estimate of a round is older than its end: by then the gap is about this much of it.
 _ESTIMATE_TO_GAP = 0.6
@@ -35,8 +35,12 @@ def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
     [0, 1] of a feasible alpha is feasible, the rest of the weight going to the truth, so
     ``max_s s * loss - s^2 |z|^2 / (2 lambda)`` is a lower bound of the optimum.
     """
-    sqnorm = float(z @ z)
-    scale = 1.0 if sqnorm <= lam * loss else lam * loss / sqnorm
+    return dual_value_at(float(z @ z), loss, lam)
+
+
+def dual_value_at(sqnorm: float, loss: float, lam: float) -> float:
+    """`dual_value` by ``|z|^2``."""
+    scale = 1.0 if sqnorm <= lam * loss else lam * max(loss, 0.0) / sqnorm
     return scale * loss - scale**2 * sqnorm / (2 * lam)
 
 
@@ -48,8 +52,6 @@ class Run(abc.ABC):
     made when the estimate reaches the next power of ten or the tolerance, and at the end.
     """
 
-    #: From one level of the gap that gets a certificate to the next.
-    level_step: float = 10.0
     #: What a snapshot holds: numbers and arrays by attribute name, ...
     kept: ClassVar[tuple[str, ...]] = ()
     #: ... and attributes with a ``snapshot`` of their own.
@@ -111,6 +113,10 @@ class Run(abc.ABC):
         """One oracle call an example at fixed weights."""
         return self.problem.mean_hinge(weights)
 
+    def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+        """The inner product of two weight vectors; another where they stand for something else."""
+        return float(a @ b)
+
     def state(self) -> Any:
         """What a later run can go on from."""
         return None
@@ -122,12 +128,12 @@ class Run(abc.ABC):
         improved = dual > self.best_dual
         self.best_dual = max(self.best_dual, dual)
         self.met_hinge = hinge
-        self.estimate = self._relative_gap(self.lam / 2 * float(weights @ weights) + hinge)
+        self.estimate = self._relative_gap(self.lam / 2 * self.inner(weights, weights) + hinge)
         return improved
 
     def certified(self, weights: NDArray[np.float64], mean_hinge: float) -> None:
         """Take note of a primal value; `weights` must not change afterwards."""
-        primal = self.lam / 2 * float(weights @ weights) + mean_hinge
+        primal = self.lam / 2 * self.inner(weights, weights) + mean_hinge
         if primal < self.best_primal:
             self.best_primal = primal
             self.best_weights = weights
@@ -250,7 +256,7 @@ class Run(abc.ABC):
         for weights in self.candidates():
             self.certified(weights, self.mean_hinge(weights))
         while self._next_level > self.tol and self.gap <= self._next_level:
-            self._next_level /= self.level_step
+            self._next_level /= 10
 
     def _seconds(self) -> float:
         return self._seconds_before + time.perf_counter() - self._started

@@ -141,6 +141,18 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
             state=planes,
         )
 
+    def state_at(self, weights: NDArray[np.float64], n_examples: int) -> PlaneSum:
+        """A state for `learn` to go on from: `n_examples` met, and these weights all along."""
+        planes = PlaneSum(len(weights), self.averaging)
+        held = planes.snapshot()
+        steps = n_examples * (n_examples + 1) / 2 if self.averaging == "weighted" else n_examples
+        held |= {"n_met": np.array(n_examples), "n_steps": np.array(n_examples)}
+        held |= {"total": weights, "total_sqnorm": np.array(weights @ weights)}
+        if self.averaging != "none":
+            held |= {"weight_sum": np.array(float(steps)), "settled": steps * weights}
+        planes.restore(held)
+        return planes
+
     def _check_parameters(self) -> None:
         if self.averaging not in _AVERAGING:
             raise ValueError(

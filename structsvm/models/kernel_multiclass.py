@@ -1,0 +1,117 @@
+"""KernelMulticlassModel: one class for each input, through inner products alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.models.multiclass import MulticlassModel
+from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
+from structsvm.problems.kernel import KERNELS, Kernel
+from structsvm.validation import check_class_labels, check_rows, check_scalar, encode_labels
+
+__all__ = ["KernelMulticlassModel"]
+
+
+class KernelMulticlassModel(MulticlassModel):
+    r"""One of K classes for each x, with :math:`s_k = \sum_j b_{jk} (k(x_j, x) + 1)`.
+
+    The hinges are those of `MulticlassModel`; the 1 is there with `fit_intercept`. No weight vector
+    over features exists: what solvers see as one is the scores of the examples that this model was
+    bound to last, and the coefficients b. Only the solver "block_dual" can work with it.
+
+    Parameters
+    ----------
+    hinge, slack, cost, fit_intercept
+        See `MulticlassModel`.
+    kernel : {"rbf", "poly", "sigmoid"} or callable, default="rbf"
+        A callable takes two matrices and returns the matrix of kernel values between their rows.
+    gamma : {"scale", "auto"} or float, default="scale"
+        As in scikit-learn's SVC: 1 / (n_features * X.var()), 1 / n_features, or the number.
+    degree, coef0 : float, default=3 and 0
+    cache_size : float, default=500
+        Megabytes for rows of the kernel matrix.
+    """
+
+    def __init__(
+        self,
+        hinge: str = "crammer_singer",
+        *,
+        slack: str = "linear",
+        cost: ArrayLike | None = None,
+        fit_intercept: bool = True,
+        kernel: str | Callable[[Any, Any], Any] = "rbf",
+        gamma: str | float = "scale",
+        degree: float = 3,
+        coef0: float = 0.0,
+        cache_size: float = 500,
+    ) -> None:
+        super().__init__(hinge, slack=slack, cost=cost, fit_intercept=fit_intercept)
+        self.kernel = kernel
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.cache_size = cache_size
+
+    def _check_parameters(self, n_classes: int) -> None:
+        super()._check_parameters(n_classes)
+        if not callable(self.kernel) and self.kernel not in KERNELS:
+            names = ", ".join(repr(name) for name in ("linear", *KERNELS))
+            raise ValueError(
+                f"unknown kernel {self.kernel!r}: expected one of {names}, or a callable"
+            )
+        if self.gamma not in ("scale", "auto"):
+            check_scalar("gamma", self.gamma, above=0)
+        check_scalar("cache_size", self.cache_size, above=0)
+        check_scalar("degree", self.degree, above=-np.inf)
+        check_scalar("coef0", self.coef0, above=-np.inf)
+
+    def bind(self, X: Any, y: Any) -> KernelMulticlassProblem:
+        """These examples as a problem, and this model as one that scores by them."""
+        X = check_rows(X, self.n_features_in_)
+        labels = encode_labels(check_class_labels(y, X.shape[0]), self.classes_)
+        self.kernel_ = Kernel(
+            X,
+            self.kernel,
+            intercept=bool(self.fit_intercept),
+            gamma=self._gamma(X),
+            degree=self.degree,
+            coef0=self.coef0,
+        )
+        return KernelMulticlassProblem(
+            self.kernel_,
+            int(self.cache_size * 1e6),
+            labels,
+            loss=self.hinge,
+            slack=self.slack,
+            cost=self._margins(len(self.classes_)),
+        )
+
+    def _gamma(self, X: Any) -> float:
+        if not isinstance(self.gamma, str):
+            return float(self.gamma)
+        if self.gamma == "auto" or not X.shape[1]:
+            return 1.0 / float(max(X.shape[1], 1))
+        mean = float(X.mean())
+        sparse = hasattr(X, "multiply")
+        square = float(X.multiply(X).mean() if sparse else np.einsum("ij,ij", X, X) / X.size)
+        variance = square - mean**2
+        return float(1.0 / (X.shape[1] * variance)) if variance > 0 else 1.0
+
+    def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """s_k for each row of X, of shape (n_examples, n_columns)."""
+        X = check_rows(X, self.n_features_in_)
+        coefficients = w[len(w) // 2 :].reshape(self.kernel_.X.shape[0], -1)
+        scores: NDArray[np.float64] = self.kernel_.between(X, self.kernel_.X) @ coefficients
+        return scores + coefficients.sum(axis=0) if self.fit_intercept else scores
+
+    def with_support(self, support: NDArray[np.intp]) -> Self:
+        """This model with these of its examples alone; weights are then of these."""
+        model = copy.copy(self)
+        model.kernel_ = copy.copy(self.kernel_)
+        model.kernel_.X = self.kernel_.X[support]
+        return model

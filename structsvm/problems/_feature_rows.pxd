@@ -1,0 +1,32 @@
+"""Feature vectors, one for each example, used in the arrays that the user holds."""
+
+cdef extern from "structsvm/linalg/feature_rows.h" nogil:
+    ctypedef struct ssvm_feature_rows:
+        Py_ssize_t n_features
+        double intercept
+    void ssvm_feature_scores(
+        const ssvm_feature_rows* rows, Py_ssize_t i, const double* w, Py_ssize_t width,
+        double* out,
+    )
+    void ssvm_feature_add(
+        const ssvm_feature_rows* rows, Py_ssize_t i, const double* delta, double* w,
+        Py_ssize_t width,
+    )
+    double ssvm_feature_sqnorm(const ssvm_feature_rows* rows, Py_ssize_t i)
+    void ssvm_feature_prefetch(const ssvm_feature_rows* rows, Py_ssize_t i)
+
+from structsvm.linalg._plane cimport Plane
+
+
+cdef class FeatureRows:
+    cdef readonly Py_ssize_t n_rows
+    cdef readonly Py_ssize_t n_features
+    cdef readonly Py_ssize_t n_values     # stored in all rows together
+    cdef readonly bint intercept
+    cdef ssvm_feature_rows rows
+    cdef tuple _arrays                    # what `rows` points into
+
+    # out = x_i times q' as a plane over a matrix with q.size columns, zeros left out
+    cdef int outer(
+        self, Py_ssize_t i, const double* q, Py_ssize_t width, Plane* out
+    ) except -1 nogil

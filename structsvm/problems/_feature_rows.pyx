@@ -1,0 +1,111 @@
+"""Feature vectors, one for each example; see ``_feature_rows.pxd``."""
+
+import numpy as np
+
+from structsvm._typedefs cimport index_t, offset_t
+from structsvm.linalg._plane cimport Plane, plane_reserve
+
+cdef extern from "structsvm/linalg/feature_rows.h" nogil:
+    ctypedef enum ssvm_kind:
+        SSVM_DENSE_DOUBLE
+        SSVM_DENSE_FLOAT
+        SSVM_CSR_DOUBLE
+        SSVM_CSR_FLOAT
+    # The same struct with its pointers.
+    ctypedef struct _Rows "ssvm_feature_rows":
+        ssvm_kind kind
+        Py_ssize_t n_features
+        const void* values
+        const offset_t* row_start
+        const index_t* columns
+        double intercept
+
+
+cdef class FeatureRows:
+    """Rows of features, dense or CSR, float64 or float32; nothing is copied.
+
+    Parameters
+    ----------
+    X : C-contiguous ndarray, or CSR matrix without duplicates, of float64 or float32
+        As `structsvm.validation.check_rows` returns it.
+    intercept : bool
+        Whether each row ends with a feature of value 1 that X does not hold.
+    """
+
+    def __init__(self, X, *, bint intercept):
+        cdef _Rows* rows = <_Rows*> &self.rows
+        cdef const double[::1] doubles
+        cdef const float[::1] floats
+        cdef const offset_t[::1] starts
+        cdef const index_t[::1] columns
+        cdef bint sparse = not isinstance(X, np.ndarray)
+        values = X.data if sparse else X.ravel()
+        self.n_rows, self.n_features = X.shape
+        self.n_values = len(values)
+        self.intercept = intercept
+        rows.n_features = self.n_features
+        rows.intercept = 1.0 if intercept else 0.0
+        if values.dtype == np.float64:
+            rows.kind = SSVM_CSR_DOUBLE if sparse else SSVM_DENSE_DOUBLE
+            doubles = values
+            rows.values = <const void*> &doubles[0] if doubles.shape[0] else NULL
+        else:
+            rows.kind = SSVM_CSR_FLOAT if sparse else SSVM_DENSE_FLOAT
+            floats = values
+            rows.values = <const void*> &floats[0] if floats.shape[0] else NULL
+        self._arrays = (values,)
+        if sparse:
+            indptr = X.indptr.astype(np.int64, copy=False)
+            indices = X.indices.astype(np.int32, copy=False)
+            starts, columns = indptr, indices
+            rows.row_start = &starts[0]
+            rows.columns = &columns[0] if columns.shape[0] else NULL
+            self._arrays = (values, indptr, indices)
+
+    cdef int outer(
+        self, Py_ssize_t i, const double* q, Py_ssize_t width, Plane* out
+    ) except -1 nogil:
+        cdef const _Rows* rows = <const _Rows*> &self.rows
+        cdef bint sparse = rows.kind == SSVM_CSR_DOUBLE or rows.kind == SSVM_CSR_FLOAT
+        cdef bint single = rows.kind == SSVM_DENSE_FLOAT or rows.kind == SSVM_CSR_FLOAT
+        cdef Py_ssize_t first, n, e, k, column, size = 0, n_columns = 0
+        cdef double x, value
+        if sparse:
+            first = rows.row_start[i]
+            n = rows.row_start[i + 1] - first
+        else:
+            first = i * self.n_features
+            n = self.n_features
+        for k in range(width):
+            n_columns += q[k] != 0.0
+        out.nnz = 0
+        plane_reserve(out, (n + 1) * n_columns)
+        for e in range(n + 1):
+            if e == n:
+                x, column = rows.intercept, self.n_features
+            else:
+                if single:
+                    x = (<const float*> rows.values)[first + e]
+                else:
+                    x = (<const double*> rows.values)[first + e]
+                column = rows.columns[first + e] if sparse else e
+            if x == 0.0:
+                continue
+            for k in range(width):
+                value = x * q[k]
+                if value != 0.0:
+                    out.indices[size] = <index_t> (column * width + k)
+                    out.values[size] = value
+                    size += 1
+        out.nnz = size
+        return 0
+
+    def sqnorms(self):
+        """Squared norm of each row, the intercept's 1 included."""
+        cdef Py_ssize_t i
+        norms = np.empty(self.n_rows)
+        cdef double[::1] view = norms
+        with nogil:
+            for i in range(self.n_rows):
+                view[i] = ssvm_feature_sqnorm(&self.rows, i)
+        return norms

@@ -1,0 +1,529 @@
+"""Exact block updates of the multiclass dual: what `structsvm.solvers.BlockDual` runs on.
+
+Design: in the mean form of a solver (regularization r, n examples, caps c = sample weights) the
+dual has a multiplier alpha_k >= 0 for each example and wrong class k, and
+
+    w = centre term + 1 / (n r) sum_i x_i q_i',    q_i = coefficients(alpha_i)
+
+A block update maximises the dual over the multipliers of one example, exactly. With v the
+violations at the present w, A = |x|^2 / (n r) and rho = 1 / (2 c) for squared slack, else 0:
+
+    Crammer-Singer    b_k = v_k + A (alpha_k + sum alpha);  alpha_k = max(0, b_k - t) / A, where t
+                      makes sum alpha = min(c, t / (A + rho)): a projection on the capped simplex
+    the others        b_k = v_k + A (alpha_k + sigma sum alpha);  alpha_k = clip((b_k - sigma A a)
+                      / (A + rho), 0, c), where a = sum alpha: one root to find. sigma is 1, or
+                      -1 / K for Lee-Lin-Wahba; squared slack has no cap
+
+Two classes have one multiplier and need neither.
+"""
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport INFINITY
+from libc.stdint cimport uint64_t
+
+from structsvm._typedefs cimport index_t, label_t
+from structsvm.linalg._plane cimport WEIGHT_PADDING
+from structsvm.problems._feature_rows cimport (
+    ssvm_feature_add, ssvm_feature_prefetch, ssvm_feature_scores,
+)
+from structsvm.problems._multiclass cimport (
+    CRAMMER_SINGER, LEE_LIN_WAHBA, Hinge, MulticlassProblem, coefficients, hinge_value, violations,
+)
+
+from structsvm.linalg._plane import padded_vector
+
+# Multipliers within this share of their bound are at it.
+AT_BOUND = 1e-12
+
+# A block whose gap was at most this share of the mean, for so many long passes, is left out.
+cdef double NO_GAP = 1e-3
+
+cdef enum:
+    IDLE_PASSES = 2
+    MOST_ROOT_STEPS = 100
+    BLOCKS_PER_SIGNAL_CHECK = 1 << 14
+
+
+cdef uint64_t stream(Py_ssize_t seed) noexcept nogil:
+    """The state of a generator; never zero."""
+    return (<uint64_t> seed + 1) * <uint64_t> 0x9E3779B97F4A7C15 | 1
+
+
+cdef void shuffle(index_t* items, Py_ssize_t n, uint64_t* draw) noexcept nogil:
+    """Fisher and Yates, by Marsaglia's xorshift."""
+    cdef Py_ssize_t i, k
+    cdef uint64_t x = draw[0]
+    for i in range(n - 1, 0, -1):
+        x ^= x >> 12
+        x ^= x << 25
+        x ^= x >> 27
+        k = <Py_ssize_t> (((x * <uint64_t> 0x2545F4914F6CDD1D) >> 32) % <uint64_t> (i + 1))
+        items[i], items[k] = items[k], items[i]
+    draw[0] = x
+
+
+cdef void project(
+    const Hinge* hinge, label_t y, const double* b, double A, double rho, double cap,
+    double* alpha, Py_ssize_t* candidates,
+) noexcept nogil:
+    """Crammer-Singer's block optimum. b IN; alpha OUT; candidates SCRATCH: (n_classes,)
+
+    Michelot's algorithm: with too many classes taken to be positive t comes out too low, so those
+    at or below it are zero; what is left after the last such round is the answer.
+    """
+    cdef Py_ssize_t k, c, kept, size = 0, best = -1
+    cdef double total, t = 0.0, ratio, capped = 0.0, sum_alpha
+    for k in range(hinge.n_classes):
+        alpha[k] = 0.0
+        if k != y and b[k] > 0.0:
+            candidates[size] = k
+            size += 1
+            if best < 0 or b[k] > b[best]:
+                best = k
+    if size == 0:
+        return
+    ratio = A / (A + rho) if rho > 0.0 else 1.0
+    while True:
+        total = 0.0
+        for c in range(size):
+            total += b[candidates[c]]
+        t = total / (size + ratio)
+        capped = (total - A * cap) / size
+        if capped > t:
+            t = capped
+        kept = 0
+        for c in range(size):
+            k = candidates[c]
+            if b[k] > t:
+                candidates[kept] = k
+                kept += 1
+        if kept == size or kept == 0:
+            break
+        size = kept
+    total = 0.0
+    for c in range(kept):
+        k = candidates[c]
+        alpha[k] = (b[k] - t) / A
+        total += alpha[k]
+    # The sum is known more precisely than its parts, of which nothing is left where A is next to
+    # nothing: then all of it goes to the best.
+    sum_alpha = cap if t == capped else t / (A + rho)
+    if 0.0 < total < INFINITY:
+        for c in range(kept):
+            alpha[candidates[c]] *= sum_alpha / total
+    else:
+        for c in range(kept):
+            alpha[candidates[c]] = 0.0
+        alpha[best] = sum_alpha
+
+
+cdef void clip_to_box(
+    const Hinge* hinge, label_t y, const double* b, double A, double rho, double cap,
+    double sigma, double a, double* alpha,
+) noexcept nogil:
+    """The block optimum of the others. b IN; a IN: a guess of sum alpha; alpha OUT
+
+    The sum that the clipped values make, minus a, falls in a and is piecewise linear: Newton's
+    method, kept between bounds, ends exactly.
+    """
+    cdef Py_ssize_t k, step, n_free = -1, n_capped = -1, free_now, capped_now
+    cdef double low = 0.0, high = INFINITY, total, value
+    cdef double scale = A + rho
+    for step in range(MOST_ROOT_STEPS):
+        total = 0.0
+        free_now = capped_now = 0
+        for k in range(hinge.n_classes):
+            alpha[k] = 0.0
+            if k == y:
+                continue
+            value = b[k] - sigma * A * a
+            if value <= 0.0:
+                continue
+            if value >= scale * cap:
+                alpha[k] = cap
+                capped_now += 1
+            else:
+                alpha[k] = value / scale
+                free_now += 1
+            total += alpha[k]
+        if total == a:
+            return
+        if total > a:
+            low = a
+        else:
+            high = a
+        value = (total - a) / (1.0 + sigma * A / scale * free_now)
+        if value == 0.0 or a + value == a:
+            return
+        if free_now == n_free and capped_now == n_capped and low < a + value < high:
+            # The same classes as before, most likely: this step is exact but for rounding.
+            if step > 0 and (value if value > 0.0 else -value) <= 1e-15 * total:
+                return
+        n_free, n_capped = free_now, capped_now
+        a += value
+        if not low < a < high:
+            a = 0.5 * (low + high) if high < INFINITY else 2.0 * low + total
+
+
+cdef double conjugate(
+    const Hinge* hinge, const double* alpha, double cap
+) noexcept nogil:
+    """What squared slack takes off the dual, n times; 0 for linear slack."""
+    cdef Py_ssize_t k
+    cdef double total = 0.0
+    if not hinge.squared or cap == 0.0:
+        return 0.0
+    if hinge.loss == CRAMMER_SINGER:
+        for k in range(hinge.n_classes):
+            total += alpha[k]
+        return total * total / (4.0 * cap)
+    for k in range(hinge.n_classes):
+        total += alpha[k] * alpha[k]
+    return total / (4.0 * cap)
+
+
+cdef class MulticlassDual:
+    """The dual point of a multiclass problem, the weights it makes, and passes that improve it.
+
+    Attributes
+    ----------
+    alpha : ndarray of shape (n_examples, n_classes)
+        Multipliers, at most the sample weight together (Crammer-Singer) or each.
+    weights : ndarray of shape (n_weights,)
+    gaps : ndarray of shape (n_examples,)
+        Of each block, as met at its last visit.
+    idle : ndarray of shape (n_examples,)
+        For how many long passes in a row each block has had no gap.
+    regularization : float
+        r above: lambda, and the proximal weight.
+    n_visits : int
+    mean_sqnorm : float
+        Of the examples' features.
+    """
+    def __init__(self, MulticlassProblem problem):
+        if problem.rescaling != "margin":
+            raise ValueError(
+                f"exact block updates need rescaling='margin', not {problem.rescaling!r}"
+            )
+        cdef Py_ssize_t n = problem.n_examples, n_classes = problem.hinge.n_classes
+        self.problem = problem
+        self.alpha = self._alpha = np.zeros((n, n_classes))
+        self.weights = self._weights = padded_vector(problem.n_weights)
+        self.gaps = self._gaps = np.zeros(n)
+        sqnorms = problem.sqnorms()
+        self._sqnorms = sqnorms
+        self.mean_sqnorm = sqnorms.mean() if n else 0.0
+        weight = problem.sample_weight
+        self._caps = np.ones(n) if weight is None else np.array(weight)
+        self._scratch = np.zeros((4, n_classes + WEIGHT_PADDING))
+        self._candidates = np.zeros(n_classes, dtype=np.intp)
+        self._order = np.zeros(n, dtype=np.int32)
+        self.idle = self._idle = np.zeros(n, dtype=np.int32)
+        self.regularization = 1.0
+
+    def ascend(self, const index_t[::1] order):
+        """Visit blocks in this order, each brought to its optimum."""
+        cdef Py_ssize_t start, stop, size = order.shape[0]
+        for start in range(0, size, BLOCKS_PER_SIGNAL_CHECK):
+            stop = min(start + BLOCKS_PER_SIGNAL_CHECK, size)
+            PyErr_CheckSignals()
+            with nogil:
+                self.visit_range(order, start, stop)
+        self.n_visits += size
+
+    def long_pass(self, Py_ssize_t seed, bint everything):
+        """Visit the blocks in an order by `seed`, but for those that had no gap twice in a row.
+
+        No gap is one below a thousandth of the mean.
+
+        Parameters
+        ----------
+        seed : int
+        everything : bool
+            Visit all blocks whatever their gaps.
+
+        Returns
+        -------
+        gap : float
+            Mean of the gaps as they were met, those of blocks left out as they were met last.
+        """
+        cdef Py_ssize_t i, k, size = 0, n = self.problem.n_examples
+        cdef uint64_t draw = stream(seed)
+        cdef double total
+        for i in range(n):
+            if everything or self._idle[i] < IDLE_PASSES:
+                self._order[size] = <index_t> i
+                size += 1
+        with nogil:
+            shuffle(&self._order[0], size, &draw)
+        self.ascend(self._order[:size])
+        with nogil:
+            total = self.total_gap()
+            for k in range(size):
+                i = self._order[k]
+                self._idle[i] = self._idle[i] + 1 if self._gaps[i] * n <= NO_GAP * total else 0
+        return total / n
+
+    def short_passes(self, double share, int n_passes, Py_ssize_t seed):
+        """Passes over the blocks whose gap is above `share` of the mean, in orders by `seed`.
+
+        Fewer than `n_passes` where no block is.
+        """
+        cdef Py_ssize_t i, size, n = self.problem.n_examples
+        cdef uint64_t draw = stream(seed)
+        cdef double bound
+        cdef int _pass
+        for _pass in range(n_passes):
+            with nogil:
+                bound = share * self.total_gap() / n
+                size = 0
+                for i in range(n):
+                    if self._gaps[i] > bound:
+                        self._order[size] = <index_t> i
+                        size += 1
+                shuffle(&self._order[0], size, &draw)
+            if size == 0:
+                break
+            self.ascend(self._order[:size])
+
+    cdef double total_gap(self) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef double total = 0.0
+        for i in range(self.problem.n_examples):
+            total += self._gaps[i]
+        return total
+
+    cdef void visit_range(
+        self, const index_t[::1] order, Py_ssize_t start, Py_ssize_t stop
+    ) noexcept nogil:
+        cdef bint binary = self.problem.hinge.width == 1
+        cdef Py_ssize_t k
+        for k in range(start, stop):
+            if k + 1 < order.shape[0]:
+                ssvm_feature_prefetch(&self.problem.features.rows, order[k + 1])
+            if binary:
+                self.visit_binary(order[k])
+            else:
+                self.visit(order[k])
+
+    cdef void scores(self, Py_ssize_t i, double* s) noexcept nogil:
+        """The scores of example i at the present weights. s OUT, with room for whole lanes"""
+        ssvm_feature_scores(
+            &self.problem.features.rows, i, &self._weights[0], self.problem.hinge.width, s
+        )
+
+    cdef void add(self, Py_ssize_t i, const double* q) noexcept nogil:
+        """weights += x_i q'."""
+        ssvm_feature_add(
+            &self.problem.features.rows, i, q, &self._weights[0], self.problem.hinge.width
+        )
+
+    cdef bint can_add(self, Py_ssize_t i) noexcept nogil:
+        """Whether `add` has what it needs; a block that cannot move tells its gap."""
+        return True
+
+    cdef void visit_binary(self, Py_ssize_t i) noexcept nogil:
+        cdef const Hinge* hinge = &self.problem.hinge
+        cdef label_t y = self.problem.y[i]
+        cdef double cap = self._caps[i], sign = 1.0 if y == 1 else -1.0
+        cdef double* multiplier = &self._alpha[i, 1 - y]
+        cdef double* s = &self._scratch[0, 0]
+        cdef double alpha = multiplier[0], rho = 0.0, v, h, A, new
+        if cap == 0.0:
+            return
+        self.scores(i, s)
+        v = hinge.cost[2 * y + 1 - y] - sign * s[0]
+        if (v <= 0.0 and alpha == 0.0) or (v >= 0.0 and alpha == cap and not hinge.squared):
+            self._gaps[i] = 0.0
+            return
+        h = v if v > 0.0 else 0.0
+        if hinge.squared:
+            self._gaps[i] = cap * h * h + alpha * alpha / (4.0 * cap) - alpha * v
+            rho = 0.5 / cap
+        else:
+            self._gaps[i] = cap * h - alpha * v
+        if not self.can_add(i):
+            return
+        A = self._sqnorms[i] / (self.problem.n_examples * self.regularization)
+        new = v + A * alpha
+        if new <= 0.0:
+            new = 0.0
+        elif hinge.squared or new < (A + rho) * cap:
+            new /= A + rho
+        else:
+            new = cap
+        if new == alpha:
+            return
+        multiplier[0] = new
+        s[0] = sign * (new - alpha) / (self.problem.n_examples * self.regularization)
+        self.add(i, s)
+
+    cdef void visit(self, Py_ssize_t i) noexcept nogil:
+        cdef const Hinge* hinge = &self.problem.hinge
+        cdef Py_ssize_t k, n_classes = hinge.n_classes
+        cdef label_t y = self.problem.y[i]
+        cdef double* s = &self._scratch[0, 0]
+        cdef double* v = &self._scratch[1, 0]
+        cdef double* new = &self._scratch[2, 0]
+        cdef double* q = &self._scratch[3, 0]
+        cdef double* alpha = &self._alpha[i, 0]
+        cdef double cap = self._caps[i], total = 0.0, height = 0.0, h, A, rho, sigma, step
+        cdef bint moved = False
+        if cap == 0.0:
+            return
+        self.scores(i, s)
+        violations(hinge, y, s, v)
+        h = cap * hinge_value(hinge, y, v)
+        for k in range(n_classes):
+            total += alpha[k]
+            height += alpha[k] * v[k]
+        if h == 0.0 and total == 0.0:
+            self._gaps[i] = 0.0
+            return
+        self._gaps[i] = h - height + conjugate(hinge, alpha, cap)
+        if not self.can_add(i):
+            return
+        step = 1.0 / (self.problem.n_examples * self.regularization)
+        A = self._sqnorms[i] * step
+        rho = 0.5 / cap if hinge.squared else 0.0
+        if hinge.loss == CRAMMER_SINGER:
+            for k in range(n_classes):
+                v[k] += A * (alpha[k] + total)
+            project(
+                hinge, y, v, A, rho, INFINITY if hinge.squared else cap, new,
+                &self._candidates[0],
+            )
+        else:
+            sigma = -1.0 / n_classes if hinge.loss == LEE_LIN_WAHBA else 1.0
+            for k in range(n_classes):
+                v[k] += A * (alpha[k] + sigma * total)
+            clip_to_box(
+                hinge, y, v, A, rho, INFINITY if hinge.squared else cap, sigma, total, new
+            )
+        for k in range(n_classes):
+            v[k] = step * (new[k] - alpha[k])
+            moved |= new[k] != alpha[k]
+            alpha[k] = new[k]
+        if not moved:
+            return
+        coefficients(hinge, y, v, q)
+        self.add(i, q)
+
+    def loss(self):
+        """The linear part of the dual: (sum_i <alpha_i, cost> - what squared slack takes) / n."""
+        cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
+        cdef const Hinge* hinge = &self.problem.hinge
+        cdef const double* cost
+        cdef double total = 0.0
+        with nogil:
+            for i in range(self.problem.n_examples):
+                cost = hinge.cost + self.problem.y[i] * n_classes
+                for k in range(n_classes):
+                    total += self._alpha[i, k] * cost[k]
+                total -= conjugate(hinge, &self._alpha[i, 0], self._caps[i])
+        return total / max(self.problem.n_examples, 1)
+
+    def combination(self):
+        """The dual point as weights: ``z = sum_i x_i q_i' / n``, from scratch."""
+        cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
+        cdef const Hinge* hinge = &self.problem.hinge
+        cdef double* q = &self._scratch[3, 0]
+        cdef bint any_weight
+        z = padded_vector(self.problem.n_weights)
+        cdef double[::1] z_view = z
+        with nogil:
+            for i in range(self.problem.n_examples):
+                any_weight = False
+                for k in range(n_classes):
+                    any_weight |= self._alpha[i, k] != 0.0
+                if any_weight:
+                    coefficients(hinge, self.problem.y[i], &self._alpha[i, 0], q)
+                    ssvm_feature_add(
+                        &self.problem.features.rows, i, q, &z_view[0], hinge.width
+                    )
+        z /= max(self.problem.n_examples, 1)
+        return z
+
+    def dual_point(self, double C):
+        """The multipliers in the units of the sum form, as an estimator's attributes.
+
+        Returns
+        -------
+        attributes : dict
+            ``support_``: examples with a multiplier above 0; ``dual_coef_``: C q_i for each of
+            them; ``support_counts_``: by class, how many examples have no multiplier above 0, have
+            none at its bound, have one at its bound.
+        """
+        cdef Py_ssize_t row, i
+        cdef const Hinge* hinge = &self.problem.hinge
+        alpha, labels = self.alpha, self.problem.labels
+        supported = (alpha > 0.0).any(axis=1)
+        bound = np.zeros(len(alpha), dtype=bool)
+        if not hinge.squared:
+            caps = np.asarray(self._caps)
+            largest = alpha.sum(axis=1) if hinge.loss == CRAMMER_SINGER else alpha.max(axis=1)
+            bound = supported & (largest >= caps * (1.0 - AT_BOUND))
+        support = np.flatnonzero(supported)
+        dual_coef = np.zeros((len(support), hinge.width))
+        cdef double[:, ::1] dual_coef_view = dual_coef
+        cdef const Py_ssize_t[::1] rows = support
+        for row in range(len(support)):
+            i = rows[row]
+            coefficients(
+                hinge, self.problem.y[i], &self._alpha[i, 0], &dual_coef_view[row, 0]
+            )
+        kinds = {
+            "non_support": ~supported, "margin_support": supported & ~bound, "bound_support": bound
+        }
+        counts = {
+            name: np.bincount(labels[chosen], minlength=hinge.n_classes)
+            for name, chosen in kinds.items()
+        }
+        return {"support_": support, "dual_coef_": C * dual_coef, "support_counts_": counts}
+
+    def inner(self, a, b):
+        """The inner product of two weight vectors."""
+        return float(a @ b)
+
+    @property
+    def implicit(self):
+        """Whether weights stand for a combination of examples."""
+        return False
+
+    def move_to(self, weights):
+        """Set the primal point (after the centre of a proximal term has moved)."""
+        self.weights[:] = weights
+
+    def snapshot(self):
+        """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
+        return {
+            "alpha": self.alpha.copy(),
+            "weights": np.array(self.weights),
+            "gaps": self.gaps.copy(),
+            "idle": self.idle.copy(),
+            "numbers": np.array([self.regularization, float(self.n_visits)]),
+        }
+
+    def restore(self, held):
+        """Become what `snapshot` was taken of.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit this problem.
+        """
+        for name in ("alpha", "weights", "gaps", "idle"):
+            mine = getattr(self, name)
+            if held[name].shape != mine.shape:
+                raise ValueError("the snapshot does not fit this problem")
+            mine[...] = held[name]
+        self.regularization = float(held["numbers"][0])
+        self.n_visits = int(held["numbers"][1])
+
+    @property
+    def nbytes(self):
+        """Memory of the multipliers and vectors, in bytes."""
+        arrays = [self.alpha, self.weights, self.gaps, self.idle]
+        return sum(array.nbytes for array in arrays) + 2 * self._caps.nbytes

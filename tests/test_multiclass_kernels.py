@@ -1,0 +1,221 @@
+"""MulticlassSVM with kernels, against the linear one on features that make the same kernel."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.metrics.pairwise import pairwise_kernels
+
+from structsvm import MulticlassSVM
+from structsvm.models import KernelMulticlassModel
+from structsvm.problems.kernel import Kernel
+
+LOSSES = ["crammer_singer", "weston_watkins", "lee_lin_wahba"]
+PARAMS = {
+    "rbf": {"gamma": 0.1},
+    "poly": {"gamma": 0.1, "degree": 2, "coef0": 1.0},
+    "sigmoid": {"gamma": 0.01, "coef0": 0.0},
+}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:150] / 16, y[:150]
+
+
+def features_of(K):
+    """Rows whose inner products are K."""
+    values, vectors = np.linalg.eigh(K)
+    return vectors * np.sqrt(np.maximum(values, 0))
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("slack", ["linear", "squared"])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_same_optimum_as_features_with_that_kernel(digits, loss, slack, intercept, n_classes):
+    X, y = digits[0], digits[1] % n_classes
+    K = pairwise_kernels(X, metric="rbf", gamma=0.1)
+    svm = MulticlassSVM(loss=loss, slack=slack, C=0.5, fit_intercept=intercept, tol=1e-7)
+    linear = svm.set_params(random_state=0).fit(features_of(K), y)
+    kernel = clone(svm).set_params(kernel="rbf", gamma=0.1).fit(X, y)
+    assert kernel.dual_gap_ <= 1e-7
+    assert kernel.objective_ == pytest.approx(linear.objective_, rel=2e-7)
+    scores = kernel.decision_function(X)
+    np.testing.assert_allclose(scores, linear.decision_function(features_of(K)), atol=1e-3)
+    np.testing.assert_allclose(kernel.intercept_, linear.intercept_, atol=1e-3)
+    # The certificate is of the very weights that predict.
+    B = np.zeros((150, kernel.dual_coef_.shape[1]))
+    B[kernel.support_] = kernel.dual_coef_
+    norm = np.sum(B * ((K + intercept) @ B))
+    problem = linear.model_.bind(features_of(K), y)
+    flat = np.vstack([features_of(K).T @ B, *([B.sum(axis=0)[None]] if intercept else [])])
+    hinges = 150 * problem.mean_hinge(flat.ravel())
+    assert kernel.objective_ == pytest.approx(norm / 2 + 0.5 * hinges, rel=1e-8)
+
+
+@pytest.mark.parametrize("kernel", PARAMS)
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array, np.asfortranarray])
+def test_named_kernels(digits, kernel, convert):
+    X, y = digits
+    svm = MulticlassSVM(kernel=kernel, random_state=0, **PARAMS[kernel]).fit(convert(X), y)
+    values = pairwise_kernels(X, X[svm.support_], metric=kernel, **PARAMS[kernel])
+    expected = values @ svm.dual_coef_ + svm.intercept_
+    np.testing.assert_allclose(svm.decision_function(convert(X)), expected, rtol=1e-9)
+    assert svm.dual_gap_ <= 1e-3
+    assert svm.score(convert(X), y) > 0.9
+    assert svm.dual_coef_.shape == (len(svm.support_), 10)
+
+
+def test_a_callable_is_asked_for_matrices(digits):
+    X, y = digits
+
+    def linear(A, B):
+        assert A.shape[1] == B.shape[1] == 64
+        return A @ B.T
+
+    kernel = MulticlassSVM(kernel=linear, C=0.1, tol=1e-6, random_state=0).fit(X, y)
+    plain = MulticlassSVM(C=0.1, tol=1e-6, random_state=0).fit(X, y)
+    assert kernel.objective_ == pytest.approx(plain.objective_, rel=1e-6)
+    np.testing.assert_allclose(kernel.decision_function(X), plain.decision_function(X), atol=5e-3)
+
+
+@pytest.mark.parametrize("rows", [2, 7, 60, 150])
+def test_a_small_cache_gives_the_same_optimum(digits, rows):
+    X, y = digits
+    svm = MulticlassSVM(kernel="rbf", gamma=0.1, C=0.5, tol=1e-5, random_state=0, max_iter=3000)
+    want = clone(svm).fit(X, y)
+    got = clone(svm).set_params(cache_size=rows * 150 * 8 / 1e6).fit(X, y)
+    assert got.dual_gap_ <= 1e-5
+    assert got.objective_ == pytest.approx(want.objective_, rel=1e-5)
+
+
+def test_rows_in_the_cache_are_those_they_should_be(digits):
+    X, y = digits
+    model = KernelMulticlassModel(gamma=0.1, cache_size=20 * 150 * 8 / 1e6)
+    model.initialize(X, y)
+    dual = model.bind(X, y).dual_blocks()
+    K = pairwise_kernels(X, metric="rbf", gamma=0.1) + 1
+    rng = np.random.default_rng(0)
+    asked = 0
+    for _ in range(60):
+        some = rng.choice(150, size=rng.integers(1, 21), replace=False).astype(np.int32)
+        missing = (dual.place[some] < 0).sum()
+        dual.load(some)
+        asked += missing
+        assert dual.n_computed == asked
+        held = dual.holder[dual.holder >= 0]
+        assert len(set(held)) == len(held) <= 20
+        assert (dual.place >= 0).sum() == len(held)
+        np.testing.assert_array_equal(dual.place[held], np.flatnonzero(dual.holder >= 0))
+        np.testing.assert_allclose(dual.cache[dual.place[some]], K[some], rtol=1e-12)
+
+
+def test_dual_point_from_scratch(digits):
+    X, y = digits
+    model = KernelMulticlassModel(gamma=0.1)
+    model.initialize(X, y)
+    problem = model.bind(X, y)
+    dual = problem.dual_blocks()
+    dual.regularization = 0.01
+    for seed in range(4):
+        dual.long_pass(seed, True)
+        dual.short_passes(0.1, 3, seed)
+    z = dual.combination()
+    np.testing.assert_allclose(dual.weights, z / 0.01, atol=1e-9)
+    F, B = z.reshape(2, 150, 10)
+    K = pairwise_kernels(X, metric="rbf", gamma=0.1) + 1
+    np.testing.assert_allclose(F, K @ B, atol=1e-12)
+    assert dual.inner(z, z) == pytest.approx(np.sum(B * (K @ B)))
+    gaps = dual.present_gaps(np.arange(150, dtype=np.int32))
+    w = np.array(dual.weights)
+    primal = 0.01 / 2 * dual.inner(w, w) + problem.mean_hinge(w)
+    assert gaps.mean() == pytest.approx(primal - dual.loss() + dual.inner(z, z) / 0.02, rel=1e-6)
+
+
+def test_warm_start_weights_validation_and_pickle(digits):
+    X, y = digits
+    svm = MulticlassSVM(kernel="rbf", C=0.5, tol=1e-5, random_state=0, warm_start=True).fit(X, y)
+    svm.set_params(C=1.0).fit(X, y)
+    cold = MulticlassSVM(kernel="rbf", C=1.0, tol=1e-5, random_state=0).fit(X, y)
+    assert svm.objective_ == pytest.approx(cold.objective_, rel=1e-5)
+    np.testing.assert_allclose(svm.decision_function(X), cold.decision_function(X), atol=0.01)
+    copy = pickle.loads(pickle.dumps(cold))
+    np.testing.assert_array_equal(copy.predict(X), cold.predict(X))
+    held_out = clone(cold).fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+    assert held_out.validation_score_ >= held_out.score(X[100:], y[100:]) - 0.1
+    weight = np.arange(150) % 3.0
+    repeated = np.repeat(np.arange(150), weight.astype(int))
+    params = {"gamma": 0.1, "tol": 1e-7}
+    a = clone(cold).set_params(**params).fit(X, y, sample_weight=weight)
+    b = clone(cold).set_params(**params).fit(X[repeated], y[repeated])
+    assert a.objective_ == pytest.approx(b.objective_, rel=1e-6)
+
+
+def test_gamma_is_that_of_scikit_learn(digits):
+    X, y = digits
+    for convert in (np.asarray, sp.csr_array):
+        model = KernelMulticlassModel()
+        model.initialize(convert(X), y)
+        model.bind(convert(X), y)
+        assert model.kernel_.params["gamma"] == pytest.approx(1 / (64 * X.var()))
+        model.set_params(gamma="auto").bind(convert(X), y)
+        assert model.kernel_.params["gamma"] == 1 / 64
+    model.set_params(gamma="scale")
+    model.bind(np.ones((4, 64)), y[:4])
+    assert model.kernel_.params["gamma"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (
+            {"kernel": "cubic"},
+            "unknown kernel 'cubic': expected one of 'linear', 'rbf', 'poly', 's",
+        ),
+        ({"gamma": -1}, "gamma=-1: expected a finite number > 0"),
+        ({"gamma": "wide"}, "gamma='wide': expected a number > 0"),
+        ({"cache_size": 0}, "cache_size=0: expected a finite number > 0"),
+        ({"degree": "2"}, "degree='2': expected a number"),
+        ({"solver": "bcfw"}, "with a kernel there are no planes: use solver='block_dual'"),
+        ({"solver": "perceptron"}, "with a kernel there are no planes: use solver='block_dual'"),
+        (
+            {"kernel": lambda A, B: np.ones(3)},
+            r"the kernel returned shape \(3,\) for 150 and 150 rows, expected \(150, 150\)",
+        ),
+        (
+            {"kernel": lambda A, B: A @ B.T * np.nan},
+            "the kernel returned NaN or inf; scale the feat",
+        ),
+        (
+            {"kernel": lambda A, B: -A @ B.T, "fit_intercept": False},
+            r"the kernel of X\[\d+\] with itself is -[\d.]+, expected >= 0: it is no inner product",
+        ),
+    ],
+)
+def test_bad_parameters(digits, params, message):
+    with pytest.raises(ValueError, match=message):
+        MulticlassSVM(**({"kernel": "rbf"} | params)).fit(*digits)
+
+
+def test_what_needs_weights_of_features(digits, tmp_path):
+    svm = MulticlassSVM(kernel="rbf").fit(*digits)
+    assert not hasattr(svm, "coef_")
+    with pytest.raises(TypeError, match="use pickle or joblib for this estimator"):
+        svm.save(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="partial_fit needs kernel='linear'"):
+        svm.partial_fit(*digits)
+
+
+def test_kernel_without_intercept_or_params():
+    X = np.arange(12.0).reshape(6, 2)
+    kernel = Kernel(X, "rbf", intercept=False, gamma=0.5, degree=3, coef0=0.0)
+    np.testing.assert_array_equal(kernel.diagonal(), np.ones(6))
+    np.testing.assert_allclose(
+        kernel.rows(np.array([1, 4], dtype=np.int32)),
+        pairwise_kernels(X, gamma=0.5, metric="rbf")[[1, 4]],
+    )
