@@ -49,6 +49,13 @@ def test_hinge_function_gives_what_is_said(capsys):
     assert capsys.readouterr().out.split() == ["0.25", "[-0.5", "0.", "]"]
 
 
+def test_multiclass_runs(capsys):
+    exec(next(block for block in BLOCKS if "MulticlassSVM" in block), {})
+    gap, rest = capsys.readouterr().out.split(maxsplit=1)
+    assert float(gap) <= 1e-6
+    assert rest.startswith("(10, 64) [")
+
+
 def test_commands_are_those_of_ci():
     ci = (ROOT / ".ci" / "run").read_text()
     for command in re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL):

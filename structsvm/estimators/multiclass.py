@@ -19,8 +19,9 @@ from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.problems import Problem
+from structsvm.row_validation import check_class_labels
 from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
-from structsvm.validation import check_class_labels, check_sample_weight, encode_labels, shorten
+from structsvm.validation import check_sample_weight, encode_labels, shorten
 
 __all__ = ["MulticlassSVM"]
 
@@ -270,7 +271,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             order="C",
             ensure_all_finite=False,  # the model sees to that, and says where
         )
-        check_classification_targets(y)
+        if y.dtype.kind not in "biu":
+            check_classification_targets(y)
         return X, check_class_labels(y)
 
     def _examples(
