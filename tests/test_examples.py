@@ -37,4 +37,3 @@ def test_example(tmp_path, name, picture, tol, lead):
     image = matplotlib.image.imread(tmp_path / picture)
     assert min(image.shape[:2]) > 150
     assert image.std() > 0.05
-

@@ -19,8 +19,9 @@ from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.problems import Problem
+from structsvm.row_validation import check_class_labels
 from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
-from structsvm.validation import check_class_labels, check_sample_weight, encode_labels, shorten
+from structsvm.validation import check_sample_weight, encode_labels, shorten
 
 __all__ = ["MulticlassSVM"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from structsvm.estimators.fitting import Examples, Validation
-from structsvm.validation import check_class_labels, check_rows, check_sample_weight
+from structsvm.row_validation import check_class_labels, check_rows
+from structsvm.validation import check_sample_weight
 
 __all__ = ["RowExamples", "RowValidation"]
 

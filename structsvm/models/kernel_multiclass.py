@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from structsvm.models.multiclass import MulticlassModel
 from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
 from structsvm.problems.kernel import KERNELS, Kernel
-from structsvm.validation import check_class_labels, check_rows, check_scalar, encode_labels
+from structsvm.row_validation import check_class_labels, check_rows
+from structsvm.validation import check_scalar, encode_labels
 
 __all__ = ["KernelMulticlassModel"]
 

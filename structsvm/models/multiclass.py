@@ -12,7 +12,8 @@ from structsvm.base import StructuredModel
 from structsvm.losses import HammingLoss
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
-from structsvm.validation import check_class_labels, check_rows, encode_labels
+from structsvm.row_validation import check_class_labels, check_rows
+from structsvm.validation import encode_labels
 
 __all__ = ["MulticlassModel"]
 

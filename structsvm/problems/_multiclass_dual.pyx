@@ -5,16 +5,8 @@ dual has a multiplier alpha_k >= 0 for each example and wrong class k, and
 
     w = centre term + 1 / (n r) sum_i x_i q_i',    q_i = coefficients(alpha_i)
 
-A block update maximises the dual over the multipliers of one example, exactly. With v the
-violations at the present w, A = |x|^2 / (n r) and rho = 1 / (2 c) for squared slack, else 0:
-
-    Crammer-Singer    b_k = v_k + A (alpha_k + sum alpha);  alpha_k = max(0, b_k - t) / A, where t
-                      makes sum alpha = min(c, t / (A + rho)): a projection on the capped simplex
-    the others        b_k = v_k + A (alpha_k + sigma sum alpha);  alpha_k = clip((b_k - sigma A a)
-                      / (A + rho), 0, c), where a = sum alpha: one root to find. sigma is 1, or
-                      -1 / K for Lee-Lin-Wahba; squared slack has no cap
-
-Two classes have one multiplier and need neither.
+A block update maximises the dual over the multipliers of one example, exactly; see
+``_multiclass_blocks``. Two classes have one multiplier, whose best value is a ratio.
 """
 
 import numpy as np
@@ -31,6 +23,7 @@ from structsvm.problems._feature_rows cimport (
 from structsvm.problems._multiclass cimport (
     CRAMMER_SINGER, LEE_LIN_WAHBA, Hinge, MulticlassProblem, coefficients, hinge_value, violations,
 )
+from structsvm.problems._multiclass_blocks cimport clip_to_box, conjugate, project
 
 from structsvm.linalg._plane import padded_vector
 
@@ -42,7 +35,6 @@ cdef double NO_GAP = 1e-3
 
 cdef enum:
     IDLE_PASSES = 2
-    MOST_ROOT_STEPS = 100
     BLOCKS_PER_SIGNAL_CHECK = 1 << 14
 
 
@@ -62,126 +54,6 @@ cdef void shuffle(index_t* items, Py_ssize_t n, uint64_t* draw) noexcept nogil:
         k = <Py_ssize_t> (((x * <uint64_t> 0x2545F4914F6CDD1D) >> 32) % <uint64_t> (i + 1))
         items[i], items[k] = items[k], items[i]
     draw[0] = x
-
-
-cdef void project(
-    const Hinge* hinge, label_t y, const double* b, double A, double rho, double cap,
-    double* alpha, Py_ssize_t* candidates,
-) noexcept nogil:
-    """Crammer-Singer's block optimum. b IN; alpha OUT; candidates SCRATCH: (n_classes,)
-
-    Michelot's algorithm: with too many classes taken to be positive t comes out too low, so those
-    at or below it are zero; what is left after the last such round is the answer.
-    """
-    cdef Py_ssize_t k, c, kept, size = 0, best = -1
-    cdef double total, t = 0.0, ratio, capped = 0.0, sum_alpha
-    for k in range(hinge.n_classes):
-        alpha[k] = 0.0
-        if k != y and b[k] > 0.0:
-            candidates[size] = k
-            size += 1
-            if best < 0 or b[k] > b[best]:
-                best = k
-    if size == 0:
-        return
-    ratio = A / (A + rho) if rho > 0.0 else 1.0
-    while True:
-        total = 0.0
-        for c in range(size):
-            total += b[candidates[c]]
-        t = total / (size + ratio)
-        capped = (total - A * cap) / size
-        if capped > t:
-            t = capped
-        kept = 0
-        for c in range(size):
-            k = candidates[c]
-            if b[k] > t:
-                candidates[kept] = k
-                kept += 1
-        if kept == size or kept == 0:
-            break
-        size = kept
-    total = 0.0
-    for c in range(kept):
-        k = candidates[c]
-        alpha[k] = (b[k] - t) / A
-        total += alpha[k]
-    # The sum is known more precisely than its parts, of which nothing is left where A is next to
-    # nothing: then all of it goes to the best.
-    sum_alpha = cap if t == capped else t / (A + rho)
-    if 0.0 < total < INFINITY:
-        for c in range(kept):
-            alpha[candidates[c]] *= sum_alpha / total
-    else:
-        for c in range(kept):
-            alpha[candidates[c]] = 0.0
-        alpha[best] = sum_alpha
-
-
-cdef void clip_to_box(
-    const Hinge* hinge, label_t y, const double* b, double A, double rho, double cap,
-    double sigma, double a, double* alpha,
-) noexcept nogil:
-    """The block optimum of the others. b IN; a IN: a guess of sum alpha; alpha OUT
-
-    The sum that the clipped values make, minus a, falls in a and is piecewise linear: Newton's
-    method, kept between bounds, ends exactly.
-    """
-    cdef Py_ssize_t k, step, n_free = -1, n_capped = -1, free_now, capped_now
-    cdef double low = 0.0, high = INFINITY, total, value
-    cdef double scale = A + rho
-    for step in range(MOST_ROOT_STEPS):
-        total = 0.0
-        free_now = capped_now = 0
-        for k in range(hinge.n_classes):
-            alpha[k] = 0.0
-            if k == y:
-                continue
-            value = b[k] - sigma * A * a
-            if value <= 0.0:
-                continue
-            if value >= scale * cap:
-                alpha[k] = cap
-                capped_now += 1
-            else:
-                alpha[k] = value / scale
-                free_now += 1
-            total += alpha[k]
-        if total == a:
-            return
-        if total > a:
-            low = a
-        else:
-            high = a
-        value = (total - a) / (1.0 + sigma * A / scale * free_now)
-        if value == 0.0 or a + value == a:
-            return
-        if free_now == n_free and capped_now == n_capped and low < a + value < high:
-            # The same classes as before, most likely: this step is exact but for rounding.
-            if step > 0 and (value if value > 0.0 else -value) <= 1e-15 * total:
-                return
-        n_free, n_capped = free_now, capped_now
-        a += value
-        if not low < a < high:
-            a = 0.5 * (low + high) if high < INFINITY else 2.0 * low + total
-
-
-cdef double conjugate(
-    const Hinge* hinge, const double* alpha, double cap
-) noexcept nogil:
-    """What squared slack takes off the dual, n times; 0 for linear slack."""
-    cdef Py_ssize_t k
-    cdef double total = 0.0
-    if not hinge.squared or cap == 0.0:
-        return 0.0
-    if hinge.loss == CRAMMER_SINGER:
-        for k in range(hinge.n_classes):
-            total += alpha[k]
-        return total * total / (4.0 * cap)
-    for k in range(hinge.n_classes):
-        total += alpha[k] * alpha[k]
-    return total / (4.0 * cap)
 
 
 cdef class MulticlassDual:

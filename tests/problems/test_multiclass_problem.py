@@ -322,7 +322,7 @@ def test_passes_visit_whom_they_should():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_square_norms(kind):
-    from structsvm.validation import check_rows
+    from structsvm.row_validation import check_rows
 
     X, _ = data(np.random.default_rng(4), 3, d=21)
     for intercept in (False, True):
@@ -331,7 +331,7 @@ def test_square_norms(kind):
 
 
 def test_rows_are_used_in_place():
-    from structsvm.validation import check_rows
+    from structsvm.row_validation import check_rows
 
     X, _ = data(np.random.default_rng(5), 3)
     for kind in (X, X.astype(np.float32), read_only(X)):
