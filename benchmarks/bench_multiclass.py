@@ -195,11 +195,11 @@ def main():
                         "ratio": ratio,
                         "best_known": known,
                         "best_known_gap": best.dual_gap_,
-                        "fits": mine,
-                        "liblinear_fits": other,
                         "megabytes": memory["ours"] - memory["nobody"],
                         "liblinear_megabytes": memory["theirs"] - memory["nobody"],
                     }
+                    if level == LEVELS[-1]:
+                        row |= {"fits": mine, "liblinear_fits": other}
                     rows.append(row)
                     times = [f"{t:.4f}" if t else "-" for t in (our_time, their_time)]
                     print(

@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics.pairwise import pairwise_kernels
 
 from structsvm import MulticlassSVM
+from structsvm.callbacks import Checkpoint
 from structsvm.models import KernelMulticlassModel
 from structsvm.problems.kernel import Kernel
 
@@ -154,6 +155,19 @@ def test_warm_start_weights_validation_and_pickle(digits):
     a = clone(cold).set_params(**params).fit(X, y, sample_weight=weight)
     b = clone(cold).set_params(**params).fit(X[repeated], y[repeated])
     assert a.objective_ == pytest.approx(b.objective_, rel=1e-6)
+
+
+@pytest.mark.parametrize("rows", [20, 150])
+def test_resumed_fit_has_the_same_bits(digits, tmp_path, rows):
+    X, y = digits
+    cache = rows * 150 * 8 / 1e6
+    whole = MulticlassSVM(kernel="rbf", C=2.0, tol=1e-4, random_state=0, cache_size=cache)
+    path = tmp_path / "fit.ckpt"
+    stop = [Checkpoint(path, every=1), lambda progress: progress.n_iter >= 3]
+    assert clone(whole).set_params(callbacks=stop).fit(X, y).status_ == "stopped"
+    resumed = clone(whole).fit(X, y, resume_from=path)
+    np.testing.assert_array_equal(resumed.dual_coef_, whole.fit(X, y).dual_coef_)
+    assert resumed.n_iter_ == whole.n_iter_ > 3
 
 
 def test_gamma_is_that_of_scikit_learn(digits):

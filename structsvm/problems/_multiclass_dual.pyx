@@ -11,6 +11,7 @@ A block update maximises the dual over the multipliers of one example, exactly; 
 
 import numpy as np
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
@@ -35,14 +36,16 @@ cdef double NO_GAP = 1e-3
 
 cdef enum:
     IDLE_PASSES = 2
-    BLOCKS_PER_SIGNAL_CHECK = 1 << 14
+    BLOCKS_PER_SIGNAL_CHECK = 16384
 
 
+@cython.overflowcheck(False)    # which is what makes the draws
 cdef uint64_t stream(Py_ssize_t seed) noexcept nogil:
     """The state of a generator; never zero."""
     return (<uint64_t> seed + 1) * <uint64_t> 0x9E3779B97F4A7C15 | 1
 
 
+@cython.overflowcheck(False)
 cdef void shuffle(index_t* items, Py_ssize_t n, uint64_t* draw) noexcept nogil:
     """Fisher and Yates, by Marsaglia's xorshift."""
     cdef Py_ssize_t i, k

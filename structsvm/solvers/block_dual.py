@@ -123,7 +123,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
                 "solver 'block_dual' needs a problem with an exact block update of its own, which "
                 f"{type(problem).__name__} has not: use solver='bcfw'"
             )
-        goes_on = getattr(state, "problem", None) is problem and hasattr(state, "ascend")
+        goes_on = getattr(state, "problem", None) is problem and hasattr(state, "long_pass")
         blocks = state if goes_on else problem.dual_blocks()
         run = _BlockDualRun(self, blocks, C, tol, random_state)
         return run.to_the_end(max_iter, callback, snapshot)
