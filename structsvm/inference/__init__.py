@@ -1,5 +1,8 @@
 """Inference: scores in, best outputs out. Knows no weights, no features and no loss."""
 
 from structsvm.inference._chain import max_marginals, n_best, viterbi
+from structsvm.inference._graph_cut import GraphCut
+from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.graph_cut import graph_cut
 
-__all__ = ["max_marginals", "n_best", "viterbi"]
+__all__ = ["CutCertificate", "GraphCut", "graph_cut", "max_marginals", "n_best", "viterbi"]
