@@ -3,6 +3,15 @@
 from structsvm.inference._chain import max_marginals, n_best, viterbi
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.expansion import alpha_expansion
 from structsvm.inference.graph_cut import graph_cut
 
-__all__ = ["CutCertificate", "GraphCut", "graph_cut", "max_marginals", "n_best", "viterbi"]
+__all__ = [
+    "CutCertificate",
+    "GraphCut",
+    "alpha_expansion",
+    "graph_cut",
+    "max_marginals",
+    "n_best",
+    "viterbi",
+]

@@ -3,21 +3,11 @@
 import numpy as np
 
 from libc.stdint cimport int32_t, uint8_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
 from structsvm.inference.cut_scores import (
     CutCertificate, check_edges, check_factor, check_pairwise, check_total, check_unary,
 )
-
-
-cdef int _fit(void** room, size_t n_bytes) except -1 nogil:
-    cdef void* moved = realloc(room[0], n_bytes if n_bytes else 1)
-    if moved == NULL:
-        with gil:
-            raise MemoryError(f"no memory for {n_bytes} bytes of a graph")
-    room[0] = moved
-    return 0
 
 
 cdef class GraphCut:
@@ -74,62 +64,24 @@ cdef class GraphCut:
 
     def __cinit__(self):
         memset(&self.graph, 0, sizeof(ssvm_graph))
-        self._node_room = self._edge_room = -1
 
     def __init__(self, Py_ssize_t n_nodes, edges):
-        self._edges = check_edges(edges, n_nodes)
-        cdef const int32_t[:, ::1] view = self._edges
-        self.connect(n_nodes, view.shape[0], &view[0, 0] if view.shape[0] else NULL)
-        self.set_scores(np.zeros(n_nodes), np.zeros(view.shape[0]), keep_flow=False)
+        cdef const int32_t[:, ::1] view = check_edges(edges, n_nodes)
+        cdef Py_ssize_t n_edges = view.shape[0]
+        if ssvm_graph_reserve(&self.graph, <int32_t> n_nodes, <int32_t> n_edges):
+            raise MemoryError(f"no memory for a graph of {n_nodes} nodes and {n_edges} edges")
+        ssvm_graph_connect(
+            &self.graph, <int32_t> n_nodes, <int32_t> n_edges, &view[0, 0] if n_edges else NULL
+        )
+        self.set_scores(np.zeros(n_nodes), np.zeros(n_edges))
 
     def __dealloc__(self):
-        free(self.graph.nodes)
-        free(self.graph.arcs)
-        free(self.graph.arc_of)
-        free(self.graph.capacity)
-        free(self.graph.unary)
-        free(self.graph.active)
-        free(self.graph.orphans)
+        ssvm_graph_free(&self.graph)
 
-    # ---- for compiled code
-
-    cdef int connect(
-        self, Py_ssize_t n_nodes, Py_ssize_t n_edges, const int32_t* edges
-    ) except -1 nogil:
-        cdef ssvm_graph* g = &self.graph
-        if n_nodes > self._node_room:
-            _fit(<void**> &g.nodes, (n_nodes + 1) * sizeof(ssvm_node))
-            _fit(<void**> &g.unary, n_nodes * sizeof(double))
-            _fit(<void**> &g.active, n_nodes * sizeof(int32_t))
-            _fit(<void**> &g.orphans, n_nodes * sizeof(int32_t))
-            self._node_room = n_nodes
-        if n_edges > self._edge_room:
-            _fit(<void**> &g.arcs, 2 * n_edges * sizeof(ssvm_arc))
-            _fit(<void**> &g.arc_of, n_edges * sizeof(int32_t))
-            _fit(<void**> &g.capacity, n_edges * sizeof(double))
-            self._edge_room = n_edges
-        g.n_nodes = <int32_t> n_nodes
-        g.n_edges = <int32_t> n_edges
-        ssvm_graph_connect(g, edges)
-        self._has_flow = self._is_solved = False
-        return 0
-
-    cdef void load(
-        self, const double* unary, const double* pairwise, bint keep_flow
-    ) noexcept nogil:
-        ssvm_graph_load(&self.graph, unary, pairwise, keep_flow and self._has_flow)
-        self._has_flow = True
-        self._is_solved = False
-
-    cdef void solve_into(self, uint8_t* labels) noexcept nogil:
-        cdef int32_t i
+    cdef void _solve(self) noexcept nogil:
         if not self._is_solved:
             ssvm_graph_solve(&self.graph)
             self._is_solved = True
-        for i in range(self.graph.n_nodes):
-            labels[i] = ssvm_graph_label(&self.graph, i)
-
-    # ---- for Python
 
     def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
         """Scores from now on.
@@ -161,11 +113,12 @@ cdef class GraphCut:
         check_total(unary, pairwise)
         new_unary, new_pairwise = unary, pairwise
         with nogil:
-            self.load(
-                &new_unary[0] if new_unary.shape[0] else NULL,
+            ssvm_graph_load(
+                &self.graph, &new_unary[0] if new_unary.shape[0] else NULL,
                 &new_pairwise[0] if new_pairwise.shape[0] else NULL,
                 keep_flow,
             )
+        self._is_solved = False
 
     def scale(self, factor):
         """Multiply all scores by a factor > 0. What was solved stays solved."""
@@ -188,17 +141,20 @@ cdef class GraphCut:
         """
         labels = np.empty(self.graph.n_nodes, dtype=np.uint8)
         cdef uint8_t[::1] view = labels
+        cdef int32_t i
         with nogil:
-            self.solve_into(&view[0] if view.shape[0] else NULL)
+            self._solve()
+            for i in range(self.graph.n_nodes):
+                view[i] = ssvm_graph_label(&self.graph, i)
         return labels
 
     def certificate(self):
         """Proof of what `solve` found, in sums made anew: see `CutCertificate`."""
-        self.solve()
         cdef double[::1] excess = np.empty(self.graph.n_nodes)
         cdef double* room = &excess[0] if excess.shape[0] else NULL
         cdef double flow, energy
         with nogil:
+            self._solve()
             flow = ssvm_graph_flow(&self.graph, room)
             energy = ssvm_graph_energy(&self.graph)
         return CutCertificate(flow, energy)
@@ -213,9 +169,7 @@ cdef class GraphCut:
 
     @property
     def nbytes(self):
-        cdef Py_ssize_t node = sizeof(ssvm_node) + sizeof(double) + 2 * sizeof(int32_t)
-        cdef Py_ssize_t edge = 2 * sizeof(ssvm_arc) + sizeof(int32_t) + sizeof(double)
-        return self._node_room * node + self._edge_room * edge
+        return ssvm_graph_bytes(self.graph.n_nodes, self.graph.n_edges)
 
     cdef _held(self, const double* values, Py_ssize_t size):
         held = np.empty(size)

@@ -13,9 +13,11 @@ __all__ = [
     "CutCertificate",
     "check_edges",
     "check_factor",
+    "check_finite_scores",
     "check_pairwise",
     "check_total",
     "check_unary",
+    "real_scores",
 ]
 
 _MOST_EDGES = 2**30 - 1  # numbers of arcs, two an edge, are 32 bits wide
@@ -48,42 +50,45 @@ def _place(index: NDArray[np.intp]) -> str:
     return ", ".join(str(k) for k in index)
 
 
-def _real(name: str, value: ArrayLike) -> NDArray[np.float64]:
+def real_scores(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """float64 of any shape."""
     array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" and array.size:
         raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
     return array.astype(np.float64, copy=False)
 
 
-def _check_finite(name: str, array: NDArray[np.float64]) -> None:
+def check_finite_scores(
+    name: str, array: NDArray[np.float64], *, non_negative: bool = False
+) -> None:
     if not np.isfinite(array).all():
         where = np.argwhere(~np.isfinite(array))[0]
         raise ValueError(
             f"{name}[{_place(where)}] is {array[tuple(where)]}; the scores of a cut are finite"
         )
+    if non_negative and (array < 0).any():
+        where = np.argwhere(array < 0)[0]
+        raise ValueError(
+            f"{name}[{_place(where)}] is {array[tuple(where)]}, expected a score >= 0: no cut "
+            "finds the best labels of edges whose ends had better differ"
+        )
 
 
 def check_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Finite float64 of this shape, in C order."""
-    array = _real("unary", unary)
+    array = real_scores("unary", unary)
     if array.shape != shape:
         raise ValueError(f"unary has shape {array.shape}, expected {shape}")
-    _check_finite("unary", array)
+    check_finite_scores("unary", array)
     return np.array(array, order="C")
 
 
 def check_pairwise(pairwise: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Finite float64 >= 0 of this shape, or a number for all, in C order."""
-    array = _real("pairwise", pairwise)
+    array = real_scores("pairwise", pairwise)
     if array.shape not in (shape, ()):
         raise ValueError(f"pairwise has shape {array.shape}, expected {shape} or one number")
-    _check_finite("pairwise", array)
-    if (array < 0).any():
-        where = np.argwhere(array < 0)[0]
-        raise ValueError(
-            f"pairwise[{_place(where)}] is {array[tuple(where)]}, expected a score >= 0: no cut "
-            "finds the best labels of edges whose ends had better differ"
-        )
+    check_finite_scores("pairwise", array, non_negative=True)
     return np.array(np.broadcast_to(array, shape), order="C")
 
 

@@ -14,6 +14,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+/* Not every module that includes this uses all of it. */
+#if defined(__GNUC__)
+#define SSVM_UNUSED __attribute__((unused))
+#else
+#define SSVM_UNUSED
+#endif
 
 enum { SSVM_FREE = 0, SSVM_SOURCE = 1, SSVM_SINK = 2 };
 
@@ -39,6 +47,9 @@ typedef struct {
 typedef struct {
     int32_t n_nodes;
     int32_t n_edges;
+    int32_t node_room; /* what there is memory for */
+    int32_t edge_room;
+    int has_flow;      /* residuals are those of a flow for the scores loaded */
     ssvm_node *nodes;  /* n_nodes + 1 */
     ssvm_arc *arcs;    /* 2 n_edges, by tail */
     int32_t *arc_of;   /* edge -> its arc from the first end to the second */
@@ -51,13 +62,65 @@ typedef struct {
     int32_t now;
 } ssvm_graph;
 
+/* ---- memory; a graph begins as zero bytes */
+
+SSVM_UNUSED static size_t ssvm_graph_bytes(ptrdiff_t n, ptrdiff_t m)
+{
+    return (size_t)(n + 1) * (sizeof(ssvm_node) + sizeof(double) + 2 * sizeof(int32_t))
+           + (size_t)m * (2 * sizeof(ssvm_arc) + sizeof(int32_t) + sizeof(double));
+}
+
+static int ssvm_fit(void **room, size_t bytes)
+{
+    void *moved = realloc(*room, bytes ? bytes : 1);
+    if (!moved)
+        return -1;
+    *room = moved;
+    return 0;
+}
+
+/* Room for n nodes and m edges; -1 if there is no memory for them. */
+static int ssvm_graph_reserve(ssvm_graph *g, int32_t n, int32_t m)
+{
+    if (n > g->node_room || !g->nodes) {
+        if (ssvm_fit((void **)&g->nodes, ((size_t)n + 1) * sizeof(ssvm_node))
+            || ssvm_fit((void **)&g->unary, (size_t)n * sizeof(double))
+            || ssvm_fit((void **)&g->active, (size_t)n * sizeof(int32_t))
+            || ssvm_fit((void **)&g->orphans, (size_t)n * sizeof(int32_t)))
+            return -1;
+        g->node_room = n;
+    }
+    if (m > g->edge_room || !g->arcs) {
+        if (ssvm_fit((void **)&g->arcs, 2 * (size_t)m * sizeof(ssvm_arc))
+            || ssvm_fit((void **)&g->arc_of, (size_t)m * sizeof(int32_t))
+            || ssvm_fit((void **)&g->capacity, (size_t)m * sizeof(double)))
+            return -1;
+        g->edge_room = m;
+    }
+    return 0;
+}
+
+static void ssvm_graph_free(ssvm_graph *g)
+{
+    free(g->nodes);
+    free(g->arcs);
+    free(g->arc_of);
+    free(g->capacity);
+    free(g->unary);
+    free(g->active);
+    free(g->orphans);
+}
+
 /* ---- the graph */
 
-/* Arcs by tail, from edges (2 m); the rings serve as counters. */
-static void ssvm_graph_connect(ssvm_graph *g, const int32_t *edges)
+/* From now on n nodes and m edges (2 m ends), for which there is room. Arcs come sorted by tail; a ring
+ * serves as counter. */
+static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m, const int32_t *edges)
 {
-    const int32_t n = g->n_nodes, m = g->n_edges;
     int32_t *next = g->active;
+    g->n_nodes = n;
+    g->n_edges = m;
+    g->has_flow = 0;
     for (int32_t i = 0; i <= n; ++i)
         g->nodes[i].first = 0;
     for (ptrdiff_t e = 0; e < 2 * (ptrdiff_t)m; ++e)
@@ -77,7 +140,8 @@ static void ssvm_graph_connect(ssvm_graph *g, const int32_t *edges)
     }
 }
 
-/* New scores. The flow over each edge is kept as far as its new capacity allows, or dropped. */
+/* New scores. The flow over each edge, if there is one, is kept as far as its new capacity allows, or
+ * dropped. */
 static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity, int keep_flow)
 {
     for (int32_t i = 0; i < g->n_nodes; ++i) {
@@ -88,7 +152,7 @@ static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *ca
         ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
         const double c = capacity[e];
         double flow = 0.0;
-        if (keep_flow) {
+        if (keep_flow && g->has_flow) {
             flow = (backward->residual - forward->residual) / 2;
             flow = flow > c ? c : flow < -c ? -c : flow;
             g->nodes[backward->head].excess -= flow;
@@ -98,10 +162,11 @@ static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *ca
         forward->residual = c - flow;
         backward->residual = c + flow;
     }
+    g->has_flow = 1;
 }
 
 /* All scores times a factor > 0, and the flow with them. */
-static void ssvm_graph_scale(ssvm_graph *g, double factor)
+SSVM_UNUSED static void ssvm_graph_scale(ssvm_graph *g, double factor)
 {
     for (int32_t i = 0; i < g->n_nodes; ++i) {
         g->unary[i] *= factor;
@@ -391,7 +456,7 @@ static inline uint8_t ssvm_graph_label(const ssvm_graph *g, int32_t i)
 /* What the flow from the source to the sink amounts to, which no cut can cost less than. It is made anew
  * from scores and residuals, with what flows over each edge held to its capacity; `excess` is room for
  * n_nodes. */
-static double ssvm_graph_flow(const ssvm_graph *g, double *excess)
+SSVM_UNUSED static double ssvm_graph_flow(const ssvm_graph *g, double *excess)
 {
     double total = 0.0;
     for (int32_t i = 0; i < g->n_nodes; ++i)
@@ -412,7 +477,7 @@ static double ssvm_graph_flow(const ssvm_graph *g, double *excess)
 }
 
 /* What the labels give up: scores of nodes against their sign, and edges cut. */
-static double ssvm_graph_energy(const ssvm_graph *g)
+SSVM_UNUSED static double ssvm_graph_energy(const ssvm_graph *g)
 {
     double energy = 0.0;
     for (int32_t i = 0; i < g->n_nodes; ++i) {
