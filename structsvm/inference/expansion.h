@@ -101,7 +101,7 @@ static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, 
         move->gain[b] += second - both_keep + half;
         move->capacity[e] = half > 0.0 ? half : 0.0;
     }
-    ssvm_graph_load(&move->graph, move->gain, move->capacity, 0);
+    ssvm_graph_load(&move->graph, move->gain, move->capacity, NULL);
     ssvm_graph_solve(&move->graph);
     for (int32_t i = 0; i < p->n_nodes; ++i) {
         move->takes[i] = ssvm_graph_label(&move->graph, i) && y[i] != alpha;
