@@ -186,17 +186,21 @@ class LabelledGraphs(StructuredModel, abc.ABC):
                 for part in parts
             ]
         )
-        features = GraphFeatures(data, k, self._n_node_rows, self._n_edge_rows, tables=tables)
+        sizes = np.diff(data.offsets)
+        scale = self._scale(sizes)
+        features = GraphFeatures(
+            data, k, self._n_node_rows, self._n_edge_rows, scale, tables=tables
+        )
         labels = loss = None
         kept_bytes = 0
         if y is not None:
             kept_bytes = self._kept_bytes()
             shapes = [part.shape for part in parts]
             labels = encode_nodes(y, shapes, self.classes_, self.ignore_label)
-            scale = make_loss(self.task_loss).position_scale(np.diff(data.offsets))
-            weight = pack_node_weight(node_weight, shapes)
-            scale = scale if weight is None else scale * weight
-            loss = GraphLoss(data, self._cost_matrix(), scale, tables=tables)
+            factors = np.repeat(scale, sizes)
+            if (weight := pack_node_weight(node_weight, shapes)) is not None:
+                factors *= weight
+            loss = GraphLoss(data, self._cost_matrix(), factors, tables=tables)
         structure = GraphStructure(data, k, tables=tables, kept_bytes=kept_bytes)
         n_nodes = int(data.offsets[-1])
         n_edges = sum(len(part.edges) for part in parts)
@@ -248,6 +252,11 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         """Share of nodes labelled rightly, of all examples together, void ones left out."""
         return pixel_accuracy(Y, Y_hat, ignore_label=self.ignore_label)
 
+    def _scale(self, sizes: ArrayLike) -> NDArray[np.float64]:
+        """Factor of the joint feature and the loss of examples with so many nodes."""
+        sizes = np.asarray(sizes)
+        return 1.0 / sizes if make_loss(self.task_loss).normalize else np.ones(sizes.shape)
+
     def _cost_matrix(self) -> NDArray[np.float64]:
         cost = make_loss(self.task_loss).cost_matrix(len(self.classes_))
         return np.ascontiguousarray(cost * self.class_weight_[:, None])
@@ -257,6 +266,9 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
         """psi(x, y), of shape (n_weights,); void nodes and their edges left out."""
         part, labels = self._example(x, y)
+        return self._sums(part, labels) * self._scale(len(labels))
+
+    def _sums(self, part: Parts, labels: NDArray[np.int32]) -> NDArray[np.float64]:
         k, known = len(self.classes_), labels >= 0
         nodes = np.zeros((self._n_node_rows, k))
         for label in range(k):
@@ -278,9 +290,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         right = encode_nodes([y], shape, self.classes_, self.ignore_label)
         guess = encode_nodes([y_hat], shape, self.classes_, self.ignore_label)
         known = (right >= 0) & (guess >= 0)
-        scale = make_loss(self.task_loss).position_scale(np.array([len(right)]))
         costs = self._cost_matrix()[right[known], guess[known]]
-        return float(costs @ scale[known])
+        return float(costs.sum() * self._scale(len(right)))
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         (part,) = self._parts([x])
@@ -289,9 +300,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         part, labels = self._example(x, y)
         unary, pairwise = self._scores(part, w)
-        scale = make_loss(self.task_loss).position_scale(np.array([len(labels)]))
         known = labels >= 0
-        unary[known] += self._cost_matrix()[labels[known]] * scale[known, None]
+        unary[known] += self._cost_matrix()[labels[known]] * self._scale(len(labels))
         unary[~known] = 0.0
         pairwise[~known[part.edges].all(axis=1)] = 0.0
         return self._best_labels(part, unary, pairwise)
@@ -313,6 +323,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores of nodes (n, K), and of edges (m,) or (m, K, K)."""
         k = len(self.classes_)
+        w = w * self._scale(len(part.nodes))
         unary = self._node_rows(part) @ w[: self._first_pair].reshape(-1, k)
         pairs = self._edge_rows(part) @ w[self._first_pair :].reshape(-1, self._pair_width)
         return unary, pairs.reshape((-1, k, k) if self._tables else -1)
@@ -336,7 +347,8 @@ class GraphModel(LabelledGraphs):
         + \sum_{e = (a, b)} z_e^\top \mathrm{edge} \; [y_a = y_b]
 
     with node features x_i and edge features z_e, each with a constant beside them unless switched
-    off. With ``pairwise="table"`` the edge term is :math:`z_e^\top \mathrm{edge}[:, y_a, y_b]`.
+    off, and the sums divided by the number of nodes where the loss is normalised. With
+    ``pairwise="table"`` the edge term is :math:`z_e^\top \mathrm{edge}[:, y_a, y_b]`.
 
     The weight vector is node (n_features, n_classes), intercept (n_classes,), edge
     (n_edge_features,) or (n_edge_features, n_classes, n_classes) and edge intercept, row-major and
@@ -344,8 +356,10 @@ class GraphModel(LabelledGraphs):
 
     Parameters
     ----------
-    task_loss : {"hamming", "normalized_hamming"} or HammingLoss, default="hamming"
-        The number of wrong nodes, or their share of each graph.
+    task_loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
+        The share of wrong nodes, or their number. A loss that is normalised divides the joint
+        feature by the number of nodes as well, so that each hinge is a mean over nodes: large
+        graphs count no more than small ones, and C need not change with their size.
     pairwise : {"potts", "table"}, default="potts"
         Scores of agreement, whose weights are kept >= 0 and whose features must be; or of each pair
         of labels, of any sign.
@@ -376,7 +390,7 @@ class GraphModel(LabelledGraphs):
 
     def __init__(
         self,
-        task_loss: str | HammingLoss = "hamming",
+        task_loss: str | HammingLoss = "normalized_hamming",
         *,
         pairwise: str = "potts",
         fit_intercept: bool = True,
