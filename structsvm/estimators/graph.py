@@ -16,7 +16,7 @@ from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import GraphModel, GridModel
-from structsvm.models.graph import LabelledGraphs
+from structsvm.models.labelled_graphs import LabelledGraphs
 from structsvm.solvers import Progress, Solver
 
 __all__ = ["GraphSVM", "GridSVM"]
@@ -283,10 +283,11 @@ class GridSVM(_NodeLabelSVM):
     >>> import numpy as np
     >>> from structsvm import GridSVM
     >>> from structsvm.datasets import make_segmentation
-    >>> X, y = make_segmentation(n_images=6, random_state=0)
-    >>> svm = GridSVM(C=10, ignore_label=-1, random_state=0).fit(X[:4], y[:4])
-    >>> alone = GridSVM(C=10, ignore_label=-1, contrast=False, edge_intercept=False)
-    >>> svm.score(X[4:], y[4:]) > alone.fit(X[:4], y[:4]).score(X[4:], y[4:])
+    >>> blobs = make_segmentation(n_train=4, n_test=4, random_state=0)
+    >>> svm = GridSVM(C=10, random_state=0).fit(blobs.X_train, blobs.y_train)
+    >>> alone = GridSVM(C=10, contrast=False, edge_intercept=False, random_state=0)
+    >>> alone = alone.fit(blobs.X_train, blobs.y_train)
+    >>> svm.score(blobs.X_test, blobs.y_test) > alone.score(blobs.X_test, blobs.y_test)
     True
     """
 

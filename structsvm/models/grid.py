@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.losses import HammingLoss
-from structsvm.models.graph import LabelledGraphs, Parts, check_non_negative
+from structsvm.models.labelled_graphs import LabelledGraphs, Parts, check_non_negative
 from structsvm.sequences import check_finite
 from structsvm.validation import as_items
 
@@ -46,8 +46,8 @@ class GridModel(LabelledGraphs):
         Neighbours of a pixel.
     contrast : bool or sequence of float, default=True
         An edge feature exp(-beta \|I_a - I_b\|^2) / distance, near 1 within smooth regions and 0
-        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the training images; or one for
-        each of several multiples of beta.
+        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the training images; or one
+        for each of several multiples of beta.
     contrast_channels : sequence of int, default=None
         Which features of a pixel are I; None for all.
     directions : bool, default=False
@@ -137,9 +137,9 @@ class GridModel(LabelledGraphs):
 
     def _check_images(self, images: list[_Image]) -> None:
         for i, image in enumerate(images):
-            n_features = image.pixels.shape[2]
-            if n_features != self.n_features_in_:
-                raise ValueError(f"X[{i}] has {n_features} features, expected {self.n_features_in_}")
+            n, expected = image.pixels.shape[2], self.n_features_in_
+            if n != expected:
+                raise ValueError(f"X[{i}] has {n} features, expected {expected}")
             n_own = 0 if image.own is None else image.own.shape[3]
             if n_own != self._n_own:
                 raise ValueError(f"X[{i}] has {n_own} edge features, expected {self._n_own}")
@@ -155,7 +155,7 @@ class GridModel(LabelledGraphs):
             raise ValueError(
                 f"contrast={self.contrast!r}: expected True, False or a list of multiples > 0"
             )
-        return factors.tolist()
+        return [float(factor) for factor in factors]
 
     def _contrast_channels(self, pixels: NDArray[np.floating]) -> NDArray[np.floating]:
         if self.contrast_channels is None:
@@ -166,7 +166,7 @@ class GridModel(LabelledGraphs):
             raise ValueError(
                 f"contrast_channels={self.contrast_channels!r}: expected a list of feature numbers"
             )
-        if not (0 <= channels.min() and channels.max() < n):
+        if not (channels.min() >= 0 and channels.max() < n):
             raise ValueError(
                 f"contrast_channels={self.contrast_channels!r}: expected numbers from 0 to {n - 1}"
             )
