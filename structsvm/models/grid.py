@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -182,6 +183,8 @@ class GridModel(LabelledGraphs):
                 squares = _squared_steps(channels, direction)
                 total += float(squares.sum(dtype=np.float64))
                 count += squares.size
+        if not math.isfinite(total):
+            raise ValueError("squared differences of features overflow: scale the features")
         return count / (2 * total) if total > 0 else 0.0
 
     def _edge_features(self, image: _Image) -> NDArray[np.floating]:
@@ -236,7 +239,8 @@ def _squared_steps(
     channels: NDArray[np.floating], direction: tuple[int, int]
 ) -> NDArray[np.floating]:
     first, second = _ends(channels, direction)
-    squares: NDArray[np.floating] = ((first - second) ** 2).sum(axis=2)
+    with np.errstate(over="ignore"):  # as good as infinitely far
+        squares: NDArray[np.floating] = ((first - second) ** 2).sum(axis=2)
     return squares
 
 

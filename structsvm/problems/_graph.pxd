@@ -71,6 +71,7 @@ cdef struct CutScratch:
 cdef class GraphStructure(Structure):
     cdef GraphData data
     cdef Py_ssize_t n_labels, pair_width
+    cdef bint tables
     cdef bint by_cut                      # two labels that like to agree: exact
     cdef int32_t max_cycles
     cdef CutScratch* _scratch             # one a thread

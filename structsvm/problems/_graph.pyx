@@ -259,6 +259,7 @@ cdef class GraphStructure(Structure):
         self.data = data
         self.n_labels = n_labels
         self.pair_width = n_labels * n_labels if tables else 1
+        self.tables = tables
         self.by_cut = self.exact = n_labels <= 2 and not tables
         self.max_cycles = max_cycles
         n, _ = data.largest()
@@ -332,7 +333,7 @@ cdef class GraphStructure(Structure):
                     f"X[{i}] has scores that are no finite numbers: features or weights are too "
                     "large"
                 )
-        if self.pair_width > 1:
+        if self.tables:
             return 0
         for e in range(rows.n_edges):
             if theta[first + e] < 0.0:
@@ -381,7 +382,7 @@ cdef class GraphStructure(Structure):
         p.unary = theta
         p.pairwise = theta + rows.n_nodes * self.n_labels
         p.step = self.pair_width
-        p.is_table = self.pair_width > 1
+        p.is_table = self.tables
         if self.by_cut:
             self.cut(i, theta, s, y_hat)
         else:
@@ -407,7 +408,7 @@ cdef class GraphStructure(Structure):
                 continue
             a_hat, b_hat = y_hat[rows.edges[2 * k]], y_hat[rows.edges[2 * k + 1]]
             part = rows.n_nodes * K + k * self.pair_width
-            if self.pair_width > 1:
+            if self.tables:
                 if a != a_hat or b != b_hat:
                     counts_add(mu, part + a * K + b, 1.0)
                     counts_add(mu, part + a_hat * K + b_hat, -1.0)
