@@ -1,0 +1,126 @@
+"""The scores of a labelled graph, checked: one score a node and label, and one an edge."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["GraphScores", "check_edges", "check_graph_scores", "check_pairwise", "check_unary"]
+
+
+class GraphScores(NamedTuple):
+    """Checked scores; exactly one of `agreement` and `tables` is there."""
+
+    unary: NDArray[np.float64]
+    edges: NDArray[np.int32]
+    agreement: NDArray[np.float64] | None
+    tables: NDArray[np.float64] | None
+
+    def table_of_each_edge(self) -> NDArray[np.float64]:
+        """A table for each edge, whatever the scores were given as."""
+        n_labels = self.unary.shape[1]
+        if self.agreement is not None:
+            return self.agreement[:, None, None] * np.eye(n_labels)
+        assert self.tables is not None
+        return np.broadcast_to(self.tables, (len(self.edges), n_labels, n_labels))
+
+
+def check_graph_scores(
+    unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike, *, forbidden: bool
+) -> GraphScores:
+    """All scores of a graph; the sizes are those of `unary`, of shape (n_nodes, n_labels)."""
+    unary = check_unary(unary)
+    n_nodes, n_labels = unary.shape
+    edges = check_edges(edges, n_nodes)
+    return GraphScores(
+        unary, edges, *check_pairwise(pairwise, len(edges), n_labels, forbidden=forbidden)
+    )
+
+
+def check_unary(unary: ArrayLike) -> NDArray[np.float64]:
+    """Scores of shape (n_nodes, n_labels), -inf where forbidden, with a label left everywhere."""
+    unary = check_scores("unary", unary, 2, forbidden=True)
+    if len(unary) and not unary.shape[1]:
+        raise ValueError(f"unary has shape {unary.shape}: there is no label to choose")
+    if (hopeless := np.flatnonzero(~(unary > -np.inf).any(axis=1))).size:
+        raise ValueError(
+            f"unary[{hopeless[0]}] is -inf for every label: all labels of that node are forbidden"
+        )
+    return unary
+
+
+def check_pairwise(
+    pairwise: ArrayLike, n_edges: int, n_labels: int, *, forbidden: bool
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Scores of agreement, or tables of shape (1 or n_edges, n_labels, n_labels).
+
+    Parameters
+    ----------
+    pairwise : array-like of shape (n_edges,), (n_labels, n_labels) or (n_edges, n_labels, n_labels)
+    forbidden : bool
+        Whether tables may hold -inf.
+    """
+    ndim = np.ndim(pairwise)
+    shapes = {1: (n_edges,), 2: (n_labels, n_labels), 3: (n_edges, n_labels, n_labels)}
+    if ndim not in shapes:
+        raise ValueError(
+            f"pairwise has {ndim} dimensions, expected 1 (a score of agreement for each edge), "
+            "2 (a table for all edges) or 3 (a table for each)"
+        )
+    scores = check_scores("pairwise", pairwise, ndim, forbidden=forbidden and ndim > 1)
+    if scores.shape != shapes[ndim]:
+        raise ValueError(
+            f"pairwise has shape {scores.shape}, expected {shapes[ndim]}: there are {n_edges} "
+            f"edges and {n_labels} labels"
+        )
+    if ndim == 1:
+        return scores, None
+    return None, scores.reshape(n_edges if ndim == 3 else 1, n_labels, n_labels)
+
+
+def check_scores(name: str, value: ArrayLike, ndim: int, *, forbidden: bool) -> NDArray[np.float64]:
+    """A C-contiguous float64 array of `ndim` dimensions; -inf only where `forbidden` allows it."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+    if array.ndim != ndim:
+        raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+    array = np.ascontiguousarray(array, dtype=np.float64)
+    wrong = ~np.isfinite(array)
+    if forbidden:
+        wrong &= array != -np.inf
+    if wrong.any():
+        where = ", ".join(str(k) for k in np.argwhere(wrong)[0])
+        rule = "finite, or -inf where forbidden" if forbidden else "finite"
+        raise ValueError(f"{name}[{where}] is {array[wrong][0]}; scores are {rule}")
+    return array
+
+
+def check_edges(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
+    """Pairs of different nodes; duplicates and either order of the two are allowed."""
+    array = np.asarray(edges)
+    if array.size == 0 and array.ndim <= 2:
+        array = np.zeros((0, 2), dtype=np.int32)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"edges has shape {array.shape}, expected (n_edges, 2)")
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"edges has dtype {array.dtype}, expected integers")
+    if max(n_nodes, len(array)) >= 2**31:
+        raise ValueError(
+            f"{n_nodes} nodes and {len(array)} edges: at most 2**31 - 1 of each can be numbered"
+        )
+    outside = (array < 0) | (array >= n_nodes)
+    if outside.any():
+        k, end = (int(index) for index in np.argwhere(outside)[0])
+        raise ValueError(
+            f"edges[{k}, {end}] is {array[k, end]}, but nodes are numbered 0 to {n_nodes - 1}"
+            if n_nodes
+            else f"edges[{k}, {end}] is {array[k, end]}, but there are no nodes"
+        )
+    loops = np.flatnonzero(array[:, 0] == array[:, 1])
+    if loops.size:
+        k = int(loops[0])
+        raise ValueError(f"edges[{k}] joins node {array[k, 0]} to itself")
+    return np.ascontiguousarray(array, dtype=np.int32)
