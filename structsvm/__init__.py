@@ -53,6 +53,7 @@ _MODULES = (
     "datasets",
     "exceptions",
     "features",
+    "graphs",
     "hinge",
     "inference",
     "losses",

@@ -55,6 +55,9 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     exact : bool, default=True
         Set it to False where `loss_augmented_inference` may miss the maximum: the duality gap is
         then an estimate, and the estimator says so.
+    non_negative : slice, default=None
+        Weights that training must keep >= 0, as a slice with start and stop: what some inference
+        needs to be exact. The objective is then minimised, and certified, over those weights.
 
     Examples
     --------
@@ -84,6 +87,7 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     """
 
     exact: bool = True
+    non_negative: slice | None = None
 
     def joint_feature(self, x: Any, y: Any) -> Any:
         raise _missing(self, "joint_feature")
@@ -171,7 +175,8 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
             n_weights = int(np.prod(psi.shape if hasattr(psi, "shape") else np.shape(psi)))
         if not 0 < n_weights < 2**31:
             raise ValueError(f"n_weights is {n_weights}, expected 1 to 2**31 - 1")
-        return PythonProblem(self, X, y, n_weights, exact=self.exact)
+        signs = self.non_negative
+        return PythonProblem(self, X, y, n_weights, exact=self.exact, non_negative=signs)
 
 
 def _missing(model: StructuredModel, *names: str) -> TypeError:

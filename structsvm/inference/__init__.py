@@ -1,13 +1,21 @@
 """Inference: scores in, best outputs out. Knows no weights, no features and no loss."""
 
 from structsvm.inference._chain import max_marginals, n_best, viterbi
+from structsvm.inference._graph_cut import GraphCut
+from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.expansion import alpha_expansion
+from structsvm.inference.graph_cut import graph_cut
 from structsvm.inference.labeling import Labeling
 from structsvm.inference.relaxation import Relaxation, RelaxedLabeling, relax
 
 __all__ = [
+    "CutCertificate",
+    "GraphCut",
     "Labeling",
     "Relaxation",
     "RelaxedLabeling",
+    "alpha_expansion",
+    "graph_cut",
     "max_marginals",
     "n_best",
     "relax",

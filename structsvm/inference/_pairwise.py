@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["GraphScores", "check_edges", "check_graph_scores", "check_pairwise", "check_unary"]
+from structsvm.inference.cut_scores import check_edges, real_scores
+
+__all__ = ["GraphScores", "check_graph_scores", "check_pairwise", "check_unary"]
 
 
 class GraphScores(NamedTuple):
@@ -82,12 +84,10 @@ def check_pairwise(
 
 def check_scores(name: str, value: ArrayLike, ndim: int, *, forbidden: bool) -> NDArray[np.float64]:
     """A C-contiguous float64 array of `ndim` dimensions; -inf only where `forbidden` allows it."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+    array = real_scores(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
-    array = np.ascontiguousarray(array, dtype=np.float64)
+    array = np.ascontiguousarray(array)
     wrong = ~np.isfinite(array)
     if forbidden:
         wrong &= array != -np.inf
@@ -96,31 +96,3 @@ def check_scores(name: str, value: ArrayLike, ndim: int, *, forbidden: bool) -> 
         rule = "finite, or -inf where forbidden" if forbidden else "finite"
         raise ValueError(f"{name}[{where}] is {array[wrong][0]}; scores are {rule}")
     return array
-
-
-def check_edges(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
-    """Pairs of different nodes; duplicates and either order of the two are allowed."""
-    array = np.asarray(edges)
-    if array.size == 0 and array.ndim <= 2:
-        array = np.zeros((0, 2), dtype=np.int32)
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"edges has shape {array.shape}, expected (n_edges, 2)")
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"edges has dtype {array.dtype}, expected integers")
-    if max(n_nodes, len(array)) >= 2**31:
-        raise ValueError(
-            f"{n_nodes} nodes and {len(array)} edges: at most 2**31 - 1 of each can be numbered"
-        )
-    outside = (array < 0) | (array >= n_nodes)
-    if outside.any():
-        k, end = (int(index) for index in np.argwhere(outside)[0])
-        raise ValueError(
-            f"edges[{k}, {end}] is {array[k, end]}, but nodes are numbered 0 to {n_nodes - 1}"
-            if n_nodes
-            else f"edges[{k}, {end}] is {array[k, end]}, but there are no nodes"
-        )
-    loops = np.flatnonzero(array[:, 0] == array[:, 1])
-    if loops.size:
-        k = int(loops[0])
-        raise ValueError(f"edges[{k}] joins node {array[k, 0]} to itself")
-    return np.ascontiguousarray(array, dtype=np.int32)

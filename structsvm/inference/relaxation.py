@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.inference._pairwise import check_edges, check_pairwise, check_unary
+from structsvm.inference._pairwise import check_pairwise, check_unary
 from structsvm.inference._relaxation import TreeReweighted, agreement_couplings
+from structsvm.inference.cut_scores import check_edges
 from structsvm.inference.labeling import Labeling
 from structsvm.validation import check_scalar
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.metrics import split_tag
+from structsvm.metrics.sequences import split_tag
 from structsvm.validation import shorten
 
 __all__ = ["Allowed", "allowed_labels"]

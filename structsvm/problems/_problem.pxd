@@ -34,6 +34,9 @@ cdef class Problem:
     # Work of one max_oracle call, in units of one multiply-add on a plane entry. Declared, not
     # measured: what a solver does must not depend on the clock.
     cdef readonly double oracle_work
+    # Weights that must be >= 0, as for scores that make neighbours agree; empty for most problems.
+    cdef readonly Py_ssize_t non_negative_start
+    cdef readonly Py_ssize_t non_negative_stop
     cdef const double[::1] sample_weight  # one weight an example, or None
     cdef Rescaling _rescaling             # see set_rescaling()
 

@@ -37,6 +37,8 @@ cdef class Problem:
         Whether the oracle returns a true maximum, so that the duality gap is a certificate.
     oracle_work : float
         Work of an oracle call in multiply-adds, a declared estimate.
+    non_negative_start, non_negative_stop : int
+        Weights start, ..., stop - 1 must be >= 0: solvers keep to that, or refuse the problem.
     """
 
     def __cinit__(self):
@@ -88,6 +90,25 @@ cdef class Problem:
         raise ValueError(
             f"{type(self).__name__} has no oracle for rescaling='slack'; use rescaling='margin'"
         )
+
+    def keep_non_negative(self, part):
+        """Say which weights, a slice of them, must be >= 0; before any solver sees the problem."""
+        start, stop, step = part.indices(self.n_weights)
+        if step != 1 or (part.start, part.stop) != (start, stop) or start > stop:
+            raise ValueError(
+                f"non_negative is {part}, expected slice(start, stop) within the "
+                f"{self.n_weights} weights"
+            )
+        self.non_negative_start, self.non_negative_stop = start, stop
+
+    def project(self, vector):
+        """The nearest vector that `non_negative_start` and `stop` allow; a copy if it differs."""
+        part = slice(self.non_negative_start, self.non_negative_stop)
+        if not (vector[part] < 0).any():
+            return vector
+        vector = np.array(vector)
+        vector[part] = np.maximum(vector[part], 0.0)
+        return vector
 
     def padded(self, weights):
         """A padded copy of a weight vector, its shape checked."""

@@ -20,5 +20,6 @@ class PythonProblem(Problem):
         n_weights: int,
         *,
         exact: bool = True,
+        non_negative: slice | None = None,
     ) -> None: ...
     def planes(self, examples: NDArray[np.int32], weights: NDArray[np.float64]) -> Planes: ...

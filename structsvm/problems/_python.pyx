@@ -69,19 +69,25 @@ cdef class PythonProblem(Problem):
     n_weights : int
     exact : bool
         Whether the model's loss-augmented inference finds a true maximum.
+    non_negative : slice or None
+        Weights that must be >= 0.
     """
     cdef object model, X, Y
     cdef object processes                 # OracleProcesses or None
     cdef list truth                       # psi(x_i, y_i) as (indices, values)
     cdef index_t[::1] slot
 
-    def __init__(self, model, X, Y, Py_ssize_t n_weights, *, bint exact=True):
+    def __init__(
+        self, model, X, Y, Py_ssize_t n_weights, *, bint exact=True, non_negative=None
+    ):
         self.model = model
         self.X = X
         self.Y = Y
         self.n_examples = len(X)
         self.n_weights = n_weights
         self.exact = exact
+        if non_negative is not None:
+            self.keep_non_negative(non_negative)
         self.oracle_work = PYTHON_ORACLE_WORK
         self.slot = np.full(n_weights, -1, dtype=np.int32)
         self.truth = []

@@ -10,6 +10,7 @@ cdef class DualBlocks:
     cdef readonly Problem problem
     cdef readonly dict options            # how it was made
     cdef readonly object weights          # ndarray (n_weights,): the primal point, kept in step
+    cdef readonly object multipliers      # ndarray: of weights that must be >= 0, added to them
     cdef readonly object gaps             # ndarray (n_examples,): gap met at the last visit
     cdef readonly object hinges           # ndarray (n_examples,): hinge met at the last exact one
     cdef readonly Py_ssize_t n_oracle_calls
@@ -25,6 +26,8 @@ cdef class DualBlocks:
     cdef Py_ssize_t n
     cdef Block* blocks
     cdef double[::1] _weights
+    cdef double[::1] _multipliers
+    cdef Py_ssize_t first_multiplied
     cdef double[::1] _gaps
     cdef double[::1] _hinges
     cdef double[::1] _lag
@@ -41,6 +44,7 @@ cdef class DualBlocks:
     cdef int judge(
         self, Block* b, const Plane* plane, const Weights* w, double* hinge, bint stale
     ) except -1 nogil
+    cdef void choose_multipliers(self) noexcept nogil
     cdef int optimise(self, Block* b, double gap) except -1 nogil
     cdef int pairwise_steps(self, Block* b, double tolerance) except -1 nogil
     cdef int frank_wolfe_step(self, Block* b) except -1 nogil

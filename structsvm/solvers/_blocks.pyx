@@ -59,7 +59,9 @@ cdef class DualBlocks:
     """Cached planes, dual weights and the primal point they stand for.
 
     The weight vector is ``center_part + sum_i sum_p alpha_ip delta_ip / (regularization * n)``;
-    whoever adds a centre (a proximal term) writes it into ``weights``.
+    whoever adds a centre (a proximal term) writes it into ``weights``. Where the problem wants
+    weights >= 0, each has a multiplier >= 0 that is added to it: one more block of the dual, made
+    optimal after every visit, so that during a visit weights depend linearly on alpha as ever.
 
     Parameters
     ----------
@@ -97,6 +99,9 @@ cdef class DualBlocks:
         self.weights = padded_vector(problem.n_weights)
         self.gaps = np.zeros(self.n)
         self._weights = self.weights
+        self.first_multiplied = problem.non_negative_start
+        self.multipliers = np.zeros(problem.non_negative_stop - problem.non_negative_start)
+        self._multipliers = self.multipliers
         self.hinges = np.zeros(self.n)
         self._gaps = self.gaps
         self._hinges = self.hinges
@@ -193,11 +198,26 @@ cdef class DualBlocks:
         if self._lag is not None:
             plane_axpy(step * self.lag_factor, plane, &self._lag[0])
 
+    cdef void choose_multipliers(self) noexcept nogil:
+        """The least multipliers that make the weights feasible are the best ones."""
+        cdef Py_ssize_t k, j
+        cdef double alone, chosen
+        for k in range(self._multipliers.shape[0]):
+            j = self.first_multiplied + k
+            alone = self._weights[j] - self._multipliers[k]
+            chosen = -alone if alone < 0.0 else 0.0
+            if self._lag is not None:
+                self._lag[j] += self.lag_factor * (chosen - self._multipliers[k])
+            # Exactly 0, not what rounding leaves of it.
+            self._weights[j] = 0.0 if alone < 0.0 else alone
+            self._multipliers[k] = chosen
+
     cdef int optimise(self, Block* b, double gap) except -1 nogil:
         if self.frank_wolfe:
             self.frank_wolfe_step(b)
         elif gap > 0.0:
             self.pairwise_steps(b, BLOCK_TOLERANCE * gap)
+        self.choose_multipliers()
         # One averaging step for each visit, whether or not it moved anything.
         self.n_updates += 1
         self.lag_factor += <double> self.n_updates
@@ -487,7 +507,8 @@ cdef class DualBlocks:
         -------
         z : ndarray of shape (n_weights,)
         loss : float
-            ``sum_i alpha_i Delta_i / n``; the dual value is ``loss - |z|^2 / (2 lambda)``.
+            ``sum_i alpha_i Delta_i / n``; the dual value is ``loss - |P(z)|^2 / (2 lambda)``, P
+            being the projection to what the problem allows.
         """
         cdef Py_ssize_t i
         cdef int p
@@ -522,10 +543,15 @@ cdef class DualBlocks:
         return count, sqnorm / max(count, 1), loss / max(count, 1)
 
     def move_to(self, weights):
-        """Set the primal point (after the centre of a proximal term has moved)."""
+        """Set the primal point (after the centre of a proximal term has moved).
+
+        `weights` are without multipliers, which follow.
+        """
         if self.lag is not None:
             self.lag += self.lag_factor * (weights - self.weights)
         self.weights[:] = weights
+        self.multipliers[:] = 0.0
+        self.choose_multipliers()
 
     def average(self):
         """The weighted average of all iterates, weight t for the t-th.
@@ -577,7 +603,7 @@ cdef class DualBlocks:
             "sizes": sizes, "truth": truth, "planes": planes, "counts": counts,
             "indices": indices, "values": values, "gram": gram,
             "weights": np.array(self.weights), "gaps": self.gaps.copy(),
-            "hinges": self.hinges.copy(),
+            "hinges": self.hinges.copy(), "multipliers": self.multipliers.copy(),
             "calls": np.array([self.n_oracle_calls, self.n_overruled, self.n_updates]),
             "numbers": np.array([self.regularization, self.lag_factor]),
         }
@@ -601,8 +627,8 @@ cdef class DualBlocks:
         cdef const double[:, ::1] planes = held["planes"]
         cdef const offset_t[:, ::1] counts = held["counts"]
         size, nnz = np.asarray(sizes).astype(np.int64), np.asarray(counts)[:, 1]
-        vectors = [self.weights, self.gaps, self.hinges]
-        names = ["weights", "gaps", "hinges"]
+        vectors = [self.weights, self.gaps, self.hinges, self.multipliers]
+        names = ["weights", "gaps", "hinges", "multipliers"]
         if self.lag is not None:
             vectors.append(self.lag)
             names.append("lag")

@@ -3,7 +3,8 @@
 Design: with steps 1 / (lambda t) the iterate is an average, w = 1 / (lambda N) sum of the N planes
 met so far. So only the sum is stored; shrinking is a new scale, a step costs O(nnz), and the same
 factors divided among the examples are a dual point. After whole passes in permuted order every
-example has met equally many planes, which makes that point feasible.
+example has met equally many planes, which makes that point feasible. Where weights must be >= 0,
+the sum is that of the planes and of multipliers that are just large enough.
 """
 
 import numpy as np
@@ -45,10 +46,14 @@ cdef class PlaneSum:
     n_weights : int
     averaging : {"none", "uniform", "weighted"}
         Keep the average of all iterates: with equal weights, or with weight t for the t-th.
+    first_multiplied, n_multipliers : int
+        Weights that must be >= 0.
     """
     cdef readonly str averaging
     cdef readonly object total            # ndarray: sum of planes, each times its factor
     cdef readonly object lag              # ndarray or None: see average()
+    cdef readonly object multipliers      # ndarray: of weights that must be >= 0, part of total
+    cdef readonly Py_ssize_t first_multiplied
     cdef public double scale
     cdef public double total_loss         # sum of the planes' losses, times the same factors
     cdef public double hinge              # mean hinge met in the last pass
@@ -62,21 +67,28 @@ cdef class PlaneSum:
     cdef public double weight_sum         # sum of the averaging weights
     cdef public double scale_sum          # sum of averaging weight * scale since the last fold
     cdef bint weighted
-    cdef double[::1] _total, _lag
+    cdef double[::1] _total, _lag, _multipliers
     cdef object settled                   # sum of averaging weight * iterate up to the last fold
 
-    def __init__(self, Py_ssize_t n_weights, str averaging):
+    def __init__(
+        self, Py_ssize_t n_weights, str averaging, Py_ssize_t first_multiplied=0,
+        Py_ssize_t n_multipliers=0,
+    ):
         self.averaging = averaging
         self.weighted = averaging == "weighted"
         self.total = padded_vector(n_weights)
         self._total = self.total
+        self.first_multiplied = first_multiplied
+        self.multipliers = np.zeros(n_multipliers)
+        self._multipliers = self.multipliers
         self.lag = np.zeros(n_weights) if averaging != "none" else None
         self._lag = self.lag
         self.settled = np.zeros(n_weights) if averaging != "none" else None
         self.scale = self.shrinking = 1.0
 
     def __reduce__(self):
-        return _restored, (len(self.total), self.averaging, self.snapshot())
+        size = (len(self.total), self.averaging, self.first_multiplied, len(self.multipliers))
+        return _restored, (size, self.snapshot())
 
     def exact_pass(
         self, Problem problem, const index_t[::1] order, double lam, Py_ssize_t batch_size,
@@ -142,6 +154,7 @@ cdef class PlaneSum:
             self.greatest_loss = max(self.greatest_loss, planes[k].loss)
             if self._lag is not None:
                 plane_axpy(factor * self.scale_sum, &planes[k], &self._lag[0])
+        self.choose_multipliers()
         if project:
             radius = sqrt(self.greatest_loss / lam)
             length = self.scale * sqrt(max(self.total_sqnorm, 0.0))
@@ -153,6 +166,20 @@ cdef class PlaneSum:
             self.weight_sum += weight
             self.scale_sum += weight * self.scale
 
+    cdef void choose_multipliers(self) noexcept nogil:
+        cdef Py_ssize_t k, j
+        cdef double alone, kept, before
+        for k in range(self._multipliers.shape[0]):
+            j = self.first_multiplied + k
+            before = self._total[j]
+            alone = before - self._multipliers[k]
+            kept = alone if alone > 0.0 else 0.0
+            if self._lag is not None:
+                self._lag[j] += self.scale_sum * (kept - before)
+            self.total_sqnorm += kept * kept - before * before
+            self._total[j] = kept
+            self._multipliers[k] = kept - alone
+
     cdef fold(self):
         """Multiply the scale into the sum and settle the average so far, O(n_weights)."""
         if self.lag is not None:
@@ -160,6 +187,7 @@ cdef class PlaneSum:
             self.lag[:] = 0.0
             self.scale_sum = 0.0
         self.total *= self.scale
+        self.multipliers *= self.scale
         self.total_sqnorm = self.total @ self.total
         self.total_loss *= self.scale
         self.scale = self.shrinking = 1.0
@@ -181,6 +209,7 @@ cdef class PlaneSum:
     def snapshot(self):
         held = {name: np.array(getattr(self, name)) for name in _NUMBERS}
         held["total"] = np.array(self.total)
+        held["multipliers"] = self.multipliers.copy()
         if self.lag is not None:
             held |= {"lag": self.lag.copy(), "settled": self.settled.copy()}
         return held
@@ -189,12 +218,13 @@ cdef class PlaneSum:
         for name in _NUMBERS:
             setattr(self, name, held[name].item())
         self.total[:] = held["total"]
+        self.multipliers[:] = held["multipliers"]
         if self.lag is not None:
             self.lag[:] = held["lag"]
             self.settled[:] = held["settled"]
 
 
-def _restored(n_weights, averaging, held):
-    planes = PlaneSum(n_weights, averaging)
+def _restored(size, held):
+    planes = PlaneSum(*size)
     planes.restore(held)
     return planes

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
-from structsvm.solvers.run import Run, dual_value
+from structsvm.solvers.run import Run
 
 __all__ = ["BCFW"]
 
@@ -244,7 +244,7 @@ class _BlockRun(Run):
             self._follow_rule()
             self._move_around(np.array(self.start.guess(self.lam)))
             self._next_level = 0.0
-        self.measured(dual_value(self.combination, loss, self.lam), self.blocks.weights, math.inf)
+        self.measured(self.dual_value(self.combination, loss), self.blocks.weights, math.inf)
 
     def round(self, first: bool) -> None:
         if not first and self.kappa_scale > 0.0:
@@ -281,7 +281,7 @@ class _BlockRun(Run):
         """Dual value, exactly; primal value, estimated from the hinges that visits met."""
         self.combination, loss = self.blocks.combination()
         improved = self.measured(
-            dual_value(self.combination, loss, self.lam),
+            self.dual_value(self.combination, loss),
             self.blocks.weights,
             float(self.blocks.hinges.mean()),
         )

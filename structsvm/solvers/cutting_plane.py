@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
-from structsvm.solvers.run import Run, dual_value
+from structsvm.solvers.run import Run
 from structsvm.solvers.simplex_qp import SimplexQP
 
 __all__ = ["CuttingPlane"]
@@ -113,7 +113,8 @@ class _CuttingPlaneRun(Run):
         self.max_cached_rounds = int(options.max_cached_rounds)
         self.max_planes = int(options.max_planes)
         self.cache = DualBlocks(problem, max_planes=self.max_planes)
-        self.qp = SimplexQP(self.lam)
+        self.n_rays = problem.non_negative_stop - problem.non_negative_start
+        self.qp = SimplexQP(self.lam, self.n_rays)
         self.room = np.zeros((8, problem.n_weights))
         self.idle = np.zeros(0, dtype=int)
         self.weights = np.zeros(problem.n_weights)
@@ -160,7 +161,8 @@ class _CuttingPlaneRun(Run):
         violation = loss - float(self.weights @ g) - self.model_hinge
         with np.errstate(over="ignore", invalid="ignore"):  # refused by the program
             products, sqnorm = self.cuts @ g, float(g @ g)
-        self.qp.add(products, sqnorm, loss)
+        signed = g[self.problem.non_negative_start : self.problem.non_negative_stop]
+        self.qp.add(np.concatenate([signed, products]), sqnorm, loss)
         if len(self.qp) > len(self.room):
             self.room = np.concatenate([self.room, np.zeros((max(len(self.room), 8), g.size))])
         self.cuts[-1] = g
@@ -171,12 +173,14 @@ class _CuttingPlaneRun(Run):
 
     def _solve(self) -> None:
         self.qp.solve()
-        self.weights = self.qp.alpha @ self.cuts / self.lam
-        heights = self.qp.loss - self.cuts @ self.weights
+        # The program's rays are the multipliers that this projection amounts to.
+        combination = self.qp.alpha[self.n_rays :] @ self.cuts
+        self.weights = self.problem.project(combination) / self.lam
+        heights = self.qp.loss[self.n_rays :] - self.cuts @ self.weights
         self.model_hinge = max(float(heights.max()), 0.0)
 
     def _forget_idle_cuts(self) -> None:
-        self.idle = np.where(self.qp.alpha > 0, 0, self.idle + 1)
+        self.idle = np.where(self.qp.alpha[self.n_rays :] > 0, 0, self.idle + 1)
         kept = self.idle <= _IDLE_SOLUTIONS
         if not kept.all():
             survivors = self.cuts[kept]
@@ -185,7 +189,7 @@ class _CuttingPlaneRun(Run):
             self.idle = self.idle[kept]
 
     def _dual(self) -> float:
-        return dual_value(self.lam * self.weights, float(self.qp.alpha @ self.qp.loss), self.lam)
+        return self.dual_value(self.lam * self.weights, float(self.qp.alpha @ self.qp.loss))
 
     def candidates(self) -> list[NDArray[np.float64]]:
         return [self.weights]

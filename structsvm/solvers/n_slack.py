@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
-from structsvm.solvers.run import Run, dual_value
+from structsvm.solvers.run import Run
 
 __all__ = ["NSlack"]
 
@@ -135,8 +135,9 @@ class _NSlackRun(Run):
         """Weights and dual value from the dual variables, free of accumulated rounding."""
         combination, loss = self.blocks.combination()
         self.blocks.move_to(combination / self.lam)
-        self.dual = loss - float(combination @ combination) / (2 * self.lam)
-        self.measured(dual_value(combination, loss, self.lam), self.blocks.weights, hinge)
+        allowed = self.problem.project(combination)
+        self.dual = loss - float(allowed @ allowed) / (2 * self.lam)
+        self.measured(self.dual_value(combination, loss), self.blocks.weights, hinge)
 
     def _due(self) -> bool:
         return False  # each round begins with a certificate

@@ -71,6 +71,12 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
             raise ValueError(
                 f"averaging={self.averaging!r} of {type(self).__name__}: expected True or False"
             )
+        if problem.non_negative_stop > problem.non_negative_start:
+            raise ValueError(
+                f"solver {self._name!r} cannot keep weights {problem.non_negative_start} to "
+                f"{problem.non_negative_stop - 1} at or above 0, which this problem needs: use "
+                "solver='bcfw'"
+            )
         most = self._greatest_step(C)
         if self._rescaling is not None:
             if problem.rescaling == "slack":

@@ -117,6 +117,10 @@ class Run(abc.ABC):
         """The inner product of two weight vectors; another where they stand for something else."""
         return float(a @ b)
 
+    def dual_value(self, z: NDArray[np.float64], loss: float) -> float:
+        """`dual_value` of a dual point: with the best multipliers of weights that must be >= 0."""
+        return dual_value(self.problem.project(z), loss, self.lam)
+
     def state(self) -> Any:
         """What a later run can go on from."""
         return None

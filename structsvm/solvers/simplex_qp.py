@@ -18,21 +18,24 @@ class SimplexQP:
     r"""Maximise :math:`b^\top \alpha - \alpha^\top G \alpha / (2 \lambda)` over planes, warm.
 
     alpha >= 0 and sum alpha <= 1; what is missing to one is the weight of the truth, the plane
-    (0, 0). An active-set method: the equality-constrained problem on the planes in use is solved by
-    a Cholesky factor, planes whose weight would turn negative leave, the plane farthest above the
-    model enters, and the next call begins with the planes of the last one. Finite, as each step
-    raises the objective; O(k^3) a step for k planes in use.
+    (0, 0). Rays come before the planes: the multipliers of weights that must be >= 0, which are
+    unit vectors without loss, of any weight >= 0. An active-set method: the equality-constrained
+    problem on the planes in use is solved by a Cholesky factor, planes whose weight would turn
+    negative leave, the plane farthest above the model enters, and the next call begins with the
+    planes of the last one. Finite, as each step raises the objective; O(k^3) a step for k planes in
+    use.
 
     Parameters
     ----------
     lam : float
         lambda, > 0.
+    n_rays : int, default=0
 
     Attributes
     ----------
-    alpha : ndarray of shape (n_planes,)
-    gram : ndarray of shape (n_planes, n_planes)
-    loss : ndarray of shape (n_planes,)
+    alpha : ndarray of shape (n_rays + n_planes,)
+    gram : ndarray of shape (n_rays + n_planes, n_rays + n_planes)
+    loss : ndarray of shape (n_rays + n_planes,)
         b.
 
     Examples
@@ -46,18 +49,25 @@ class SimplexQP:
     array([0.5])
     """
 
-    def __init__(self, lam: float) -> None:
+    def __init__(self, lam: float, n_rays: int = 0) -> None:
         self.lam = lam
-        self.gram = np.zeros((0, 0))
-        self.loss = np.zeros(0)
-        self.alpha = np.zeros(0)
+        self.n_rays = n_rays
+        self.gram = np.eye(n_rays)
+        self.loss = np.zeros(n_rays)
+        self.alpha = np.zeros(n_rays)
 
     def __len__(self) -> int:
-        return len(self.loss)
+        """The number of planes."""
+        return len(self.loss) - self.n_rays
+
+    @property
+    def mass(self) -> NDArray[np.float64]:
+        """What each alpha counts in the sum that is at most 1: 0 for rays, 1 for planes."""
+        return (np.arange(len(self.loss)) >= self.n_rays).astype(float)
 
     def add(self, products: NDArray[np.float64] | list[float], sqnorm: float, loss: float) -> None:
-        """A plane without weight: its inner products with the planes there are, |plane|^2, loss."""
-        m = len(self)
+        """A plane without weight: its inner products with rays and planes, |plane|^2, loss."""
+        m = len(self.loss)
         gram = np.empty((m + 1, m + 1))
         gram[:m, :m] = self.gram
         gram[m, :m] = gram[:m, m] = products
@@ -72,6 +82,7 @@ class SimplexQP:
 
     def keep(self, planes: NDArray[np.bool_]) -> None:
         """Forget the others, which must have no weight."""
+        planes = np.concatenate([np.ones(self.n_rays, dtype=bool), planes])
         self.gram = self.gram[np.ix_(planes, planes)]
         self.loss, self.alpha = self.loss[planes], self.alpha[planes]
 
@@ -88,19 +99,22 @@ class SimplexQP:
     def solve(self) -> float:
         """Make alpha optimal; returns the objective."""
         used = np.flatnonzero(self.alpha > 0)
-        truth = self.alpha.sum() < 1.0
+        truth = bool(self.mass @ self.alpha < 1.0)
         best = -np.inf
         while len(self):
             used, truth = self._level(used, truth)
             heights = self.loss - self.gram[:, used] @ self.alpha[used] / self.lam
             size = float((np.abs(self.loss) + np.abs(self.loss - heights)).max())
-            top = int(heights.argmax())
+            top = self.n_rays + int(heights[self.n_rays :].argmax())
             gap = max(heights[top], 0.0) - self.alpha @ heights
+            # The height of a ray is how far its weight is below 0.
+            rays = np.flatnonzero(heights[: self.n_rays] > _PRECISION * size)
             value = self.value()
             # A step that gained nothing means that rounding is all that is left.
-            if gap <= _PRECISION * size or value <= best:
+            if (gap <= _PRECISION * size and not len(rays)) or value <= best:
                 break
             best = value
+            used = np.union1d(used, rays)
             if heights[top] > 0.0:
                 used = np.union1d(used, [top])
             else:
@@ -110,14 +124,15 @@ class SimplexQP:
     def _level(self, used: NDArray[np.intp], truth: bool) -> tuple[NDArray[np.intp], bool]:
         """Solve on the planes in use (and the truth); those whose weight turns zero leave."""
         while len(used):
-            alpha = self.alpha[used]
+            alpha, mass = self.alpha[used], self.mass
             direction = self._solve_on(used, truth) - alpha
             if not truth:
-                direction -= direction.mean()  # exactly along the simplex, whatever rounding did
+                # Exactly along the simplex, whatever rounding did.
+                direction -= mass[used] * float(mass[used] @ direction / max(mass[used].sum(), 1))
             falling = np.flatnonzero(direction < 0)
             steps = -alpha[falling] / direction[falling]
             step = float(steps.min(initial=1.0))
-            rest, growth = 1.0 - self.alpha.sum(), direction.sum()
+            rest, growth = 1.0 - float(mass @ self.alpha), float(mass[used] @ direction)
             truth_leaves = truth and growth > 0 and rest < step * growth
             if truth_leaves:
                 step = max(rest, 0.0) / growth
@@ -134,7 +149,7 @@ class SimplexQP:
 
     def _solve_on(self, used: NDArray[np.intp], truth: bool) -> NDArray[np.float64]:
         """Weights that put all planes in use on one level, that of the truth if it is in use."""
-        gram = self.gram[np.ix_(used, used)] / self.lam
+        gram, mass = self.gram[np.ix_(used, used)] / self.lam, self.mass[used]
         # Planes without length have a loss only: its size stands in, as both are in one unit.
         ridge = _RIDGE * (np.trace(gram) / len(used) + 1e-3 * np.abs(self.loss).max() + 1e-300)
         while True:
@@ -145,10 +160,11 @@ class SimplexQP:
                 ridge *= 100.0
         # Measured from the present level, the losses are small numbers that do not cancel.
         present = gram @ self.alpha[used]
-        level = 0.0 if truth else float((self.loss[used] - present).mean())
-        sides = np.column_stack([self.loss[used] - level, np.ones(len(used))])
+        truth = truth or not mass.any()
+        level = 0.0 if truth else float(mass @ (self.loss[used] - present) / mass.sum())
+        sides = np.column_stack([self.loss[used] - level * mass, mass])
         both = cho_solve(factor, sides, check_finite=False)
         both += cho_solve(factor, sides - gram @ both - ridge * both, check_finite=False)
-        excess = 0.0 if truth else (both[:, 0].sum() - 1.0) / both[:, 1].sum()
+        excess = 0.0 if truth else float((mass @ both[:, 0] - 1.0) / (mass @ both[:, 1]))
         target: NDArray[np.float64] = both[:, 0] - excess * both[:, 1]
         return target

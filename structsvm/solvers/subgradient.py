@@ -19,7 +19,7 @@ from structsvm.solvers.base import (
     SolverResult,
     regularization,
 )
-from structsvm.solvers.run import Run, dual_value
+from structsvm.solvers.run import Run
 
 __all__ = ["Subgradient"]
 
@@ -101,7 +101,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`. `state` is not used: steps begin anew."""
         self._check_parameters()
-        planes = PlaneSum(problem.n_weights, self.averaging)
+        planes = self._empty_sum(problem)
         run = _SubgradientRun(self, problem, C, tol, random_state, planes)
         return run.to_the_end(max_iter, callback, snapshot)
 
@@ -113,7 +113,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
                 "partial_fit with solver 'subgradient' needs the number of examples of the whole "
                 "data, as lambda = 1 / (C n): use solver=Subgradient(n_examples=...)"
             )
-        planes = PlaneSum(problem.n_weights, self.averaging) if state is None else state
+        planes = self._empty_sum(problem) if state is None else state
         if planes.averaging != self.averaging:
             raise ValueError(
                 f"averaging={self.averaging!r} of Subgradient differs from what partial_fit began "
@@ -152,6 +152,10 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
             held |= {"weight_sum": np.array(float(steps)), "settled": steps * weights}
         planes.restore(held)
         return planes
+
+    def _empty_sum(self, problem: Problem) -> PlaneSum:
+        first, stop = problem.non_negative_start, problem.non_negative_stop
+        return PlaneSum(problem.n_weights, self.averaging, first, stop - first)
 
     def _check_parameters(self) -> None:
         if self.averaging not in _AVERAGING:
@@ -202,7 +206,7 @@ class _SubgradientRun(Run):
         w = planes.weights()
         # The factors that make up lambda w, divided among the examples, are a dual point.
         loss = self.lam * planes.scale * planes.total_loss
-        self.measured(dual_value(self.lam * w, loss, self.lam), w, planes.hinge)
+        self.measured(self.dual_value(self.lam * w, loss), w, planes.hinge)
 
     def candidates(self) -> list[NDArray[np.float64]]:
         if self.options.averaging == "none":

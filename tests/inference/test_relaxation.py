@@ -327,13 +327,13 @@ BAD = {
     "scalar": ((U, E, 1.0), r"pairwise has 0 dimensions, expected 1 \(a score of agreement"),
     "edge outside": (
         (U, [[0, 1], [1, 3]], P),
-        r"edges\[1, 1\] is 3, but nodes are numbered 0 to 2",
+        r"edges\[1, 1\] is 3, expected a node from 0 to 2",
     ),
-    "negative": ((U, [[0, 1], [-1, 2]], P), r"edges\[1, 0\] is -1, but nodes are numbered 0 to 2"),
-    "no nodes": ((np.zeros((0, 2)), E, P), r"edges\[0, 0\] is 0, but there are no nodes"),
+    "negative": ((U, [[0, 1], [-1, 2]], P), r"edges\[1, 0\] is -1, expected a node from 0 to 2"),
+    "no nodes": ((np.zeros((0, 2)), E, P), r"edges\[0, 0\] is 0, expected a node"),
     "loop": ((U, [[0, 1], [2, 2]], P), r"edges\[1\] joins node 2 to itself"),
-    "float edges": ((U, np.zeros((2, 2)), P), "edges has dtype float64, expected integers"),
-    "edges shape": ((U, np.zeros((2, 3), int), P), r"edges has shape \(2, 3\), expected"),
+    "float edges": ((U, np.zeros((2, 2)), P), "edges have dtype float64, expected integers"),
+    "edges shape": ((U, np.zeros((2, 3), int), P), r"edges have shape \(2, 3\), expected"),
     "overflow": (
         (np.array([[1e308, -1e308]] * 3), E, P),
         "the scores range over inf: their sums overflow; scale them down",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import LinearConstraint, minimize
 from sklearn.base import clone
 
 from structsvm import ChainModel, StructSVM, StructuredModel
@@ -34,6 +35,12 @@ class Multiclass(StructuredModel):
         return int(np.argmax(w.reshape(3, -1) @ x))
 
 
+class Signed(Multiclass):
+    """Some weights must be >= 0, which changes what is best."""
+
+    non_negative = slice(2, 9)
+
+
 class Subset(StructuredModel):
     """y is a set of items of one size; the score adds up those of its members."""
 
@@ -59,12 +66,13 @@ def problems(words):
     return {
         "chain": (ChainModel(task_loss="normalized_hamming"), *words, 1.0),
         "multiclass": (Multiclass(), points, labels, 0.2),
+        "signed": (Signed(), points, labels, 0.2),
         "subset": (Subset(), sets, chosen, 0.2),
     }
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-@pytest.mark.parametrize("kind", ["chain", "multiclass", "subset"])
+@pytest.mark.parametrize("kind", ["chain", "multiclass", "signed", "subset"])
 def test_every_solver_reaches_the_same_optimum(words, kind, name):
     model, X, y, C = problems(words)[kind]
     exact = StructSVM(model, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
@@ -82,6 +90,66 @@ def test_every_solver_reaches_the_same_optimum(words, kind, name):
     # Strong convexity: the weights are as close as the gaps allow.
     bound = np.sqrt(2 * svm.dual_gap_ * svm.objective_) + np.sqrt(2e-7 * exact.objective_)
     assert np.linalg.norm(svm.coef_ - exact.coef_) <= bound
+
+
+def test_weights_kept_non_negative_are_those_of_a_general_optimiser(words):
+    """Against SLSQP on the problem written out: slacks, one constraint for each class."""
+    model, X, y, C = problems(words)["signed"]
+    svm = StructSVM(model, C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
+    free = StructSVM(Multiclass(), C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
+    assert free.coef_[2:9].min() < -1e-3
+    assert svm.objective_ > free.objective_ * (1 + 1e-3)
+    rows = [
+        np.append(model.joint_feature(x, a) - model.joint_feature(x, b), np.eye(30)[i])
+        for i, (x, a) in enumerate(zip(X, y, strict=True))
+        for b in range(3)
+    ]
+    right = [float(a != b) for a in y for b in range(3)]
+    result = minimize(
+        lambda v: v[:12] @ v[:12] / 2 + C * v[12:].sum(),
+        np.append(np.zeros(12), np.ones(30)),
+        jac=lambda v: np.append(v[:12], np.full(30, C)),
+        bounds=[(0 if 2 <= j < 9 else None, None) for j in range(12)] + [(0, None)] * 30,
+        constraints=LinearConstraint(np.array(rows), right, np.inf),
+        method="SLSQP",
+        options={"ftol": 1e-12, "maxiter": 500},
+    )
+    assert result.success
+    assert svm.objective_ == pytest.approx(result.fun, rel=1e-6)
+    np.testing.assert_allclose(svm.coef_, result.x[:12], atol=1e-4)
+    assert svm.coef_[2:9].min() == 0.0
+
+
+def test_variants_of_solvers_keep_weights_non_negative(words):
+    model, X, y, C = problems(words)["signed"]
+    exact = StructSVM(model, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
+    for solver in (
+        BCFW(step="frank_wolfe", averaging=True),
+        BCFW(acceleration=0, max_planes=0, cached_passes=0),
+        BCFW(averaging=True, sampling="gap"),
+        Subgradient(project=True, averaging="uniform", batch_size=4),
+        Subgradient(averaging="none"),
+    ):
+        svm = StructSVM(model, C=C, solver=solver, tol=0.05, max_iter=5000, random_state=0)
+        svm.fit(X, y)
+        assert svm.coef_[2:9].min() >= 0
+        assert svm.objective_ * 0.95 <= exact.objective_
+        assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("solver", ["perceptron", "passive_aggressive"])
+def test_online_solvers_refuse_weights_kept_non_negative(words, solver):
+    model, X, y, _ = problems(words)["signed"]
+    with pytest.raises(ValueError, match=f"solver '{solver}' cannot keep weights 2 to 8 at or abo"):
+        StructSVM(model, solver=solver).fit(X, y)
+
+
+@pytest.mark.parametrize("part", [slice(3, 13), slice(None, 3), slice(0, 4, 2), slice(-2, 3)])
+def test_non_negative_must_be_a_slice_of_the_weights(words, part):
+    model, X, y, _ = problems(words)["signed"]
+    model.non_negative = part
+    with pytest.raises(ValueError, match=r"expected slice\(start, stop\) within the 12 weights"):
+        model.bind(X, y)
 
 
 def test_refit_is_a_fresh_fit_and_names_make_solvers(words):

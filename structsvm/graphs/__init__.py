@@ -1,0 +1,6 @@
+"""Graphs with features of nodes and edges, and the conversion of what users have to them."""
+
+from structsvm.graphs.conversion import as_graph, as_graphs
+from structsvm.graphs.graph import Graph
+
+__all__ = ["Graph", "as_graph", "as_graphs"]

@@ -1,0 +1,13 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def expand_labels(
+    unary: NDArray[np.float64],
+    edges: NDArray[np.int32],
+    pairwise: NDArray[np.float64],
+    step: int,
+    is_table: bool,
+    labels: NDArray[np.int32],
+    greedy_start: bool,
+    max_cycles: int,
+) -> tuple[float, bool]: ...

@@ -1,0 +1,35 @@
+"""The cut of graph_flow.h for other compiled modules. Nothing is checked there: scores are finite,
+capacities >= 0, ends of edges are nodes and differ, and there are less than 2**30 of each."""
+
+from libc.stdint cimport int32_t, uint8_t
+
+
+cdef extern from "structsvm/inference/graph_flow.h" nogil:
+    ctypedef struct ssvm_graph:
+        int32_t n_nodes
+        int32_t n_edges
+        int32_t node_room
+        int32_t edge_room
+        double* capacity
+        double* unary
+
+    size_t ssvm_graph_bytes(Py_ssize_t n, Py_ssize_t m)
+    int ssvm_graph_reserve(ssvm_graph* g, int32_t n, int32_t m)
+    void ssvm_graph_free(ssvm_graph* g)
+    void ssvm_graph_connect(ssvm_graph* g, int32_t n, int32_t m, const int32_t* edges)
+    void ssvm_graph_load(
+        ssvm_graph* g, const double* unary, const double* capacity, const double* start
+    )
+    double ssvm_flow_over(const ssvm_graph* g, int32_t e)
+    void ssvm_graph_scale(ssvm_graph* g, double factor)
+    void ssvm_graph_solve(ssvm_graph* g)
+    uint8_t ssvm_graph_label(const ssvm_graph* g, int32_t i)
+    double ssvm_graph_flow(const ssvm_graph* g, double* excess)
+    double ssvm_graph_energy(const ssvm_graph* g)
+
+
+cdef class GraphCut:
+    cdef ssvm_graph graph
+    cdef bint _is_loaded, _is_solved
+    cdef _held(self, const double* values, Py_ssize_t size)
+    cdef void _solve(self) noexcept nogil

@@ -1,0 +1,134 @@
+"""What cuts take and prove: checks of scores and edges, and the certificate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "CutCertificate",
+    "check_edges",
+    "check_factor",
+    "check_finite_scores",
+    "check_pairwise",
+    "check_total",
+    "check_unary",
+    "real_scores",
+]
+
+_MOST_EDGES = 2**30 - 1  # numbers of arcs, two an edge, are 32 bits wide
+
+
+@dataclasses.dataclass(frozen=True)
+class CutCertificate:
+    """Proof that labels are the best: no labelling can give up less than the flow.
+
+    Attributes
+    ----------
+    flow : float
+        Value of a flow, which bounds the energy of every labelling from below.
+    energy : float
+        What the labels found give up: the scores of nodes against their sign and the scores of
+        edges whose ends differ. The score of the labels is what all nodes and edges could score
+        at most, minus this.
+    """
+
+    flow: float
+    energy: float
+
+    @property
+    def gap(self) -> float:
+        """(energy - flow) / energy; 0 where both are."""
+        return abs(self.energy - self.flow) / self.energy if self.energy > 0 else abs(self.flow)
+
+
+def _place(index: NDArray[np.intp]) -> str:
+    return ", ".join(str(k) for k in index)
+
+
+def real_scores(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """float64 of any shape."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub" and array.size:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+    return array.astype(np.float64, copy=False)
+
+
+def check_finite_scores(
+    name: str, array: NDArray[np.float64], *, non_negative: bool = False
+) -> None:
+    if not np.isfinite(array).all():
+        where = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(
+            f"{name}[{_place(where)}] is {array[tuple(where)]}; the scores of a cut are finite"
+        )
+    if non_negative and (array < 0).any():
+        where = np.argwhere(array < 0)[0]
+        raise ValueError(
+            f"{name}[{_place(where)}] is {array[tuple(where)]}, expected a score >= 0: no cut "
+            "finds the best labels of edges whose ends had better differ"
+        )
+
+
+def check_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Finite float64 of this shape, in C order."""
+    array = real_scores("unary", unary)
+    if array.shape != shape:
+        raise ValueError(f"unary has shape {array.shape}, expected {shape}")
+    check_finite_scores("unary", array)
+    return np.array(array, order="C")
+
+
+def check_pairwise(pairwise: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Finite float64 >= 0 of this shape, or a number for all, in C order."""
+    array = real_scores("pairwise", pairwise)
+    if array.shape not in (shape, ()):
+        raise ValueError(f"pairwise has shape {array.shape}, expected {shape} or one number")
+    check_finite_scores("pairwise", array, non_negative=True)
+    return np.array(np.broadcast_to(array, shape), order="C")
+
+
+def check_total(
+    unary: NDArray[np.float64], pairwise: NDArray[np.float64], factor: float = 1.0
+) -> None:
+    """The sum of all scores, times `factor`, must be a number: flows are sums of them."""
+    with np.errstate(over="ignore"):
+        total = factor * float(np.abs(unary).sum() + 2 * pairwise.sum())
+    if not math.isfinite(total):
+        raise ValueError("the scores of the cut add up to more than a double can hold")
+
+
+def check_factor(factor: float) -> float:
+    if not isinstance(factor, numbers.Real) or not 0 < factor < math.inf:
+        raise ValueError(f"factor={factor!r}: expected a finite number > 0")
+    return float(factor)
+
+
+def check_edges(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
+    """int32 of shape (n_edges, 2), ends between 0 and n_nodes - 1, no end twice in an edge."""
+    if not 0 <= n_nodes < 2**31 - 1:
+        raise ValueError(f"n_nodes={n_nodes}: expected 0 to 2**31 - 2")
+    array = np.asarray(edges)
+    if array.size == 0:
+        return np.zeros((0, 2), dtype=np.int32)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"edges have dtype {array.dtype}, expected integers")
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"edges have shape {array.shape}, expected (n_edges, 2)")
+    if len(array) > _MOST_EDGES:
+        raise ValueError(f"{len(array)} edges: expected at most {_MOST_EDGES}")
+    outside = (array < 0) | (array >= n_nodes)
+    if outside.any():
+        e, end = np.argwhere(outside)[0]
+        raise ValueError(
+            f"edges[{e}, {end}] is {array[e, end]}, expected a node from 0 to {n_nodes - 1}"
+        )
+    loops = array[:, 0] == array[:, 1]
+    if loops.any():
+        e = int(np.flatnonzero(loops)[0])
+        raise ValueError(f"edges[{e}] joins node {array[e, 0]} to itself")
+    return np.ascontiguousarray(array, dtype=np.int32)

@@ -1,0 +1,151 @@
+/* Labellings of a graph with several labels, bettered by cuts: alpha-expansion (Boykov, Veksler, Zabih
+ * 2001, doi:10.1109/34.969114).
+ *
+ * Maximised is  sum_i unary[i, y_i] + sum_e s_e(y_a, y_b),  s_e(k, l) being pairwise[e] where k = l
+ * and else 0, or an entry of a table. One move lets every node keep its label or take alpha; the best
+ * move is a cut if no edge has A + D < B + C (A both keep, B the second takes, C the first takes, D both
+ * take alpha). Where an edge has, B and C are lowered until it has not: such a move is scored too low,
+ * except for the one that changes nothing, so the best one found is still no loss. */
+#ifndef SSVM_EXPANSION_H
+#define SSVM_EXPANSION_H
+
+#include <string.h>
+
+#include "structsvm/inference/graph_flow.h"
+
+typedef struct {
+    int32_t n_nodes;
+    int32_t n_edges;
+    int32_t n_labels;
+    const int32_t *edges;  /* (n_edges, 2) */
+    const double *unary;   /* (n_nodes, n_labels) */
+    const double *pairwise;
+    ptrdiff_t step;        /* numbers in `pairwise` an edge: 1 or n_labels^2, or 0 for one table */
+    int is_table;
+} ssvm_labelling;
+
+typedef struct {
+    ssvm_graph graph;      /* connected to the same edges */
+    double *gain;          /* n_nodes */
+    double *capacity;      /* n_edges */
+    uint8_t *takes;        /* n_nodes */
+} ssvm_move;
+
+static inline double ssvm_pair_score(const ssvm_labelling *p, int32_t e, int32_t k, int32_t l)
+{
+    if (p->is_table)
+        return p->pairwise[e * p->step + (ptrdiff_t)k * p->n_labels + l];
+    return k == l ? p->pairwise[e] : 0.0;
+}
+
+static double ssvm_labelling_score(const ssvm_labelling *p, const int32_t *y)
+{
+    double score = 0.0;
+    for (int32_t i = 0; i < p->n_nodes; ++i)
+        score += p->unary[(ptrdiff_t)i * p->n_labels + y[i]];
+    for (int32_t e = 0; e < p->n_edges; ++e)
+        score += ssvm_pair_score(p, e, y[p->edges[2 * (ptrdiff_t)e]],
+                                 y[p->edges[2 * (ptrdiff_t)e + 1]]);
+    return score;
+}
+
+/* The first label with the greatest score of each node, edges left out. */
+static void ssvm_greedy_labels(const ssvm_labelling *p, int32_t *y)
+{
+    for (int32_t i = 0; i < p->n_nodes; ++i) {
+        const double *row = p->unary + (ptrdiff_t)i * p->n_labels;
+        int32_t best = 0;
+        for (int32_t k = 1; k < p->n_labels; ++k)
+            if (row[k] > row[best])
+                best = k;
+        y[i] = best;
+    }
+}
+
+/* What the move in `takes` gains, in the true scores. */
+static double ssvm_gain_of_move(const ssvm_labelling *p, const ssvm_move *move, int32_t alpha,
+                                const int32_t *y)
+{
+    double gain = 0.0;
+    for (int32_t i = 0; i < p->n_nodes; ++i)
+        if (move->takes[i]) {
+            const double *row = p->unary + (ptrdiff_t)i * p->n_labels;
+            gain += row[alpha] - row[y[i]];
+        }
+    for (int32_t e = 0; e < p->n_edges; ++e) {
+        const int32_t a = p->edges[2 * (ptrdiff_t)e], b = p->edges[2 * (ptrdiff_t)e + 1];
+        if (move->takes[a] || move->takes[b])
+            gain += ssvm_pair_score(p, e, move->takes[a] ? alpha : y[a],
+                                    move->takes[b] ? alpha : y[b])
+                    - ssvm_pair_score(p, e, y[a], y[b]);
+    }
+    return gain;
+}
+
+/* The best move to alpha, made if it gains anything; whether it was. */
+static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, int32_t *y)
+{
+    int32_t n_moved = 0;
+    for (int32_t i = 0; i < p->n_nodes; ++i) {
+        const double *row = p->unary + (ptrdiff_t)i * p->n_labels;
+        move->gain[i] = row[alpha] - row[y[i]];
+    }
+    for (int32_t e = 0; e < p->n_edges; ++e) {
+        const int32_t a = p->edges[2 * (ptrdiff_t)e], b = p->edges[2 * (ptrdiff_t)e + 1];
+        const double both_keep = ssvm_pair_score(p, e, y[a], y[b]);
+        const double second = ssvm_pair_score(p, e, y[a], alpha);
+        const double first = ssvm_pair_score(p, e, alpha, y[b]);
+        const double both_take = ssvm_pair_score(p, e, alpha, alpha);
+        const double half = (both_keep + both_take - second - first) / 2;
+        move->gain[a] += first - both_keep + half;
+        move->gain[b] += second - both_keep + half;
+        move->capacity[e] = half > 0.0 ? half : 0.0;
+    }
+    ssvm_graph_load(&move->graph, move->gain, move->capacity, NULL);
+    ssvm_graph_solve(&move->graph);
+    for (int32_t i = 0; i < p->n_nodes; ++i) {
+        move->takes[i] = ssvm_graph_label(&move->graph, i) && y[i] != alpha;
+        n_moved += move->takes[i];
+    }
+    /* Rounding must not make it go round in circles. */
+    if (!n_moved || !(ssvm_gain_of_move(p, move, alpha, y) > 0.0))
+        return 0;
+    for (int32_t i = 0; i < p->n_nodes; ++i)
+        if (move->takes[i])
+            y[i] = alpha;
+    return 1;
+}
+
+/* Expand labels in turn until none gains anything, or for `max_cycles` turns of all. Whether it is known
+ * that none gains. */
+static int ssvm_expansion(const ssvm_labelling *p, ssvm_move *move, int32_t *y, int32_t max_cycles)
+{
+    int32_t idle = 0; /* labels in a row that gained nothing */
+    for (int32_t cycle = 0; cycle < max_cycles; ++cycle)
+        for (int32_t alpha = 0; alpha < p->n_labels; ++alpha) {
+            idle = ssvm_expand(p, move, alpha, y) ? 1 : idle + 1;
+            if (idle >= p->n_labels)
+                return 1;
+        }
+    return 0;
+}
+
+/* ---- memory; a move begins as zero bytes */
+
+static int ssvm_move_reserve(ssvm_move *move, int32_t n, int32_t m)
+{
+    return ssvm_graph_reserve(&move->graph, n, m)
+           || ssvm_fit((void **)&move->gain, (size_t)n * sizeof(double))
+           || ssvm_fit((void **)&move->capacity, (size_t)m * sizeof(double))
+           || ssvm_fit((void **)&move->takes, (size_t)n);
+}
+
+static void ssvm_move_free(ssvm_move *move)
+{
+    ssvm_graph_free(&move->graph);
+    free(move->gain);
+    free(move->capacity);
+    free(move->takes);
+}
+
+#endif

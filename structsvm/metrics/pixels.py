@@ -1,0 +1,200 @@
+"""How good label images and node labels are: shares of pixels, and overlaps of regions."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.validation import as_items, shorten
+
+__all__ = ["jaccard", "pixel_accuracy"]
+
+_AVERAGES = ("macro", "micro", None)
+
+
+def jaccard(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    labels: ArrayLike | None = None,
+    ignore_label: Any = None,
+    average: str | None = "macro",
+) -> Any:
+    r"""Intersection over union of the regions of each label, pooled over all images.
+
+    .. math:: J_k = \frac{|\{p : y_p = k\} \cap \{p : \hat y_p = k\}|}
+                         {|\{p : y_p = k\} \cup \{p : \hat y_p = k\}|}
+
+    where p runs over the pixels of all images together, as in the Pascal VOC challenge.
+
+    Parameters
+    ----------
+    y_true, y_pred : lists of arrays of int, bool or str
+        Label images or node labels of any shape; pairs have one shape.
+    labels : array-like of shape (n_labels,), default=None
+        The labels to score, in this order. None: all that occur, sorted, without `ignore_label`.
+        For figure and ground, ``labels=[1]`` gives the index of the figure alone.
+    ignore_label : int, bool or str, default=None
+        Pixels with this label in the truth (void) do not count, whatever was predicted there.
+    average : {"macro", "micro", None}, default="macro"
+        "macro": the mean over labels, without those that neither truth nor prediction has.
+        "micro": intersections and unions are added over the labels, and divided then. None: an
+        array with one index a label, NaN for a label that neither truth nor prediction has.
+
+    Returns
+    -------
+    jaccard : float, or array of shape (n_labels,) where `average` is None
+
+    Raises
+    ------
+    ValueError
+        Naming the image: another shape, labels that are no integers, booleans or strings, or of
+        two kinds; if no pixel counts, or none has a label to be averaged.
+
+    References
+    ----------
+    M. Everingham, L. Van Gool, C. K. I. Williams, J. Winn, A. Zisserman. The Pascal Visual Object
+    Classes (VOC) Challenge. International Journal of Computer Vision 88, 2010.
+    https://doi.org/10.1007/s11263-009-0275-4
+
+    Examples
+    --------
+    >>> from structsvm.metrics import jaccard
+    >>> truth, guess = [[[0, 0, 1], [0, 1, 255]]], [[[0, 1, 1], [0, 1, 1]]]
+    >>> jaccard(truth, guess, ignore_label=255, average=None)
+    array([0.66666667, 0.66666667])
+    >>> jaccard(truth, guess, labels=[1])
+    0.5
+    """
+    if average not in _AVERAGES:
+        names = ", ".join(map(repr, _AVERAGES))
+        raise ValueError(f"unknown average {average!r}: expected one of {names}")
+    pairs = _pairs(y_true, y_pred, ignore_label)
+    intersection, union = pairs.overlaps(pairs.classes if labels is None else np.asarray(labels))
+    occurs = union > 0
+    if average is None:
+        indices = np.full(len(union), np.nan)
+        indices[occurs] = intersection[occurs] / union[occurs]
+        return indices
+    if not occurs.any():
+        raise ValueError(
+            f"no pixel has a label of {shorten(np.asarray(labels).tolist())}, neither in y_true "
+            "nor in y_pred"
+        )
+    if average == "micro":
+        return float(intersection.sum() / union.sum())
+    return float((intersection[occurs] / union[occurs]).mean())
+
+
+def pixel_accuracy(y_true: Any, y_pred: Any, *, ignore_label: Any = None) -> float:
+    """Share of the pixels labelled rightly, of all images together.
+
+    Parameters
+    ----------
+    y_true, y_pred, ignore_label
+        See `jaccard`.
+
+    Raises
+    ------
+    ValueError
+        See `jaccard`.
+
+    Examples
+    --------
+    >>> from structsvm.metrics import pixel_accuracy
+    >>> pixel_accuracy([[[0, 0, 1], [0, 1, 255]]], [[[0, 1, 1], [0, 1, 1]]], ignore_label=255)
+    0.8
+    """
+    pairs = _pairs(y_true, y_pred, ignore_label)
+    return float((pairs.truth == pairs.guess).mean())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Pairs:
+    """The labels of all pixels that count, and the sorted classes among them but for void."""
+
+    truth: NDArray[Any]
+    guess: NDArray[Any]
+    classes: NDArray[Any]
+
+    def overlaps(self, labels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sizes of intersection and union for each of the labels."""
+        if labels.ndim != 1 or not len(labels):
+            raise ValueError(
+                f"labels has shape {labels.shape}, expected (n_labels,) with at least one label"
+            )
+        kind = _kind("labels", labels)
+        if kind != _kind("y_true", self.truth):
+            raise ValueError(f"labels holds {kind}, but y_true holds {_kind('y_true', self.truth)}")
+        distinct, places = np.unique(labels, return_inverse=True)
+        n = len(distinct)
+        # One more place, n, for the labels that are not scored.
+        truth, guess = (_places(row, distinct) for row in (self.truth, self.guess))
+        intersection = np.bincount(truth[truth == guess], minlength=n + 1)
+        sizes = np.bincount(truth, minlength=n + 1) + np.bincount(guess, minlength=n + 1)
+        return intersection[places], (sizes - intersection)[places]
+
+
+def _places(row: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    places = np.searchsorted(classes, row)
+    places[classes[np.minimum(places, len(classes) - 1)] != row] = len(classes)
+    return places
+
+
+def _pairs(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
+    truth, guess = _rows("y_true", y_true), _rows("y_pred", y_pred)
+    if len(truth) != len(guess):
+        raise ValueError(f"y_true has {len(truth)} items but y_pred has {len(guess)}")
+    for i, (a, b) in enumerate(zip(truth, guess, strict=True)):
+        if a.shape != b.shape:
+            raise ValueError(f"y_pred[{i}] has shape {b.shape}, expected {a.shape} as y_true[{i}]")
+    kinds: dict[str, str] = {}
+    for name, rows in (("y_true", truth), ("y_pred", guess)):
+        for i, row in enumerate(rows):
+            if row.size:
+                kinds.setdefault(_kind(f"{name}[{i}]", row), f"{name}[{i}]")
+    if len(kinds) > 1:
+        raise ValueError(" but ".join(f"{place} holds {kind}" for kind, place in kinds.items()))
+    if not kinds:
+        raise ValueError("y_true has no pixels: there is nothing to score")
+    flat_truth, flat_guess = (np.concatenate([row.ravel() for row in rows if row.size])
+                              for rows in (truth, guess))  # fmt: skip
+    if ignore_label is not None:
+        kind = _kind("ignore_label", np.asarray(ignore_label))
+        if kind not in kinds:
+            raise ValueError(f"ignore_label={ignore_label!r}, but y_true holds {next(iter(kinds))}")
+        counted = flat_truth != ignore_label
+        flat_truth, flat_guess = flat_truth[counted], flat_guess[counted]
+        if not len(flat_truth):
+            raise ValueError(f"all pixels have the ignore_label {ignore_label!r}: nothing to score")
+    classes = np.union1d(flat_truth, flat_guess)
+    if ignore_label is not None:
+        classes = classes[classes != ignore_label]
+    return _Pairs(flat_truth, flat_guess, classes)
+
+
+def _rows(name: str, value: Any) -> list[NDArray[Any]]:
+    rows = [np.asarray(item) for item in as_items(name, value)]
+    for i, row in enumerate(rows):
+        if not row.ndim:
+            raise ValueError(
+                f"{name}[{i}] is {row.item()!r}, expected an array of labels: {name} is a list; "
+                "one image or graph goes into a list of one"
+            )
+        if row.dtype == np.uint64:
+            # Beside signed ones numpy would make floats of them.
+            if row.max(initial=0) > np.iinfo(np.int64).max:
+                raise ValueError(f"{name}[{i}] has the label {row.max()}, above 2**63 - 1")
+            rows[i] = row.astype(np.int64)
+    return rows
+
+
+def _kind(place: str, row: NDArray[Any]) -> str:
+    if row.dtype.kind == "U":
+        return "strings"
+    if row.dtype.kind in "iub":
+        return "integers"
+    raise ValueError(f"{place} has dtype {row.dtype}; labels must be integers, booleans or strings")

@@ -1,0 +1,220 @@
+import itertools
+import threading
+
+import networkx
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_flow
+
+from structsvm.inference import GraphCut, graph_cut
+
+
+def score(labels, unary, edges, pairwise):
+    agree = labels[edges[:, 0]] == labels[edges[:, 1]]
+    return float(unary @ labels + pairwise @ agree)
+
+
+def brute_force(unary, edges, pairwise):
+    """The best labels, of the fewest ones among the best; scores are whole numbers."""
+    labels = np.array(list(itertools.product((0, 1), repeat=len(unary))))
+    agree = labels[:, edges[:, 0]] == labels[:, edges[:, 1]]
+    scores = labels @ unary + agree @ pairwise
+    best = labels[scores == scores.max()]
+    return best[best.sum(axis=1).argmin()]
+
+
+@st.composite
+def graphs(draw, most_nodes=12):
+    """Whole scores, so that ties are ties; edges twice and both ways round."""
+    n = draw(st.integers(1, most_nodes))
+    nodes = st.integers(0, n - 1)
+    edges = st.lists(st.tuples(nodes, nodes).filter(lambda e: e[0] != e[1]), max_size=3 * n)
+    edges = np.array(draw(edges) if n > 1 else [], dtype=int).reshape(-1, 2)
+    unary = draw(st.lists(st.integers(-5, 5), min_size=n, max_size=n))
+    pairwise = draw(st.lists(st.integers(0, 4), min_size=len(edges), max_size=len(edges)))
+    return np.array(unary, dtype=float), edges, np.array(pairwise, dtype=float)
+
+
+@given(graphs())
+@settings(max_examples=150)
+@example((np.zeros(3), np.array([[0, 1], [1, 2]]), np.zeros(2)))
+def test_best_labels_with_fewest_ones(graph):
+    labels, certificate = graph_cut(*graph, return_certificate=True)
+    assert labels.dtype == np.uint8
+    assert labels.tolist() == brute_force(*graph).tolist()
+    assert certificate.gap == 0
+    unary, _, pairwise = graph
+    most = np.maximum(unary, 0).sum() + pairwise.sum()
+    assert most - certificate.energy == score(labels, *graph)
+
+
+@given(graphs(8), st.sampled_from([2.0**-1000, 2.0**-30, 2.0**30, 2.0**1000]))
+def test_huge_and_tiny_scores(graph, factor):
+    unary, edges, pairwise = graph
+    labels, certificate = graph_cut(
+        unary * factor, edges, pairwise * factor, return_certificate=True
+    )
+    assert labels.tolist() == graph_cut(*graph).tolist()
+    assert certificate.gap <= 1e-9
+
+
+@given(graphs(8), st.data())
+def test_warm_solves_equal_cold_ones(graph, data):
+    unary, edges, pairwise = graph
+    cut = GraphCut(len(unary), edges)
+    for _ in range(4):
+        cut.set_scores(unary, pairwise)
+        assert cut.solve().tolist() == graph_cut(unary, edges, pairwise).tolist()
+        assert cut.certificate().gap <= 1e-9
+        factor = data.draw(st.sampled_from([0.5, 1.0, 4.0]))
+        cut.scale(factor)
+        assert cut.solve().tolist() == graph_cut(unary, edges, pairwise).tolist()
+        i = data.draw(st.integers(0, len(unary) - 1))
+        unary = unary.copy()
+        unary[i] = data.draw(st.integers(-9, 9))
+        pairwise = pairwise * data.draw(st.sampled_from([0.0, 1.0, 2.0]))
+
+
+def random_graph(n=600, m=2400, seed=0, whole=False):
+    rng = np.random.default_rng(seed)
+    edges = rng.integers(n, size=(m, 2))
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    unary, pairwise = 4 * rng.normal(size=n), rng.exponential(size=len(edges))
+    if whole:
+        unary, pairwise = np.round(10 * unary), np.round(10 * pairwise)
+    return unary, edges, pairwise
+
+
+def as_network(unary, edges, pairwise):
+    """Capacities between source n, sink n + 1 and nodes."""
+    n = len(unary)
+    rows = np.concatenate([edges[:, 0], edges[:, 1], np.full(n, n), np.arange(n)])
+    columns = np.concatenate([edges[:, 1], edges[:, 0], np.arange(n), np.full(n, n + 1)])
+    terminal = [np.maximum(unary, 0), np.maximum(-unary, 0)]
+    return csr_array(
+        (np.concatenate([pairwise, pairwise, *terminal]), (rows, columns)), (n + 2,) * 2
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_flow_of_scipy(seed):
+    unary, edges, pairwise = random_graph(seed=seed, whole=True)
+    network = as_network(unary, edges, pairwise).astype(np.int32)
+    n = len(unary)
+    _, certificate = graph_cut(unary, edges, pairwise, return_certificate=True)
+    assert certificate.flow == certificate.energy == maximum_flow(network, n, n + 1).flow_value
+
+
+def test_flow_of_networkx():
+    unary, edges, pairwise = random_graph(60, 200)
+    network = networkx.from_scipy_sparse_array(
+        as_network(unary, edges, pairwise), create_using=networkx.DiGraph, edge_attribute="capacity"
+    )
+    value = networkx.maximum_flow_value(network, 60, 61)
+    _, certificate = graph_cut(unary, edges, pairwise, return_certificate=True)
+    assert certificate.energy == pytest.approx(value, rel=1e-12)
+    assert certificate.gap <= 1e-9
+
+
+def test_many_warm_solves_stay_exact():
+    unary, edges, pairwise = random_graph(400, 1600)
+    rng = np.random.default_rng(1)
+    cut = GraphCut(400, edges)
+    for _ in range(60):
+        unary = unary + 0.3 * rng.normal(size=400) * (rng.random(400) < 0.1)
+        pairwise = pairwise * rng.uniform(0.95, 1.05, size=len(edges))
+        cut.set_scores(unary, pairwise)
+        labels = cut.solve()
+        cold, certificate = graph_cut(unary, edges, pairwise, return_certificate=True)
+        assert labels.tolist() == cold.tolist()
+        assert cut.certificate().energy == pytest.approx(certificate.energy, rel=1e-12)
+        assert cut.certificate().gap <= 1e-9
+
+
+def test_several_graphs_are_one_without_edges_between_them():
+    one, other = random_graph(50, 150, seed=1), random_graph(70, 200, seed=2)
+    both = (
+        np.concatenate([one[0], other[0]]),
+        np.concatenate([one[1], other[1] + 50]),
+        np.concatenate([one[2], other[2]]),
+    )
+    apart = np.concatenate([graph_cut(*one), graph_cut(*other)])
+    assert graph_cut(*both).tolist() == apart.tolist()
+
+
+def test_no_nodes_and_no_edges():
+    assert graph_cut([], [], []).shape == (0,)
+    assert graph_cut([1.0, 0.0, -1.0], [], []).tolist() == [1, 0, 0]
+
+
+def test_one_number_for_all_edges():
+    unary, edges, _ = random_graph(50, 150)
+    same = np.full(len(edges), 0.7)
+    assert graph_cut(unary, edges, 0.7).tolist() == graph_cut(unary, edges, same).tolist()
+
+
+def test_threads_cut_at_the_same_time():
+    problems = [random_graph(2000, 8000, seed=seed) for seed in range(4)]
+    alone = [graph_cut(*problem).tolist() for problem in problems]
+    found = [None] * 4
+
+    def work(k):
+        found[k] = graph_cut(*problems[k]).tolist()
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == alone
+
+
+def test_read_only_and_strided_arrays():
+    unary, edges, pairwise = random_graph(50, 150)
+    expected = graph_cut(unary, edges, pairwise).tolist()
+    strided = np.repeat(unary, 2)[::2]
+    strided.flags.writeable = False
+    assert graph_cut(strided, np.asfortranarray(edges), pairwise).tolist() == expected
+    assert graph_cut(unary, edges.astype(np.uint16), pairwise).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unary": [0, np.nan, 0]}, r"unary\[1\] is nan; the scores of a cut are finite"),
+        ({"unary": [0, 0, np.inf]}, r"unary\[2\] is inf; the scores of a cut are finite"),
+        ({"unary": [[0, 0, 0]]}, r"unary has shape \(1, 3\), expected \(1,\)"),
+        ({"unary": ["a", "b", "c"]}, "unary has dtype <U1, expected real numbers"),
+        ({"unary": [1e308] * 3}, "add up to more than a double can hold"),
+        ({"pairwise": [1.0, -0.5]}, r"pairwise\[1\] is -0.5, expected a score >= 0"),
+        ({"pairwise": [np.nan, 1.0]}, r"pairwise\[0\] is nan"),
+        ({"pairwise": [1.0]}, r"pairwise has shape \(1,\), expected \(2,\) or one number"),
+        ({"edges": [[0, 1], [1, 3]]}, r"edges\[1, 1\] is 3, expected a node from 0 to 2"),
+        ({"edges": [[0, 1], [-1, 2]]}, r"edges\[1, 0\] is -1, expected a node from 0 to 2"),
+        ({"edges": [[0, 1], [2, 2]]}, r"edges\[1\] joins node 2 to itself"),
+        ({"edges": [0, 1]}, r"edges have shape \(2,\), expected \(n_edges, 2\)"),
+        ({"edges": [[0.0, 1.0]]}, "edges have dtype float64, expected integers"),
+    ],
+)
+def test_errors(change, message):
+    given = {"unary": [0.0, 0.0, 0.0], "edges": [[0, 1], [1, 2]], "pairwise": [1.0, 1.0]} | change
+    if change.get("unary") == [[0, 0, 0]]:
+        given |= {"edges": [], "pairwise": []}
+    with pytest.raises(ValueError, match=message):
+        graph_cut(**given)
+
+
+def test_errors_of_the_object():
+    cut = GraphCut(2, [[0, 1]])
+    for factor in (0, -1, np.inf, np.nan, "2"):
+        with pytest.raises(ValueError, match="expected a finite number > 0"):
+            cut.scale(factor)
+    cut.set_scores([1.0, 1e300])
+    with pytest.raises(ValueError, match="add up to more than a double can hold"):
+        cut.scale(1e20)
+    assert cut.solve().tolist() == [1, 1]
+    with pytest.raises(ValueError, match="n_nodes=-1"):
+        GraphCut(-1, [])
