@@ -3,10 +3,12 @@
 from structsvm.inference._chain import max_marginals, n_best, viterbi
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.exhaustive import exhaustive
 from structsvm.inference.expansion import alpha_expansion
 from structsvm.inference.graph_cut import graph_cut
 from structsvm.inference.labeling import Labeling
 from structsvm.inference.relaxation import Relaxation, RelaxedLabeling, relax
+from structsvm.inference.trees import max_product_tree
 
 __all__ = [
     "CutCertificate",
@@ -15,8 +17,10 @@ __all__ = [
     "Relaxation",
     "RelaxedLabeling",
     "alpha_expansion",
+    "exhaustive",
     "graph_cut",
     "max_marginals",
+    "max_product_tree",
     "n_best",
     "relax",
     "viterbi",
