@@ -8,12 +8,14 @@ from structsvm.inference.expansion import alpha_expansion
 from structsvm.inference.graph_cut import graph_cut
 from structsvm.inference.labeling import Labeling
 from structsvm.inference.relaxation import Relaxation, RelaxedLabeling, relax
+from structsvm.inference.roof_duality import PersistentLabels, roof_duality
 from structsvm.inference.trees import max_product_tree
 
 __all__ = [
     "CutCertificate",
     "GraphCut",
     "Labeling",
+    "PersistentLabels",
     "Relaxation",
     "RelaxedLabeling",
     "alpha_expansion",
@@ -23,5 +25,6 @@ __all__ = [
     "max_product_tree",
     "n_best",
     "relax",
+    "roof_duality",
     "viterbi",
 ]

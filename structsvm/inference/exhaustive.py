@@ -60,8 +60,8 @@ def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Label
 
     def label(node: int) -> NDArray[np.int64]:
         """The label of a node in each labeling."""
-        place: int = n_labels ** (n_nodes - 1 - node)
-        return numbers // place % n_labels
+        digit: NDArray[np.int64] = numbers // n_labels ** (n_nodes - 1 - node) % n_labels
+        return digit
 
     total = np.zeros(n_labelings)
     for node, row in enumerate(scores.unary):
