@@ -243,24 +243,32 @@ static inline double ssvm_towards(const ssvm_graph *g, int32_t arc, uint8_t tree
     return tree == SSVM_SOURCE ? g->arcs[g->arcs[arc].sister].residual : g->arcs[arc].residual;
 }
 
+/* More sinks than this for each source, and only the sources' trees are grown: they are enough to find
+ * every path, and most sinks would look around for nothing. */
+enum { SSVM_SINKS_TO_LEAVE = 4 };
+
 /* Every node with an excess is a root; the rest is free. */
 static void ssvm_plant(ssvm_graph *g)
 {
+    int32_t n_sources = 0, n_sinks = 0;
     g->active_start = g->active_size = g->orphan_start = g->orphan_size = 0;
     g->now = 0;
+    for (int32_t i = 0; i < g->n_nodes; ++i) {
+        n_sources += g->nodes[i].excess > 0.0;
+        n_sinks += g->nodes[i].excess < 0.0;
+    }
     for (int32_t i = 0; i < g->n_nodes; ++i) {
         ssvm_node *node = &g->nodes[i];
         node->is_active = 0;
         node->time = 0;
         node->distance = 1;
-        if (node->excess > 0.0 || node->excess < 0.0) {
-            node->tree = node->excess > 0.0 ? SSVM_SOURCE : SSVM_SINK;
-            node->parent = SSVM_ROOT;
+        node->tree = node->excess > 0.0   ? SSVM_SOURCE
+                     : node->excess < 0.0 ? SSVM_SINK
+                                          : SSVM_FREE;
+        node->parent = node->tree == SSVM_FREE ? SSVM_NO_PARENT : SSVM_ROOT;
+        if (node->tree == SSVM_SOURCE
+            || (node->tree == SSVM_SINK && n_sinks / SSVM_SINKS_TO_LEAVE <= n_sources))
             ssvm_activate(g, i);
-        } else {
-            node->tree = SSVM_FREE;
-            node->parent = SSVM_NO_PARENT;
-        }
     }
 }
 
