@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
@@ -225,8 +226,14 @@ cdef class GraphLoss(PartLoss):
 cdef void connect(
     ssvm_graph* graph, const int32_t** connected, const GraphRows* rows
 ) noexcept nogil:
-    """Unless it is so already; images of one shape share their edges."""
-    if connected[0] != rows.edges or graph.n_nodes != rows.n_nodes or rows.edges == NULL:
+    """Unless it is so already; images of one shape share their edges.
+
+    The numbers count too: the edges of one graph may be the first ones of another.
+    """
+    if (
+        connected[0] != rows.edges or rows.edges == NULL
+        or graph.n_nodes != rows.n_nodes or graph.n_edges != rows.n_edges
+    ):
         ssvm_graph_connect(
             graph, <int32_t> rows.n_nodes, <int32_t> rows.n_edges, rows.edges
         )
@@ -321,17 +328,18 @@ cdef class GraphStructure(Structure):
         return 0
 
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil:
-        """A cut needs finite scores, and scores of agreement that are not negative."""
+        """A cut adds scores up, and needs scores of agreement that are not negative."""
         cdef const GraphRows* rows = &self.data.rows[i]
         cdef Py_ssize_t e, first = rows.n_nodes * self.n_labels
         cdef double total = 0.0
         for e in range(first + rows.n_edges * self.pair_width):
-            total += 0.0 * theta[e]
-        if total != 0.0:
+            total += fabs(theta[e])
+        # Flows and moves are differences and sums of scores, each of which counts a few times.
+        if not 8.0 * total < INFINITY:
             with gil:
                 raise ValueError(
-                    f"X[{i}] has scores that are no finite numbers: features or weights are too "
-                    "large"
+                    f"X[{i}] has scores that add up to no finite number: features or weights are "
+                    "too large"
                 )
         if self.tables:
             return 0
