@@ -356,6 +356,8 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     if hasattr(model, "restore_arrays"):
         model.restore_arrays(_inside("model/", arrays))
     coef = _unpacked_coef(arrays, model.n_weights)
+    if model.non_negative is not None and (coef[model.non_negative] < 0).any():
+        raise ModelFileError("a weight is negative that the model needs to be >= 0")
     estimator.__dict__.update(estimator._weight_attributes(model, coef))
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))

@@ -151,7 +151,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             "node": node[:f],
             "intercept": node[f] if self.fit_intercept else np.zeros(k),
             "edge": edge[:g],
-            "edge_intercept": edge[g] if self._edge_constant else no_edge,
+            "edge_intercept": edge[g, ...] if self._edge_constant else no_edge,
         }
 
     @property
