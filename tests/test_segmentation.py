@@ -18,10 +18,11 @@ from structsvm.datasets import make_segmentation
 from structsvm.exceptions import ModelFileError
 from structsvm.losses import HammingLoss
 from structsvm.metrics import jaccard
-from structsvm.solvers import BCFW
+from structsvm.solvers import BCFW, Subgradient
 from tests.test_persistence import npy, rewrite, set_header, set_member
 
 VOID = -1
+AVERAGED = BCFW(averaging=True)
 
 
 @pytest.fixture(scope="module")
@@ -655,3 +656,21 @@ def test_unfitted(blobs):
             svm.score(blobs.X_test, blobs.y_test)
         assert not hasattr(svm, "classes_")
         assert not hasattr(svm, "node_coef_")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", [Subgradient(), Subgradient(averaging="uniform"), AVERAGED])
+def test_averages_of_edge_weights_are_not_negative(solver):
+    """Sums of weights that are 0 in the end come out at -1e-18, which no cut takes."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(3, 4, 2)) for _ in range(4)]
+    y = [(np.indices((3, 4)).sum(axis=0) + i) % 2 for i in range(4)]
+    for seed in range(12):
+        svm = GridSVM(C=1 + seed, directions=True, solver=solver, max_iter=6, random_state=seed)
+        svm.fit(X, y)
+        assert svm.status_ != "failed"
+        assert svm.edge_coef_.min() >= 0
+        svm.predict(X)
+    online = GridSVM(solver=Subgradient(n_examples=4), directions=True)
+    for _ in range(4):
+        online.partial_fit(X, y).predict(X)
