@@ -338,7 +338,8 @@ def _real_array(place: str, value: ArrayLike, inside: bool = True) -> NDArray[np
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{place} has dtype {array.dtype}, expected real numbers")
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
+        with np.errstate(over="ignore"):  # becomes inf, which is refused
+            array = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
     array = np.ascontiguousarray(array)
     if inside and (entry := check_finite(array.reshape(-1))) is not None:
         where = ", ".join(str(k) for k in np.unravel_index(entry, array.shape))

@@ -20,7 +20,7 @@ __all__ = [
     "pack_node_weight",
 ]
 
-_VOID = -1
+_VOID, _STRANGE = -1, -2
 
 
 def flat_labels(y: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[Any]:
@@ -102,7 +102,15 @@ def encode_nodes(
     numbers = np.full(len(flat), _VOID, dtype=np.int32)
     if len(flat):
         known = ~_is_void(flat, ignore_label)
-        numbers[known] = encode_labels(flat[known], classes)
+        numbers[known] = encode_labels(flat[known], classes, unknown=_STRANGE)
+    if (strange := np.flatnonzero(numbers == _STRANGE)).size:
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        i = int(np.searchsorted(ends, strange[0], side="right"))
+        node = np.unravel_index(strange[0] - (ends[i] - math.prod(shapes[i])), shapes[i])
+        raise ValueError(
+            f"y[{i}]{[int(k) for k in node]} is {flat[strange[0]].item()!r}, which was not in the "
+            f"y that fit saw; the known labels are {shorten(classes.tolist())}"
+        )
     return numbers
 
 
