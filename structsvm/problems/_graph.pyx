@@ -21,7 +21,7 @@ from structsvm.linalg._plane cimport (
 )
 from structsvm.problems._factored cimport PartCounts, counts_add
 from structsvm.problems._feature_rows cimport (
-    FeatureRows, ssvm_feature_add, ssvm_feature_rows, ssvm_feature_scores,
+    FeatureRows, ssvm_all_feature_scores, ssvm_feature_add, ssvm_feature_rows,
 )
 
 
@@ -115,24 +115,16 @@ cdef class GraphFeatures(PartFeatures):
         self.n_weights = self.first_pair + n_edge_rows * self.pair_width
 
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
-        # Rows are written in whole groups of lanes, each over what the one before wrote too much.
+        # Nodes first: what is written behind the last of them is overwritten.
         cdef const GraphRows* rows = &self.data.rows[i]
-        cdef double* pairs = theta + rows.n_nodes * self.n_labels
-        cdef Py_ssize_t k, n_parts
         cdef double scale = self.scale[i] * w.scale
-        for k in range(rows.n_nodes):
-            ssvm_feature_scores(
-                &rows.nodes, k, w.data, self.n_labels, theta + k * self.n_labels
-            )
-        for k in range(rows.n_edges):
-            ssvm_feature_scores(
-                &rows.pairs, k, w.data + self.first_pair, self.pair_width,
-                pairs + k * self.pair_width,
-            )
-        if scale != 1.0:
-            n_parts = rows.n_nodes * self.n_labels + rows.n_edges * self.pair_width
-            for k in range(n_parts):
-                theta[k] *= scale
+        ssvm_all_feature_scores(
+            &rows.nodes, rows.n_nodes, w.data, self.n_labels, scale, theta
+        )
+        ssvm_all_feature_scores(
+            &rows.pairs, rows.n_edges, w.data + self.first_pair, self.pair_width, scale,
+            theta + rows.n_nodes * self.n_labels,
+        )
         return 0
 
     cdef int accumulate(
