@@ -166,6 +166,13 @@ def _describe(where: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         items = [_describe(f"{where}[{k}]", item) for k, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
+    if isinstance(value, dict):
+        # A list, as keys of JSON are strings.
+        pairs = [
+            [_describe(where, key), _describe(f"{where}[{key!r}]", item)]
+            for key, item in value.items()
+        ]
+        return {"dict": pairs}
     if type(value) in _known_classes().values():
         params = value.get_params(deep=False)
         params.pop("callbacks", None)
@@ -349,6 +356,8 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     if hasattr(model, "restore_arrays"):
         model.restore_arrays(_inside("model/", arrays))
     coef = _unpacked_coef(arrays, model.n_weights)
+    if model.non_negative is not None and (coef[model.non_negative] < 0).any():
+        raise ModelFileError("a weight is negative that the model needs to be >= 0")
     estimator.__dict__.update(estimator._weight_attributes(model, coef))
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))
@@ -390,6 +399,8 @@ def _build(description: Any) -> Any:
         return description
     if "tuple" in description:
         return tuple(_build(description["tuple"]))
+    if "dict" in description:
+        return {_build(key): _build(value) for key, value in description["dict"]}
     known = _known_classes()
     if description.get("class") not in known:
         raise ModelFileError(f"it names the class {description.get('class')!r}, which is not known")

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from structsvm.graphs import as_graphs
 from structsvm.losses import HammingLoss
-from structsvm.models.labelled_graphs import LabelledGraphs, Parts, check_non_negative
+from structsvm.models.labelled_graphs import LabelledGraphs, Parts
 
 __all__ = ["GraphModel"]
 
@@ -82,16 +83,26 @@ class GraphModel(LabelledGraphs):
         self.ignore_label = ignore_label
         self.warm_inference = warm_inference
 
-    def _parts(self, X: Sequence[Any], *, learn: bool = False) -> list[Parts]:
-        known = () if learn else (self.n_features_in_, self.n_edge_features_)
+    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
+        known = (self.n_features_in_, self.n_edge_features_) if y is None else ()
         parts = []
         for i, graph in enumerate(as_graphs(X, *known)):
             pairs = graph.edge_features
             if pairs is None:
                 pairs = np.zeros((graph.n_edges, 0))
             if not self._tables:
-                check_non_negative(f"X[{i}]", pairs)
+                _check_non_negative(f"X[{i}]", pairs)
             parts.append(Parts(graph.features, graph.edges, pairs, (graph.n_nodes,)))
-        if learn and not parts:
+        if y is not None and not parts:
             raise ValueError("X has no graphs: there is nothing to learn from")
         return parts
+
+
+def _check_non_negative(place: str, pairs: NDArray[np.floating]) -> None:
+    """Scores of agreement are >= 0 when weights and features are."""
+    if pairs.size and pairs.min() < 0:
+        e, g = np.argwhere(pairs < 0)[0]
+        raise ValueError(
+            f"{place}: edge_features[{e}, {g}] is {pairs[e, g]}; with pairwise='potts' edge "
+            "features must be >= 0, as they say how much neighbours like to agree"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,18 +11,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.losses import HammingLoss
-from structsvm.models.labelled_graphs import LabelledGraphs, Parts, check_non_negative
+from structsvm.models.labelled_graphs import LabelledGraphs, Parts
+from structsvm.models.node_labels import known_nodes
 from structsvm.sequences import check_finite
 from structsvm.validation import as_items
 
 __all__ = ["GridModel", "grid_edges"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+_GREATEST = np.finfo(np.float64).max
 
 
 class _Image(NamedTuple):
     pixels: NDArray[np.floating]  # (H, W, F)
-    own: NDArray[np.floating] | None  # (n_directions, H, W, G)
+    own: NDArray[np.floating] | None  # (n_directions, H, W, n_own)
+
+    @property
+    def n_own(self) -> int:
+        return 0 if self.own is None else self.own.shape[3]
 
 
 class GridModel(LabelledGraphs):
@@ -96,11 +103,14 @@ class GridModel(LabelledGraphs):
 
     def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         super().restore_arrays(arrays)
-        (self.beta_,) = arrays["beta"].tolist()
+        beta = arrays["beta"]
+        if beta.dtype != np.float64 or beta.shape != (1,) or not 0 <= beta[0] < math.inf:
+            raise ValueError(f"the beta of the contrast is {beta}, expected one finite number >= 0")
+        self.beta_ = float(beta[0])
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.connectivity not in (4, 8):
+        if not isinstance(self.connectivity, numbers.Integral) or self.connectivity not in (4, 8):
             raise ValueError(f"connectivity={self.connectivity!r}: expected 4 or 8")
 
     @property
@@ -108,42 +118,51 @@ class GridModel(LabelledGraphs):
         # With directions each has a constant of its own, among the features.
         return bool(self.edge_intercept) and not self.directions
 
-    def _parts(self, X: Sequence[Any], *, learn: bool = False) -> list[Parts]:
-        n_directions = self.connectivity // 2
-        images = [_read_image(i, item, n_directions) for i, item in enumerate(as_items("X", X))]
-        if learn:
+    @property
+    def _steps(self) -> tuple[tuple[int, int], ...]:
+        """From a pixel to its neighbour, for each direction."""
+        return _DIRECTIONS[: int(self.connectivity) // 2]
+
+    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
+        items = as_items("X", X)
+        images = [_read_image(i, item, self._steps) for i, item in enumerate(items)]
+        if y is not None:
             if not images:
                 raise ValueError("X has no images: there is nothing to learn from")
-            self.n_features_in_ = images[0].pixels.shape[2]
-            self._n_own = 0 if images[0].own is None else images[0].own.shape[3]
-            self._check_images(images)
-            self.beta_ = self._learn_beta(images)
+            self._check_images(images, images[0].pixels.shape[2], images[0].n_own)
+            self.beta_ = self._learn_beta(images, y)
         else:
-            n_kinds = self.n_edge_features_ // (n_directions if self.directions else 1)
+            n_kinds = self.n_edge_features_ // (len(self._steps) if self.directions else 1)
             constant = bool(self.edge_intercept) and self.directions
-            self._n_own = n_kinds - constant - len(self._contrasts())
-            self._check_images(images)
+            n_own = n_kinds - constant - len(self._contrasts())
+            self._check_images(images, self.n_features_in_, n_own)
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
         parts = []
-        for i, image in enumerate(images):
-            shape = image.pixels.shape[:2]
-            if shape not in edges:
-                edges[shape] = grid_edges(shape, self.connectivity)
-            pairs = self._edge_features(image)
-            if not self._tables:
-                check_non_negative(f"X[{i}]", pairs)
-            nodes = image.pixels.reshape(-1, image.pixels.shape[2])
-            parts.append(Parts(nodes, edges[shape], pairs, shape))
+        for image in images:
+            height, width, n_features = image.pixels.shape
+            if (height, width) not in edges:
+                edges[height, width] = grid_edges((height, width), self.connectivity)
+            parts.append(
+                Parts(
+                    image.pixels.reshape(height * width, n_features),
+                    edges[height, width],
+                    self._edge_features(image),
+                    (height, width),
+                )
+            )
         return parts
 
-    def _check_images(self, images: list[_Image]) -> None:
+    def _check_images(self, images: list[_Image], n_features: int, n_own: int) -> None:
         for i, image in enumerate(images):
-            n, expected = image.pixels.shape[2], self.n_features_in_
-            if n != expected:
-                raise ValueError(f"X[{i}] has {n} features, expected {expected}")
-            n_own = 0 if image.own is None else image.own.shape[3]
-            if n_own != self._n_own:
-                raise ValueError(f"X[{i}] has {n_own} edge features, expected {self._n_own}")
+            n = image.pixels.shape[2]
+            if n != n_features:
+                raise ValueError(f"X[{i}] has {n} features, expected {n_features}")
+            if image.n_own != n_own:
+                raise ValueError(
+                    f"X[{i}] has {image.n_own} edge features of its own, expected {n_own}"
+                )
+            if image.own is not None and not self._tables:
+                _check_own(i, image.own, self._steps, non_negative=True)
 
     # ---- edge features
 
@@ -151,7 +170,10 @@ class GridModel(LabelledGraphs):
         """The multiples of beta."""
         if isinstance(self.contrast, (bool, np.bool_)):
             return [1.0] if self.contrast else []
-        factors = np.asarray(self.contrast, dtype=np.float64)
+        try:
+            factors = np.asarray(self.contrast, dtype=np.float64)
+        except (TypeError, ValueError):
+            factors = np.array(np.nan)
         if factors.ndim != 1 or not (np.isfinite(factors) & (factors > 0)).all():
             raise ValueError(
                 f"contrast={self.contrast!r}: expected True, False or a list of multiples > 0"
@@ -161,56 +183,73 @@ class GridModel(LabelledGraphs):
     def _contrast_channels(self, pixels: NDArray[np.floating]) -> NDArray[np.floating]:
         if self.contrast_channels is None:
             return pixels
-        channels = np.asarray(self.contrast_channels)
         n = pixels.shape[2]
-        if channels.ndim != 1 or channels.dtype.kind not in "iu" or not len(channels):
+        channels = self.contrast_channels
+        if (
+            isinstance(channels, str)
+            or not hasattr(channels, "__len__")
+            or not len(channels)
+            or not all(isinstance(c, numbers.Integral) and 0 <= c < n for c in channels)
+        ):
             raise ValueError(
-                f"contrast_channels={self.contrast_channels!r}: expected a list of feature numbers"
+                f"contrast_channels={channels!r}: expected a list of feature numbers from 0 to "
+                f"{n - 1}"
             )
-        if not (channels.min() >= 0 and channels.max() < n):
-            raise ValueError(
-                f"contrast_channels={self.contrast_channels!r}: expected numbers from 0 to {n - 1}"
-            )
-        return pixels[:, :, channels]
+        return pixels[:, :, np.asarray(channels)]
 
-    def _learn_beta(self, images: list[_Image]) -> float:
+    def _learn_beta(self, images: list[_Image], y: Any) -> float:
+        """1 / (2 mean squared difference) of the edges that training does not leave out."""
         if not self._contrasts():
             return 0.0
+        known = known_nodes(y, [image.pixels.shape[:2] for image in images], self.ignore_label)
         total, count = 0.0, 0
-        for image in images:
+        for image, mask in zip(images, known, strict=True):
             channels = self._contrast_channels(image.pixels)
-            for direction in _DIRECTIONS[: self.connectivity // 2]:
-                squares = _squared_steps(channels, direction)
-                total += float(squares.sum(dtype=np.float64))
+            for step in self._steps:
+                squares = _squared_differences(channels, step)[np.logical_and(*_ends(mask, step))]
+                with np.errstate(over="ignore"):
+                    total += float(squares.sum())
                 count += squares.size
-        if not math.isfinite(total):
-            raise ValueError("squared differences of features overflow: scale the features")
-        return count / (2 * total) if total > 0 else 0.0
+        beta = count / (2 * total) if total > 0 else 0.0
+        if not (math.isfinite(2 * total) and math.isfinite(beta)):
+            raise ValueError(
+                "squared differences of features are beyond what a number can hold, as contrast "
+                "needs them: scale the features"
+            )
+        return beta
 
     def _edge_features(self, image: _Image) -> NDArray[np.floating]:
         """(n_edges, n_edge_features), the edges of one direction after those of another."""
-        directions = _DIRECTIONS[: self.connectivity // 2]
-        blocks = []
-        for k, direction in enumerate(directions):
-            columns = []
-            if contrasts := self._contrasts():
-                squares = _squared_steps(self._contrast_channels(image.pixels), direction)
-                betas = self.beta_ * np.array(contrasts, dtype=squares.dtype)
-                alike = np.exp(-squares.reshape(-1, 1) * betas) / np.hypot(*direction)
-                columns.append(alike)
-            if image.own is not None:
-                first, _ = _ends(image.own[k], direction)
-                columns.append(first.reshape(-1, image.own.shape[3]))
-            n_edges = _squared_steps(image.pixels[:, :, :0], direction).size
-            if self.directions and self.edge_intercept:
-                columns.append(np.ones((n_edges, 1)))
-            block = np.hstack([np.zeros((n_edges, 0)), *columns])
-            if self.directions:
-                wide = np.zeros((n_edges, len(directions), block.shape[1]))
-                wide[:, k] = block
-                block = wide.reshape(n_edges, -1)
-            blocks.append(block)
-        return np.concatenate(blocks).astype(image.pixels.dtype, copy=False)
+        blocks = [self._features_in_direction(image, k) for k in range(len(self._steps))]
+        if not self.directions:
+            return np.concatenate(blocks)
+        n_kinds, start = blocks[0].shape[1], 0
+        wide = np.zeros((sum(map(len, blocks)), n_kinds * len(blocks)), dtype=blocks[0].dtype)
+        for k, block in enumerate(blocks):
+            wide[start : start + len(block), k * n_kinds : (k + 1) * n_kinds] = block
+            start += len(block)
+        return wide
+
+    def _features_in_direction(self, image: _Image, k: int) -> NDArray[np.floating]:
+        step = self._steps[k]
+        n_edges = math.prod(_ends(image.pixels, step)[0].shape[:2])
+        dtype = image.pixels.dtype
+        columns: list[NDArray[np.floating]] = []
+        if contrasts := self._contrasts():
+            squares = _squared_differences(self._contrast_channels(image.pixels), step)
+            with np.errstate(over="ignore"):
+                betas = np.minimum(self.beta_ * np.array(contrasts), _GREATEST)
+                alike = np.exp(-squares.reshape(-1, 1) * betas) / np.hypot(*step)
+            columns.append(alike)
+        if image.own is not None:
+            dtype = np.result_type(dtype, image.own)
+            columns.append(_ends(image.own[k], step)[0].reshape(n_edges, image.n_own))
+        if self.directions and self.edge_intercept:
+            columns.append(np.ones((n_edges, 1)))
+        block = np.zeros((n_edges, sum(column.shape[1] for column in columns)), dtype=dtype)
+        if columns:
+            np.concatenate(columns, axis=1, out=block, casting="same_kind")
+        return block
 
 
 def grid_edges(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
@@ -235,40 +274,57 @@ def _ends(values: NDArray[Any], direction: tuple[int, int]) -> tuple[NDArray[Any
     return values[:rows, -right : -right + columns], values[down : down + rows, :columns]
 
 
-def _squared_steps(
-    channels: NDArray[np.floating], direction: tuple[int, int]
-) -> NDArray[np.floating]:
-    first, second = _ends(channels, direction)
-    with np.errstate(over="ignore"):  # as good as infinitely far
-        squares: NDArray[np.floating] = ((first - second) ** 2).sum(axis=2)
-    return squares
+def _squared_differences(
+    channels: NDArray[np.floating], step: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Of neighbours in a direction; what is beyond all numbers is the greatest of them."""
+    first, second = _ends(channels, step)
+    with np.errstate(over="ignore"):
+        steps = np.subtract(first, second, dtype=np.float64)
+        squares: NDArray[np.float64] = np.einsum("ijk,ijk->ij", steps, steps)
+    return np.minimum(squares, _GREATEST)
 
 
-def _read_image(i: int, item: Any, n_directions: int) -> _Image:
+def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
     pair = isinstance(item, tuple) and len(item) == 2
-    pixels = _real_array(f"X[{i}]", item[0] if pair else item)
+    place = f"X[{i}][0]" if pair else f"X[{i}]"
+    pixels = _real_array(place, item[0] if pair else item)
     if pixels.ndim != 3:
-        raise ValueError(f"X[{i}] has shape {pixels.shape}, expected (height, width, n_features)")
+        raise ValueError(f"{place} has shape {pixels.shape}, expected (height, width, n_features)")
     height, width, _ = pixels.shape
     if not height or not width:
-        raise ValueError(f"X[{i}] has shape {pixels.shape}: an image has at least one pixel")
+        raise ValueError(f"{place} has shape {pixels.shape}: an image has at least one pixel")
     if not pair:
         return _Image(pixels, None)
     own = _real_array(f"X[{i}][1]", item[1], inside=False)
-    if own.ndim != 4 or own.shape[:3] != (n_directions, height, width):
+    if own.ndim != 4 or own.shape[:3] != (len(steps), height, width):
         raise ValueError(
-            f"X[{i}][1] has shape {own.shape}, expected edge features of shape ({n_directions}, "
+            f"X[{i}][1] has shape {own.shape}, expected edge features of shape ({len(steps)}, "
             f"{height}, {width}, n_edge_features)"
         )
-    for k in range(n_directions):
-        used, _ = _ends(own[k], _DIRECTIONS[k])
-        if not np.isfinite(used).all():
-            row, column, g = np.argwhere(~np.isfinite(used))[0]
-            raise ValueError(
-                f"X[{i}][1] has an edge feature that is not finite, number {g} of the edge in "
-                f"direction {_DIRECTIONS[k]} at row {row}, column {column + (k == 3)}"
-            )
+    _check_own(i, own, steps)
     return _Image(pixels, own)
+
+
+def _check_own(
+    i: int, own: NDArray[np.floating], steps: Sequence[tuple[int, int]], non_negative: bool = False
+) -> None:
+    """Edge features are finite, or >= 0, but for those of edges that leave the image."""
+    for k, step in enumerate(steps):
+        used, _ = _ends(own[k], step)
+        wrong = used < 0 if non_negative else ~np.isfinite(used)
+        if wrong.any():
+            row, column, g = np.argwhere(wrong)[0]
+            column += k == 3  # these edges begin in the second column
+            what = "features must be finite"
+            if non_negative:
+                what = (
+                    "with pairwise='potts' edge features must be >= 0, as they say how much "
+                    "neighbours like to agree"
+                )
+            raise ValueError(
+                f"X[{i}][1][{k}, {row}, {column}, {g}] is {own[k, row, column, g]}; {what}"
+            )
 
 
 def _real_array(place: str, value: ArrayLike, inside: bool = True) -> NDArray[np.floating]:
@@ -282,7 +338,8 @@ def _real_array(place: str, value: ArrayLike, inside: bool = True) -> NDArray[np
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{place} has dtype {array.dtype}, expected real numbers")
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
+        with np.errstate(over="ignore"):  # becomes inf, which is refused
+            array = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
     array = np.ascontiguousarray(array)
     if inside and (entry := check_finite(array.reshape(-1))) is not None:
         where = ", ".join(str(k) for k in np.unravel_index(entry, array.shape))

@@ -23,8 +23,9 @@ from structsvm.models.node_labels import (
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._graph import GraphData, GraphFeatures, GraphLoss, GraphStructure
+from structsvm.validation import as_items
 
-__all__ = ["LabelledGraphs", "Parts", "check_non_negative"]
+__all__ = ["LabelledGraphs", "Parts"]
 
 # Multiply-adds that a vector instruction does at once, and what a cut does in the time of so many
 # for a node: roughly, see Problem.oracle_work.
@@ -60,15 +61,16 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     # ---- for subclasses
 
     @abc.abstractmethod
-    def _parts(self, X: Sequence[Any], *, learn: bool = False) -> list[Parts]:
-        """The examples, checked: against what was learnt, or to `learn` from."""
+    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
+        """The examples, checked against what was learnt; given `y`, they are learnt from."""
 
     # ---- sizes and weights
 
     def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
         """Learn the labels and the numbers of features."""
         self._check_parameters()
-        parts = self._parts(X, learn=True)
+        y = as_items("y", y)
+        parts = self._parts(X, y)
         classes, counts = known_labels(y, [part.shape for part in parts], self.ignore_label)
         self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
         self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
@@ -104,9 +106,14 @@ class LabelledGraphs(StructuredModel, abc.ABC):
 
     def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         """Take back what `learned_arrays` gave."""
-        weights = arrays["class_weight"]
-        if weights.shape != (len(self.classes_),) or not (weights >= 0).all():
-            raise ValueError(f"class weights of shape {weights.shape} do not fit the classes")
+        weights, n_classes = arrays["class_weight"], len(self.classes_)
+        if weights.dtype != np.float64 or weights.shape != (n_classes,):
+            raise ValueError(
+                f"the class weights are {weights.dtype} of shape {weights.shape}, expected float64 "
+                f"of shape ({n_classes},)"
+            )
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError("a class weight is negative or not finite")
         self.class_weight_ = weights
 
     @property
@@ -144,7 +151,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             "node": node[:f],
             "intercept": node[f] if self.fit_intercept else np.zeros(k),
             "edge": edge[:g],
-            "edge_intercept": edge[g] if self._edge_constant else no_edge,
+            "edge_intercept": edge[g, ...] if self._edge_constant else no_edge,
         }
 
     @property
@@ -336,14 +343,3 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         else:
             numbers, _ = alpha_expansion(unary, part.edges, pairwise)
         return self.classes_[numbers].reshape(part.shape)
-
-
-def check_non_negative(place: str, pairs: ArrayLike) -> None:
-    """Scores of agreement are >= 0 when weights and features are."""
-    values = np.asarray(pairs)
-    if values.size and values.min() < 0:
-        e, g = np.argwhere(values < 0)[0]
-        raise ValueError(
-            f"{place} has edge feature [{e}, {g}] = {values[e, g]:g}; with pairwise='potts' edge "
-            "features must be >= 0, as they say how much neighbours like to agree"
-        )

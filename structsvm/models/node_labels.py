@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +12,15 @@ from numpy.typing import NDArray
 
 from structsvm.validation import as_items, encode_labels, flatten_labels, shorten
 
-__all__ = ["check_class_weight", "encode_nodes", "known_labels", "pack_node_weight"]
+__all__ = [
+    "check_class_weight",
+    "encode_nodes",
+    "known_labels",
+    "known_nodes",
+    "pack_node_weight",
+]
 
-_VOID = -1
+_VOID, _STRANGE = -1, -2
 
 
 def flat_labels(y: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[Any]:
@@ -22,35 +30,54 @@ def flat_labels(y: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[Any]:
         raise ValueError(f"X has {len(shapes)} examples but y has {len(items)}")
     rows = []
     for i, (item, shape) in enumerate(zip(items, shapes, strict=True)):
-        try:
-            row = item if isinstance(item, np.ndarray) else np.asarray(item)
-        except ValueError as error:
-            raise ValueError(f"y[{i}] is no array of labels: {error}") from None
-        if np.ma.is_masked(row):
-            raise ValueError(f"y[{i}] has masked entries; give them a label, see ignore_label")
+        row = _label_array(f"y[{i}]", item)
         if row.shape != shape:
-            raise ValueError(f"y[{i}] has shape {row.shape}, but X[{i}] has labels of {shape}")
-        if row.dtype.kind == "f":
-            raise ValueError(
-                f"y[{i}] has dtype {row.dtype}; labels must be integers, truth values or strings"
-            )
-        if row.dtype.kind == "b":
-            row = row.astype(np.int64)
+            raise ValueError(f"y[{i}] has shape {row.shape}, expected {shape} as X[{i}] has")
         rows.append(np.ravel(row))
     flat, _ = flatten_labels(rows)
     return flat
 
 
+def _label_array(place: str, item: Any) -> NDArray[Any]:
+    if np.ma.is_masked(item):
+        raise ValueError(f"{place} has masked entries; give them a label, see ignore_label")
+    try:
+        row = np.asarray(item)
+        if row.dtype.kind == "U" and not isinstance(item, np.ndarray):
+            # Of numbers among strings numpy would make strings without a word.
+            row = np.asarray(item, dtype=object)
+    except ValueError as error:
+        raise ValueError(f"{place} is no rectangular array of labels: {error}") from None
+    if row.dtype.kind == "b":
+        return row.astype(np.int64)
+    if row.dtype.kind not in "iuUO":
+        raise ValueError(
+            f"{place} has dtype {row.dtype}; labels must be integers, truth values or strings"
+        )
+    return row
+
+
 def _is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
     if ignore_label is None:
         return np.zeros(len(flat), dtype=bool)
-    if isinstance(ignore_label, str) != (flat.dtype.kind == "U"):
+    if not isinstance(ignore_label, str if flat.dtype.kind == "U" else numbers.Integral):
         raise ValueError(
             f"ignore_label={ignore_label!r} is of another kind than the labels in y, such as "
             f"{flat[0].item()!r}"
         )
     void: NDArray[np.bool_] = flat == ignore_label
     return void
+
+
+def known_nodes(
+    y: Any, shapes: Sequence[tuple[int, ...]], ignore_label: Any
+) -> list[NDArray[np.bool_]]:
+    """Where each example has labels that are not void."""
+    known = ~_is_void(flat_labels(y, shapes), ignore_label)
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [
+        part.reshape(shape) for part, shape in zip(np.split(known, ends[:-1]), shapes, strict=True)
+    ]
 
 
 def known_labels(
@@ -75,7 +102,15 @@ def encode_nodes(
     numbers = np.full(len(flat), _VOID, dtype=np.int32)
     if len(flat):
         known = ~_is_void(flat, ignore_label)
-        numbers[known] = encode_labels(flat[known], classes)
+        numbers[known] = encode_labels(flat[known], classes, unknown=_STRANGE)
+    if (strange := np.flatnonzero(numbers == _STRANGE)).size:
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        i = int(np.searchsorted(ends, strange[0], side="right"))
+        node = np.unravel_index(strange[0] - (ends[i] - math.prod(shapes[i])), shapes[i])
+        raise ValueError(
+            f"y[{i}]{[int(k) for k in node]} is {flat[strange[0]].item()!r}, which was not in the "
+            f"y that fit saw; the known labels are {shorten(classes.tolist())}"
+        )
     return numbers
 
 
@@ -85,20 +120,24 @@ def pack_node_weight(
     """Factors of the loss of all nodes, finite and >= 0."""
     if node_weight is None:
         return None
-    items = as_items("node_weight", node_weight)
+    items = as_items("the weight of nodes", node_weight)
     if len(items) != len(shapes):
-        raise ValueError(f"node_weight has {len(items)} arrays, but X has {len(shapes)} examples")
+        raise ValueError(f"X has {len(shapes)} examples, but the loss has weights for {len(items)}")
     rows = []
     for i, (item, shape) in enumerate(zip(items, shapes, strict=True)):
-        row = np.asarray(item, dtype=np.float64)
+        place = f"the weight of the loss at y[{i}]"
+        if np.ma.is_masked(item):
+            raise ValueError(f"{place} has masked entries; fill them, with 0 for no loss")
+        try:
+            row = np.asarray(item, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{place} is no array of real numbers: {error}") from None
         if row.shape != shape:
-            raise ValueError(f"node_weight[{i}] has shape {row.shape}, expected {shape} as y[{i}]")
+            raise ValueError(f"{place} has shape {row.shape}, expected {shape} as y[{i}] has")
         wrong = ~np.isfinite(row) | (row < 0)
         if wrong.any():
-            place = tuple(np.argwhere(wrong)[0].tolist())
-            raise ValueError(
-                f"node_weight[{i}]{list(place)} is {row[place]}, expected a finite number >= 0"
-            )
+            node = tuple(np.argwhere(wrong)[0].tolist())
+            raise ValueError(f"{place}{list(node)} is {row[node]}, expected a finite number >= 0")
         rows.append(row.ravel())
     return np.concatenate(rows) if rows else np.zeros(0)
 
@@ -111,14 +150,14 @@ def check_class_weight(
     """A factor >= 0 for each class."""
     if class_weight is None:
         return np.ones(len(classes))
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(
-                f"class_weight={class_weight!r}: expected 'balanced', a dict from classes to "
-                "factors, or None"
-            )
+    if isinstance(class_weight, str) and class_weight == "balanced":
         balanced: NDArray[np.float64] = counts.sum() / (len(classes) * counts)
         return balanced
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            f"class_weight={class_weight!r}: expected 'balanced', a dict from classes to factors, "
+            "or None"
+        )
     names = classes.tolist()
     strange = [label for label in class_weight if label not in names]
     if strange:
@@ -126,8 +165,9 @@ def check_class_weight(
             f"class_weight names the class {strange[0]!r}, which is not in y; the classes are "
             f"{shorten(names)}"
         )
-    weights = np.array([float(class_weight.get(name, 1.0)) for name in names])
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        k = int(np.argmin(np.isfinite(weights) & (weights >= 0)))
-        raise ValueError(f"class_weight[{names[k]!r}] is {weights[k]}, expected a number >= 0")
-    return weights
+    for label, weight in class_weight.items():
+        if not isinstance(weight, numbers.Real) or not 0 <= weight < math.inf:
+            raise ValueError(
+                f"class_weight[{label!r}] is {weight!r}, expected a finite number >= 0"
+            )
+    return np.array([float(class_weight.get(name, 1.0)) for name in names])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
@@ -20,7 +21,7 @@ from structsvm.linalg._plane cimport (
 )
 from structsvm.problems._factored cimport PartCounts, counts_add
 from structsvm.problems._feature_rows cimport (
-    FeatureRows, ssvm_feature_add, ssvm_feature_rows, ssvm_feature_scores,
+    FeatureRows, ssvm_all_feature_scores, ssvm_feature_add, ssvm_feature_rows,
 )
 
 
@@ -114,24 +115,16 @@ cdef class GraphFeatures(PartFeatures):
         self.n_weights = self.first_pair + n_edge_rows * self.pair_width
 
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
-        # Rows are written in whole groups of lanes, each over what the one before wrote too much.
+        # Nodes first: what is written behind the last of them is overwritten.
         cdef const GraphRows* rows = &self.data.rows[i]
-        cdef double* pairs = theta + rows.n_nodes * self.n_labels
-        cdef Py_ssize_t k, n_parts
         cdef double scale = self.scale[i] * w.scale
-        for k in range(rows.n_nodes):
-            ssvm_feature_scores(
-                &rows.nodes, k, w.data, self.n_labels, theta + k * self.n_labels
-            )
-        for k in range(rows.n_edges):
-            ssvm_feature_scores(
-                &rows.pairs, k, w.data + self.first_pair, self.pair_width,
-                pairs + k * self.pair_width,
-            )
-        if scale != 1.0:
-            n_parts = rows.n_nodes * self.n_labels + rows.n_edges * self.pair_width
-            for k in range(n_parts):
-                theta[k] *= scale
+        ssvm_all_feature_scores(
+            &rows.nodes, rows.n_nodes, w.data, self.n_labels, scale, theta
+        )
+        ssvm_all_feature_scores(
+            &rows.pairs, rows.n_edges, w.data + self.first_pair, self.pair_width, scale,
+            theta + rows.n_nodes * self.n_labels,
+        )
         return 0
 
     cdef int accumulate(
@@ -225,8 +218,14 @@ cdef class GraphLoss(PartLoss):
 cdef void connect(
     ssvm_graph* graph, const int32_t** connected, const GraphRows* rows
 ) noexcept nogil:
-    """Unless it is so already; images of one shape share their edges."""
-    if connected[0] != rows.edges or graph.n_nodes != rows.n_nodes or rows.edges == NULL:
+    """Unless it is so already; images of one shape share their edges.
+
+    The numbers count too: the edges of one graph may be the first ones of another.
+    """
+    if (
+        connected[0] != rows.edges or rows.edges == NULL
+        or graph.n_nodes != rows.n_nodes or graph.n_edges != rows.n_edges
+    ):
         ssvm_graph_connect(
             graph, <int32_t> rows.n_nodes, <int32_t> rows.n_edges, rows.edges
         )
@@ -321,17 +320,18 @@ cdef class GraphStructure(Structure):
         return 0
 
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil:
-        """A cut needs finite scores, and scores of agreement that are not negative."""
+        """A cut adds scores up, and needs scores of agreement that are not negative."""
         cdef const GraphRows* rows = &self.data.rows[i]
         cdef Py_ssize_t e, first = rows.n_nodes * self.n_labels
         cdef double total = 0.0
         for e in range(first + rows.n_edges * self.pair_width):
-            total += 0.0 * theta[e]
-        if total != 0.0:
+            total += fabs(theta[e])
+        # Flows and moves are differences and sums of scores, each of which counts a few times.
+        if not 8.0 * total < INFINITY:
             with gil:
                 raise ValueError(
-                    f"X[{i}] has scores that are no finite numbers: features or weights are too "
-                    "large"
+                    f"X[{i}] has scores that add up to no finite number: features or weights are "
+                    "too large"
                 )
         if self.tables:
             return 0

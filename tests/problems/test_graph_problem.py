@@ -211,5 +211,24 @@ def test_scores_that_overflow_are_refused():
     X, y = blobs(3)
     model = GridModel()
     model.initialize(X, y)
-    with pytest.raises(ValueError, match="scores that are no finite numbers"):
+    with pytest.raises(ValueError, match=r"X\[0\] has scores that add up to no finite"):
         model.batch_inference([x * 1e200 for x in X], np.full(model.n_weights, 1e200))
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_edges_that_are_the_first_ones_of_another_graph(n_labels):
+    """One array serves graphs of different numbers of edges: each keeps its own."""
+    rng = np.random.default_rng(0)
+    edges = np.array([[0, 1], [1, 2], [2, 3], [0, 3], [0, 2]], dtype=np.int32)
+    X = [(rng.normal(size=(4, 2)), edges[:m], np.ones((m, 1))) for m in (5, 1, 3, 0, 5, 2)]
+    y = [np.arange(4) % n_labels for _ in X]
+    model = GraphModel(warm_inference=True)
+    model.initialize(X, y)
+    w = np.abs(rng.normal(size=model.n_weights))
+    together = model.batch_inference(X, w)
+    for x, labels in zip(X, together, strict=True):
+        assert labels.tolist() == model.inference(x, w).tolist()
+    problem = model.bind(X, y)
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        alone = model.bind([x], [truth])
+        np.testing.assert_allclose(dense(problem, i, w)[0], dense(alone, 0, w)[0])
