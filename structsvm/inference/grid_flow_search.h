@@ -4,7 +4,8 @@
  * Roots of the forest are the pixels with a negative excess. A pixel's label is its distance to a root
  * along residual arcs, counted from 1, and 0 outside the forest; its parent is one nearer. In turn
  *
- *   grow       pixels with an arc into the outermost level join it, as a new level;
+ *   grow       pixels with an arc into the outermost level join it, as a new level; half as many
+ *              levels again as there are, as what drains together costs less;
  *   drain      positive excess that is now in the forest flows towards the roots, outermost level first,
  *              so that what comes from many pixels goes on together. An arc that fills leaves an orphan;
  *              so does a root with enough;
@@ -92,6 +93,13 @@ SSVM_INLINE uint32_t SSVM_GRID_NAME(unlabelled)(const SSVM_NODE *x, const ptrdif
         arcs |= (uint32_t)((label == 0) | (label < bound)) << k;
     }
     return arcs;
+}
+
+/* The arc to a neighbour one nearer to a root, or -1. */
+SSVM_INLINE int SSVM_GRID_NAME(nearer)(const SSVM_SEARCH *s, const SSVM_NODE *x)
+{
+    const uint64_t key = SSVM_GRID_NAME(nearest)(x, s->shift, x->out);
+    return (key >> 5) + 2 == (uint64_t)x->label ? (int)(key & 31) : -1;
 }
 
 /* ---- lists */
@@ -204,6 +212,13 @@ SSVM_INLINE void SSVM_GRID_NAME(drain)(SSVM_SEARCH *s)
             x->state &= (uint8_t)~SSVM_GRID_HAS_EXCESS;
             if (x->parent >= 0)
                 SSVM_GRID_NAME(push)(s, v);
+            while (x->parent == SSVM_GRID_NO_PARENT && x->excess > 0.0) {
+                const int k = SSVM_GRID_NAME(nearer)(s, x);
+                if (k < 0)
+                    break;
+                x->parent = (int8_t)k;
+                SSVM_GRID_NAME(push)(s, v);
+            }
             if (x->parent == SSVM_GRID_NO_PARENT)
                 SSVM_GRID_NAME(list_orphan)(s, v, x->label);
         }
@@ -222,9 +237,9 @@ SSVM_INLINE int32_t SSVM_GRID_NAME(settle)(SSVM_SEARCH *s, ptrdiff_t *n_left)
             SSVM_NODE *x = s->nodes + v;
             s->orphans[b] = s->link[v];
             x->state &= (uint8_t)~SSVM_GRID_IS_ORPHAN;
-            const uint64_t key = SSVM_GRID_NAME(nearest)(x, s->shift, x->out);
-            if ((key >> 5) + 2 == (uint64_t)x->label) {
-                x->parent = (int8_t)(key & 31);
+            const int k = SSVM_GRID_NAME(nearer)(s, x);
+            if (k >= 0) {
+                x->parent = (int8_t)k;
                 if (x->excess > 0.0)
                     SSVM_GRID_NAME(list_excess)(s, v);
                 continue;
@@ -378,7 +393,9 @@ static void SSVM_GRID_NAME(solve_box)(ssvm_grid *g, const ptrdiff_t *from, const
         }
     s->level = 1;
     while (s->size > 0 && s->n_excess > 0) {
-        SSVM_GRID_NAME(grow)(s);
+        const int32_t enough = s->level + 1 + s->level / 2;
+        while (s->size > 0 && s->level < enough)
+            SSVM_GRID_NAME(grow)(s);
         while (s->top > 0) {
             ptrdiff_t n_left = 0;
             SSVM_GRID_NAME(drain)(s);
