@@ -35,15 +35,31 @@ _COUNTS = ("n_iter_", "n_oracle_calls_")
 
 def _known_classes() -> dict[str, type]:
     """The classes that a file may name; a new family adds its own here."""
-    from structsvm.estimators import ChainSVM, MulticlassSVM, SequenceTagger, StructSVM
+    from structsvm.estimators import (
+        ChainSVM,
+        GraphSVM,
+        GridSVM,
+        MulticlassSVM,
+        SequenceTagger,
+        StructSVM,
+    )
     from structsvm.features import SequenceVectorizer, TokenFeatures
     from structsvm.losses import HammingLoss
-    from structsvm.models import ChainModel, MulticlassModel
+    from structsvm.models import ChainModel, GraphModel, GridModel, MulticlassModel
     from structsvm.solvers import SOLVERS
 
-    estimators: tuple[type, ...] = (ChainSVM, MulticlassSVM, SequenceTagger, StructSVM)
+    estimators: tuple[type, ...] = (
+        ChainSVM,
+        GraphSVM,
+        GridSVM,
+        MulticlassSVM,
+        SequenceTagger,
+        StructSVM,
+    )
     parts: tuple[type, ...] = (
         ChainModel,
+        GraphModel,
+        GridModel,
         HammingLoss,
         MulticlassModel,
         SequenceVectorizer,
@@ -81,6 +97,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     arrays = _packed_coef(estimator._flat_weights()) | {"classes": model.classes_}
     if (pairs := getattr(model, "pairs_", None)) is not None:
         arrays["pairs"] = pairs
+    if hasattr(model, "learned_arrays"):
+        arrays |= {f"model/{name}": values for name, values in model.learned_arrays().items()}
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
     header = {
         "estimator": described,
@@ -215,7 +233,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    estimator : ChainSVM, MulticlassSVM, SequenceTagger or StructSVM
+    estimator : ChainSVM, GraphSVM, GridSVM, MulticlassSVM, SequenceTagger or StructSVM
         Fitted; predicts as the saved one did.
 
     Raises
@@ -328,6 +346,8 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     if "pairs" in arrays:
         sizes["pairs"] = _checked_pairs(arrays["pairs"], len(classes))
     model.resize(classes, **sizes)
+    if hasattr(model, "restore_arrays"):
+        model.restore_arrays(_inside("model/", arrays))
     coef = _unpacked_coef(arrays, model.n_weights)
     estimator.__dict__.update(estimator._weight_attributes(model, coef))
     for name in _NUMBERS:

@@ -2,330 +2,16 @@
 
 from __future__ import annotations
 
-import abc
-import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from structsvm.base import StructuredModel
 from structsvm.graphs import as_graphs
-from structsvm.inference import alpha_expansion, graph_cut
-from structsvm.losses import HammingLoss, make_loss
-from structsvm.metrics import pixel_accuracy
-from structsvm.models.node_labels import (
-    check_class_weight,
-    encode_nodes,
-    known_labels,
-    pack_node_weight,
-)
-from structsvm.problems._factored import FactoredProblem
-from structsvm.problems._feature_rows import FeatureRows
-from structsvm.problems._graph import GraphData, GraphFeatures, GraphLoss, GraphStructure
+from structsvm.losses import HammingLoss
+from structsvm.models.labelled_graphs import LabelledGraphs, Parts, check_non_negative
 
-__all__ = ["GraphModel", "LabelledGraphs", "Parts"]
-
-# Multiply-adds that a vector instruction does at once, and what a cut does in the time of so many
-# for a node: roughly, see Problem.oracle_work.
-_LANES, _CUT_OF_A_NODE = 8, 150
-
-# Bytes of flows that "auto" keeps.
-_AUTO_BYTES = 1 << 30
-
-
-class Parts(NamedTuple):
-    """One example as compiled code takes it; arrays are float64 or float32, C-contiguous."""
-
-    nodes: NDArray[np.floating]  #: (n_nodes, n_features)
-    edges: NDArray[np.int32]  #: (n_edges, 2)
-    pairs: NDArray[np.floating]  #: (n_edges, n_edge_features)
-    shape: tuple[int, ...]  #: of the labels
-
-
-class LabelledGraphs(StructuredModel, abc.ABC):
-    """What graphs and grids share: scores of nodes and edges, cuts and expansions.
-
-    Subclasses say what an example is, in `_parts`.
-    """
-
-    task_loss: str | HammingLoss
-    pairwise: str
-    fit_intercept: bool
-    edge_intercept: bool
-    class_weight: str | Mapping[Any, float] | None
-    ignore_label: Any
-    warm_inference: str | bool | int
-
-    # ---- for subclasses
-
-    @abc.abstractmethod
-    def _parts(self, X: Sequence[Any], *, learn: bool = False) -> list[Parts]:
-        """The examples, checked: against what was learnt, or to `learn` from."""
-
-    # ---- sizes and weights
-
-    def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
-        """Learn the labels and the numbers of features."""
-        self._check_parameters()
-        parts = self._parts(X, learn=True)
-        classes, counts = known_labels(y, [part.shape for part in parts], self.ignore_label)
-        self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
-        self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
-
-    def _check_parameters(self) -> None:
-        if self.pairwise not in ("potts", "table"):
-            raise ValueError(f"pairwise={self.pairwise!r}: expected 'potts' or 'table'")
-        warm = self.warm_inference
-        if warm != "auto" and (not isinstance(warm, (bool, int, np.integer)) or warm < 0):
-            raise ValueError(
-                f"warm_inference={warm!r}: expected 'auto', True, False or a number of bytes"
-            )
-
-    def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
-        """Take labels (sorted, distinct) and numbers of features as given."""
-        self.classes_ = classes
-        self.n_features_in_ = n_features
-        self.n_edge_features_ = n_edge_features
-        self.n_weights = self._first_pair + self._n_edge_rows * self._pair_width
-        if not 0 < self.n_weights < 2**31:
-            raise ValueError(
-                f"{n_features} features, {n_edge_features} edge features and {len(classes)} labels "
-                f"make {self.n_weights} weights, expected 1 to 2**31 - 1"
-            )
-
-    def sizes(self) -> dict[str, int]:
-        """What `resize` takes beside classes."""
-        return {"n_features": self.n_features_in_, "n_edge_features": self.n_edge_features_}
-
-    def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What is learnt from data beside sizes and weights."""
-        return {"class_weight": self.class_weight_}
-
-    def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
-        """Take back what `learned_arrays` gave."""
-        weights = arrays["class_weight"]
-        if weights.shape != (len(self.classes_),) or not (weights >= 0).all():
-            raise ValueError(f"class weights of shape {weights.shape} do not fit the classes")
-        self.class_weight_ = weights
-
-    @property
-    def _tables(self) -> bool:
-        return self.pairwise == "table"
-
-    @property
-    def _pair_width(self) -> int:
-        return len(self.classes_) ** 2 if self._tables else 1
-
-    @property
-    def _n_node_rows(self) -> int:
-        return self.n_features_in_ + bool(self.fit_intercept)
-
-    @property
-    def _edge_constant(self) -> bool:
-        """Whether compiled code puts a constant behind each edge's features."""
-        return bool(self.edge_intercept)
-
-    @property
-    def _n_edge_rows(self) -> int:
-        return self.n_edge_features_ + self._edge_constant
-
-    @property
-    def _first_pair(self) -> int:
-        return self._n_node_rows * len(self.classes_)
-
-    def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The blocks of a weight vector by name, as views; zeros for what is switched off."""
-        k, f, g = len(self.classes_), self.n_features_in_, self.n_edge_features_
-        node = w[: self._first_pair].reshape(-1, k)
-        edge = w[self._first_pair :].reshape((-1, k, k) if self._tables else (-1,))
-        no_edge: NDArray[np.float64] = np.zeros((k, k) if self._tables else ())
-        return {
-            "node": node[:f],
-            "intercept": node[f] if self.fit_intercept else np.zeros(k),
-            "edge": edge[:g],
-            "edge_intercept": edge[g] if self._edge_constant else no_edge,
-        }
-
-    @property
-    def non_negative(self) -> slice | None:  # type: ignore[override]
-        """The weights of agreement, which cuts need to be >= 0."""
-        return None if self._tables else slice(self._first_pair, self.n_weights)
-
-    @property
-    def exact(self) -> bool:  # type: ignore[override]
-        """Two labels that like to agree are cut exactly; expansions may miss the best labels."""
-        return len(self.classes_) <= 2 and not self._tables
-
-    # ---- the compiled way
-
-    def bind(
-        self, X: Sequence[Any], y: Sequence[Any] | None = None, *, node_weight: Any = None
-    ) -> FactoredProblem:
-        """These examples as a problem; without `y` it can only decode.
-
-        Parameters
-        ----------
-        node_weight : list of arrays with the shapes of y, default=None
-            Factor of the loss at each node, >= 0.
-        """
-        if y is None and node_weight is not None:
-            raise ValueError("node_weight weighs the loss, which needs y: bind the model to y")
-        return self._problem(self._parts(X), y, node_weight)
-
-    def _problem(self, parts: list[Parts], y: Any, node_weight: Any) -> FactoredProblem:
-        k, tables = len(self.classes_), self._tables
-        data = GraphData(
-            [
-                (
-                    FeatureRows(part.nodes, intercept=self.fit_intercept),
-                    part.edges,
-                    FeatureRows(part.pairs, intercept=self._edge_constant),
-                )
-                for part in parts
-            ]
-        )
-        features = GraphFeatures(data, k, self._n_node_rows, self._n_edge_rows, tables=tables)
-        labels = loss = None
-        kept_bytes = 0
-        if y is not None:
-            kept_bytes = self._kept_bytes()
-            shapes = [part.shape for part in parts]
-            labels = encode_nodes(y, shapes, self.classes_, self.ignore_label)
-            scale = make_loss(self.task_loss).position_scale(np.diff(data.offsets))
-            weight = pack_node_weight(node_weight, shapes)
-            scale = scale if weight is None else scale * weight
-            loss = GraphLoss(data, self._cost_matrix(), scale, tables=tables)
-        structure = GraphStructure(data, k, tables=tables, kept_bytes=kept_bytes)
-        n_nodes = int(data.offsets[-1])
-        n_edges = sum(len(part.edges) for part in parts)
-        cells = n_nodes * k * self._n_node_rows
-        cells += n_edges * self._pair_width * self._n_edge_rows
-        moves = 1 if self.exact else 3 * k
-        work = (cells / _LANES + moves * _CUT_OF_A_NODE * n_nodes) / max(len(parts), 1)
-        problem = FactoredProblem(features, structure, loss, labels, data.offsets, work)
-        if self.non_negative is not None:
-            problem.keep_non_negative(self.non_negative)
-        return problem
-
-    def _kept_bytes(self) -> int:
-        self._check_parameters()
-        if isinstance(self.warm_inference, str):
-            return _AUTO_BYTES
-        if self.warm_inference is True:
-            return 2**62
-        return int(self.warm_inference)
-
-    def batch_inference(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        return self._decode(self._parts(X), None, w, n_jobs)
-
-    def batch_loss_augmented_inference(
-        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        return self._decode(self._parts(X), Y, w, n_jobs)
-
-    def _decode(
-        self, parts: list[Parts], Y: Any, w: NDArray[np.float64], n_jobs: int
-    ) -> list[NDArray[Any]]:
-        problem = self._problem(parts, Y, None)
-        numbers, _ = problem.decode(w, augmented=Y is not None, n_threads=n_jobs)
-        labels, ends = self.classes_[numbers], problem.label_offsets.tolist()
-        return [
-            labels[start:stop].reshape(part.shape)
-            for part, (start, stop) in zip(parts, itertools.pairwise(ends), strict=True)
-        ]
-
-    def batch_best_score(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> NDArray[np.float64]:
-        _, values = self.bind(X).decode(w, n_threads=n_jobs)
-        return values
-
-    def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """Share of nodes labelled rightly, of all examples together, void ones left out."""
-        return pixel_accuracy(Y, Y_hat, ignore_label=self.ignore_label)
-
-    def _cost_matrix(self) -> NDArray[np.float64]:
-        cost = make_loss(self.task_loss).cost_matrix(len(self.classes_))
-        return np.ascontiguousarray(cost * self.class_weight_[:, None])
-
-    # ---- the same in numpy, one example at a time
-
-    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
-        """psi(x, y), of shape (n_weights,); void nodes and their edges left out."""
-        part, labels = self._example(x, y)
-        k, known = len(self.classes_), labels >= 0
-        nodes = np.zeros((self._n_node_rows, k))
-        for label in range(k):
-            nodes[:, label] = self._node_rows(part)[labels == label].sum(axis=0)
-        first, second = labels[part.edges].T
-        rows = self._edge_rows(part)[known[part.edges].all(axis=1)]
-        ends = np.stack([first, second], axis=1)[known[part.edges].all(axis=1)]
-        if not self._tables:
-            agree = ends[:, 0] == ends[:, 1]
-            return np.concatenate([nodes.ravel(), rows[agree].sum(axis=0)])
-        pairs = np.zeros((self._n_edge_rows, k, k))
-        for row, (a, b) in zip(rows, ends, strict=True):
-            pairs[:, a, b] += row
-        return np.concatenate([nodes.ravel(), pairs.ravel()])
-
-    def loss(self, y: Any, y_hat: Any) -> float:
-        """Sum of the costs of wrong nodes, void ones left out."""
-        shape = [np.shape(y)]
-        right = encode_nodes([y], shape, self.classes_, self.ignore_label)
-        guess = encode_nodes([y_hat], shape, self.classes_, self.ignore_label)
-        known = (right >= 0) & (guess >= 0)
-        scale = make_loss(self.task_loss).position_scale(np.array([len(right)]))
-        costs = self._cost_matrix()[right[known], guess[known]]
-        return float(costs @ scale[known])
-
-    def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        (part,) = self._parts([x])
-        return self._best_labels(part, *self._scores(part, w))
-
-    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        part, labels = self._example(x, y)
-        unary, pairwise = self._scores(part, w)
-        scale = make_loss(self.task_loss).position_scale(np.array([len(labels)]))
-        known = labels >= 0
-        unary[known] += self._cost_matrix()[labels[known]] * scale[known, None]
-        unary[~known] = 0.0
-        pairwise[~known[part.edges].all(axis=1)] = 0.0
-        return self._best_labels(part, unary, pairwise)
-
-    def _example(self, x: Any, y: Any) -> tuple[Parts, NDArray[np.int32]]:
-        (part,) = self._parts([x])
-        return part, encode_nodes([y], [part.shape], self.classes_, self.ignore_label)
-
-    def _node_rows(self, part: Parts) -> NDArray[np.float64]:
-        ones = np.ones((len(part.nodes), int(bool(self.fit_intercept))))
-        return np.hstack([part.nodes, ones])
-
-    def _edge_rows(self, part: Parts) -> NDArray[np.float64]:
-        ones = np.ones((len(part.edges), int(self._edge_constant)))
-        return np.hstack([part.pairs, ones])
-
-    def _scores(
-        self, part: Parts, w: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores of nodes (n, K), and of edges (m,) or (m, K, K)."""
-        k = len(self.classes_)
-        unary = self._node_rows(part) @ w[: self._first_pair].reshape(-1, k)
-        pairs = self._edge_rows(part) @ w[self._first_pair :].reshape(-1, self._pair_width)
-        return unary, pairs.reshape((-1, k, k) if self._tables else -1)
-
-    def _best_labels(
-        self, part: Parts, unary: NDArray[np.float64], pairwise: NDArray[np.float64]
-    ) -> NDArray[Any]:
-        numbers: NDArray[Any]
-        if self.exact and len(self.classes_) == 2:
-            numbers = graph_cut(unary[:, 1] - unary[:, 0], part.edges, pairwise)
-        else:
-            numbers, _ = alpha_expansion(unary, part.edges, pairwise)
-        return self.classes_[numbers].reshape(part.shape)
+__all__ = ["GraphModel"]
 
 
 class GraphModel(LabelledGraphs):
@@ -336,7 +22,8 @@ class GraphModel(LabelledGraphs):
         + \sum_{e = (a, b)} z_e^\top \mathrm{edge} \; [y_a = y_b]
 
     with node features x_i and edge features z_e, each with a constant beside them unless switched
-    off. With ``pairwise="table"`` the edge term is :math:`z_e^\top \mathrm{edge}[:, y_a, y_b]`.
+    off, and the sums divided by the number of nodes where the loss is normalised. With
+    ``pairwise="table"`` the edge term is :math:`z_e^\top \mathrm{edge}[:, y_a, y_b]`.
 
     The weight vector is node (n_features, n_classes), intercept (n_classes,), edge
     (n_edge_features,) or (n_edge_features, n_classes, n_classes) and edge intercept, row-major and
@@ -344,8 +31,10 @@ class GraphModel(LabelledGraphs):
 
     Parameters
     ----------
-    task_loss : {"hamming", "normalized_hamming"} or HammingLoss, default="hamming"
-        The number of wrong nodes, or their share of each graph.
+    task_loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
+        The share of wrong nodes, or their number. A loss that is normalised divides the joint
+        feature by the number of nodes as well, so that each hinge is a mean over nodes: large
+        graphs count no more than small ones, and C need not change with their size.
     pairwise : {"potts", "table"}, default="potts"
         Scores of agreement, whose weights are kept >= 0 and whose features must be; or of each pair
         of labels, of any sign.
@@ -376,7 +65,7 @@ class GraphModel(LabelledGraphs):
 
     def __init__(
         self,
-        task_loss: str | HammingLoss = "hamming",
+        task_loss: str | HammingLoss = "normalized_hamming",
         *,
         pairwise: str = "potts",
         fit_intercept: bool = True,
@@ -394,12 +83,9 @@ class GraphModel(LabelledGraphs):
         self.warm_inference = warm_inference
 
     def _parts(self, X: Sequence[Any], *, learn: bool = False) -> list[Parts]:
-        if learn:
-            graphs = as_graphs(X)
-        else:
-            graphs = as_graphs(X, self.n_features_in_, self.n_edge_features_)
+        known = () if learn else (self.n_features_in_, self.n_edge_features_)
         parts = []
-        for i, graph in enumerate(graphs):
+        for i, graph in enumerate(as_graphs(X, *known)):
             pairs = graph.edge_features
             if pairs is None:
                 pairs = np.zeros((graph.n_edges, 0))
@@ -409,14 +95,3 @@ class GraphModel(LabelledGraphs):
         if learn and not parts:
             raise ValueError("X has no graphs: there is nothing to learn from")
         return parts
-
-
-def check_non_negative(place: str, pairs: ArrayLike) -> None:
-    """Scores of agreement are >= 0 when weights and features are."""
-    values = np.asarray(pairs)
-    if values.size and values.min() < 0:
-        e, g = np.argwhere(values < 0)[0]
-        raise ValueError(
-            f"{place} has edge feature [{e}, {g}] = {values[e, g]:g}; with pairwise='potts' edge "
-            "features must be >= 0, as they say how much neighbours like to agree"
-        )

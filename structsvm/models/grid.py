@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.losses import HammingLoss
-from structsvm.models.graph import LabelledGraphs, Parts, check_non_negative
+from structsvm.models.labelled_graphs import LabelledGraphs, Parts, check_non_negative
 from structsvm.sequences import check_finite
 from structsvm.validation import as_items
 
@@ -40,13 +41,14 @@ class GridModel(LabelledGraphs):
 
     Parameters
     ----------
-    task_loss : {"hamming", "normalized_hamming"} or HammingLoss, default="hamming"
-        The number of wrong pixels, or their share of each image.
+    task_loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
+        The share of wrong pixels of each image, or their number; see `GraphModel`.
     connectivity : {4, 8}, default=4
         Neighbours of a pixel.
-    contrast : bool, default=True
+    contrast : bool or sequence of float, default=True
         An edge feature exp(-beta \|I_a - I_b\|^2) / distance, near 1 within smooth regions and 0
-        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the training images.
+        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the training images; or one
+        for each of several multiples of beta.
     contrast_channels : sequence of int, default=None
         Which features of a pixel are I; None for all.
     directions : bool, default=False
@@ -64,10 +66,10 @@ class GridModel(LabelledGraphs):
 
     def __init__(
         self,
-        task_loss: str | HammingLoss = "hamming",
+        task_loss: str | HammingLoss = "normalized_hamming",
         *,
         connectivity: int = 4,
-        contrast: bool = True,
+        contrast: bool | Sequence[float] = True,
         contrast_channels: Sequence[int] | None = None,
         directions: bool = False,
         pairwise: str = "potts",
@@ -119,7 +121,7 @@ class GridModel(LabelledGraphs):
         else:
             n_kinds = self.n_edge_features_ // (n_directions if self.directions else 1)
             constant = bool(self.edge_intercept) and self.directions
-            self._n_own = n_kinds - constant - bool(self.contrast)
+            self._n_own = n_kinds - constant - len(self._contrasts())
             self._check_images(images)
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
         parts = []
@@ -136,14 +138,25 @@ class GridModel(LabelledGraphs):
 
     def _check_images(self, images: list[_Image]) -> None:
         for i, image in enumerate(images):
-            n_features = image.pixels.shape[2]
-            if n_features != self.n_features_in_:
-                raise ValueError(f"X[{i}] has {n_features} features, expected {self.n_features_in_}")
+            n, expected = image.pixels.shape[2], self.n_features_in_
+            if n != expected:
+                raise ValueError(f"X[{i}] has {n} features, expected {expected}")
             n_own = 0 if image.own is None else image.own.shape[3]
             if n_own != self._n_own:
                 raise ValueError(f"X[{i}] has {n_own} edge features, expected {self._n_own}")
 
     # ---- edge features
+
+    def _contrasts(self) -> list[float]:
+        """The multiples of beta."""
+        if isinstance(self.contrast, (bool, np.bool_)):
+            return [1.0] if self.contrast else []
+        factors = np.asarray(self.contrast, dtype=np.float64)
+        if factors.ndim != 1 or not (np.isfinite(factors) & (factors > 0)).all():
+            raise ValueError(
+                f"contrast={self.contrast!r}: expected True, False or a list of multiples > 0"
+            )
+        return [float(factor) for factor in factors]
 
     def _contrast_channels(self, pixels: NDArray[np.floating]) -> NDArray[np.floating]:
         if self.contrast_channels is None:
@@ -154,14 +167,14 @@ class GridModel(LabelledGraphs):
             raise ValueError(
                 f"contrast_channels={self.contrast_channels!r}: expected a list of feature numbers"
             )
-        if not (0 <= channels.min() and channels.max() < n):
+        if not (channels.min() >= 0 and channels.max() < n):
             raise ValueError(
                 f"contrast_channels={self.contrast_channels!r}: expected numbers from 0 to {n - 1}"
             )
         return pixels[:, :, channels]
 
     def _learn_beta(self, images: list[_Image]) -> float:
-        if not self.contrast:
+        if not self._contrasts():
             return 0.0
         total, count = 0.0, 0
         for image in images:
@@ -170,6 +183,8 @@ class GridModel(LabelledGraphs):
                 squares = _squared_steps(channels, direction)
                 total += float(squares.sum(dtype=np.float64))
                 count += squares.size
+        if not math.isfinite(total):
+            raise ValueError("squared differences of features overflow: scale the features")
         return count / (2 * total) if total > 0 else 0.0
 
     def _edge_features(self, image: _Image) -> NDArray[np.floating]:
@@ -178,10 +193,11 @@ class GridModel(LabelledGraphs):
         blocks = []
         for k, direction in enumerate(directions):
             columns = []
-            if self.contrast:
+            if contrasts := self._contrasts():
                 squares = _squared_steps(self._contrast_channels(image.pixels), direction)
-                contrast = np.exp(-self.beta_ * squares) / np.hypot(*direction)
-                columns.append(contrast.reshape(-1, 1))
+                betas = self.beta_ * np.array(contrasts, dtype=squares.dtype)
+                alike = np.exp(-squares.reshape(-1, 1) * betas) / np.hypot(*direction)
+                columns.append(alike)
             if image.own is not None:
                 first, _ = _ends(image.own[k], direction)
                 columns.append(first.reshape(-1, image.own.shape[3]))
@@ -223,7 +239,8 @@ def _squared_steps(
     channels: NDArray[np.floating], direction: tuple[int, int]
 ) -> NDArray[np.floating]:
     first, second = _ends(channels, direction)
-    squares: NDArray[np.floating] = ((first - second) ** 2).sum(axis=2)
+    with np.errstate(over="ignore"):  # as good as infinitely far
+        squares: NDArray[np.floating] = ((first - second) ** 2).sum(axis=2)
     return squares
 
 

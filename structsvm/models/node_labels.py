@@ -117,7 +117,8 @@ def check_class_weight(
                 f"class_weight={class_weight!r}: expected 'balanced', a dict from classes to "
                 "factors, or None"
             )
-        return counts.sum() / (len(classes) * counts)
+        balanced: NDArray[np.float64] = counts.sum() / (len(classes) * counts)
+        return balanced
     names = classes.tolist()
     strange = [label for label in class_weight if label not in names]
     if strange:

@@ -9,6 +9,8 @@ Parts of an example of n nodes, m edges and K labels:
 The weight vector is [node F*K | node intercept K | edge G*P | edge intercept P], row-major, with
 P = 1 or K*K numbers a row for the edges; intercepts that the model does without are left out.
 
+Joint features are sums over nodes and edges, times a scale of each example.
+
 A node whose true label is VOID takes no part in training, nor do its edges: they have neither loss
 nor joint feature, so that nothing is said about them.
 """
@@ -47,6 +49,7 @@ cdef class GraphFeatures(PartFeatures):
     cdef GraphData data
     cdef Py_ssize_t n_labels, pair_width  # K, P
     cdef Py_ssize_t first_pair            # place of the edge weights
+    cdef const double[::1] scale          # of each example's joint feature
 
 
 cdef class GraphLoss(PartLoss):
@@ -68,6 +71,7 @@ cdef struct CutScratch:
 cdef class GraphStructure(Structure):
     cdef GraphData data
     cdef Py_ssize_t n_labels, pair_width
+    cdef bint tables
     cdef bint by_cut                      # two labels that like to agree: exact
     cdef int32_t max_cycles
     cdef CutScratch* _scratch             # one a thread

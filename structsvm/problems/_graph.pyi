@@ -23,6 +23,7 @@ class GraphFeatures(PartFeatures):
         n_labels: int,
         n_node_rows: int,
         n_edge_rows: int,
+        scale: NDArray[np.float64],
         *,
         tables: bool,
     ) -> None: ...

@@ -96,15 +96,18 @@ cdef class GraphFeatures(PartFeatures):
     n_labels : int
     n_node_rows, n_edge_rows : int
         Rows of weights for nodes and edges: features, and the intercept if there is one.
+    scale : float64 array of shape (n_graphs,)
+        Factor of each joint feature.
     tables : bool
         Weights for each pair of labels, instead of one for agreement.
     """
 
     def __init__(
         self, GraphData data, Py_ssize_t n_labels, Py_ssize_t n_node_rows,
-        Py_ssize_t n_edge_rows, *, bint tables,
+        Py_ssize_t n_edge_rows, scale, *, bint tables,
     ):
         self.data = data
+        self.scale = scale
         self.n_labels = n_labels
         self.pair_width = n_labels * n_labels if tables else 1
         self.first_pair = n_node_rows * n_labels
@@ -115,6 +118,7 @@ cdef class GraphFeatures(PartFeatures):
         cdef const GraphRows* rows = &self.data.rows[i]
         cdef double* pairs = theta + rows.n_nodes * self.n_labels
         cdef Py_ssize_t k, n_parts
+        cdef double scale = self.scale[i] * w.scale
         for k in range(rows.n_nodes):
             ssvm_feature_scores(
                 &rows.nodes, k, w.data, self.n_labels, theta + k * self.n_labels
@@ -124,10 +128,10 @@ cdef class GraphFeatures(PartFeatures):
                 &rows.pairs, k, w.data + self.first_pair, self.pair_width,
                 pairs + k * self.pair_width,
             )
-        if w.scale != 1.0:
+        if scale != 1.0:
             n_parts = rows.n_nodes * self.n_labels + rows.n_edges * self.pair_width
             for k in range(n_parts):
-                theta[k] *= w.scale
+                theta[k] *= scale
         return 0
 
     cdef int accumulate(
@@ -159,6 +163,8 @@ cdef class GraphFeatures(PartFeatures):
             &rows.pairs, mu.parts + k, mu.counts + k, n_edge_counts, first_edge, self.pair_width,
             plane.values + self.n_weights, plane.values + self.first_pair,
         )
+        for k in range(self.n_weights):
+            plane.values[k] *= self.scale[i]
         return 0
 
     cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil:
@@ -253,6 +259,7 @@ cdef class GraphStructure(Structure):
         self.data = data
         self.n_labels = n_labels
         self.pair_width = n_labels * n_labels if tables else 1
+        self.tables = tables
         self.by_cut = self.exact = n_labels <= 2 and not tables
         self.max_cycles = max_cycles
         n, _ = data.largest()
@@ -326,7 +333,7 @@ cdef class GraphStructure(Structure):
                     f"X[{i}] has scores that are no finite numbers: features or weights are too "
                     "large"
                 )
-        if self.pair_width > 1:
+        if self.tables:
             return 0
         for e in range(rows.n_edges):
             if theta[first + e] < 0.0:
@@ -375,7 +382,7 @@ cdef class GraphStructure(Structure):
         p.unary = theta
         p.pairwise = theta + rows.n_nodes * self.n_labels
         p.step = self.pair_width
-        p.is_table = self.pair_width > 1
+        p.is_table = self.tables
         if self.by_cut:
             self.cut(i, theta, s, y_hat)
         else:
@@ -401,7 +408,7 @@ cdef class GraphStructure(Structure):
                 continue
             a_hat, b_hat = y_hat[rows.edges[2 * k]], y_hat[rows.edges[2 * k + 1]]
             part = rows.n_nodes * K + k * self.pair_width
-            if self.pair_width > 1:
+            if self.tables:
                 if a != a_hat or b != b_hat:
                     counts_add(mu, part + a * K + b, 1.0)
                     counts_add(mu, part + a_hat * K + b_hat, -1.0)

@@ -1,0 +1,86 @@
+"""The cut of grid_flow.h for other compiled modules: raw pointers in, no Python, no GIL.
+
+A grid begins as zero bytes. Then, with n_pixels = depth * height * width:
+
+    ssvm_grid_shape(g, n_arcs, directions, depth, height, width)
+        n_arcs is 4 or 8 (depth 1), 6 or 26; `directions` (n_arcs / 2, 3) are the forward
+        steps (d, h, w).
+        Returns the number of arcs; ssvm_grid_reserve may be called if that is below 2**31.
+    ssvm_grid_reserve(g)
+        Takes memory, all that the functions below use; -1 if there is none. ssvm_grid_free gives it
+        back, also that of a grid of zero bytes.
+
+    ssvm_grid_load(g, unary, forward, backward, step)
+        Scores, without a flow. unary (n_pixels,): score of label 1 minus score of label 0. forward
+        and backward (n_arcs / 2, n_pixels) if step is 1, (n_arcs / 2,) if it is 0: what is given up
+        where a pixel has label 1 and the one a step on in the direction has label 0, and what where
+        it is the other way round; the same pointer twice for scores that do not tell. All finite;
+        forward, backward >= 0; their sum of magnitudes is finite. Those of edges that leave the
+        image are not read.
+    ssvm_grid_change_unary(g, before, after)
+    ssvm_grid_change_pairwise(
+        g, forward_before, backward_before, step_before, forward, backward, step
+    )
+        Scores where others were, the flow kept as far as it fits (Kohli and Torr 2007). `before`
+        are the scores of the last load or change, which the grid does not keep: differences of 0
+        change nothing, not even by rounding. Flows carry the rounding of the largest scores since
+        the last load: where scores shrink a thousand times, load.
+    ssvm_grid_scale(g, factor)
+        All scores times a factor > 0; what was solved is still solved.
+
+    ssvm_grid_solve(g)
+        The best labels: of several best ones the fewest ones. Allocates nothing, always ends.
+    ssvm_grid_labels(g, labels)
+        Those labels, (n_pixels,), until scores are loaded or changed.
+    ssvm_grid_certify(g, unary, pairwise, step, flow, energy)
+        After a solve, for scores that are the same both ways: a lower bound of what any labelling
+        gives up, and what the labels found do; see `CutCertificate`.
+
+Calls for different grids may run at the same time.
+"""
+
+from libc.stdint cimport uint8_t
+
+
+cdef extern from "structsvm/inference/grid_flow.h" nogil:
+    ctypedef struct ssvm_grid:
+        int n_arcs
+        Py_ssize_t depth
+        Py_ssize_t height
+        Py_ssize_t width
+        Py_ssize_t n_places
+        size_t n_bytes
+
+    double ssvm_grid_shape(
+        ssvm_grid* g, int n_arcs, const int* directions, Py_ssize_t depth, Py_ssize_t height,
+        Py_ssize_t width,
+    )
+    int ssvm_grid_reserve(ssvm_grid* g)
+    void ssvm_grid_free(ssvm_grid* g)
+    void ssvm_grid_load(
+        ssvm_grid* g, const double* unary, const double* forward, const double* backward,
+        Py_ssize_t step,
+    )
+    void ssvm_grid_change_unary(ssvm_grid* g, const double* before, const double* after)
+    void ssvm_grid_change_pairwise(
+        ssvm_grid* g, const double* forward_before, const double* backward_before,
+        Py_ssize_t step_before, const double* forward, const double* backward, Py_ssize_t step,
+    )
+    void ssvm_grid_scale(ssvm_grid* g, double factor)
+    void ssvm_grid_solve(ssvm_grid* g)
+    void ssvm_grid_labels(const ssvm_grid* g, uint8_t* labels)
+    void ssvm_grid_certify(
+        const ssvm_grid* g, const double* unary, const double* pairwise, Py_ssize_t step,
+        double* flow, double* energy,
+    )
+
+
+cdef class GridCut:
+    cdef ssvm_grid grid
+    cdef bint _is_solved
+    cdef double _largest             # score since the flow was begun anew
+    cdef readonly tuple shape
+    cdef readonly int connectivity
+    cdef readonly object directions
+    cdef object _unary, _pairwise    # the scores loaded
+    cdef void _solve(self) noexcept nogil

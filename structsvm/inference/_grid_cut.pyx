@@ -1,0 +1,244 @@
+"""Cuts of grids, with the flow kept for the next one; algorithm in ``grid_flow_search.h``."""
+
+import numpy as np
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memset
+
+from structsvm.inference.cut_scores import CutCertificate, check_factor
+from structsvm.inference.grid_scores import (
+    check_grid, check_grid_pairwise, check_grid_unary, largest_score,
+)
+
+# Below this, rounding of scaled scores is no longer relative to them.
+cdef double SAFE_LEAST = 1e-280
+
+# A flow is kept while the largest score is not so much below that of scores it was found with: it
+# carries their rounding.
+cdef double SAFE_DECREASE = 1e-3
+
+
+cdef class GridCut:
+    r"""Cuts of one image or volume under changing scores.
+
+    Maximises, exactly, over a label 0 or 1 for each pixel
+
+    .. math::
+        \sum_v \mathrm{unary}_v \, y_v
+        + \sum_k \sum_v \mathrm{pairwise}_{k, v} \, [y_v = y_{v + \mathrm{direction}_k}]
+
+    as `grid_cut` does, and keeps the flow that proves the maximum: where scores change a little,
+    the next solve goes on from it (Kohli and Torr 2007).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (height, width), or (depth, height, width).
+    connectivity : {4, 8, 6, 26}, default=4
+        How many neighbours a pixel has: 4 or 8 in an image, 6 or 26 in a volume.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    connectivity : int
+    directions : int array of shape (n_directions, n_dimensions)
+        Steps to the neighbours to which a pixel's edges go; half as many as it has neighbours.
+    nbytes : int
+        Memory held: 24 bytes a pixel and 8 for each neighbour, 32 and 8 for 26 neighbours, and a
+        copy of the scores.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit the connectivity, or there are 2**31 arcs or more.
+
+    Notes
+    -----
+    Scores are zero to begin with. The memory of a solve is that of the object, and so is its time:
+    about linear in practice. Solves release the GIL; one object must not be used by two threads at
+    a time.
+
+    References
+    ----------
+    A. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. Tarjan, R. Werneck (2015). Faster and more dynamic
+    maximum flow by incremental breadth-first search. ESA. doi:10.1007/978-3-662-48350-3_52
+    P. Kohli, P. Torr (2007). Dynamic graph cuts for efficient inference in Markov random fields.
+    TPAMI 29. doi:10.1109/TPAMI.2007.1128
+
+    Examples
+    --------
+    >>> from structsvm.inference import GridCut
+    >>> cut = GridCut((2, 3))
+    >>> cut.set_scores([[2.0, 0.3, -1.0], [1.0, -0.1, -3.0]], 0.4)
+    >>> cut.solve()
+    array([[1, 1, 0],
+           [1, 1, 0]], dtype=uint8)
+    >>> cut.set_scores(pairwise=[0.1, 0.0])
+    >>> cut.solve()
+    array([[1, 1, 0],
+           [1, 0, 0]], dtype=uint8)
+    """
+
+    def __cinit__(self):
+        memset(&self.grid, 0, sizeof(ssvm_grid))
+
+    def __init__(self, shape, connectivity=4):
+        self.shape, self.directions = check_grid(shape, connectivity)
+        self.connectivity = connectivity
+        cdef int[:, ::1] steps = np.zeros((len(self.directions), 3), dtype=np.intc)
+        np.asarray(steps)[:, 3 - len(self.shape):] = self.directions
+        sizes = (1, *self.shape) if len(self.shape) == 2 else self.shape
+        if max(sizes) >= 2**31 or not ssvm_grid_shape(
+            &self.grid, self.connectivity, &steps[0, 0], sizes[0], sizes[1], sizes[2]
+        ) < 2**31:
+            raise ValueError(
+                f"a grid of shape {self.shape} with {connectivity} neighbours has 2**31 arcs or "
+                "more, which do not fit its numbers of 32 bits: cut it in parts"
+            )
+        ssvm_grid_free(&self.grid)
+        if ssvm_grid_reserve(&self.grid):
+            raise MemoryError(f"no memory for a grid of shape {self.shape}")
+        self._hold(np.zeros(self.shape), np.zeros(len(self.directions)), False)
+
+    def __dealloc__(self):
+        ssvm_grid_free(&self.grid)
+
+    def _hold(self, unary, pairwise, keep_flow):
+        """Load scores that were checked, and keep the arrays: they must not change."""
+        cdef double largest = largest_score(unary, pairwise, self.directions)
+        # No difference of infinite "largest" scores may be taken.
+        keep_flow = keep_flow and SAFE_DECREASE * self._largest <= largest < np.inf
+        self._largest = max(self._largest, largest) if keep_flow else largest
+        cdef const double[::1] new_unary = unary.reshape(-1)
+        cdef const double[::1] new_pairwise = pairwise.reshape(-1)
+        cdef const double[::1] old_unary, old_pairwise
+        cdef Py_ssize_t step = pairwise.ndim > 1, old_step
+        cdef bint changes_unary, changes_pairwise
+        if self.grid.n_places and new_unary.shape[0]:
+            if keep_flow:
+                old_unary, old_pairwise = self._unary.reshape(-1), self._pairwise.reshape(-1)
+                old_step = self._pairwise.ndim > 1
+                changes_unary = unary is not self._unary
+                changes_pairwise = pairwise is not self._pairwise
+                with nogil:
+                    if changes_unary:
+                        ssvm_grid_change_unary(&self.grid, &old_unary[0], &new_unary[0])
+                    if changes_pairwise:
+                        ssvm_grid_change_pairwise(
+                            &self.grid, &old_pairwise[0], &old_pairwise[0], old_step,
+                            &new_pairwise[0], &new_pairwise[0], step,
+                        )
+            else:
+                with nogil:
+                    ssvm_grid_load(
+                        &self.grid, &new_unary[0], &new_pairwise[0], &new_pairwise[0], step
+                    )
+        self._unary, self._pairwise = unary, pairwise
+        self._is_solved = False
+
+    def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
+        """Scores from now on.
+
+        Parameters
+        ----------
+        unary : array-like of shape `shape`, default=None
+            Score of label 1 minus score of label 0 of each pixel. None: as they are.
+        pairwise : array-like of shape (n_directions, *shape) or (n_directions,), or float, \
+default=None
+            Score, >= 0, of each edge whose ends agree; see `grid_cut`. None: as they are.
+        keep_flow : bool, default=True
+            Start the next solve from the flow of the last one. The score found is the same; it is
+            faster where scores changed little.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, a score is not finite, or a pairwise score is negative.
+        """
+        if unary is None:
+            unary = self._unary
+        else:
+            unary = check_grid_unary(unary, self.shape).copy()
+        if pairwise is None:
+            pairwise = self._pairwise
+        else:
+            pairwise = check_grid_pairwise(pairwise, self.shape, self.directions).copy()
+        self._hold(unary, pairwise, keep_flow)
+
+    def scale(self, factor):
+        """Multiply all scores by a factor > 0. What was solved stays solved."""
+        factor = check_factor(factor)
+        largest = largest_score(self._unary, self._pairwise, self.directions, factor)
+        if 0 < largest < SAFE_LEAST:
+            self._hold(self._unary * factor, self._pairwise * factor, False)
+            return
+        cdef double c_factor = factor
+        with np.errstate(invalid="ignore", over="ignore"):  # of edges that leave the image
+            self._unary, self._pairwise = self._unary * factor, self._pairwise * factor
+        self._largest *= c_factor
+        with nogil:
+            ssvm_grid_scale(&self.grid, c_factor)
+
+    cdef void _solve(self) noexcept nogil:
+        if not self._is_solved:
+            ssvm_grid_solve(&self.grid)
+            self._is_solved = True
+
+    def solve(self):
+        """The labels of the best score; of several best ones those with the fewest ones.
+
+        Returns
+        -------
+        labels : uint8 array of shape `shape`
+        """
+        labels = np.empty(self.shape, dtype=np.uint8)
+        cdef uint8_t[::1] view = labels.reshape(-1)
+        if view.shape[0]:
+            with nogil:
+                self._solve()
+                ssvm_grid_labels(&self.grid, &view[0])
+        return labels
+
+    def certificate(self):
+        """Proof of what `solve` found, in sums made anew: see `CutCertificate`."""
+        cdef const double[::1] unary = self._unary.reshape(-1)
+        cdef const double[::1] pairwise = self._pairwise.reshape(-1)
+        cdef Py_ssize_t step = self._pairwise.ndim > 1
+        cdef double flow = 0.0, energy = 0.0
+        if unary.shape[0]:
+            with nogil:
+                self._solve()
+                ssvm_grid_certify(&self.grid, &unary[0], &pairwise[0], step, &flow, &energy)
+        return CutCertificate(flow, energy)
+
+    @property
+    def nbytes(self):
+        return self.grid.n_bytes + self._unary.nbytes + self._pairwise.nbytes
+
+
+def directed_labels(shape, int connectivity, scores):
+    """Labels for each (unary, forward, backward) of `scores`, from the second on by changes.
+
+    What `ssvm_grid_load` and the changes do with capacities that differ both ways, for tests:
+    nothing is checked. All arrays are float64; forward and backward (n_directions, *shape).
+    """
+    cut = GridCut(shape, connectivity)
+    found = []
+    cdef const double[::1] unary, forward, backward, old_unary, old_forward, old_backward
+    cdef uint8_t[::1] view
+    for arrays in scores:
+        unary, forward, backward = (np.ascontiguousarray(part).reshape(-1) for part in arrays)
+        labels = np.empty(shape, dtype=np.uint8)
+        view = labels.reshape(-1)
+        if found:
+            ssvm_grid_change_unary(&cut.grid, &old_unary[0], &unary[0])
+            ssvm_grid_change_pairwise(
+                &cut.grid, &old_forward[0], &old_backward[0], 1, &forward[0], &backward[0], 1
+            )
+        else:
+            ssvm_grid_load(&cut.grid, &unary[0], &forward[0], &backward[0], 1)
+        ssvm_grid_solve(&cut.grid)
+        ssvm_grid_labels(&cut.grid, &view[0])
+        found.append(labels)
+        old_unary, old_forward, old_backward = unary, forward, backward
+    return found

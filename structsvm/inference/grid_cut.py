@@ -1,0 +1,155 @@
+"""grid_cut: the best two-label labelling of an image or a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, overload
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.inference._grid_cut import GridCut
+from structsvm.inference.cut_scores import CutCertificate, real_scores
+from structsvm.inference.grid_scores import check_grid, check_grid_pairwise, check_grid_unary
+
+__all__ = ["grid_cut", "grid_cut_many"]
+
+
+@overload
+def grid_cut(
+    unary: ArrayLike,
+    pairwise: ArrayLike,
+    connectivity: int = ...,
+    *,
+    return_certificate: Literal[False] = ...,
+) -> NDArray[np.uint8]: ...
+@overload
+def grid_cut(
+    unary: ArrayLike,
+    pairwise: ArrayLike,
+    connectivity: int = ...,
+    *,
+    return_certificate: Literal[True],
+) -> tuple[NDArray[np.uint8], CutCertificate]: ...
+def grid_cut(
+    unary: ArrayLike,
+    pairwise: ArrayLike,
+    connectivity: int = 4,
+    *,
+    return_certificate: bool = False,
+) -> NDArray[np.uint8] | tuple[NDArray[np.uint8], CutCertificate]:
+    r"""The best labels 0 and 1 of pixels, exactly, where neighbours like to agree.
+
+    .. math::
+        \max_y \; \sum_v \mathrm{unary}_v \, y_v
+        + \sum_k \sum_v \mathrm{pairwise}_{k, v} \, [y_v = y_{v + \mathrm{direction}_k}]
+
+    Scores are maximised, as everywhere in this library. The minimum cut behind it has the negated
+    signs: a pixel with a positive score is tied to the source with that capacity, one with a
+    negative score to the sink, an edge has its pairwise score as capacity both ways, and label 1
+    is the side of the source.
+
+    Parameters
+    ----------
+    unary : array-like of shape (height, width) or (depth, height, width)
+        Score of label 1 minus score of label 0.
+    pairwise : array-like of shape (n_directions, *unary.shape) or (n_directions,), or float
+        Score, >= 0, earned when both ends of an edge have the same label. ``pairwise[k, i, j]``
+        belongs to the edge from pixel (i, j) to its neighbour in direction k: (0, 1), (1, 0) and,
+        with 8 neighbours, (1, 1), (1, -1). In three dimensions (0, 0, 1), (0, 1, 0), (1, 0, 0)
+        and, with 26 neighbours, the others of ``GridCut.directions``. Entries whose edge leaves
+        the image are ignored, whatever they are, NaN too. One number for a direction: that of all
+        its edges.
+    connectivity : {4, 8, 6, 26}, default=4
+        How many neighbours a pixel has: 4 or 8 in an image, 6 or 26 in a volume.
+    return_certificate : bool, default=False
+
+    Returns
+    -------
+    labels : uint8 array of the shape of `unary`
+        Among several best labellings the one with the fewest ones (there is just one such).
+    certificate : CutCertificate
+        With `return_certificate`: the flow that proves it.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, a score is NaN or infinite, or a pairwise score is negative; the
+        message says where. If there are 2**31 arcs (pixels times neighbours) or more.
+
+    See Also
+    --------
+    GridCut : the same under changing scores.
+    grid_cut_many : several images.
+
+    Notes
+    -----
+    Maximum flow by breadth-first search with excesses (Goldberg et al. 2015), polynomial for any
+    scores, about linear in practice: .1 to 2 microseconds a pixel. Memory is 56 bytes a pixel with
+    4 neighbours, 88 with 8, 72 with 6 and 240 with 26.
+
+    References
+    ----------
+    D. Greig, B. Porteous, A. Seheult (1989). Exact maximum a posteriori estimation for binary
+    images. JRSS B 51. doi:10.1111/j.2517-6161.1989.tb01764.x
+    A. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. Tarjan, R. Werneck (2015). Faster and more dynamic
+    maximum flow by incremental breadth-first search. ESA. doi:10.1007/978-3-662-48350-3_52
+
+    Examples
+    --------
+    >>> from structsvm.inference import grid_cut
+    >>> grid_cut([[2.0, 0.3, -1.0], [1.0, -0.1, -3.0]], 0.4)
+    array([[1, 1, 0],
+           [1, 1, 0]], dtype=uint8)
+    """
+    own = real_scores("unary", unary)
+    shape, directions = check_grid(own.shape, connectivity)
+    own = check_grid_unary(own, shape)
+    edges = check_grid_pairwise(pairwise, shape, directions)
+    cut = GridCut(shape, connectivity)
+    cut._hold(own, edges, False)
+    labels = cut.solve()
+    return (labels, cut.certificate()) if return_certificate else labels
+
+
+def grid_cut_many(
+    unaries: Sequence[ArrayLike],
+    pairwises: Sequence[ArrayLike],
+    connectivity: int = 4,
+    *,
+    n_jobs: int = 1,
+) -> list[NDArray[np.uint8]]:
+    """`grid_cut` for each of several images, which may differ in size.
+
+    Parameters
+    ----------
+    unaries, pairwises : sequences of array-likes
+        As for `grid_cut`, one for each image.
+    connectivity : {4, 8, 6, 26}, default=4
+    n_jobs : int, default=1
+        Threads; -1 for all cores. The labels do not depend on it.
+
+    Returns
+    -------
+    labels : list of uint8 arrays
+
+    Raises
+    ------
+    ValueError
+        As `grid_cut`, or if there are not as many of one as of the other.
+
+    Examples
+    --------
+    >>> from structsvm.inference import grid_cut_many
+    >>> grid_cut_many([[[1.0, -0.5]], [[-1.0]]], [0.7, 0.7])
+    [array([[1, 1]], dtype=uint8), array([[0]], dtype=uint8)]
+    """
+    if len(unaries) != len(pairwises):
+        raise ValueError(f"{len(unaries)} images have unary scores but {len(pairwises)} pairwise")
+    run = joblib.Parallel(n_jobs=n_jobs, prefer="threads")
+    cuts = run(
+        joblib.delayed(grid_cut)(unary, pairwise, connectivity)
+        for unary, pairwise in zip(unaries, pairwises, strict=True)
+    )
+    return list(cuts)

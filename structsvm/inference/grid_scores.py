@@ -1,0 +1,136 @@
+"""Grids and their scores: which neighbours there are, and checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.inference.cut_scores import check_finite_scores, check_total, real_scores
+
+__all__ = ["check_grid", "check_grid_pairwise", "check_grid_unary", "largest_score"]
+
+# Forward steps; each edge goes one of them. Two and three dimensions tell by their length.
+_ALONG_AXES = [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
+_DIRECTIONS = {
+    4: [(0, 1), (1, 0)],
+    8: [(0, 1), (1, 0), (1, 1), (1, -1)],
+    6: _ALONG_AXES,
+    26: [
+        *_ALONG_AXES,
+        *[(0, 1, 1), (0, 1, -1), (1, 0, 1), (1, 0, -1), (1, 1, 0), (1, -1, 0)],
+        *[(1, 1, 1), (1, 1, -1), (1, -1, 1), (1, -1, -1)],
+    ],
+}
+
+# So many pixels' scores below it add up to a double, whatever is done with them.
+_SAFE_TOTAL = 1e300
+
+
+def check_grid(shape: Any, connectivity: int) -> tuple[tuple[int, ...], NDArray[np.intc]]:
+    """The shape as a tuple, and the steps to forward neighbours (n_directions, n_dimensions)."""
+    if isinstance(connectivity, bool) or connectivity not in _DIRECTIONS:
+        raise ValueError(
+            f"connectivity={connectivity!r}: expected 4 or 8 for images, 6 or 26 for volumes"
+        )
+    directions = np.array(_DIRECTIONS[connectivity], dtype=np.intc)
+    sizes = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+    if len(sizes) != directions.shape[1]:
+        raise ValueError(
+            f"a grid of shape {sizes} has {len(sizes)} dimensions, expected "
+            f"{directions.shape[1]} for connectivity={connectivity}"
+        )
+    if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in sizes):
+        raise ValueError(f"a grid of shape {sizes}: expected whole numbers >= 0")
+    return tuple(int(size) for size in sizes), directions
+
+
+def check_grid_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Finite float64 of this shape, in C order; the array given if it is that."""
+    array = real_scores("unary", unary)
+    if array.shape != shape:
+        raise ValueError(f"unary has shape {array.shape}, expected {shape}")
+    if not _lies_between(array, -np.inf):
+        check_finite_scores("unary", array)
+    return np.ascontiguousarray(array)
+
+
+def check_grid_pairwise(
+    pairwise: ArrayLike, shape: tuple[int, ...], directions: NDArray[np.intc]
+) -> NDArray[np.float64]:
+    """float64 of shape (n_directions, *shape) or (n_directions,) in C order, finite and >= 0 where
+    an edge is; the array given if it is that."""
+    array = real_scores("pairwise", pairwise)
+    n = len(directions)
+    if array.shape not in ((), (n,), (n, *shape)):
+        raise ValueError(
+            f"pairwise has shape {array.shape}, expected {(n, *shape)}, {(n,)} or one number"
+        )
+    if array.ndim <= 1:
+        array = np.array(np.broadcast_to(array, (n,)))
+        check_finite_scores("pairwise", array, non_negative=True)
+        return array
+    for scores, direction in zip(array, directions, strict=True):
+        if not _lies_between(scores[_inside(direction)], 0.0):
+            check_finite_scores(
+                "pairwise", _without_loose_ends(array, directions), non_negative=True
+            )
+    return np.ascontiguousarray(array)
+
+
+def largest_score(
+    unary: NDArray[np.float64],
+    pairwise: NDArray[np.float64],
+    directions: NDArray[np.intc],
+    factor: float = 1.0,
+) -> float:
+    """The largest magnitude, times `factor`; infinite where differences could overflow.
+
+    Raises
+    ------
+    ValueError
+        If the sum of all magnitudes is not a number: flows are sums of them.
+    """
+    if not unary.size:
+        return 0.0
+    parts = (
+        [pairwise]
+        if pairwise.ndim == 1
+        else [part[_inside(step)] for part, step in zip(pairwise, directions, strict=True)]
+    )
+    largest = max(float(unary.max()), -float(unary.min()))
+    largest = max(largest, *(float(part.max(initial=0.0)) for part in parts))
+    if largest * factor <= _SAFE_TOTAL / (unary.size * (1 + 2 * len(directions))):
+        return largest * factor
+    with np.errstate(over="ignore"):
+        edges = (
+            unary.size * pairwise
+            if pairwise.ndim == 1
+            else _without_loose_ends(pairwise, directions)
+        )
+    check_total(unary, edges, factor)
+    return np.inf
+
+
+def _lies_between(array: NDArray[np.float64], low: float) -> bool:
+    """Whether all are >= low and finite. NaN is the minimum where there is one."""
+    if not array.size:
+        return True
+    least, most = array.min(), array.max()
+    return bool(least >= low and most < np.inf and least > -np.inf)
+
+
+def _inside(direction: NDArray[np.intc]) -> tuple[slice, ...]:
+    """The pixels whose neighbour in this direction is in the image."""
+    return tuple(slice(max(0, -step), -step if step > 0 else None) for step in direction.tolist())
+
+
+def _without_loose_ends(
+    pairwise: NDArray[np.float64], directions: NDArray[np.intc]
+) -> NDArray[np.float64]:
+    """A copy with zeros where there is no edge."""
+    copy = np.zeros_like(pairwise)
+    for k, direction in enumerate(directions):
+        copy[k][_inside(direction)] = pairwise[k][_inside(direction)]
+    return copy
