@@ -17,6 +17,7 @@ class TreeReweighted:
         agreement: NDArray[np.float64] | None,
         tables: NDArray[np.float64] | None,
     ) -> None: ...
+    def scale_messages(self, factor: float) -> None: ...
     def solve(
         self, tol: float, max_sweeps: int, warm: bool
     ) -> tuple[

@@ -161,6 +161,14 @@ cdef class TreeReweighted:
         self.graph.table_step = 0 if n_tables == 1 else n_labels * n_labels
         return 0
 
+    def scale_messages(self, double factor):
+        """As if all scores so far had been multiplied by a factor > 0."""
+        cdef Py_ssize_t k, size = self.graph.n_edges * self.graph.stride
+        for k in range(size):
+            self.graph.forward[k] *= factor
+            self.graph.backward[k] *= factor
+        self.temperature *= factor
+
     def solve(self, double tol, Py_ssize_t max_sweeps, bint warm):
         """`run` for Python, which makes arrays of the outcome."""
         cdef Py_ssize_t n = self.graph.n_nodes, m = self.graph.n_edges, k = self.graph.n_labels

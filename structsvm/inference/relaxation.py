@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._pairwise import check_pairwise, check_unary
 from structsvm.inference._relaxation import TreeReweighted, agreement_couplings
-from structsvm.inference.cut_scores import check_edges
+from structsvm.inference.cut_scores import check_edges, check_factor
 from structsvm.inference.labeling import Labeling
 from structsvm.validation import check_scalar
 
@@ -185,6 +185,13 @@ class Relaxation:
     edges : array-like of int of shape (n_edges, 2)
     n_labels : int
 
+    Notes
+    -----
+    Memory is 24 (n_nodes + n_edges) times n_labels (rounded up to 4) bytes, and where edges have
+    tables 8 n_edges n_labels^2 for their marginals; tables are not copied. Nothing is allocated
+    while messages are passed, and the GIL is released; one object must not be used by two threads
+    at a time. Results are the same bits every time.
+
     Examples
     --------
     >>> from structsvm.inference import Relaxation
@@ -201,6 +208,10 @@ class Relaxation:
         self.n_nodes, self.n_labels = int(n_nodes), int(n_labels)
         self.edges = check_edges(edges, self.n_nodes)
         self._messages = TreeReweighted(self.n_nodes, self.edges, self.n_labels)
+
+    def scale(self, factor: float) -> None:
+        """Say that the scores to come are about `factor` > 0 times those of the last solve."""
+        self._messages.scale_messages(check_factor(factor))
 
     def solve(
         self,

@@ -203,6 +203,20 @@ def test_warm_start_saves_sweeps():
     assert warm.n_sweeps < cold.n_sweeps / 2
 
 
+def test_messages_scale_with_the_scores():
+    rng = np.random.default_rng(0)
+    unary, edges = rng.normal(size=(900, 4)), grid_edges(30, 30)
+    pairwise = rng.random(len(edges))
+    kept = Relaxation(900, edges, 4)
+    first = kept.solve(unary, pairwise)
+    kept.scale(8.0)
+    again = kept.solve(8 * unary, 8 * pairwise)
+    assert (first.n_sweeps > 2, again.n_sweeps) == (True, 0)
+    assert again.bound == pytest.approx(8 * first.bound, rel=1e-4)
+    with pytest.raises(ValueError, match="factor=0: expected a finite number > 0"):
+        kept.scale(0)
+
+
 def test_scores_of_one_kind_after_those_of_another():
     rng = np.random.default_rng(0)
     unary, edges = rng.normal(size=(12, 3)), grid_edges(3, 4)
