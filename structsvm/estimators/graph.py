@@ -79,6 +79,10 @@ class GraphSVM(_NodeLabelSVM):
         Factor of the loss where a class is right.
     ignore_label : label, default=None
         Nodes with this label in y are void: neither loss nor truth.
+    inference_method : {"auto", "expansion", "relaxation"}, default="auto"
+        How the labels that training competes with are found; see `GraphModel`.
+    relaxation_tol : float, default=1e-3
+        What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
         Start each cut in training from the flow of the last one; see `GraphModel`.
     solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
@@ -94,8 +98,8 @@ class GraphSVM(_NodeLabelSVM):
     edge_intercept_ : ndarray of shape (), or (n_classes, n_classes)
         Views of `coef_`, like those above; zeros for what is switched off.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_
-        See `StructSVM`. With more than two classes, or tables, inference is alpha-expansion, which
-        may miss the best labels: `certified_` is then False and the gap an estimate.
+        See `StructSVM`. With more than two classes, or tables, `certified_` is False and the gap an
+        estimate: expansions may miss the best labels, a relaxation answers for more than labels.
     n_iter_, n_oracle_calls_, history_, validation_score_
         See `StructSVM`.
 
@@ -137,6 +141,8 @@ class GraphSVM(_NodeLabelSVM):
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,
         ignore_label: Any = None,
+        inference_method: str = "auto",
+        relaxation_tol: float = 1e-3,
         warm_inference: str | bool | int = "auto",
         solver: str | Solver = "bcfw",
         tol: float | None = None,
@@ -154,6 +160,8 @@ class GraphSVM(_NodeLabelSVM):
         self.edge_intercept = edge_intercept
         self.class_weight = class_weight
         self.ignore_label = ignore_label
+        self.inference_method = inference_method
+        self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
         self.solver = solver
         self.tol = tol
@@ -174,6 +182,8 @@ class GraphSVM(_NodeLabelSVM):
             edge_intercept=self.edge_intercept,
             class_weight=self.class_weight,
             ignore_label=self.ignore_label,
+            inference_method=self.inference_method,
+            relaxation_tol=self.relaxation_tol,
             warm_inference=self.warm_inference,
         )
 
@@ -238,6 +248,10 @@ class GridSVM(_NodeLabelSVM):
         Factor of the loss where a class is right.
     ignore_label : label, default=None
         Pixels with this label in y are void: neither loss nor truth.
+    inference_method : {"auto", "expansion", "relaxation"}, default="auto"
+        How the labels that training competes with are found; see `GraphModel`.
+    relaxation_tol : float, default=1e-3
+        What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
         Start each cut in training from the flow of the last one; see `GraphModel`.
     solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
@@ -254,8 +268,8 @@ class GridSVM(_NodeLabelSVM):
         Views of `coef_`, like those above; zeros for what is switched off. With `directions` the
         constants are the last of each direction's edge features.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_
-        See `StructSVM`. With more than two classes, or tables, inference is alpha-expansion, which
-        may miss the best labels: `certified_` is then False and the gap an estimate.
+        See `StructSVM`. With more than two classes, or tables, `certified_` is False and the gap an
+        estimate: expansions may miss the best labels, a relaxation answers for more than labels.
     n_iter_, n_oracle_calls_, history_, validation_score_
         See `StructSVM`.
 
@@ -305,6 +319,8 @@ class GridSVM(_NodeLabelSVM):
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,
         ignore_label: Any = None,
+        inference_method: str = "auto",
+        relaxation_tol: float = 1e-3,
         warm_inference: str | bool | int = "auto",
         solver: str | Solver = "bcfw",
         tol: float | None = None,
@@ -326,6 +342,8 @@ class GridSVM(_NodeLabelSVM):
         self.edge_intercept = edge_intercept
         self.class_weight = class_weight
         self.ignore_label = ignore_label
+        self.inference_method = inference_method
+        self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
         self.solver = solver
         self.tol = tol
@@ -350,6 +368,8 @@ class GridSVM(_NodeLabelSVM):
             edge_intercept=self.edge_intercept,
             class_weight=self.class_weight,
             ignore_label=self.ignore_label,
+            inference_method=self.inference_method,
+            relaxation_tol=self.relaxation_tol,
             warm_inference=self.warm_inference,
         )
 

@@ -21,8 +21,8 @@ cdef extern from "structsvm/inference/relaxation_primal.h" nogil:
 
 
 cdef class TreeReweighted:
-    """Messages on one graph, and what they say. Scores are set, then `run` may be called without
-    the GIL; the outcome is in the members below until the next call."""
+    """Messages on a graph, and what they say: `connect`, `take_scores`, `run`, all without the GIL;
+    the outcome is in the members below until the next call. Room for graphs up to a size."""
 
     cdef ssvm_relaxation graph
     cdef readonly double scale             # how much the scores can make the total vary
@@ -36,9 +36,9 @@ cdef class TreeReweighted:
     cdef bint has_messages
     cdef double[:, ::1] unary              # (n_nodes, stride), padded with -inf
     cdef double[::1] agreement             # (n_edges,)
-    cdef const double[:, :, ::1] tables    # (1 or n_edges, K, K)
-    cdef int32_t[:, ::1] edges
-    cdef int64_t[::1] arc_start, later_start, arcs
+    cdef const int32_t[:, ::1] _held_edges
+    cdef const double[:, :, ::1] _held_tables
+    cdef int64_t[::1] arc_start, later_start, arcs, place
     cdef double[:, ::1] forward, backward, spare, row
     cdef double[:, :, ::1] table
     cdef double[:, ::1] hat
@@ -47,8 +47,16 @@ cdef class TreeReweighted:
     cdef double[:, :, ::1] couplings       # (n_edges, K, K); where edges have tables
     cdef int32_t[::1] labels, candidate
 
-    cdef void _sort_arcs(self)
-    cdef int _set_tables(self, const double[:, :, ::1] tables) except -1
+    cdef void connect(
+        self, Py_ssize_t n_nodes, Py_ssize_t n_edges, const int32_t* edges
+    ) noexcept nogil
+    cdef void forget_messages(self) noexcept nogil
+    cpdef int reserve_tables(self) except -1
+    cdef void take_scores(
+        self, const double* unary, const double* agreement, const double* tables,
+        Py_ssize_t n_tables,
+    ) noexcept nogil
+    cdef void _take_tables(self, const double* tables, Py_ssize_t n_tables) noexcept nogil
     cdef void run(self, double tol, Py_ssize_t max_sweeps, bint warm) noexcept nogil
     cdef double measure(self) noexcept nogil
     cdef void offer_labels(self, bint reverse) noexcept nogil

@@ -51,16 +51,14 @@ cdef double START = 0.1
 
 
 cdef class TreeReweighted:
-    def __init__(self, Py_ssize_t n_nodes, const int32_t[:, ::1] edges, Py_ssize_t n_labels):
-        cdef Py_ssize_t n_edges = edges.shape[0]
+    def __init__(self, Py_ssize_t most_nodes, Py_ssize_t most_edges, Py_ssize_t n_labels):
         cdef Py_ssize_t stride = (max(n_labels, 1) + SSVM_GROUP - 1) // SSVM_GROUP * SSVM_GROUP
         # No array is empty: it would have no address.
-        cdef Py_ssize_t rows = max(n_edges, 1), nodes = max(n_nodes, 1)
-        self.edges = np.zeros((rows, 2), dtype=np.int32)
-        self.edges[:n_edges] = edges
-        self.arc_start = np.zeros(n_nodes + 1, dtype=np.int64)
+        cdef Py_ssize_t rows = max(most_edges, 1), nodes = max(most_nodes, 1)
+        self.arc_start = np.zeros(nodes + 1, dtype=np.int64)
         self.later_start = np.zeros(nodes, dtype=np.int64)
         self.arcs = np.zeros(2 * rows, dtype=np.int64)
+        self.place = np.zeros(2 * nodes, dtype=np.int64)
         self.unary = np.full((nodes, stride), -INFINITY)
         self.agreement = np.zeros(rows)
         self.masses = np.zeros(rows)
@@ -73,39 +71,57 @@ cdef class TreeReweighted:
         self.labels = np.zeros(nodes, dtype=np.int32)
         self.candidate = np.zeros(nodes, dtype=np.int32)
         self.table = self.couplings = None  # made with the first tables
-        self.has_messages = False
-        self.graph.n_nodes, self.graph.n_edges = n_nodes, n_edges
+        self.graph.n_nodes = self.graph.n_edges = 0
         self.graph.n_labels, self.graph.stride = n_labels, stride
-        self.graph.edges = &self.edges[0, 0]
+        self.graph.edges = NULL
         self.graph.arc_start, self.graph.later_start = &self.arc_start[0], &self.later_start[0]
         self.graph.arcs = &self.arcs[0]
         self.graph.unary = &self.unary[0, 0]
-        self.graph.forward, self.graph.backward = &self.forward[0, 0], &self.backward[0, 0]
         self.graph.row = &self.row[0, 0]
-        self._sort_arcs()
+        self.forget_messages()
 
-    cdef void _sort_arcs(self):
-        """The arcs of each node: first those to earlier nodes, then those to later ones."""
-        cdef Py_ssize_t n_nodes = self.graph.n_nodes, n_edges = self.graph.n_edges, e, node
+    def set_graph(self, Py_ssize_t n_nodes, const int32_t[:, ::1] edges):
+        """`connect` for Python."""
+        self._held_edges = edges
+        self.connect(n_nodes, edges.shape[0], &edges[0, 0] if edges.shape[0] else NULL)
+
+    cdef void connect(
+        self, Py_ssize_t n_nodes, Py_ssize_t n_edges, const int32_t* edges
+    ) noexcept nogil:
+        """Take a graph, no larger than said at the start; `edges` must outlive its use.
+
+        The arcs of each node are sorted: first those to earlier nodes, then those to later ones.
+        """
+        cdef Py_ssize_t e, node
         cdef int side
-        cdef int64_t[::1] place
+        self.graph.n_nodes, self.graph.n_edges, self.graph.edges = n_nodes, n_edges, edges
+        self.forget_messages()
+        memset(&self.arc_start[0], 0, (n_nodes + 1) * sizeof(int64_t))
+        memset(&self.later_start[0], 0, n_nodes * sizeof(int64_t))
         for e in range(n_edges):
             for side in range(2):
-                self.arc_start[self.edges[e, side] + 1] += 1
-                if self.edges[e, 1 - side] < self.edges[e, side]:
-                    self.later_start[self.edges[e, side]] += 1
+                node = edges[2 * e + side]
+                self.arc_start[node + 1] += 1
+                if edges[2 * e + 1 - side] < node:
+                    self.later_start[node] += 1
         for node in range(n_nodes):
             self.arc_start[node + 1] += self.arc_start[node]
             self.later_start[node] += self.arc_start[node]
-        # Earlier neighbours fill up to later_start, later ones from there.
-        place = np.concatenate([self.arc_start[:n_nodes], self.later_start[:n_nodes]])
+            # Earlier neighbours fill up to later_start, later ones from there.
+            self.place[node] = self.arc_start[node]
+            self.place[n_nodes + node] = self.later_start[node]
         for e in range(n_edges):
             for side in range(2):
-                node = self.edges[e, side]
-                if self.edges[e, 1 - side] > node:
+                node = edges[2 * e + side]
+                if edges[2 * e + 1 - side] > node:
                     node += n_nodes
-                self.arcs[place[node]] = 2 * e + side
-                place[node] += 1
+                self.arcs[self.place[node]] = 2 * e + side
+                self.place[node] += 1
+
+    cdef void forget_messages(self) noexcept nogil:
+        """The next `run` starts from nothing, in the space of this object."""
+        self.graph.forward, self.graph.backward = &self.forward[0, 0], &self.backward[0, 0]
+        self.has_messages = False
 
     def set_scores(
         self,
@@ -113,53 +129,81 @@ cdef class TreeReweighted:
         const double[::1] agreement,        # IN   (n_edges,), or None where there are
         const double[:, :, ::1] tables,     # IN   (1 or n_edges, K, K); kept by reference
     ):
+        """`take_scores` for Python."""
+        cdef const double* agreement_start = NULL
+        cdef const double* tables_start = NULL
+        cdef Py_ssize_t n_tables = 0
+        if agreement is None:
+            self.reserve_tables()
+            self._held_tables = tables
+            n_tables = tables.shape[0]
+            if n_tables and self.graph.n_labels:
+                tables_start = &tables[0, 0, 0]
+        else:
+            agreement_start = &agreement[0] if agreement.shape[0] else &self.agreement[0]
+        self.take_scores(
+            &unary[0, 0] if unary.shape[0] and unary.shape[1] else NULL, agreement_start,
+            tables_start, n_tables,
+        )
+
+    cpdef int reserve_tables(self) except -1:
+        """Make room for tables, before the first are taken."""
+        cdef Py_ssize_t n_labels = self.graph.n_labels
+        if self.table is None:
+            self.couplings = np.zeros((self.masses.shape[0], n_labels, n_labels))
+            self.table = np.zeros((2, self.graph.stride, self.graph.stride))
+            self.graph.table = &self.table[0, 0, 0]
+        return 0
+
+    cdef void take_scores(
+        self,
+        const double* unary,        # IN   (n_nodes, K)
+        const double* agreement,    # IN   (n_edges,), or NULL where there are
+        const double* tables,       # IN   (n_tables, K, K), n_tables = 1 or n_edges; kept
+        Py_ssize_t n_tables,
+    ) noexcept nogil:
         """Take new scores; messages stay."""
         cdef Py_ssize_t n_labels = self.graph.n_labels, i, e, a
-        cdef double low, high, most
+        cdef double low, high, most, score
         self.scale = self.rounding = 0.0
         for i in range(self.graph.n_nodes):
             low, high, most = INFINITY, -INFINITY, 0.0
             for a in range(n_labels):
-                self.unary[i, a] = unary[i, a]
-                if unary[i, a] > -INFINITY:
-                    low, high = min(low, unary[i, a]), max(high, unary[i, a])
-                    most = max(most, fabs(unary[i, a]))
+                score = unary[i * n_labels + a]
+                self.unary[i, a] = score
+                if score > -INFINITY:
+                    low, high = min(low, score), max(high, score)
+                    most = max(most, fabs(score))
             self.scale += high - low
             self.rounding += most
-        if agreement is not None:
+        if agreement != NULL:
             for e in range(self.graph.n_edges):
                 self.agreement[e] = agreement[e]
                 self.scale += fabs(agreement[e])
                 self.rounding += fabs(agreement[e])
             self.graph.agreement, self.graph.tables = &self.agreement[0], NULL
         else:
-            self._set_tables(tables)
+            self._take_tables(tables, n_tables)
         self.rounding *= 1e-14
 
-    cdef int _set_tables(self, const double[:, :, ::1] tables) except -1:
+    cdef void _take_tables(self, const double* tables, Py_ssize_t n_tables) noexcept nogil:
         cdef Py_ssize_t n_labels = self.graph.n_labels, n_edges = self.graph.n_edges, e, a, b
-        cdef Py_ssize_t n_tables = tables.shape[0], times
-        cdef double low, high, most
-        if self.table is None:
-            self.table = np.zeros((2, self.graph.stride, self.graph.stride))
-            self.couplings = np.zeros((max(n_edges, 1), n_labels, n_labels))
-            self.graph.table = &self.table[0, 0, 0]
-        times = n_edges if n_tables != n_edges else 1
+        cdef Py_ssize_t times = n_edges if n_tables != n_edges else 1
+        cdef double low, high, most, score
         for e in range(n_tables if n_labels else 0):
             low, high, most = INFINITY, -INFINITY, 0.0
             for a in range(n_labels):
                 for b in range(n_labels):
-                    low, high = min(low, tables[e, a, b]), max(high, tables[e, a, b])
-                    most = max(most, fabs(tables[e, a, b]))
+                    score = tables[(e * n_labels + a) * n_labels + b]
+                    low, high = min(low, score), max(high, score)
+                    most = max(most, fabs(score))
                     if n_tables == 1:  # the same for all edges: seen from either end
-                        self.table[0, a, b] = self.table[1, b, a] = tables[0, a, b]
+                        self.table[0, a, b] = self.table[1, b, a] = score
             self.scale += times * (high - low)
             self.rounding += times * most
-        self.tables = tables
         self.graph.agreement = NULL
-        self.graph.tables = &tables[0, 0, 0] if n_tables and n_labels else NULL
+        self.graph.tables = tables
         self.graph.table_step = 0 if n_tables == 1 else n_labels * n_labels
-        return 0
 
     def scale_messages(self, double factor):
         """As if all scores so far had been multiplied by a factor > 0."""
@@ -273,7 +317,8 @@ cdef class TreeReweighted:
                 self.graph.n_edges * n_labels * n_labels * sizeof(double),
             )
         for e in range(self.graph.n_edges):
-            a, b = self.labels[self.edges[e, 0]], self.labels[self.edges[e, 1]]
+            a = self.labels[self.graph.edges[2 * e]]
+            b = self.labels[self.graph.edges[2 * e + 1]]
             if self.graph.agreement != NULL:
                 self.masses[e] = 1.0 if a == b else 0.0
             else:

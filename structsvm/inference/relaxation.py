@@ -207,7 +207,8 @@ class Relaxation:
         check_scalar("n_labels", n_labels, above=0 if n_nodes else -1, integer=True)
         self.n_nodes, self.n_labels = int(n_nodes), int(n_labels)
         self.edges = check_edges(edges, self.n_nodes)
-        self._messages = TreeReweighted(self.n_nodes, self.edges, self.n_labels)
+        self._messages = TreeReweighted(self.n_nodes, len(self.edges), self.n_labels)
+        self._messages.set_graph(self.n_nodes, self.edges)
 
     def scale(self, factor: float) -> None:
         """Say that the scores to come are about `factor` > 0 times those of the last solve."""

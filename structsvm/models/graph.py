@@ -47,6 +47,17 @@ class GraphModel(LabelledGraphs):
     ignore_label : label, default=None
         Nodes with this label in y are void: they have neither loss nor truth, and training leaves
         them and their edges out.
+    inference_method : {"auto", "expansion", "relaxation"}, default="auto"
+        "auto" is an exact cut for two classes and Potts scores, else alpha-expansion, which finds
+        labels, maybe not the best ones (*under-generating*: the hinge of training looks smaller
+        than it is). With "relaxation" the oracle of training answers with a point of the local
+        polytope: distributions over the labels of each node and the pairs of each edge that agree
+        where they meet. All labelings are among them, so that what is minimised is an upper bound
+        on the true objective (*over-generating*). Labels to predict are then found by expansion
+        from those of the relaxation. See `structsvm.inference.relax`.
+    relaxation_tol : float, default=1e-3
+        By how much, as a share of the greatest loss that an example can have, the relaxation may
+        miss the best point of the polytope. Reported gaps are too low by at most that share.
     warm_inference : "auto", bool or int, default="auto"
         Keep the flow of each graph's last cut in training, for the next cut to start from: the
         results are as good, and sooner there. False for none, True for all, a number for so many
@@ -59,9 +70,10 @@ class GraphModel(LabelledGraphs):
     class_weight_ : ndarray of shape (n_classes,)
     n_features_in_, n_edge_features_, n_weights : int
     exact : bool
-        True for two classes and Potts scores, which are cut. All else is decoded by
-        alpha-expansion, which may miss the best labels (under-generating): the duality gap of a
-        fit is then an estimate.
+        True for two classes and Potts scores, which are cut. With all else the duality gap of a
+        fit is an estimate.
+    oracle : {"exact", "under-generating", "over-generating"}
+        What the oracle of training is.
     """
 
     def __init__(
@@ -73,6 +85,8 @@ class GraphModel(LabelledGraphs):
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,
         ignore_label: Any = None,
+        inference_method: str = "auto",
+        relaxation_tol: float = 1e-3,
         warm_inference: str | bool | int = "auto",
     ) -> None:
         self.task_loss = task_loss
@@ -81,6 +95,8 @@ class GraphModel(LabelledGraphs):
         self.edge_intercept = edge_intercept
         self.class_weight = class_weight
         self.ignore_label = ignore_label
+        self.inference_method = inference_method
+        self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
 
     def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:

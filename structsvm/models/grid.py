@@ -60,14 +60,16 @@ class GridModel(LabelledGraphs):
         Which features of a pixel are I; None for all.
     directions : bool, default=False
         Weights of their own for each direction.
-    pairwise, fit_intercept, edge_intercept, class_weight, ignore_label, warm_inference
+    pairwise, fit_intercept, edge_intercept, class_weight, ignore_label
+        See `GraphModel`.
+    inference_method, relaxation_tol, warm_inference
         See `GraphModel`.
 
     Attributes
     ----------
     beta_ : float
         Of the contrast.
-    classes_, class_weight_, n_features_in_, n_edge_features_, n_weights, exact
+    classes_, class_weight_, n_features_in_, n_edge_features_, n_weights, exact, oracle
         See `GraphModel`.
     """
 
@@ -84,6 +86,8 @@ class GridModel(LabelledGraphs):
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,
         ignore_label: Any = None,
+        inference_method: str = "auto",
+        relaxation_tol: float = 1e-3,
         warm_inference: str | bool | int = "auto",
     ) -> None:
         self.task_loss = task_loss
@@ -96,6 +100,8 @@ class GridModel(LabelledGraphs):
         self.edge_intercept = edge_intercept
         self.class_weight = class_weight
         self.ignore_label = ignore_label
+        self.inference_method = inference_method
+        self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
 
     def learned_arrays(self) -> dict[str, NDArray[np.float64]]:

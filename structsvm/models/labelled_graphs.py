@@ -1,4 +1,4 @@
-"""What graphs and grids share: scores of nodes and edges, cuts and expansions."""
+"""What graphs and grids share: scores of nodes and edges, and how they are decoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.inference import alpha_expansion, graph_cut
+from structsvm.inference import alpha_expansion, graph_cut, relax
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.node_labels import (
@@ -23,13 +23,19 @@ from structsvm.models.node_labels import (
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._graph import GraphData, GraphFeatures, GraphLoss, GraphStructure
-from structsvm.validation import as_items
+from structsvm.problems._relaxed_graph import RelaxedGraphStructure
+from structsvm.validation import as_items, check_scalar
 
 __all__ = ["LabelledGraphs", "Parts"]
 
 # Multiply-adds that a vector instruction does at once, and what a cut does in the time of so many
 # for a node: roughly, see Problem.oracle_work.
 _LANES, _CUT_OF_A_NODE = 8, 150
+
+# Sweeps that a relaxation takes, and multiply-adds in the time of one term of a soft message.
+_SWEEPS, _SOFT_TERM = 30, 20
+
+_METHODS = ("auto", "expansion", "relaxation")
 
 # Bytes of flows that "auto" keeps.
 _AUTO_BYTES = 1 << 30
@@ -45,7 +51,7 @@ class Parts(NamedTuple):
 
 
 class LabelledGraphs(StructuredModel, abc.ABC):
-    """What graphs and grids share: scores of nodes and edges, cuts and expansions.
+    """What graphs and grids share: scores of nodes and edges, and how they are decoded.
 
     Subclasses say what an example is, in `_parts`.
     """
@@ -56,6 +62,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     edge_intercept: bool
     class_weight: str | Mapping[Any, float] | None
     ignore_label: Any
+    inference_method: str
+    relaxation_tol: float
     warm_inference: str | bool | int
 
     # ---- for subclasses
@@ -78,6 +86,10 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     def _check_parameters(self) -> None:
         if self.pairwise not in ("potts", "table"):
             raise ValueError(f"pairwise={self.pairwise!r}: expected 'potts' or 'table'")
+        if not isinstance(self.inference_method, str) or self.inference_method not in _METHODS:
+            names = ", ".join(repr(name) for name in _METHODS)
+            raise ValueError(f"inference_method={self.inference_method!r}: expected one of {names}")
+        check_scalar("relaxation_tol", self.relaxation_tol, above=0)
         warm = self.warm_inference
         if warm != "auto" and (not isinstance(warm, (bool, int, np.integer)) or warm < 0):
             raise ValueError(
@@ -161,8 +173,15 @@ class LabelledGraphs(StructuredModel, abc.ABC):
 
     @property
     def exact(self) -> bool:  # type: ignore[override]
-        """Two labels that like to agree are cut exactly; expansions may miss the best labels."""
-        return len(self.classes_) <= 2 and not self._tables
+        """Whether the oracle finds the best labels: two that like to agree, by a cut."""
+        return len(self.classes_) <= 2 and not self._tables and self.inference_method == "auto"
+
+    @property
+    def oracle(self) -> str:
+        """What the oracle of training is: "exact", "under-generating" or "over-generating"."""
+        if self.inference_method == "relaxation":
+            return "over-generating"
+        return "exact" if self.exact else "under-generating"
 
     # ---- the compiled way
 
@@ -198,29 +217,59 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             data, k, self._n_node_rows, self._n_edge_rows, scale, tables=tables
         )
         labels = loss = None
-        kept_bytes = 0
+        factors = np.repeat(scale, sizes)
+        self._check_parameters()
         if y is not None:
-            kept_bytes = self._kept_bytes()
             shapes = [part.shape for part in parts]
             labels = encode_nodes(y, shapes, self.classes_, self.ignore_label)
-            factors = np.repeat(scale, sizes)
             if (weight := pack_node_weight(node_weight, shapes)) is not None:
                 factors *= weight
             loss = GraphLoss(data, self._cost_matrix(), factors, tables=tables)
-        structure = GraphStructure(data, k, tables=tables, kept_bytes=kept_bytes)
-        n_nodes = int(data.offsets[-1])
-        n_edges = sum(len(part.edges) for part in parts)
-        cells = n_nodes * k * self._n_node_rows
-        cells += n_edges * self._pair_width * self._n_edge_rows
-        moves = 1 if self.exact else 3 * k
-        work = (cells / _LANES + moves * _CUT_OF_A_NODE * n_nodes) / max(len(parts), 1)
+        structure = self._structure(data, labels, factors)
+        work = self._work(parts)
         problem = FactoredProblem(features, structure, loss, labels, data.offsets, work)
         if self.non_negative is not None:
             problem.keep_non_negative(self.non_negative)
         return problem
 
+    def _structure(
+        self,
+        data: GraphData,
+        labels: NDArray[np.int32] | None,
+        factors: NDArray[np.float64],
+    ) -> GraphStructure:
+        k, tables = len(self.classes_), self._tables
+        if self.inference_method != "relaxation":
+            kept_bytes = 0 if labels is None else self._kept_bytes()
+            return GraphStructure(data, k, tables=tables, by_cut=self.exact, kept_bytes=kept_bytes)
+        slack = np.append(0.0, np.cumsum(self._slack(labels, factors)))
+        return RelaxedGraphStructure(data, k, tables=tables, slack=np.diff(slack[data.offsets]))
+
+    def _slack(
+        self, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What a relaxation may miss for each node: a share of the most that it can cost."""
+        cost = self.relaxation_tol * self._cost_matrix()
+        most: NDArray[np.float64] = np.full(len(factors), cost.max(initial=0.0))
+        if labels is not None:
+            most = np.where(labels >= 0, cost.max(axis=1)[labels], 0.0)
+        return factors * most
+
+    def _work(self, parts: list[Parts]) -> float:
+        """See `Problem.oracle_work`."""
+        k = len(self.classes_)
+        n_nodes = sum(len(part.nodes) for part in parts)
+        n_edges = sum(len(part.edges) for part in parts)
+        cells = n_nodes * k * self._n_node_rows
+        cells += n_edges * self._pair_width * self._n_edge_rows
+        if self.inference_method == "relaxation":
+            terms = n_edges * k * (k if self._tables else 1)
+            decoding = 2.0 * _SWEEPS * _SOFT_TERM * terms / _LANES
+        else:
+            decoding = float((1 if self.exact else 3 * k) * _CUT_OF_A_NODE * n_nodes)
+        return (cells / _LANES + decoding) / max(len(parts), 1)
+
     def _kept_bytes(self) -> int:
-        self._check_parameters()
         if isinstance(self.warm_inference, str):
             return _AUTO_BYTES
         if self.warm_inference is True:
@@ -301,7 +350,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         (part,) = self._parts([x])
-        return self._best_labels(part, *self._scores(part, w))
+        return self._best_labels(part, None, *self._scores(part, w))
 
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
         part, labels = self._example(x, y)
@@ -310,7 +359,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         unary[known] += self._cost_matrix()[labels[known]] * self._scale(len(labels))
         unary[~known] = 0.0
         pairwise[~known[part.edges].all(axis=1)] = 0.0
-        return self._best_labels(part, unary, pairwise)
+        return self._best_labels(part, labels, unary, pairwise)
 
     def _example(self, x: Any, y: Any) -> tuple[Parts, NDArray[np.int32]]:
         (part,) = self._parts([x])
@@ -335,11 +384,31 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         return unary, pairs.reshape((-1, k, k) if self._tables else -1)
 
     def _best_labels(
-        self, part: Parts, unary: NDArray[np.float64], pairwise: NDArray[np.float64]
+        self,
+        part: Parts,
+        right: NDArray[np.int32] | None,
+        unary: NDArray[np.float64],
+        pairwise: NDArray[np.float64],
     ) -> NDArray[Any]:
         numbers: NDArray[Any]
         if self.exact and len(self.classes_) == 2:
             numbers = graph_cut(unary[:, 1] - unary[:, 0], part.edges, pairwise)
         else:
-            numbers, _ = alpha_expansion(unary, part.edges, pairwise)
+            start = None
+            if self.inference_method == "relaxation":
+                slack = self._slack(right, np.full(len(unary), self._scale(len(unary)))).sum()
+                start = _relaxed_labels(unary, part.edges, pairwise, slack)
+            numbers, _ = alpha_expansion(unary, part.edges, pairwise, start=start)
         return self.classes_[numbers].reshape(part.shape)
+
+
+def _relaxed_labels(
+    unary: NDArray[np.float64],
+    edges: NDArray[np.int32],
+    pairwise: NDArray[np.float64],
+    slack: float,
+) -> NDArray[np.int32]:
+    """The labels of a relaxation whose value misses at most `slack`."""
+    pairs = np.abs(pairwise) if pairwise.ndim == 1 else np.ptp(pairwise, axis=(1, 2))
+    scale = np.ptp(unary, axis=1).sum() + pairs.sum()
+    return relax(unary, edges, pairwise, tol=slack / scale if scale > 0 else 0.0).labels

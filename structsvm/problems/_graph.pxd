@@ -18,7 +18,7 @@ nor joint feature, so that nothing is said about them.
 from libc.stdint cimport int32_t
 
 from structsvm._typedefs cimport label_t, offset_t
-from structsvm.inference._expansion cimport ssvm_move
+from structsvm.inference._expansion cimport ssvm_labelling, ssvm_move
 from structsvm.inference._graph_cut cimport ssvm_graph
 from structsvm.linalg._plane cimport PlaneBuilder, Weights
 from structsvm.problems._factored cimport PartCounts, PartFeatures, PartLoss, Structure
@@ -68,11 +68,16 @@ cdef struct CutScratch:
     double* unary
 
 
+cdef ssvm_labelling labelling_of(
+    const GraphRows* rows, const double* theta, Py_ssize_t n_labels, bint tables
+) noexcept nogil
+
+
 cdef class GraphStructure(Structure):
     cdef GraphData data
     cdef Py_ssize_t n_labels, pair_width
     cdef bint tables
-    cdef bint by_cut                      # two labels that like to agree: exact
+    cdef bint by_cut                      # two labels that like to agree: exact; else expansions
     cdef int32_t max_cycles
     cdef CutScratch* _scratch             # one a thread
     cdef Py_ssize_t _n_scratch
@@ -80,6 +85,10 @@ cdef class GraphStructure(Structure):
     cdef readonly Py_ssize_t n_kept       # how many numbers these are
     cdef const offset_t[::1] _flow_start  # place of each example there, or -1
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil
+    # y_hat OUT: where expansions start, unless it is a cut
+    cdef int first_labels(
+        self, Py_ssize_t i, const double* theta, int thread, label_t* y_hat
+    ) except -1 nogil
     cdef int cut(
         self, Py_ssize_t i, const double* theta, CutScratch* s, label_t* y_hat
     ) except -1 nogil

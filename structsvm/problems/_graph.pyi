@@ -47,6 +47,7 @@ class GraphStructure(Structure):
         n_labels: int,
         *,
         tables: bool,
+        by_cut: bool,
         kept_bytes: int = 0,
         max_cycles: int = 100,
     ) -> None: ...

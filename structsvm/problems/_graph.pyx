@@ -214,6 +214,39 @@ cdef class GraphLoss(PartLoss):
                 total += self.node_weight[first + k] * self.cost[y[k], y_hat[k]]
         return total
 
+    cdef double relaxed_value(
+        self, Py_ssize_t i, const label_t* y, const PartCounts* mu
+    ) noexcept nogil:
+        # Of each node, mu_hat on labels other than the right one is what `mu` lacks there.
+        cdef Py_ssize_t p, k, label, n_parts = self.data.rows[i].n_nodes * self.n_labels
+        cdef double total = 0.0
+        for p in range(mu.size):
+            if mu.parts[p] >= n_parts:
+                break
+            k = mu.parts[p] // self.n_labels
+            label = mu.parts[p] - k * self.n_labels
+            if label != y[k]:
+                total -= (
+                    mu.counts[p] * self.node_weight[self.offsets[i] + k] * self.cost[y[k], label]
+                )
+        return total
+
+
+cdef ssvm_labelling labelling_of(
+    const GraphRows* rows, const double* theta, Py_ssize_t n_labels, bint tables
+) noexcept nogil:
+    """The scores of all parts, as expansions take them."""
+    cdef ssvm_labelling p
+    p.n_nodes = <int32_t> rows.n_nodes
+    p.n_edges = <int32_t> rows.n_edges
+    p.n_labels = <int32_t> n_labels
+    p.edges = rows.edges
+    p.unary = theta
+    p.pairwise = theta + rows.n_nodes * n_labels
+    p.step = n_labels * n_labels if tables else 1
+    p.is_table = tables
+    return p
+
 
 cdef void connect(
     ssvm_graph* graph, const int32_t** connected, const GraphRows* rows
@@ -240,8 +273,9 @@ cdef class GraphStructure(Structure):
     data : GraphData
     n_labels : int
     tables : bool
-        Scores for each pair of labels instead of one for agreement. Two labels without tables are
-        decoded exactly, by a cut; all else by alpha-expansion.
+        Scores for each pair of labels instead of one for agreement.
+    by_cut : bool
+        Decode exactly, by a cut, which two labels without tables allow; else by alpha-expansion.
     kept_bytes : int, default=0
         Memory for flows, from which the next cut of the same example starts: examples in order, as
         many as fit, 8 bytes an edge.
@@ -250,8 +284,8 @@ cdef class GraphStructure(Structure):
     """
 
     def __init__(
-        self, GraphData data, Py_ssize_t n_labels, *, bint tables, size_t kept_bytes=0,
-        int32_t max_cycles=100,
+        self, GraphData data, Py_ssize_t n_labels, *, bint tables, bint by_cut,
+        size_t kept_bytes=0, int32_t max_cycles=100,
     ):
         cdef Py_ssize_t i
         cdef size_t size
@@ -259,7 +293,7 @@ cdef class GraphStructure(Structure):
         self.n_labels = n_labels
         self.pair_width = n_labels * n_labels if tables else 1
         self.tables = tables
-        self.by_cut = self.exact = n_labels <= 2 and not tables
+        self.by_cut = self.exact = by_cut
         self.max_cycles = max_cycles
         n, _ = data.largest()
         for i in range(data.n_graphs):
@@ -365,29 +399,30 @@ cdef class GraphStructure(Structure):
                 flow[k] = ssvm_flow_over(&s.graph, k)
         return 0
 
+    cdef int first_labels(
+        self, Py_ssize_t i, const double* theta, int thread, label_t* y_hat
+    ) except -1 nogil:
+        cdef ssvm_labelling p = labelling_of(
+            &self.data.rows[i], theta, self.n_labels, self.tables
+        )
+        ssvm_greedy_labels(&p, y_hat)
+        return 0
+
     cdef int decode(
         self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
     ) except -1 nogil:
         cdef const GraphRows* rows = &self.data.rows[i]
         cdef CutScratch* s = &self._scratch[thread]
-        cdef ssvm_labelling p
+        cdef ssvm_labelling p = labelling_of(rows, theta, self.n_labels, self.tables)
         value[0] = 0.0
         if rows.n_nodes == 0:
             return 0
         self.check_scores(i, theta)
-        p.n_nodes = <int32_t> rows.n_nodes
-        p.n_edges = <int32_t> rows.n_edges
-        p.n_labels = <int32_t> self.n_labels
-        p.edges = rows.edges
-        p.unary = theta
-        p.pairwise = theta + rows.n_nodes * self.n_labels
-        p.step = self.pair_width
-        p.is_table = self.tables
         if self.by_cut:
             self.cut(i, theta, s, y_hat)
         else:
             connect(&s.move.graph, &s.connected, rows)
-            ssvm_greedy_labels(&p, y_hat)
+            self.first_labels(i, theta, thread, y_hat)
             ssvm_expansion(&p, &s.move, y_hat, self.max_cycles)
         value[0] = ssvm_labelling_score(&p, y_hat)
         return 0
