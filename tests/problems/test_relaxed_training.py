@@ -307,13 +307,14 @@ def test_parameters_are_checked(params, message):
         GridSVM(**params).fit(X, y)
 
 
-@pytest.mark.parametrize(("size", "message"), [(1e306, "range over inf"), (1e308, "no finite")])
-def test_scores_that_overflow_are_refused(size, message):
+@pytest.mark.parametrize("size", [1e306, 1e308])
+def test_scores_that_overflow_are_refused(size):
     X, y = blobs(3, n_labels=3)
     model = GridModel("hamming", pairwise="table", inference_method="relaxation")
     model.initialize(X, y)
     w = np.where(np.arange(model.n_weights) % 2, 1.0, -1.0) * size
-    with pytest.raises(ValueError, match=rf"X\[\d\] has scores that .*{message}"):
+    message = r"X\[\d\] has scores that .*(no finite number|range over inf)"
+    with pytest.raises(ValueError, match=message):
         model.batch_inference(X, w)
-    with pytest.raises(ValueError, match=rf"X\[\d\] has scores that .*{message}"):
+    with pytest.raises(ValueError, match=message):
         model.bind(X, y).mean_hinge(w)
