@@ -71,6 +71,7 @@ _MODULES = (
     "problems",
     "solvers",
     "testing",
+    "vision",
 )
 
 

@@ -104,8 +104,8 @@ class Graph:
 
     def __repr__(self) -> str:
         return (
-            f"Graph({self.n_nodes} nodes, {self.n_edges} edges, {self.n_features} features, "
-            f"{self.n_edge_features} edge features)"
+            f"{type(self).__name__}({self.n_nodes} nodes, {self.n_edges} edges, "
+            f"{self.n_features} features, {self.n_edge_features} edge features)"
         )
 
 

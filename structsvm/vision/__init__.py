@@ -1,0 +1,21 @@
+"""Photographs: features of pixels, contrasts of neighbours, superpixels and pictures of labels.
+
+Features and superpixels need scikit-image, ``pip install 'structsvm[vision]'``; pictures need
+matplotlib, ``pip install 'structsvm[plot]'``.
+"""
+
+from structsvm.vision.features import FEATURE_GROUPS, feature_names, pixel_features
+from structsvm.vision.neighbours import contrast
+from structsvm.vision.plotting import plot_segmentation
+from structsvm.vision.superpixels import EDGE_FEATURE_NAMES, SuperpixelGraph, superpixel_graph
+
+__all__ = [
+    "EDGE_FEATURE_NAMES",
+    "FEATURE_GROUPS",
+    "SuperpixelGraph",
+    "contrast",
+    "feature_names",
+    "pixel_features",
+    "plot_segmentation",
+    "superpixel_graph",
+]

@@ -1,0 +1,210 @@
+"""Pictures of segmentations: image, truth, prediction and errors side by side."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.validation import shorten
+from structsvm.vision.images import as_rgb
+
+__all__ = ["plot_segmentation"]
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+_PANEL_HEIGHT = 2.6  # inches
+_GREY = (0.6, 0.6, 0.6)
+_ERROR = (0.85, 0.1, 0.1)
+_OPACITY = 0.65  # of a mask over the image
+_FADED = 0.25  # contrast of the image below errors
+_PALETTE = "tab20"
+# Strong colours first, then their pale companions.
+_N_COLOURS = 20
+_ORDER = [*range(0, _N_COLOURS, 2), *range(1, _N_COLOURS, 2)]
+
+
+def plot_segmentation(
+    image: Any,
+    truth: Any = None,
+    prediction: Any = None,
+    *,
+    labels: Sequence[Any] | NDArray[Any] | None = None,
+    names: Sequence[str] | None = None,
+    ignore_label: Any = None,
+    legend: bool = True,
+    axes: Any = None,
+) -> NDArray[Any]:
+    """Draw an image, its labels, predicted labels and errors side by side.
+
+    Parameters
+    ----------
+    image : array of shape (height, width), (height, width, 1) or (height, width, 3)
+        Grey or RGB; uint8, uint16, bool, or floats between 0 and 1.
+    truth, prediction : array of shape (height, width) of int, bool or str, default=None
+        Label images. Errors are drawn where both are given.
+    labels : sequence of labels, default=None
+        The label at place k has colour k in every picture: pass all labels of the data, such as
+        ``svm.classes_``. None: those that occur here, sorted; non-negative integers are places
+        themselves. After twenty colours the first comes again.
+    names : sequence of str, default=None
+        What to call the labels in the legend, in the order of `labels`. None: the labels.
+    ignore_label : int, bool or str, default=None
+        Label of void pixels, drawn in grey, without errors.
+    legend : bool, default=True
+        Whether to say, right of the last panel, which colour is which of the labels drawn.
+    axes : sequence of matplotlib axes, default=None
+        One for each panel. None makes a new figure.
+
+    Returns
+    -------
+    axes : array of matplotlib axes
+        Of the panels: image, then truth, prediction and errors as far as they are given.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If a label image has another shape than the image, or holds a label that is not among
+        `labels`, or there are not as many axes as panels or names as labels.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import numpy as np
+    >>> from structsvm.vision import plot_segmentation
+    >>> image = np.zeros((20, 30, 3))
+    >>> image[5:15, 10:20] = 1.0
+    >>> truth = image[..., 0] > 0.5
+    >>> axes = plot_segmentation(image, truth, np.roll(truth, 2), names=["ground", "figure"])
+    >>> [ax.get_title() for ax in axes]
+    ['image', 'truth', 'prediction', 'errors: 6.67%']
+    """
+    rgb = as_rgb(image)
+    masks = {
+        name: _check_mask(name, mask, rgb.shape[:2])
+        for name, mask in (("truth", truth), ("prediction", prediction))
+        if mask is not None
+    }
+    key = _Key(masks, labels, names, ignore_label)
+    panels = [("image", rgb)]
+    panels += [(name, key.drawn_over(rgb, mask)) for name, mask in masks.items()]
+    if len(masks) == 2:
+        panels.append(_errors(rgb, masks["truth"], masks["prediction"], ignore_label))
+    drawn = _panel_axes(axes, len(panels), rgb.shape)
+    for ax, (title, picture) in zip(drawn, panels, strict=True):
+        ax.imshow(picture, interpolation="nearest")
+        ax.set_title(title)
+        ax.set_axis_off()
+    if legend and masks:
+        key.add_legend(drawn[-1])
+    return drawn
+
+
+class _Key:
+    """Which colour and which name a label has."""
+
+    def __init__(
+        self,
+        masks: dict[str, NDArray[Any]],
+        labels: Sequence[Any] | NDArray[Any] | None,
+        names: Sequence[str] | None,
+        ignore_label: Any,
+    ) -> None:
+        found = {name: np.unique(mask).tolist() for name, mask in masks.items()}
+        shown = sorted({label for of_mask in found.values() for label in of_mask})
+        self.void = [label for label in shown if label == ignore_label]
+        self.shown = [label for label in shown if label != ignore_label]
+        if labels is not None:
+            self.places = {label: k for k, label in enumerate(np.asarray(labels).tolist())}
+        elif all(isinstance(label, int) and label >= 0 for label in self.shown):
+            self.places = {label: int(label) for label in self.shown}
+        else:
+            self.places = {label: k for k, label in enumerate(self.shown)}
+        for name, of_mask in found.items():
+            for label in of_mask:
+                if label not in self.places and label not in self.void:
+                    raise ValueError(
+                        f"{name} has the label {label!r}, expected one of labels: "
+                        f"{shorten(list(self.places))}"
+                    )
+        highest = max((self.places[label] for label in self.shown), default=-1)
+        if names is not None and len(names) <= highest:
+            raise ValueError(f"names has {len(names)} names, expected at least {highest + 1}")
+        self.names = {
+            label: str(label) if names is None else names[self.places[label]]
+            for label in self.shown
+        }
+
+    def drawn_over(self, rgb: NDArray[np.float64], mask: NDArray[Any]) -> NDArray[np.float64]:
+        """The colours of a label image, with what there is below."""
+        colours = np.zeros_like(rgb)
+        for label in self.shown:
+            colours[mask == label] = self._colour(label)
+        for label in self.void:
+            colours[mask == label] = _GREY
+        return _OPACITY * colours + (1 - _OPACITY) * _grey(rgb)
+
+    def add_legend(self, ax: Any) -> None:
+        patch = _matplotlib("patches").Patch
+        patches = [patch(color=self._colour(k), label=self.names[k]) for k in self.shown]
+        patches += [patch(color=_GREY, label=f"void ({label})") for label in self.void]
+        ax.legend(handles=patches, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+
+    def _colour(self, label: Any) -> tuple[float, float, float]:
+        colours = _matplotlib("").colormaps[_PALETTE].colors
+        red, green, blue = colours[_ORDER[self.places[label] % _N_COLOURS]]
+        return red, green, blue
+
+
+def _errors(
+    rgb: NDArray[np.float64], truth: NDArray[Any], prediction: NDArray[Any], ignore_label: Any
+) -> tuple[str, NDArray[np.float64]]:
+    counted = np.ones(truth.shape, dtype=bool) if ignore_label is None else truth != ignore_label
+    wrong = counted & (truth != prediction)
+    picture = 1 - _FADED + _FADED * _grey(rgb)
+    picture[~counted] = _GREY
+    picture[wrong] = _ERROR
+    share = wrong.sum() / max(counted.sum(), 1)
+    return f"errors: {share:.2%}", picture
+
+
+def _grey(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    lightness = rgb @ _LUMA
+    return np.repeat(lightness[..., None], 3, axis=-1)
+
+
+def _check_mask(name: str, mask: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = np.asarray(mask)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape} as the image has")
+    if array.dtype.kind not in "iubU":
+        raise ValueError(
+            f"{name} has dtype {array.dtype}; labels must be integers, booleans or strings"
+        )
+    return array
+
+
+def _panel_axes(axes: Any, n_panels: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    if axes is None:
+        width = _PANEL_HEIGHT * shape[1] / shape[0]
+        size = (n_panels * min(max(width, 1.5), 6.0) + 1.0, _PANEL_HEIGHT + 0.4)
+        figure = _matplotlib("pyplot").figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, n_panels, squeeze=False)
+    panels = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
+    if len(panels) != n_panels:
+        raise ValueError(f"there are {len(panels)} axes, expected {n_panels}: one for each panel")
+    return panels
+
+
+def _matplotlib(name: str) -> Any:
+    try:
+        return importlib.import_module(f"matplotlib.{name}" if name else "matplotlib")
+    except ImportError as error:
+        raise ImportError(
+            "plot_segmentation needs matplotlib: pip install 'structsvm[plot]'"
+        ) from error
