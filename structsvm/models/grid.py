@@ -20,6 +20,7 @@ __all__ = ["GridModel", "grid_edges"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _GREATEST = np.finfo(np.float64).max
+_AT_ONCE = 1 << 17  # differences, which a cache holds
 
 
 class _Image(NamedTuple):
@@ -278,11 +279,15 @@ def _squared_differences(
     channels: NDArray[np.floating], step: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Of neighbours in a direction; what is beyond all numbers is the greatest of them."""
-    first, second = _ends(channels, step)
-    with np.errstate(over="ignore"):
-        steps = np.subtract(first, second, dtype=np.float64)
-        squares: NDArray[np.float64] = np.einsum("ijk,ijk->ij", steps, steps)
-    return np.minimum(squares, _GREATEST)
+    squares = np.empty(_ends(channels, step)[0].shape[:2])
+    n_rows = max(_AT_ONCE // max(channels[:1].size, 1), 1)
+    for start in range(0, len(squares), n_rows):
+        stop = min(start + n_rows, len(squares))
+        block = channels[start : stop + step[0]].astype(np.float64)
+        with np.errstate(over="ignore"):
+            steps = np.subtract(*_ends(block, step))
+            np.einsum("ijk,ijk->ij", steps, steps, out=squares[start:stop])
+    return np.minimum(squares, _GREATEST, out=squares)
 
 
 def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
