@@ -99,6 +99,14 @@ class GridModel(LabelledGraphs):
         self.ignore_label = ignore_label
         self.warm_inference = warm_inference
 
+    def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
+        super().resize(classes, n_features, n_edge_features)
+        n_kinds, rest = divmod(n_edge_features, len(self._steps) if self.directions else 1)
+        constant = bool(self.edge_intercept) and self.directions
+        self._n_own = n_kinds - len(self._contrasts()) - constant
+        if rest or self._n_own < 0:
+            raise ValueError(f"{n_edge_features} edge features do not fit the kinds of them")
+
     def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
         return super().learned_arrays() | {"beta": np.array([self.beta_])}
 
@@ -133,10 +141,7 @@ class GridModel(LabelledGraphs):
             self._check_images(images, images[0].pixels.shape[2], images[0].n_own)
             self.beta_ = self._learn_beta(images, y)
         else:
-            n_kinds = self.n_edge_features_ // (len(self._steps) if self.directions else 1)
-            constant = bool(self.edge_intercept) and self.directions
-            n_own = n_kinds - constant - len(self._contrasts())
-            self._check_images(images, self.n_features_in_, n_own)
+            self._check_images(images, self.n_features_in_, self._n_own)
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
         parts = []
         for image in images:
