@@ -55,8 +55,8 @@ class GridModel(LabelledGraphs):
         Neighbours of a pixel.
     contrast : bool or sequence of float, default=True
         An edge feature exp(-beta \|I_a - I_b\|^2) / distance, near 1 within smooth regions and 0
-        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the training images; or one
-        for each of several multiples of beta.
+        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the edges of the training
+        images, those of void pixels left out; or one for each of several multiples of beta.
     contrast_channels : sequence of int, default=None
         Which features of a pixel are I; None for all.
     directions : bool, default=False
