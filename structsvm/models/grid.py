@@ -102,7 +102,7 @@ class GridModel(LabelledGraphs):
     def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
         super().resize(classes, n_features, n_edge_features)
         n_kinds, rest = divmod(n_edge_features, len(self._steps) if self.directions else 1)
-        constant = bool(self.edge_intercept) and self.directions
+        constant = bool(self.edge_intercept and self.directions)
         self._n_own = n_kinds - len(self._contrasts()) - constant
         if rest or self._n_own < 0:
             raise ValueError(f"{n_edge_features} edge features do not fit the kinds of them")
@@ -260,9 +260,9 @@ class GridModel(LabelledGraphs):
 
 def grid_edges(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
     """Edges of a grid of this shape, those of one direction after those of another."""
-    numbers = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
+    pixels = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
     pairs = [
-        np.stack([part.ravel() for part in _ends(numbers, direction)], axis=1)
+        np.stack([part.ravel() for part in _ends(pixels, direction)], axis=1)
         for direction in _DIRECTIONS[: connectivity // 2]
     ]
     return np.ascontiguousarray(np.concatenate(pairs))
