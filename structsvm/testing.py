@@ -107,9 +107,9 @@ def check_model(
     model = _checked_copy(model)
     model.initialize(X, y)
     # The Python methods, also where the model is bound to compiled code.
-    n_weights = StructuredModel.bind(model, X, y).n_weights
+    problem = StructuredModel.bind(model, X, y)
     scales = [0.0, *10.0 ** random.uniform(-2, 2, size=n_weight_vectors)]
-    vectors = [scale * random.normal(size=n_weights) for scale in scales]
+    vectors = [problem.project(scale * random.normal(size=problem.n_weights)) for scale in scales]
     for w in vectors:
         w.flags.writeable = False
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):

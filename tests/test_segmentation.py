@@ -242,6 +242,10 @@ def test_files_and_pickles_give_the_same_predictions(tmp_path, blobs, name):
     loaded.fit(blobs.X_train, blobs.y_train)
 
 
+def set_param(name, value):
+    return lambda header, members: header["estimator"]["params"].update({name: value})
+
+
 def test_files_of_graphs(tmp_path):
     X, y = small_graphs(3)
     names = np.array(["a", "bb", "ö"])
@@ -267,7 +271,13 @@ def test_files_of_graphs(tmp_path):
         (set_member("model/beta.npy", npy(np.ones(2))), "beta of the contrast is .*expected one"),
         (set_member("model/beta.npy", npy(np.array(["1"]))), "beta of the contrast is .*expected"),
         (lambda header, members: members.pop("model/beta.npy") and None, "no readable model file"),
-        (set_header("sizes", {"n_features": 3, "n_edge_features": 0}), "edge features|weights are"),
+        (
+            set_header("sizes", {"n_features": 3, "n_edge_features": 0}),
+            "0 edge features do not fit",
+        ),
+        (set_param("connectivity", 6), "connectivity=6: expected 4 or 8"),
+        (set_param("pairwise", "ising"), "pairwise='ising': expected 'potts' or 'table'"),
+        (set_param("warm_inference", -1), "warm_inference=-1: expected 'auto', True, False"),
         (set_header("sizes", {"n_features": 3}), "no readable model file"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from structsvm import ChainModel
+from structsvm import ChainModel, GridModel
 from structsvm.base import StructuredModel
 from structsvm.testing import ModelCheckError, check_model, exhaustive_max
 
@@ -131,3 +131,11 @@ def test_exhaustive_max_is_what_an_oracle_must_reach():
         y_hat, value = exhaustive_max(model, x, y, w, range(3))
         assert y_hat == model.loss_augmented_inference(x, y, w)
         assert value == pytest.approx(model.loss(y, y_hat) + w @ model.joint_feature(x, y_hat))
+
+
+@pytest.mark.parametrize("pairwise", ["potts", "table"])
+def test_models_whose_weights_have_signs_are_met_with_such_weights(pairwise):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(3, 4, 2)), rng.normal(size=(1, 2, 2))]
+    y = [rng.integers(2, size=x.shape[:2]) for x in X]
+    check_model(GridModel(connectivity=8, directions=True, pairwise=pairwise), X, y)

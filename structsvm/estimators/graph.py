@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -22,7 +21,7 @@ from structsvm.solvers import Progress, Solver
 __all__ = ["GraphSVM", "GridSVM"]
 
 
-class _NodeLabelSVM(StructSVM, abc.ABC):
+class _NodeLabelSVM(StructSVM):
     """What graphs and grids share: weights by name."""
 
     model_: LabelledGraphs
@@ -108,8 +107,8 @@ class GraphSVM(_NodeLabelSVM):
     X is a list of graphs: tuples (features, edges) or (features, edges, edge features), pairs of
     features and a scipy sparse adjacency matrix, or networkx graphs (region adjacency graphs of
     scikit-image are such); see `structsvm.graphs.as_graph`. y is a list of arrays of node labels:
-    integers, truth values or strings. Memory beside the data is 100 bytes a node and 60 an edge of
-    the largest graph, and the flows kept.
+    integers, truth values or strings. Memory beside the data is 80 bytes a node and 52 an edge of
+    the largest graph for each thread, and the flows kept.
 
     References
     ----------

@@ -20,6 +20,7 @@ __all__ = ["GridModel", "grid_edges"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _GREATEST = np.finfo(np.float64).max
+_AT_ONCE = 1 << 17  # differences, which a cache holds
 
 
 class _Image(NamedTuple):
@@ -54,8 +55,8 @@ class GridModel(LabelledGraphs):
         Neighbours of a pixel.
     contrast : bool or sequence of float, default=True
         An edge feature exp(-beta \|I_a - I_b\|^2) / distance, near 1 within smooth regions and 0
-        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the training images; or one
-        for each of several multiples of beta.
+        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the edges of the training
+        images, those of void pixels left out; or one for each of several multiples of beta.
     contrast_channels : sequence of int, default=None
         Which features of a pixel are I; None for all.
     directions : bool, default=False
@@ -104,6 +105,14 @@ class GridModel(LabelledGraphs):
         self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
 
+    def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
+        super().resize(classes, n_features, n_edge_features)
+        n_kinds, rest = divmod(n_edge_features, len(self._steps) if self.directions else 1)
+        constant = bool(self.edge_intercept and self.directions)
+        self._n_own = n_kinds - len(self._contrasts()) - constant
+        if rest or self._n_own < 0:
+            raise ValueError(f"{n_edge_features} edge features do not fit the kinds of them")
+
     def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
         return super().learned_arrays() | {"beta": np.array([self.beta_])}
 
@@ -138,10 +147,7 @@ class GridModel(LabelledGraphs):
             self._check_images(images, images[0].pixels.shape[2], images[0].n_own)
             self.beta_ = self._learn_beta(images, y)
         else:
-            n_kinds = self.n_edge_features_ // (len(self._steps) if self.directions else 1)
-            constant = bool(self.edge_intercept) and self.directions
-            n_own = n_kinds - constant - len(self._contrasts())
-            self._check_images(images, self.n_features_in_, n_own)
+            self._check_images(images, self.n_features_in_, self._n_own)
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
         parts = []
         for image in images:
@@ -260,9 +266,9 @@ class GridModel(LabelledGraphs):
 
 def grid_edges(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
     """Edges of a grid of this shape, those of one direction after those of another."""
-    numbers = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
+    pixels = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
     pairs = [
-        np.stack([part.ravel() for part in _ends(numbers, direction)], axis=1)
+        np.stack([part.ravel() for part in _ends(pixels, direction)], axis=1)
         for direction in _DIRECTIONS[: connectivity // 2]
     ]
     return np.ascontiguousarray(np.concatenate(pairs))
@@ -284,11 +290,15 @@ def _squared_differences(
     channels: NDArray[np.floating], step: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Of neighbours in a direction; what is beyond all numbers is the greatest of them."""
-    first, second = _ends(channels, step)
-    with np.errstate(over="ignore"):
-        steps = np.subtract(first, second, dtype=np.float64)
-        squares: NDArray[np.float64] = np.einsum("ijk,ijk->ij", steps, steps)
-    return np.minimum(squares, _GREATEST)
+    squares = np.empty(_ends(channels, step)[0].shape[:2])
+    n_rows = max(_AT_ONCE // max(channels[:1].size, 1), 1)
+    for start in range(0, len(squares), n_rows):
+        stop = min(start + n_rows, len(squares))
+        block = channels[start : stop + step[0]].astype(np.float64)
+        with np.errstate(over="ignore"):
+            steps = np.subtract(*_ends(block, step))
+            np.einsum("ijk,ijk->ij", steps, steps, out=squares[start:stop])
+    return np.minimum(squares, _GREATEST, out=squares)
 
 
 def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:

@@ -98,6 +98,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
 
     def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
         """Take labels (sorted, distinct) and numbers of features as given."""
+        self._check_parameters()
         self.classes_ = classes
         self.n_features_in_ = n_features
         self.n_edge_features_ = n_edge_features

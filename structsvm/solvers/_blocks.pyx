@@ -681,5 +681,7 @@ cdef class DualBlocks:
         cdef Py_ssize_t i, total = 0
         for i in range(self.n):
             total += block_bytes(&self.blocks[i])
-        arrays = [self.weights, self.gaps, self.hinges, self.dense, self.slot, self.lag]
+        arrays = [
+            self.weights, self.gaps, self.hinges, self.multipliers, self.dense, self.slot, self.lag,
+        ]
         return total + sum(np.asarray(a).nbytes for a in arrays if a is not None)

@@ -227,3 +227,34 @@ def test_planes_of_any_number_of_labels_and_features(
         wanted = model.joint_feature(X[i], y[i]) - model.joint_feature(X[i], guess)
         np.testing.assert_allclose(delta, wanted, atol=1e-9)
         assert loss == pytest.approx(model.loss(y[i], guess))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_labels", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("n_features", [0, 1, 7, 8, 9, 63, 64, 65, 150])
+def test_scores_of_any_number_of_features(n_features, n_labels, dtype):
+    """Features are summed in groups of eight, and in pieces of 64 where labels are few."""
+    rng = np.random.default_rng(n_features)
+    x = rng.normal(size=(2, 5, n_features)).astype(dtype)
+    own = rng.random(size=(4, 2, 5, n_features)).astype(dtype)
+    y = [np.arange(10).reshape(2, 5) % n_labels]
+    for pairwise, intercept in itertools.product(("potts", "table"), (True, False)):
+        if not intercept and not n_features:
+            continue
+        model = GridModel(
+            connectivity=8,
+            contrast=False,
+            pairwise=pairwise,
+            fit_intercept=intercept,
+            edge_intercept=intercept,
+        )
+        model.initialize([(x, own)], y)
+        w = rng.random(size=model.n_weights) / (n_features + 1)
+        (labels,) = model.batch_inference([(x, own)], w)
+        (score,) = model.batch_best_score([(x, own)], w)
+        assert score == pytest.approx(w @ model.joint_feature((x, own), labels), rel=1e-12)
+        (part,) = model._parts([(x, own)])
+        unary, _ = model._scores(part, w)
+        np.testing.assert_array_less(unary.max(axis=1).sum() - 1e-9, score)
+        if n_labels == 2 and pairwise == "potts":
+            assert labels.tolist() == model.inference((x, own), w).tolist()

@@ -95,3 +95,41 @@ def test_no_planes_and_useless_planes():
     assert qp.alpha.tolist() == [0.0]
     qp.add([0.0], 0.0, 3.0)  # a constant: all weight
     assert qp.solve() == pytest.approx(3.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    m=st.integers(1, 7),
+    d=st.integers(1, 6),
+    n_rays=st.integers(1, 6),
+    lam=st.sampled_from([1e-3, 0.1, 1.0, 10.0]),
+    repeated=st.booleans(),
+)
+def test_rays_are_the_multipliers_of_weights_that_must_not_be_negative(
+    seed, m, d, n_rays, lam, repeated
+):
+    rng = np.random.default_rng(seed)
+    n_rays = min(n_rays, d)
+    planes, loss = rng.normal(size=(m, d)), rng.uniform(-0.2, 2, size=m)
+    if repeated:
+        planes[-1] = planes[0]
+    qp = SimplexQP(lam, n_rays)
+    assert qp.solve() == 0.0
+    for k in range(m):
+        products = np.concatenate([planes[k, :n_rays], planes[:k] @ planes[k]])
+        qp.add(products, planes[k] @ planes[k], loss[k])
+        result = qp.solve()
+        rays, alpha = qp.alpha[:n_rays], qp.alpha[n_rays:]
+        assert (qp.alpha >= 0).all()
+        assert alpha.sum() <= 1 + 1e-9
+        z = alpha @ planes[: k + 1]
+        allowed = np.concatenate([np.maximum(z[:n_rays], 0), z[n_rays:]])
+        size = 1 + np.abs(z).max()
+        np.testing.assert_allclose(rays, np.maximum(-z[:n_rays], 0), atol=1e-6 * size)
+        want = loss[: k + 1] @ alpha - allowed @ allowed / (2 * lam)
+        assert result == pytest.approx(want, rel=1e-7, abs=1e-9)
+        # No plane lies above those in use: the model's minimum is the dual value.
+        w = allowed / lam
+        hinge = max((loss[: k + 1] - planes[: k + 1] @ w).max(), 0.0)
+        assert lam / 2 * w @ w + hinge == pytest.approx(want, rel=1e-6, abs=1e-7)
