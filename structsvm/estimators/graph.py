@@ -282,7 +282,9 @@ class GridSVM(_NodeLabelSVM):
 
     Under-generating inference (expansions find labellings, maybe not the best) makes hinges, and
     with them the gap, look smaller than they are. A plane once found is kept, and used where the
-    oracle answers with a lower one.
+    oracle answers with a lower one. Over-generating inference ("relaxation") minimises an upper
+    bound on the true objective, and the gap is that of this bound, up to `relaxation_tol`. It takes
+    longer, and learns better labels where expansions miss much.
 
     References
     ----------

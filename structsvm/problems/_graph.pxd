@@ -74,7 +74,7 @@ cdef ssvm_labelling labelling_of(
 
 
 cdef class GraphStructure(Structure):
-    cdef GraphData data
+    cdef readonly GraphData data
     cdef Py_ssize_t n_labels, pair_width
     cdef bint tables
     cdef bint by_cut                      # two labels that like to agree: exact; else expansions

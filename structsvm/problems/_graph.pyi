@@ -40,6 +40,8 @@ class GraphLoss(PartLoss):
 
 class GraphStructure(Structure):
     @property
+    def data(self) -> GraphData: ...
+    @property
     def n_kept(self) -> int: ...
     def __init__(
         self,

@@ -13,6 +13,8 @@ from structsvm.problems._graph cimport GraphStructure
 cdef class RelaxedGraphStructure(GraphStructure):
     cdef const double[::1] slack          # of each example: see the class
     cdef Py_ssize_t max_sweeps
+    cdef readonly object missed           # float64 ndarray of shape (n_graphs,): see the class
+    cdef double[::1] _missed              # the same
     cdef list _relaxations                # one a thread
     cdef void** _relaxation               # the same, to be had without the GIL
     cdef int run(self, TreeReweighted relaxation, Py_ssize_t i, const double* theta) except -1 nogil

@@ -4,6 +4,8 @@ from numpy.typing import NDArray
 from structsvm.problems._graph import GraphData, GraphStructure
 
 class RelaxedGraphStructure(GraphStructure):
+    @property
+    def missed(self) -> NDArray[np.float64]: ...
     def __init__(
         self,
         data: GraphData,

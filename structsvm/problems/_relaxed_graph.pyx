@@ -1,5 +1,7 @@
 """The oracle of a graph by its relaxation; see ``_relaxed_graph.pxd``."""
 
+import numpy as np
+
 from libc.math cimport isfinite
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -23,6 +25,12 @@ cdef class RelaxedGraphStructure(GraphStructure):
         By how much the value of the point that answers for an example may miss the best one's.
     max_sweeps : int, default=200
         After so many passes over the messages the answer is what there is, whatever it misses.
+
+    Attributes
+    ----------
+    missed : float64 array of shape (n_graphs,)
+        By how much, at most, the last answer for each example misses the best point; so the hinge
+        over the polytope is at most that of the plane plus this. NaN before the first answer.
     """
 
     def __init__(
@@ -34,6 +42,7 @@ cdef class RelaxedGraphStructure(GraphStructure):
         self.slack = slack
         self.max_sweeps = max_sweeps
         self._relaxations = []
+        self.missed = self._missed = np.full(data.n_graphs, np.nan)
 
     def __dealloc__(self):
         free(self._relaxation)
@@ -94,10 +103,15 @@ cdef class RelaxedGraphStructure(GraphStructure):
     cdef int relax(
         self, Py_ssize_t i, double* theta, const label_t* y, int thread, PartCounts* mu
     ) except -1 nogil:
+        self._missed[i] = 0.0
         if self.data.rows[i].n_nodes == 0:
             return 0
         self.check_scores(i, theta)
         self.run(<TreeReweighted> self._relaxation[thread], i, theta)
+        self._missed[i] = (
+            (<TreeReweighted> self._relaxation[thread]).bound
+            - (<TreeReweighted> self._relaxation[thread]).value
+        )
         self.count_nodes(<TreeReweighted> self._relaxation[thread], i, y, mu)
         self.count_edges(<TreeReweighted> self._relaxation[thread], i, y, mu)
         return 0

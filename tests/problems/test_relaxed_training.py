@@ -12,6 +12,8 @@ import structsvm
 from structsvm import GraphModel, GraphSVM, GridModel, GridSVM, StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models.node_labels import encode_nodes
+from structsvm.problems._factored import FactoredProblem
+from structsvm.problems._relaxed_graph import RelaxedGraphStructure
 from tests.problems.test_graph_problem import VOID, blobs, dense, random_graphs, random_weights
 from tests.reference.graphs import best_by_enumeration, relaxed_optimum
 
@@ -62,11 +64,43 @@ def test_planes_are_points_of_the_local_polytope_next_to_the_best(
         rounding = 1e-9 * (1 + np.abs(w).sum())
         assert loss - w @ delta <= best + rounding
         assert loss - w @ delta >= best - TOL * most_loss(model, truth) - rounding
+        missed = problem.structure.missed[i]
+        assert 0 <= missed <= TOL * most_loss(model, truth) + rounding
+        assert loss - w @ delta + missed >= best - rounding
         labelling = best_by_enumeration(*scores)[0] - w @ psi
         assert loss - w @ delta >= labelling - TOL * most_loss(model, truth) - rounding
         # Loss and joint feature are of one point: it is worth no more than the best elsewhere too.
         elsewhere = relaxed_optimum(*augmented_scores(model, x, truth, other)) - other @ psi
         assert loss - other @ delta <= elsewhere + rounding
+
+
+def test_what_an_answer_misses_is_known_when_sweeps_run_out():
+    X, y = frustrated(6)
+    model = GraphModel(pairwise="table", inference_method="relaxation", relaxation_tol=1e-9)
+    model.initialize(X, y)
+    parts = model.bind(X, y)
+    structure = RelaxedGraphStructure(
+        parts.structure.data, 4, tables=True, slack=np.full(len(X), 1e-9), max_sweeps=3
+    )
+    problem = FactoredProblem(
+        parts.features,
+        structure,
+        parts.loss,
+        np.concatenate(y).astype(np.int32),
+        parts.label_offsets,
+        1.0,
+    )
+    assert np.isnan(structure.missed).all()
+    # Two labels for odd wheels, where no neighbours like to agree: far from any labelling.
+    w = np.random.default_rng(0).normal(size=model.n_weights)
+    w[model._first_pair :] -= 20 * (np.eye(4) + (np.arange(4) > 1)).ravel()
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        delta, loss = dense(problem, i, w)
+        best = relaxed_optimum(*augmented_scores(model, x, truth, w))
+        best -= w @ model.joint_feature(x, truth)
+        assert loss - w @ delta <= best + 1e-9
+        assert loss - w @ delta + structure.missed[i] >= best - 1e-9
+    assert structure.missed.max() > 1e-3
 
 
 def tree(n, rng):
