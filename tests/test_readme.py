@@ -76,8 +76,20 @@ def test_the_command_line_does_what_it_says(tmp_path, monkeypatch, capsys):
     assert "w5 O" in capsys.readouterr().out
 
 
+def test_trained_cuts_are_better_than_pixels_alone(capsys):
+    exec(next(block for block in BLOCKS if "GridSVM" in block), {})
+    alone, cut, *edges = capsys.readouterr().out.split(maxsplit=2)
+    assert float(cut) > float(alone) + 0.1
+    assert "-" not in edges[0]
+
+
+def test_cut_gives_what_is_said(capsys):
+    exec(next(block for block in BLOCKS if "graph_cut" in block), {})
+    assert capsys.readouterr().out == "[1 1 0] True\n"
+
+
 def test_hinge_function_gives_what_is_said(capsys):
-    exec(BLOCKS[4], {})
+    exec(next(block for block in BLOCKS if "structsvm.hinge" in block), {})
     assert capsys.readouterr().out.split() == ["0.25", "[-0.5", "0.", "]"]
 
 

@@ -22,7 +22,7 @@ def binary(graph):
     return ones, edges, pairwise, np.stack([np.zeros(len(ones)), ones], axis=1)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(tiny_graphs(SCORES | FEW, **BINARY))
 def test_labels_are_persistent_and_the_bound_is_that_of_the_relaxation(graph):
     ones, edges, pairwise, unary = binary(graph)

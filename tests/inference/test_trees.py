@@ -37,7 +37,7 @@ def outward(n_nodes, edges):
     return order
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(tiny_forests(FORBIDDING))
 def test_equals_enumeration_ties_included(graph):
     graph = allowed_pairwise(graph)

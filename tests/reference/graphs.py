@@ -67,10 +67,16 @@ def all_labelings(n_nodes, n_labels):
 
 def best_by_enumeration(unary, edges, pairwise):
     """The best score, and all labelings that have it, in lexicographic order."""
-    outputs = all_labelings(*np.shape(unary))
-    scores = [score(labels, unary, edges, pairwise) for labels in outputs]
-    value = max(scores)
-    return value, [labels for labels, s in zip(outputs, scores, strict=True) if s == value]
+    n_nodes, n_labels = np.shape(unary)
+    outputs = all_labelings(n_nodes, n_labels)
+    outputs = np.array(outputs, dtype=int).reshape(len(outputs), n_nodes)
+    scores = np.zeros(len(outputs))
+    for i, row in enumerate(np.asarray(unary, dtype=float)):
+        scores += row[outputs[:, i]]
+    for (i, j), table in zip(edges, tables_of(edges, pairwise, n_labels), strict=True):
+        scores += table[outputs[:, i], outputs[:, j]]
+    value = float(scores.max())
+    return value, [tuple(labels) for labels in outputs[scores == value].tolist()]
 
 
 def relaxed_optimum(unary, edges, pairwise):
