@@ -114,7 +114,8 @@ static void ssvm_graph_free(ssvm_graph *g)
 
 /* From now on n nodes and m edges (2 m ends), for which there is room. Arcs come sorted by tail; a ring
  * serves as counter. */
-static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m, const int32_t *edges)
+SSVM_UNUSED static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m,
+                                           const int32_t *edges)
 {
     int32_t *next = g->active;
     g->n_nodes = n;
