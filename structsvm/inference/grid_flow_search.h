@@ -39,7 +39,7 @@ enum { SSVM_GRID_QUEUED = 1, SSVM_GRID_HAS_EXCESS = 2, SSVM_GRID_IS_ORPHAN = 4 }
 #define SSVM_GRID_HIDDEN INT32_MAX
 
 /* Side of the smallest boxes, in two and in three dimensions, and from one size to the next */
-enum { SSVM_GRID_BOX = 64, SSVM_GRID_BOX_3D = 16, SSVM_GRID_BOX_GROWTH = 4 };
+enum { SSVM_GRID_BOX = 128, SSVM_GRID_BOX_3D = 32, SSVM_GRID_BOX_GROWTH = 8 };
 #endif
 
 #define SSVM_SEARCH SSVM_GRID_NAME(search)
