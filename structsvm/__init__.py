@@ -7,12 +7,14 @@ if TYPE_CHECKING:
     from structsvm.base import StructuredModel
     from structsvm.estimators import (
         ChainSVM,
+        GraphSVM,
+        GridSVM,
         MulticlassSVM,
         SequenceTagger,
         StructSVM,
         SurrogateSVM,
     )
-    from structsvm.models import ChainModel, MulticlassModel
+    from structsvm.models import ChainModel, GraphModel, GridModel, MulticlassModel
     from structsvm.path import fit_path
     from structsvm.persistence import load
     from structsvm.sequences import PackedSequences
@@ -22,6 +24,10 @@ __version__ = "0.1.0"
 __all__ = [
     "ChainModel",
     "ChainSVM",
+    "GraphModel",
+    "GraphSVM",
+    "GridModel",
+    "GridSVM",
     "MulticlassModel",
     "MulticlassSVM",
     "PackedSequences",
@@ -37,6 +43,10 @@ __all__ = [
 _HOMES = {
     "ChainModel": "models",
     "ChainSVM": "estimators",
+    "GraphModel": "models",
+    "GraphSVM": "estimators",
+    "GridModel": "models",
+    "GridSVM": "estimators",
     "MulticlassModel": "models",
     "MulticlassSVM": "estimators",
     "PackedSequences": "sequences",

@@ -35,15 +35,31 @@ _COUNTS = ("n_iter_", "n_oracle_calls_")
 
 def _known_classes() -> dict[str, type]:
     """The classes that a file may name; a new family adds its own here."""
-    from structsvm.estimators import ChainSVM, MulticlassSVM, SequenceTagger, StructSVM
+    from structsvm.estimators import (
+        ChainSVM,
+        GraphSVM,
+        GridSVM,
+        MulticlassSVM,
+        SequenceTagger,
+        StructSVM,
+    )
     from structsvm.features import SequenceVectorizer, TokenFeatures
     from structsvm.losses import HammingLoss
-    from structsvm.models import ChainModel, MulticlassModel
+    from structsvm.models import ChainModel, GraphModel, GridModel, MulticlassModel
     from structsvm.solvers import SOLVERS
 
-    estimators: tuple[type, ...] = (ChainSVM, MulticlassSVM, SequenceTagger, StructSVM)
+    estimators: tuple[type, ...] = (
+        ChainSVM,
+        GraphSVM,
+        GridSVM,
+        MulticlassSVM,
+        SequenceTagger,
+        StructSVM,
+    )
     parts: tuple[type, ...] = (
         ChainModel,
+        GraphModel,
+        GridModel,
         HammingLoss,
         MulticlassModel,
         SequenceVectorizer,
@@ -81,6 +97,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     arrays = _packed_coef(estimator._flat_weights()) | {"classes": model.classes_}
     if (pairs := getattr(model, "pairs_", None)) is not None:
         arrays["pairs"] = pairs
+    if hasattr(model, "learned_arrays"):
+        arrays |= {f"model/{name}": values for name, values in model.learned_arrays().items()}
     arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
     header = {
         "estimator": described,
@@ -148,6 +166,13 @@ def _describe(where: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         items = [_describe(f"{where}[{k}]", item) for k, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
+    if isinstance(value, dict):
+        # A list, as keys of JSON are strings.
+        pairs = [
+            [_describe(where, key), _describe(f"{where}[{key!r}]", item)]
+            for key, item in value.items()
+        ]
+        return {"dict": pairs}
     if type(value) in _known_classes().values():
         params = value.get_params(deep=False)
         params.pop("callbacks", None)
@@ -215,7 +240,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    estimator : ChainSVM, MulticlassSVM, SequenceTagger or StructSVM
+    estimator : ChainSVM, GraphSVM, GridSVM, MulticlassSVM, SequenceTagger or StructSVM
         Fitted; predicts as the saved one did.
 
     Raises
@@ -328,7 +353,11 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     if "pairs" in arrays:
         sizes["pairs"] = _checked_pairs(arrays["pairs"], len(classes))
     model.resize(classes, **sizes)
+    if hasattr(model, "restore_arrays"):
+        model.restore_arrays(_inside("model/", arrays))
     coef = _unpacked_coef(arrays, model.n_weights)
+    if model.non_negative is not None and (coef[model.non_negative] < 0).any():
+        raise ModelFileError("a weight is negative that the model needs to be >= 0")
     estimator.__dict__.update(estimator._weight_attributes(model, coef))
     for name in _NUMBERS:
         setattr(estimator, name, float(header["numbers"][name]))
@@ -370,6 +399,8 @@ def _build(description: Any) -> Any:
         return description
     if "tuple" in description:
         return tuple(_build(description["tuple"]))
+    if "dict" in description:
+        return {_build(key): _build(value) for key, value in description["dict"]}
     known = _known_classes()
     if description.get("class") not in known:
         raise ModelFileError(f"it names the class {description.get('class')!r}, which is not known")

@@ -180,7 +180,7 @@ def is_sound_csr(matrix: Any) -> bool:
     )
 
 
-def check_finite(values: NDArray[np.float64]) -> int | None:
+def check_finite(values: NDArray[np.floating]) -> int | None:
     """The place of the first NaN or inf, if there is one."""
     for start in range(0, len(values), _CHUNK):
         finite = np.isfinite(values[start : start + _CHUNK])

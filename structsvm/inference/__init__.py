@@ -4,19 +4,32 @@ from structsvm.inference._chain import max_marginals, n_best, viterbi
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference._grid_cut import GridCut
 from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.exhaustive import exhaustive
 from structsvm.inference.expansion import alpha_expansion
 from structsvm.inference.graph_cut import graph_cut
 from structsvm.inference.grid_cut import grid_cut, grid_cut_many
+from structsvm.inference.labeling import Labeling
+from structsvm.inference.relaxation import Relaxation, RelaxedLabeling, relax
+from structsvm.inference.roof_duality import PersistentLabels, roof_duality
+from structsvm.inference.trees import max_product_tree
 
 __all__ = [
     "CutCertificate",
     "GraphCut",
     "GridCut",
+    "Labeling",
+    "PersistentLabels",
+    "Relaxation",
+    "RelaxedLabeling",
     "alpha_expansion",
+    "exhaustive",
     "graph_cut",
     "grid_cut",
     "grid_cut_many",
     "max_marginals",
+    "max_product_tree",
     "n_best",
+    "relax",
+    "roof_duality",
     "viterbi",
 ]

@@ -18,8 +18,9 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
     void ssvm_graph_free(ssvm_graph* g)
     void ssvm_graph_connect(ssvm_graph* g, int32_t n, int32_t m, const int32_t* edges)
     void ssvm_graph_load(
-        ssvm_graph* g, const double* unary, const double* capacity, int keep_flow
+        ssvm_graph* g, const double* unary, const double* capacity, const double* start
     )
+    double ssvm_flow_over(const ssvm_graph* g, int32_t e)
     void ssvm_graph_scale(ssvm_graph* g, double factor)
     void ssvm_graph_solve(ssvm_graph* g)
     uint8_t ssvm_graph_label(const ssvm_graph* g, int32_t i)
@@ -29,6 +30,6 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
 
 cdef class GraphCut:
     cdef ssvm_graph graph
-    cdef bint _is_solved
+    cdef bint _is_loaded, _is_solved
     cdef _held(self, const double* values, Py_ssize_t size)
     cdef void _solve(self) noexcept nogil

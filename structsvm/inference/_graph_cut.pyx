@@ -101,7 +101,8 @@ cdef class GraphCut:
         ValueError
             If a shape does not fit, a score is not finite, or a pairwise score is negative.
         """
-        cdef double[::1] new_unary, new_pairwise
+        cdef double[::1] new_unary, new_pairwise, flow = None
+        cdef int32_t e
         if unary is None:
             unary = self._held(self.graph.unary, self.graph.n_nodes)
         else:
@@ -112,12 +113,18 @@ cdef class GraphCut:
             pairwise = check_pairwise(pairwise, (self.graph.n_edges,))
         check_total(unary, pairwise)
         new_unary, new_pairwise = unary, pairwise
+        if keep_flow and self._is_loaded:
+            start = np.empty(self.graph.n_edges)
+            flow = start
+            for e in range(self.graph.n_edges):
+                flow[e] = ssvm_flow_over(&self.graph, e)
         with nogil:
             ssvm_graph_load(
                 &self.graph, &new_unary[0] if new_unary.shape[0] else NULL,
                 &new_pairwise[0] if new_pairwise.shape[0] else NULL,
-                keep_flow,
+                &flow[0] if flow is not None and flow.shape[0] else NULL,
             )
+        self._is_loaded = True
         self._is_solved = False
 
     def scale(self, factor):

@@ -82,14 +82,22 @@ static double ssvm_gain_of_move(const ssvm_labelling *p, const ssvm_move *move, 
     return gain;
 }
 
-/* The best move to alpha, made if it gains anything; whether it was. */
-static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, int32_t *y)
+/* The edges' part of a move as gains of nodes and capacities; the same twice, as the one for scores of
+ * agreement needs no branches. */
+static void ssvm_potts_move(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, const int32_t *y)
 {
-    int32_t n_moved = 0;
-    for (int32_t i = 0; i < p->n_nodes; ++i) {
-        const double *row = p->unary + (ptrdiff_t)i * p->n_labels;
-        move->gain[i] = row[alpha] - row[y[i]];
+    for (int32_t e = 0; e < p->n_edges; ++e) {
+        const int32_t a = p->edges[2 * (ptrdiff_t)e], b = p->edges[2 * (ptrdiff_t)e + 1];
+        const int first = y[b] == alpha, second = y[a] == alpha, both_keep = y[a] == y[b];
+        const double half_score = p->pairwise[e] / 2;
+        move->gain[a] += half_score * (1 + first - second - both_keep);
+        move->gain[b] += half_score * (1 + second - first - both_keep);
+        move->capacity[e] = half_score * (1 + both_keep - first - second);
     }
+}
+
+static void ssvm_table_move(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, const int32_t *y)
+{
     for (int32_t e = 0; e < p->n_edges; ++e) {
         const int32_t a = p->edges[2 * (ptrdiff_t)e], b = p->edges[2 * (ptrdiff_t)e + 1];
         const double both_keep = ssvm_pair_score(p, e, y[a], y[b]);
@@ -101,7 +109,21 @@ static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, 
         move->gain[b] += second - both_keep + half;
         move->capacity[e] = half > 0.0 ? half : 0.0;
     }
-    ssvm_graph_load(&move->graph, move->gain, move->capacity, 0);
+}
+
+/* The best move to alpha, made if it gains anything; whether it was. */
+static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, int32_t *y)
+{
+    int32_t n_moved = 0;
+    for (int32_t i = 0; i < p->n_nodes; ++i) {
+        const double *row = p->unary + (ptrdiff_t)i * p->n_labels;
+        move->gain[i] = row[alpha] - row[y[i]];
+    }
+    if (p->is_table)
+        ssvm_table_move(p, move, alpha, y);
+    else
+        ssvm_potts_move(p, move, alpha, y);
+    ssvm_graph_load(&move->graph, move->gain, move->capacity, NULL);
     ssvm_graph_solve(&move->graph);
     for (int32_t i = 0; i < p->n_nodes; ++i) {
         move->takes[i] = ssvm_graph_label(&move->graph, i) && y[i] != alpha;

@@ -49,7 +49,6 @@ typedef struct {
     int32_t n_edges;
     int32_t node_room; /* what there is memory for */
     int32_t edge_room;
-    int has_flow;      /* residuals are those of a flow for the scores loaded */
     ssvm_node *nodes;  /* n_nodes + 1 */
     ssvm_arc *arcs;    /* 2 n_edges, by tail */
     int32_t *arc_of;   /* edge -> its arc from the first end to the second */
@@ -120,7 +119,6 @@ static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m, const int32_
     int32_t *next = g->active;
     g->n_nodes = n;
     g->n_edges = m;
-    g->has_flow = 0;
     for (int32_t i = 0; i <= n; ++i)
         g->nodes[i].first = 0;
     for (ptrdiff_t e = 0; e < 2 * (ptrdiff_t)m; ++e)
@@ -140,9 +138,17 @@ static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m, const int32_
     }
 }
 
-/* New scores. The flow over each edge, if there is one, is kept as far as its new capacity allows, or
- * dropped. */
-static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity, int keep_flow)
+/* What flows over each edge, from its first end to the second. */
+static inline double ssvm_flow_over(const ssvm_graph *g, int32_t e)
+{
+    const ssvm_arc *forward = &g->arcs[g->arc_of[e]];
+    return (g->arcs[forward->sister].residual - forward->residual) / 2;
+}
+
+/* Scores from now on, and a flow to start from, one number an edge; NULL for none. Of the flow over an
+ * edge, what its capacity allows is kept. */
+static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
+                            const double *start)
 {
     for (int32_t i = 0; i < g->n_nodes; ++i) {
         g->unary[i] = unary[i];
@@ -152,8 +158,8 @@ static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *ca
         ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
         const double c = capacity[e];
         double flow = 0.0;
-        if (keep_flow && g->has_flow) {
-            flow = (backward->residual - forward->residual) / 2;
+        if (start) {
+            flow = start[e];
             flow = flow > c ? c : flow < -c ? -c : flow;
             g->nodes[backward->head].excess -= flow;
             g->nodes[forward->head].excess += flow;
@@ -162,7 +168,6 @@ static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *ca
         forward->residual = c - flow;
         backward->residual = c + flow;
     }
-    g->has_flow = 1;
 }
 
 /* All scores times a factor > 0, and the flow with them. */
@@ -238,24 +243,32 @@ static inline double ssvm_towards(const ssvm_graph *g, int32_t arc, uint8_t tree
     return tree == SSVM_SOURCE ? g->arcs[g->arcs[arc].sister].residual : g->arcs[arc].residual;
 }
 
+/* More sinks than this for each source, and only the sources' trees are grown: they are enough to find
+ * every path, and most sinks would look around for nothing. */
+enum { SSVM_SINKS_TO_LEAVE = 4 };
+
 /* Every node with an excess is a root; the rest is free. */
 static void ssvm_plant(ssvm_graph *g)
 {
+    int32_t n_sources = 0, n_sinks = 0;
     g->active_start = g->active_size = g->orphan_start = g->orphan_size = 0;
     g->now = 0;
+    for (int32_t i = 0; i < g->n_nodes; ++i) {
+        n_sources += g->nodes[i].excess > 0.0;
+        n_sinks += g->nodes[i].excess < 0.0;
+    }
     for (int32_t i = 0; i < g->n_nodes; ++i) {
         ssvm_node *node = &g->nodes[i];
         node->is_active = 0;
         node->time = 0;
         node->distance = 1;
-        if (node->excess > 0.0 || node->excess < 0.0) {
-            node->tree = node->excess > 0.0 ? SSVM_SOURCE : SSVM_SINK;
-            node->parent = SSVM_ROOT;
+        node->tree = node->excess > 0.0   ? SSVM_SOURCE
+                     : node->excess < 0.0 ? SSVM_SINK
+                                          : SSVM_FREE;
+        node->parent = node->tree == SSVM_FREE ? SSVM_NO_PARENT : SSVM_ROOT;
+        if (node->tree == SSVM_SOURCE
+            || (node->tree == SSVM_SINK && n_sinks / SSVM_SINKS_TO_LEAVE <= n_sources))
             ssvm_activate(g, i);
-        } else {
-            node->tree = SSVM_FREE;
-            node->parent = SSVM_NO_PARENT;
-        }
     }
 }
 
@@ -464,7 +477,7 @@ SSVM_UNUSED static double ssvm_graph_flow(const ssvm_graph *g, double *excess)
     for (int32_t e = 0; e < g->n_edges; ++e) {
         const ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
         const double c = g->capacity[e];
-        double flow = (backward->residual - forward->residual) / 2;
+        double flow = ssvm_flow_over(g, e);
         flow = flow > c ? c : flow < -c ? -c : flow;
         excess[backward->head] -= flow;
         excess[forward->head] += flow;

@@ -7,7 +7,8 @@ its score is the sum of theta over them. For one example i:
     structure   y_hat = argmax_y <theta, mu(y)>
     loss        Delta(y_i, y) as a number, and as something to add to theta
 
-so that FactoredProblem.max_oracle is written once. Outputs are rows of labels.
+so that FactoredProblem.max_oracle is written once. Outputs are rows of labels; a structure may
+answer the oracle with a fractional mu instead, a point of a polytope that holds all outputs.
 """
 
 from structsvm._typedefs cimport index_t, label_t, offset_t
@@ -16,7 +17,7 @@ from structsvm.problems._problem cimport Problem, Rescaling
 
 
 cdef struct PartCounts:
-    # Sparse mu(y_i) - mu(y_hat): parts that both outputs use are left out.
+    # Sparse mu(y_i) - mu(y_hat): parts that both outputs use as much are left out.
     index_t* parts
     double* counts
     Py_ssize_t size
@@ -45,12 +46,17 @@ cdef class PartLoss:
     cdef double value(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat
     ) noexcept nogil
+    # The same of a fractional output, mu = mu(y) - mu_hat: what `augment` adds on mu_hat
+    cdef double relaxed_value(
+        self, Py_ssize_t i, const label_t* y, const PartCounts* mu
+    ) noexcept nogil
 
 
 cdef class Structure:
     cdef readonly Py_ssize_t max_parts     # no example has more parts (padding included)
     cdef readonly Py_ssize_t max_labels    # no output has more labels
     cdef readonly bint exact
+    cdef readonly bint relaxed             # the oracle's answers are those of `relax`
 
     cpdef int reserve(self, Py_ssize_t n_threads) except -1
     # theta IN, SCRATCH afterwards; y_hat OUT; value OUT = <theta, mu(y_hat)>
@@ -67,6 +73,11 @@ cdef class Structure:
     # mu OUT = mu(y) - mu(y_hat)
     cdef int difference(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
+    ) except -1 nogil
+    # theta IN, SCRATCH afterwards; mu OUT = mu(y) - mu_hat, for a fractional mu_hat of which
+    # <theta, mu_hat> is at least that of all outputs, up to a tolerance that the structure declares
+    cdef int relax(
+        self, Py_ssize_t i, double* theta, const label_t* y, int thread, PartCounts* mu
     ) except -1 nogil
 
 
@@ -90,6 +101,9 @@ cdef class FactoredProblem(Problem):
     cdef Scratch* _scratch                # one a thread
     cdef Py_ssize_t _n_scratch
 
+    cdef int score(
+        self, Py_ssize_t i, const Weights* w, Rescaling rescaling, double* theta
+    ) except -1 nogil
     cdef int answer(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,

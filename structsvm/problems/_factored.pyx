@@ -60,6 +60,11 @@ cdef class PartLoss:
     ) noexcept nogil:
         return 0.0
 
+    cdef double relaxed_value(
+        self, Py_ssize_t i, const label_t* y, const PartCounts* mu
+    ) noexcept nogil:
+        return 0.0
+
 
 cdef class Structure:
     cpdef int reserve(self, Py_ssize_t n_threads) except -1:
@@ -88,6 +93,12 @@ cdef class Structure:
     ) except -1 nogil:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement difference")
+
+    cdef int relax(
+        self, Py_ssize_t i, double* theta, const label_t* y, int thread, PartCounts* mu
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement relax")
 
 
 cdef int scratch_fill(
@@ -189,20 +200,28 @@ cdef class FactoredProblem(Problem):
         self.structure.prepare_slack(self.loss, self.labels)
         return 0
 
+    cdef int score(
+        self, Py_ssize_t i, const Weights* w, Rescaling rescaling, double* theta
+    ) except -1 nogil:
+        """The scores of all parts, with the loss in them where the rescaling adds it."""
+        self.features.scores(i, w, theta)
+        if rescaling == PLAIN and not self.features.are_finite(i, theta):
+            self._met_bad_scores = True
+        if rescaling == MARGIN:
+            self.loss.augment(i, self._labels + self.offsets[i], theta)
+        return 0
+
     cdef int answer(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,
     ) except -1 nogil:
         """The output that maximises the rescaling's objective; see `decode` for `value`."""
         cdef double* theta = self._scratch[thread].theta
-        cdef const label_t* y = self._labels + self.offsets[i]
-        self.features.scores(i, w, theta)
-        if rescaling == PLAIN and not self.features.are_finite(i, theta):
-            self._met_bad_scores = True
+        self.score(i, w, rescaling, theta)
         if rescaling == SLACK:
-            return self.structure.decode_slack(i, theta, y, thread, y_hat, value)
-        if rescaling == MARGIN:
-            self.loss.augment(i, y, theta)
+            return self.structure.decode_slack(
+                i, theta, self._labels + self.offsets[i], thread, y_hat, value
+            )
         return self.structure.decode(i, theta, thread, y_hat, value)
 
     cdef int max_oracle(
@@ -215,9 +234,15 @@ cdef class FactoredProblem(Problem):
         if self.loss is None:
             with gil:
                 raise ValueError("a problem bound without y has no planes; bind the model to y")
-        self.answer(i, w, self._rescaling, thread, s.y_hat, &value)
         s.mu.size = 0
-        self.structure.difference(i, y, s.y_hat, &s.mu)
+        if self.structure.relaxed and self._rescaling == MARGIN:
+            self.score(i, w, MARGIN, s.theta)
+            self.structure.relax(i, s.theta, y, thread, &s.mu)
+            value = self.loss.relaxed_value(i, y, &s.mu)
+        else:
+            self.answer(i, w, self._rescaling, thread, s.y_hat, &value)
+            self.structure.difference(i, y, s.y_hat, &s.mu)
+            value = self.loss.value(i, y, s.y_hat)
         builder.slot = s.slot
         builder.plane = out
         out.nnz = 0
@@ -225,7 +250,7 @@ cdef class FactoredProblem(Problem):
             self.features.accumulate(i, &s.mu, &builder)
         finally:
             builder_finish(&builder)
-        out.loss = self.loss.value(i, y, s.y_hat)
+        out.loss = value
         return 0
 
     cdef int _decode_range(
@@ -239,6 +264,8 @@ cdef class FactoredProblem(Problem):
 
     def decode(self, weights, *, bint augmented=False, Py_ssize_t n_threads=1):
         """The best outputs at `weights`; when `augmented`, what the oracle answers.
+
+        Where the oracle's answers are fractional, these are the outputs found on the way there.
 
         Returns
         -------

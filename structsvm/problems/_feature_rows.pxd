@@ -15,6 +15,12 @@ cdef extern from "structsvm/linalg/feature_rows.h" nogil:
     double ssvm_feature_sqnorm(const ssvm_feature_rows* rows, Py_ssize_t i)
     void ssvm_feature_prefetch(const ssvm_feature_rows* rows, Py_ssize_t i)
 
+cdef extern from "structsvm/linalg/all_rows.h" nogil:
+    void ssvm_all_feature_scores(
+        const ssvm_feature_rows* rows, Py_ssize_t n_rows, const double* w, Py_ssize_t width,
+        double scale, double* out,
+    )
+
 from structsvm.linalg._plane cimport Plane
 
 

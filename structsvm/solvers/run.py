@@ -146,7 +146,7 @@ class Run(abc.ABC):
 
     def presentable(self) -> NDArray[np.float64]:
         """The weights that stopping now would try to give back."""
-        return self.candidates()[-1]
+        return self._candidates()[-1]
 
     def snapshot(self) -> Snapshot:
         """All that the rest of the run depends on, as arrays; valid between two rounds."""
@@ -255,9 +255,13 @@ class Run(abc.ABC):
         asked_again = getattr(callback, "stops_when_resumed", None)
         return asked_again is not None and bool(asked_again(self._progress()))
 
+    def _candidates(self) -> list[NDArray[np.float64]]:
+        # An average of weights >= 0 may be below 0 by a rounding error.
+        return [self.problem.project(weights) for weights in self.candidates()]
+
     def _certify(self) -> None:
         self._certified_at = self.n_iter
-        for weights in self.candidates():
+        for weights in self._candidates():
             self.certified(weights, self.mean_hinge(weights))
         while self._next_level > self.tol and self.gap <= self._next_level:
             self._next_level /= 10

@@ -128,7 +128,9 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
             bool(self.project),
         )
         return SolverResult(
-            weights=planes.average() if self.averaging != "none" else planes.weights(),
+            weights=problem.project(
+                planes.average() if self.averaging != "none" else planes.weights()
+            ),
             objective=math.nan,
             dual_objective=math.nan,
             gap=math.nan,

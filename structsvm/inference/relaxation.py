@@ -1,0 +1,270 @@
+"""The relaxation of K-label inference over the local polytope: its numpy front."""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.inference._pairwise import check_pairwise, check_unary
+from structsvm.inference._relaxation import TreeReweighted, agreement_couplings
+from structsvm.inference.cut_scores import check_edges, check_factor
+from structsvm.inference.labeling import Labeling
+from structsvm.validation import check_scalar
+
+__all__ = ["Relaxation", "RelaxedLabeling", "relax"]
+
+
+@dataclass(frozen=True, eq=False)
+class RelaxedLabeling(Labeling):
+    """A fractional labeling, labels, and a bound on both.
+
+    `labels`, `score`, `bound` and `oracle` (over-generating) are those of `Labeling`.
+
+    Attributes
+    ----------
+    value : float
+        What the fractional labeling scores: at least `score`, at most `bound`. The best fractional
+        labeling scores something between `value` and `bound`, so that a plane made of this one
+        lacks at most `gap`.
+    node_marginals : float64 array of shape (n_nodes, n_labels)
+        How much of each node has each label; rows sum to 1.
+    agreement : float64 array of shape (n_edges,), or None
+        On how much of each edge its ends agree, where edges score agreement.
+    n_sweeps : int
+        Passes over all messages, there and back.
+    converged : bool
+        Whether `gap` is within the tolerance.
+    """
+
+    value: float
+    node_marginals: NDArray[np.float64]
+    agreement: NDArray[np.float64] | None
+    n_sweeps: int
+    converged: bool
+    _edges: NDArray[np.int32]
+    _pairwise: NDArray[np.float64] | None
+    _couplings: NDArray[np.float64] | None
+
+    @property
+    def gap(self) -> float:
+        """`bound - value`."""
+        return self.bound - self.value
+
+    @property
+    def edge_marginals(self) -> NDArray[np.float64]:
+        """How much of each edge has each pair of labels, of shape (n_edges, n_labels, n_labels).
+
+        Where edges score agreement, these are made when asked for: `agreement` has all that such
+        scores depend on, in a fraction of the memory.
+        """
+        if self._couplings is not None:
+            return self._couplings
+        assert self._pairwise is not None
+        n_labels = self.node_marginals.shape[1]
+        out = np.zeros((len(self._edges), n_labels, n_labels))
+        agreement_couplings(self.node_marginals, self._edges, self._pairwise, out)
+        return out
+
+    @property
+    def residual(self) -> float:
+        """By how much, at most, a node's marginals miss a sum of 1 or an edge's those of its ends.
+
+        Rounding: the point is made consistent, not nearly so.
+        """
+        nodes, edges = self.node_marginals, self.edge_marginals
+        misses = (
+            nodes.sum(axis=1) - 1,
+            edges.sum(axis=2) - nodes[self._edges[:, 0]],
+            edges.sum(axis=1) - nodes[self._edges[:, 1]],
+        )
+        return max(float(np.abs(miss).max(initial=0.0)) for miss in misses)
+
+
+def relax(
+    unary: ArrayLike,
+    edges: ArrayLike,
+    pairwise: ArrayLike,
+    *,
+    tol: float = 1e-4,
+    max_sweeps: int = 200,
+) -> RelaxedLabeling:
+    r"""The best fractional labeling of a graph, with a bound on the best labeling.
+
+    .. math::
+        \max_{\mu \in L} \; \sum_i \langle \mathrm{unary}[i], \mu_i \rangle
+        + \sum_e \langle \mathrm{pairwise}[e], \mu_e \rangle
+
+    over the local polytope L: distributions over the labels of each node and over the pairs of
+    labels of each edge that agree where they meet. Labelings are its points without fractions, so
+    its maximum is at least theirs: this is an *over-generating* oracle. On trees, and where edges
+    of a graph with two labels all score agreement >= 0, it is no more.
+
+    Messages are passed along chains that cover the graph, first max-product, then sum-product at a
+    temperature that falls with the gap. The bound is valid whenever one stops. Time is
+    O(n_edges n_labels) a sweep where edges score agreement, else O(n_edges n_labels^2).
+
+    Parameters
+    ----------
+    unary : array-like of shape (n_nodes, n_labels)
+        Score of each label of each node; -inf forbids.
+    edges : array-like of int of shape (n_edges, 2)
+        Pairs of nodes, in any order; scores of duplicates add up.
+    pairwise : array-like of shape (n_edges,), (n_labels, n_labels) or (n_edges, n_labels, n_labels)
+        One dimension: what an edge scores if its ends have the same label, of either sign. Two:
+        ``pairwise[a, b]`` is scored by an edge whose first end has label a and whose second has b.
+        Three: ``pairwise[e, a, b]``, for each edge. Finite.
+    tol : float, default=1e-4
+        Stop when `bound` is within `tol` of `value`, as a fraction of the sum of the ranges of all
+        scores (the most that labels can make the total vary).
+    max_sweeps : int, default=200
+        Stop after so many passes over all messages; the result says whether it converged.
+
+    Returns
+    -------
+    RelaxedLabeling
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a score is NaN or infinite, a node has no label left, or an edge
+        leaves the graph or joins a node to itself.
+
+    See Also
+    --------
+    Relaxation : The same for one graph and changing scores, continuing from its messages.
+
+    Notes
+    -----
+    Nodes are taken in the order of their numbers: numbers that rise along paths, as those of the
+    pixels of an image do, make long chains and few sweeps.
+
+    References
+    ----------
+    V. Kolmogorov (2006). Convergent tree-reweighted message passing for energy minimization. IEEE
+    TPAMI 28(10). doi:10.1109/TPAMI.2006.200
+
+    B. Savchynskyy, S. Schmidt, J. Kappes, C. Schnörr (2012). Efficient MRF energy minimization via
+    adaptive diminishing smoothing. UAI. arXiv:1210.4906
+
+    J. Altschul, J. Weed, P. Rigollet (2017). Near-linear time approximation algorithms for optimal
+    transport via Sinkhorn iteration. NeurIPS. arXiv:1705.09634
+
+    T. Finley, T. Joachims (2008). Training structural SVMs when exact inference is intractable.
+    ICML. doi:10.1145/1390156.1390195
+
+    Examples
+    --------
+    Three nodes in a circle that would all differ, with two labels only: half of each.
+
+    >>> from structsvm.inference import relax
+    >>> unary = [[0.5, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    >>> result = relax(unary, [[0, 1], [1, 2], [2, 0]], [-2.0, -2.0, -2.0], tol=1e-6)
+    >>> round(result.bound, 3), round(result.value, 3), result.score
+    (0.25, 0.25, -1.5)
+    >>> result.node_marginals.round(2).tolist()
+    [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
+    >>> result.oracle
+    'over-generating'
+    """
+    unary = check_unary(unary)
+    graph = Relaxation(len(unary), edges, unary.shape[1])
+    return graph.solve(unary, pairwise, tol=tol, max_sweeps=max_sweeps)
+
+
+class Relaxation:
+    """`relax` on one graph, again and again: each solve starts from the messages of the last.
+
+    Any messages give a valid bound; those of nearby scores give a good one at once.
+
+    Parameters
+    ----------
+    n_nodes : int
+    edges : array-like of int of shape (n_edges, 2)
+    n_labels : int
+
+    Notes
+    -----
+    Memory is 24 (n_nodes + n_edges) times n_labels (rounded up to 4) bytes, and where edges have
+    tables 8 n_edges n_labels^2 for their marginals; tables are not copied. Nothing is allocated
+    while messages are passed, and the GIL is released; one object must not be used by two threads
+    at a time. Results are the same bits every time.
+
+    Examples
+    --------
+    >>> from structsvm.inference import Relaxation
+    >>> graph = Relaxation(2, [[0, 1]], 2)
+    >>> graph.solve([[1.0, 0.0], [0.0, 2.0]], [0.5]).labels
+    array([0, 1], dtype=int32)
+    >>> graph.solve([[1.0, 0.0], [0.0, 2.0]], [1.5]).labels
+    array([1, 1], dtype=int32)
+    """
+
+    def __init__(self, n_nodes: int, edges: ArrayLike, n_labels: int) -> None:
+        check_scalar("n_nodes", n_nodes, above=-1, integer=True)
+        check_scalar("n_labels", n_labels, above=0 if n_nodes else -1, integer=True)
+        self.n_nodes, self.n_labels = int(n_nodes), int(n_labels)
+        self.edges = check_edges(edges, self.n_nodes)
+        self._messages = TreeReweighted(self.n_nodes, len(self.edges), self.n_labels)
+        self._messages.set_graph(self.n_nodes, self.edges)
+
+    def scale(self, factor: float) -> None:
+        """Say that the scores to come are about `factor` > 0 times those of the last solve."""
+        self._messages.scale_messages(check_factor(factor))
+
+    def solve(
+        self,
+        unary: ArrayLike,
+        pairwise: ArrayLike,
+        *,
+        tol: float = 1e-4,
+        max_sweeps: int = 200,
+        warm: bool = True,
+    ) -> RelaxedLabeling:
+        """As `relax`, with these scores.
+
+        Parameters
+        ----------
+        unary, pairwise, tol, max_sweeps
+            See `relax`.
+        warm : bool, default=True
+            Start from the messages there are; False: as if there were none.
+
+        Returns
+        -------
+        RelaxedLabeling
+        """
+        unary = check_unary(unary)
+        if unary.shape != (self.n_nodes, self.n_labels):
+            raise ValueError(
+                f"unary has shape {unary.shape}, expected {(self.n_nodes, self.n_labels)}"
+            )
+        agreement, tables = check_pairwise(
+            pairwise, len(self.edges), self.n_labels, forbidden=False
+        )
+        if not isinstance(tol, numbers.Real) or not 0 <= tol < np.inf:
+            raise ValueError(f"tol={tol!r}: expected a finite number >= 0")
+        check_scalar("max_sweeps", max_sweeps, above=0, integer=True)
+        kernel = self._messages
+        kernel.set_scores(unary, agreement, tables)
+        if not np.isfinite(kernel.scale):
+            raise ValueError(
+                f"the scores range over {kernel.scale}: their sums overflow; scale them down"
+            )
+        labels, marginals, masses, couplings = kernel.solve(tol, max_sweeps, warm)
+        return RelaxedLabeling(
+            labels=labels,
+            score=kernel.score,
+            bound=kernel.bound,
+            oracle="over-generating",
+            value=kernel.value,
+            node_marginals=marginals,
+            agreement=masses,
+            n_sweeps=kernel.n_sweeps,
+            converged=kernel.converged,
+            _edges=self.edges,
+            _pairwise=agreement,
+            _couplings=couplings,
+        )

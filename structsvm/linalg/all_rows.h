@@ -1,0 +1,112 @@
+/* Scores of all rows at once, fast where the weight matrix has up to three columns.
+ *
+ * C for the reasons given in feature_rows.h. There the lanes hold columns of the matrix; with so few
+ * columns they had better hold features of the row, and the columns are laid out one by one for that,
+ * a piece at a time. */
+#ifndef SSVM_ALL_ROWS_H
+#define SSVM_ALL_ROWS_H
+
+#include "feature_rows.h"
+
+enum { SSVM_MOST_COLUMNS = 3, SSVM_PIECE = 64 };
+
+#if defined(__GNUC__)
+typedef float ssvm_float_lanes __attribute__((vector_size(32), aligned(4), may_alias));
+#define SSVM_WIDEN_double(address) SSVM_LOAD(address)
+#define SSVM_WIDEN_float(address)                                                                 \
+    __builtin_convertvector(*(const ssvm_float_lanes *)(address), ssvm_lanes)
+
+/* out[i, k] += scale * sum_j x[i, j] W[j, k] for features first, ..., first + n - 1 of `row_size`. */
+#define SSVM_DEFINE_PIECE_SCORES(REAL)                                                            \
+    SSVM_INLINE void ssvm_piece_scores_##REAL(const REAL *x, ptrdiff_t n_rows, ptrdiff_t row_size,\
+                                              ptrdiff_t n, const double *w, double scale,         \
+                                              double *out, const int width)                       \
+    {                                                                                             \
+        double column[SSVM_MOST_COLUMNS][SSVM_PIECE];                                             \
+        for (int k = 0; k < width; ++k)                                                           \
+            for (ptrdiff_t j = 0; j < n; ++j)                                                     \
+                column[k][j] = scale * w[j * width + k];                                          \
+        for (ptrdiff_t i = 0; i < n_rows; ++i, x += row_size) {                                   \
+            ssvm_lanes sum[SSVM_MOST_COLUMNS] = {{0.0}};                                          \
+            ptrdiff_t j = 0;                                                                      \
+            for (; j + SSVM_LANES <= n; j += SSVM_LANES) {                                        \
+                const ssvm_lanes values = SSVM_WIDEN_##REAL(x + j);                               \
+                for (int k = 0; k < width; ++k)                                                   \
+                    sum[k] += values * SSVM_LOAD(&column[k][j]);                                  \
+            }                                                                                     \
+            for (int k = 0; k < width; ++k) {                                                     \
+                double total = 0.0;                                                               \
+                for (ptrdiff_t rest = j; rest < n; ++rest)                                        \
+                    total += (double)x[rest] * column[k][rest];                                   \
+                if (j)                                                                            \
+                    total += ((sum[k][0] + sum[k][4]) + (sum[k][2] + sum[k][6]))                  \
+                             + ((sum[k][1] + sum[k][5]) + (sum[k][3] + sum[k][7]));               \
+                out[i * width + k] += total;                                                      \
+            }                                                                                     \
+        }                                                                                         \
+    }
+SSVM_DEFINE_PIECE_SCORES(double)
+SSVM_DEFINE_PIECE_SCORES(float)
+
+#define SSVM_DEFINE_NARROW_SCORES(REAL)                                                           \
+    SSVM_INLINE void ssvm_narrow_scores_##REAL(const REAL *x, ptrdiff_t n_rows, ptrdiff_t n,      \
+                                               const double *w, double scale, double *out,        \
+                                               const int width)                                   \
+    {                                                                                             \
+        if (n == 1 && width == 1) {                                                               \
+            const double weight = scale * w[0];                                                   \
+            for (ptrdiff_t i = 0; i < n_rows; ++i)                                                \
+                out[i] += (double)x[i] * weight;                                                  \
+            return;                                                                               \
+        }                                                                                         \
+        for (ptrdiff_t first = 0; first < n; first += SSVM_PIECE)                                 \
+            ssvm_piece_scores_##REAL(x + first, n_rows, n,                                        \
+                                     n - first < SSVM_PIECE ? n - first : SSVM_PIECE,             \
+                                     w + first * width, scale, out, width);                       \
+    }
+SSVM_DEFINE_NARROW_SCORES(double)
+SSVM_DEFINE_NARROW_SCORES(float)
+#endif
+
+/* out[i, k] = scale * <x_i, W[:, k]> for i < n_rows and k < width. Like those of feature_rows.h this
+ * may write behind the last row, up to a whole group of lanes. */
+SSVM_CLONES SSVM_UNUSED static void ssvm_all_feature_scores(const ssvm_feature_rows *rows,
+                                                            ptrdiff_t n_rows, const double *w,
+                                                            ptrdiff_t width, double scale,
+                                                            double *out)
+{
+#if defined(__GNUC__)
+    const ptrdiff_t n = rows->n_features;
+    if (width <= SSVM_MOST_COLUMNS
+        && (rows->kind == SSVM_DENSE_DOUBLE || rows->kind == SSVM_DENSE_FLOAT)) {
+        for (ptrdiff_t k = 0; k < width; ++k) {
+            /* Read only if there is an intercept: W has no row for it else. */
+            const double start = rows->intercept != 0.0
+                                     ? scale * (rows->intercept * w[n * width + k]) : 0.0;
+            for (ptrdiff_t i = 0; i < n_rows; ++i)
+                out[i * width + k] = start;
+        }
+#define SSVM_CALL(WIDTH)                                                                          \
+    if (rows->kind == SSVM_DENSE_DOUBLE)                                                          \
+        ssvm_narrow_scores_double((const double *)rows->values, n_rows, n, w, scale, out, WIDTH); \
+    else                                                                                          \
+        ssvm_narrow_scores_float((const float *)rows->values, n_rows, n, w, scale, out, WIDTH)
+        if (width == 1) {
+            SSVM_CALL(1);
+        } else if (width == 2) {
+            SSVM_CALL(2);
+        } else {
+            SSVM_CALL(3);
+        }
+#undef SSVM_CALL
+        return;
+    }
+#endif
+    for (ptrdiff_t i = 0; i < n_rows; ++i)
+        ssvm_feature_scores(rows, i, w, width, out + i * width);
+    if (scale != 1.0)
+        for (ptrdiff_t k = 0; k < n_rows * width; ++k)
+            out[k] *= scale;
+}
+
+#endif

@@ -1,0 +1,124 @@
+"""GraphModel: labels of a graph's nodes, scored by nodes and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.graphs import as_graphs
+from structsvm.losses import HammingLoss
+from structsvm.models.labelled_graphs import LabelledGraphs, Parts
+
+__all__ = ["GraphModel"]
+
+
+class GraphModel(LabelledGraphs):
+    r"""Labels of the nodes of graphs.
+
+    .. math::
+        \langle w, \psi(x, y) \rangle = \sum_i x_i^\top \mathrm{node}[:, y_i]
+        + \sum_{e = (a, b)} z_e^\top \mathrm{edge} \; [y_a = y_b]
+
+    with node features x_i and edge features z_e, each with a constant beside them unless switched
+    off, and the sums divided by the number of nodes where the loss is normalised. With
+    ``pairwise="table"`` the edge term is :math:`z_e^\top \mathrm{edge}[:, y_a, y_b]`.
+
+    The weight vector is node (n_features, n_classes), intercept (n_classes,), edge
+    (n_edge_features,) or (n_edge_features, n_classes, n_classes) and edge intercept, row-major and
+    one after the other.
+
+    Parameters
+    ----------
+    task_loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
+        The share of wrong nodes, or their number. A loss that is normalised divides the joint
+        feature by the number of nodes as well, so that each hinge is a mean over nodes: large
+        graphs count no more than small ones, and C need not change with their size.
+    pairwise : {"potts", "table"}, default="potts"
+        Scores of agreement, whose weights are kept >= 0 and whose features must be; or of each pair
+        of labels, of any sign.
+    fit_intercept, edge_intercept : bool, default=True
+        A constant feature of nodes, of edges. Regularised like any other.
+    class_weight : "balanced" or dict, default=None
+        Factor of the loss where a class is right; "balanced" is n_nodes / (n_classes * nodes of
+        the class).
+    ignore_label : label, default=None
+        Nodes with this label in y are void: they have neither loss nor truth, and training leaves
+        them and their edges out.
+    inference_method : {"auto", "expansion", "relaxation"}, default="auto"
+        "auto" is an exact cut for two classes and Potts scores, else alpha-expansion, which finds
+        labels, maybe not the best ones (*under-generating*: the hinge of training looks smaller
+        than it is). With "relaxation" the oracle of training answers with a point of the local
+        polytope: distributions over the labels of each node and the pairs of each edge that agree
+        where they meet. All labelings are among them, so that what is minimised is an upper bound
+        on the true objective (*over-generating*). Labels to predict are then found by expansion
+        from those of the relaxation. See `structsvm.inference.relax`.
+    relaxation_tol : float, default=1e-3
+        By how much, as a share of the greatest loss that an example can have, the relaxation may
+        miss the best point of the polytope. Reported gaps are too low by at most that share.
+    warm_inference : "auto", bool or int, default="auto"
+        Keep the flow of each graph's last cut in training, for the next cut to start from: the
+        results are as good, and sooner there. False for none, True for all, a number for so many
+        bytes; "auto" is 1 GiB. A flow is 8 bytes an edge.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    class_weight_ : ndarray of shape (n_classes,)
+    n_features_in_, n_edge_features_, n_weights : int
+    exact : bool
+        True for two classes and Potts scores, which are cut. With all else the duality gap of a
+        fit is an estimate.
+    oracle : {"exact", "under-generating", "over-generating"}
+        What the oracle of training is.
+    """
+
+    def __init__(
+        self,
+        task_loss: str | HammingLoss = "normalized_hamming",
+        *,
+        pairwise: str = "potts",
+        fit_intercept: bool = True,
+        edge_intercept: bool = True,
+        class_weight: str | Mapping[Any, float] | None = None,
+        ignore_label: Any = None,
+        inference_method: str = "auto",
+        relaxation_tol: float = 1e-3,
+        warm_inference: str | bool | int = "auto",
+    ) -> None:
+        self.task_loss = task_loss
+        self.pairwise = pairwise
+        self.fit_intercept = fit_intercept
+        self.edge_intercept = edge_intercept
+        self.class_weight = class_weight
+        self.ignore_label = ignore_label
+        self.inference_method = inference_method
+        self.relaxation_tol = relaxation_tol
+        self.warm_inference = warm_inference
+
+    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
+        known = (self.n_features_in_, self.n_edge_features_) if y is None else ()
+        parts = []
+        for i, graph in enumerate(as_graphs(X, *known)):
+            pairs = graph.edge_features
+            if pairs is None:
+                pairs = np.zeros((graph.n_edges, 0))
+            if not self._tables:
+                _check_non_negative(f"X[{i}]", pairs)
+            parts.append(Parts(graph.features, graph.edges, pairs, (graph.n_nodes,)))
+        if y is not None and not parts:
+            raise ValueError("X has no graphs: there is nothing to learn from")
+        return parts
+
+
+def _check_non_negative(place: str, pairs: NDArray[np.floating]) -> None:
+    """Scores of agreement are >= 0 when weights and features are."""
+    if pairs.size and pairs.min() < 0:
+        e, g = np.argwhere(pairs < 0)[0]
+        raise ValueError(
+            f"{place}: edge_features[{e}, {g}] is {pairs[e, g]}; with pairwise='potts' edge "
+            "features must be >= 0, as they say how much neighbours like to agree"
+        )

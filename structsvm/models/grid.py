@@ -1,0 +1,353 @@
+"""GridModel: labels of the pixels of images."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.losses import HammingLoss
+from structsvm.models.labelled_graphs import LabelledGraphs, Parts
+from structsvm.models.node_labels import known_nodes
+from structsvm.sequences import check_finite
+from structsvm.validation import as_items
+
+__all__ = ["GridModel", "grid_edges"]
+
+_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+_GREATEST = np.finfo(np.float64).max
+
+
+class _Image(NamedTuple):
+    pixels: NDArray[np.floating]  # (H, W, F)
+    own: NDArray[np.floating] | None  # (n_directions, H, W, n_own)
+
+    @property
+    def n_own(self) -> int:
+        return 0 if self.own is None else self.own.shape[3]
+
+
+class GridModel(LabelledGraphs):
+    r"""Labels of the pixels of images, where neighbours in 4 or 8 directions are joined.
+
+    .. math::
+        \langle w, \psi(x, y) \rangle = \sum_i x_i^\top \mathrm{node}[:, y_i]
+        + \sum_{e = (a, b)} z_e^\top \mathrm{edge} \; [y_a = y_b]
+
+    An x is an array of shape (H, W, n_features), or a pair of it and edge features of one's own, of
+    shape (n_directions, H, W, n_own), where entry [k, i, j] is of the edge from (i, j) to its
+    neighbour in direction k, in the order (0, 1), (1, 0), (1, 1), (1, -1); entries whose edge
+    leaves the image are ignored. Images may differ in size.
+
+    The features z of an edge are, in this order, contrast if it is wanted, one's own, and a
+    constant; with `directions` there is a copy of each for each direction, zero elsewhere.
+
+    Parameters
+    ----------
+    task_loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
+        The share of wrong pixels of each image, or their number; see `GraphModel`.
+    connectivity : {4, 8}, default=4
+        Neighbours of a pixel.
+    contrast : bool or sequence of float, default=True
+        An edge feature exp(-beta \|I_a - I_b\|^2) / distance, near 1 within smooth regions and 0
+        across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the training images; or one
+        for each of several multiples of beta.
+    contrast_channels : sequence of int, default=None
+        Which features of a pixel are I; None for all.
+    directions : bool, default=False
+        Weights of their own for each direction.
+    pairwise, fit_intercept, edge_intercept, class_weight, ignore_label
+        See `GraphModel`.
+    inference_method, relaxation_tol, warm_inference
+        See `GraphModel`.
+
+    Attributes
+    ----------
+    beta_ : float
+        Of the contrast.
+    classes_, class_weight_, n_features_in_, n_edge_features_, n_weights, exact, oracle
+        See `GraphModel`.
+    """
+
+    def __init__(
+        self,
+        task_loss: str | HammingLoss = "normalized_hamming",
+        *,
+        connectivity: int = 4,
+        contrast: bool | Sequence[float] = True,
+        contrast_channels: Sequence[int] | None = None,
+        directions: bool = False,
+        pairwise: str = "potts",
+        fit_intercept: bool = True,
+        edge_intercept: bool = True,
+        class_weight: str | Mapping[Any, float] | None = None,
+        ignore_label: Any = None,
+        inference_method: str = "auto",
+        relaxation_tol: float = 1e-3,
+        warm_inference: str | bool | int = "auto",
+    ) -> None:
+        self.task_loss = task_loss
+        self.connectivity = connectivity
+        self.contrast = contrast
+        self.contrast_channels = contrast_channels
+        self.directions = directions
+        self.pairwise = pairwise
+        self.fit_intercept = fit_intercept
+        self.edge_intercept = edge_intercept
+        self.class_weight = class_weight
+        self.ignore_label = ignore_label
+        self.inference_method = inference_method
+        self.relaxation_tol = relaxation_tol
+        self.warm_inference = warm_inference
+
+    def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
+        return super().learned_arrays() | {"beta": np.array([self.beta_])}
+
+    def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
+        super().restore_arrays(arrays)
+        beta = arrays["beta"]
+        if beta.dtype != np.float64 or beta.shape != (1,) or not 0 <= beta[0] < math.inf:
+            raise ValueError(f"the beta of the contrast is {beta}, expected one finite number >= 0")
+        self.beta_ = float(beta[0])
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not isinstance(self.connectivity, numbers.Integral) or self.connectivity not in (4, 8):
+            raise ValueError(f"connectivity={self.connectivity!r}: expected 4 or 8")
+
+    @property
+    def _edge_constant(self) -> bool:
+        # With directions each has a constant of its own, among the features.
+        return bool(self.edge_intercept) and not self.directions
+
+    @property
+    def _steps(self) -> tuple[tuple[int, int], ...]:
+        """From a pixel to its neighbour, for each direction."""
+        return _DIRECTIONS[: int(self.connectivity) // 2]
+
+    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
+        items = as_items("X", X)
+        images = [_read_image(i, item, self._steps) for i, item in enumerate(items)]
+        if y is not None:
+            if not images:
+                raise ValueError("X has no images: there is nothing to learn from")
+            self._check_images(images, images[0].pixels.shape[2], images[0].n_own)
+            self.beta_ = self._learn_beta(images, y)
+        else:
+            n_kinds = self.n_edge_features_ // (len(self._steps) if self.directions else 1)
+            constant = bool(self.edge_intercept) and self.directions
+            n_own = n_kinds - constant - len(self._contrasts())
+            self._check_images(images, self.n_features_in_, n_own)
+        edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
+        parts = []
+        for image in images:
+            height, width, n_features = image.pixels.shape
+            if (height, width) not in edges:
+                edges[height, width] = grid_edges((height, width), self.connectivity)
+            parts.append(
+                Parts(
+                    image.pixels.reshape(height * width, n_features),
+                    edges[height, width],
+                    self._edge_features(image),
+                    (height, width),
+                )
+            )
+        return parts
+
+    def _check_images(self, images: list[_Image], n_features: int, n_own: int) -> None:
+        for i, image in enumerate(images):
+            n = image.pixels.shape[2]
+            if n != n_features:
+                raise ValueError(f"X[{i}] has {n} features, expected {n_features}")
+            if image.n_own != n_own:
+                raise ValueError(
+                    f"X[{i}] has {image.n_own} edge features of its own, expected {n_own}"
+                )
+            if image.own is not None and not self._tables:
+                _check_own(i, image.own, self._steps, non_negative=True)
+
+    # ---- edge features
+
+    def _contrasts(self) -> list[float]:
+        """The multiples of beta."""
+        if isinstance(self.contrast, (bool, np.bool_)):
+            return [1.0] if self.contrast else []
+        try:
+            factors = np.asarray(self.contrast, dtype=np.float64)
+        except (TypeError, ValueError):
+            factors = np.array(np.nan)
+        if factors.ndim != 1 or not (np.isfinite(factors) & (factors > 0)).all():
+            raise ValueError(
+                f"contrast={self.contrast!r}: expected True, False or a list of multiples > 0"
+            )
+        return [float(factor) for factor in factors]
+
+    def _contrast_channels(self, pixels: NDArray[np.floating]) -> NDArray[np.floating]:
+        if self.contrast_channels is None:
+            return pixels
+        n = pixels.shape[2]
+        channels = self.contrast_channels
+        if (
+            isinstance(channels, str)
+            or not hasattr(channels, "__len__")
+            or not len(channels)
+            or not all(isinstance(c, numbers.Integral) and 0 <= c < n for c in channels)
+        ):
+            raise ValueError(
+                f"contrast_channels={channels!r}: expected a list of feature numbers from 0 to "
+                f"{n - 1}"
+            )
+        return pixels[:, :, np.asarray(channels)]
+
+    def _learn_beta(self, images: list[_Image], y: Any) -> float:
+        """1 / (2 mean squared difference) of the edges that training does not leave out."""
+        if not self._contrasts():
+            return 0.0
+        known = known_nodes(y, [image.pixels.shape[:2] for image in images], self.ignore_label)
+        total, count = 0.0, 0
+        for image, mask in zip(images, known, strict=True):
+            channels = self._contrast_channels(image.pixels)
+            for step in self._steps:
+                squares = _squared_differences(channels, step)[np.logical_and(*_ends(mask, step))]
+                with np.errstate(over="ignore"):
+                    total += float(squares.sum())
+                count += squares.size
+        beta = count / (2 * total) if total > 0 else 0.0
+        if not (math.isfinite(2 * total) and math.isfinite(beta)):
+            raise ValueError(
+                "squared differences of features are beyond what a number can hold, as contrast "
+                "needs them: scale the features"
+            )
+        return beta
+
+    def _edge_features(self, image: _Image) -> NDArray[np.floating]:
+        """(n_edges, n_edge_features), the edges of one direction after those of another."""
+        blocks = [self._features_in_direction(image, k) for k in range(len(self._steps))]
+        if not self.directions:
+            return np.concatenate(blocks)
+        n_kinds, start = blocks[0].shape[1], 0
+        wide = np.zeros((sum(map(len, blocks)), n_kinds * len(blocks)), dtype=blocks[0].dtype)
+        for k, block in enumerate(blocks):
+            wide[start : start + len(block), k * n_kinds : (k + 1) * n_kinds] = block
+            start += len(block)
+        return wide
+
+    def _features_in_direction(self, image: _Image, k: int) -> NDArray[np.floating]:
+        step = self._steps[k]
+        n_edges = math.prod(_ends(image.pixels, step)[0].shape[:2])
+        dtype = image.pixels.dtype
+        columns: list[NDArray[np.floating]] = []
+        if contrasts := self._contrasts():
+            squares = _squared_differences(self._contrast_channels(image.pixels), step)
+            with np.errstate(over="ignore"):
+                betas = np.minimum(self.beta_ * np.array(contrasts), _GREATEST)
+                alike = np.exp(-squares.reshape(-1, 1) * betas) / np.hypot(*step)
+            columns.append(alike)
+        if image.own is not None:
+            dtype = np.result_type(dtype, image.own)
+            columns.append(_ends(image.own[k], step)[0].reshape(n_edges, image.n_own))
+        if self.directions and self.edge_intercept:
+            columns.append(np.ones((n_edges, 1)))
+        block = np.zeros((n_edges, sum(column.shape[1] for column in columns)), dtype=dtype)
+        if columns:
+            np.concatenate(columns, axis=1, out=block, casting="same_kind")
+        return block
+
+
+def grid_edges(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
+    """Edges of a grid of this shape, those of one direction after those of another."""
+    numbers = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
+    pairs = [
+        np.stack([part.ravel() for part in _ends(numbers, direction)], axis=1)
+        for direction in _DIRECTIONS[: connectivity // 2]
+    ]
+    return np.ascontiguousarray(np.concatenate(pairs))
+
+
+def _ends(values: NDArray[Any], direction: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The values at the first and at the second ends of all edges in a direction."""
+    down, right = direction
+    height, width = values.shape[:2]
+    rows = max(height - down, 0)
+    if right >= 0:
+        columns = max(width - right, 0)
+        return values[:rows, :columns], values[down : down + rows, right : right + columns]
+    columns = max(width + right, 0)
+    return values[:rows, -right : -right + columns], values[down : down + rows, :columns]
+
+
+def _squared_differences(
+    channels: NDArray[np.floating], step: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Of neighbours in a direction; what is beyond all numbers is the greatest of them."""
+    first, second = _ends(channels, step)
+    with np.errstate(over="ignore"):
+        steps = np.subtract(first, second, dtype=np.float64)
+        squares: NDArray[np.float64] = np.einsum("ijk,ijk->ij", steps, steps)
+    return np.minimum(squares, _GREATEST)
+
+
+def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
+    pair = isinstance(item, tuple) and len(item) == 2
+    place = f"X[{i}][0]" if pair else f"X[{i}]"
+    pixels = _real_array(place, item[0] if pair else item)
+    if pixels.ndim != 3:
+        raise ValueError(f"{place} has shape {pixels.shape}, expected (height, width, n_features)")
+    height, width, _ = pixels.shape
+    if not height or not width:
+        raise ValueError(f"{place} has shape {pixels.shape}: an image has at least one pixel")
+    if not pair:
+        return _Image(pixels, None)
+    own = _real_array(f"X[{i}][1]", item[1], inside=False)
+    if own.ndim != 4 or own.shape[:3] != (len(steps), height, width):
+        raise ValueError(
+            f"X[{i}][1] has shape {own.shape}, expected edge features of shape ({len(steps)}, "
+            f"{height}, {width}, n_edge_features)"
+        )
+    _check_own(i, own, steps)
+    return _Image(pixels, own)
+
+
+def _check_own(
+    i: int, own: NDArray[np.floating], steps: Sequence[tuple[int, int]], non_negative: bool = False
+) -> None:
+    """Edge features are finite, or >= 0, but for those of edges that leave the image."""
+    for k, step in enumerate(steps):
+        used, _ = _ends(own[k], step)
+        wrong = used < 0 if non_negative else ~np.isfinite(used)
+        if wrong.any():
+            row, column, g = np.argwhere(wrong)[0]
+            column += k == 3  # these edges begin in the second column
+            what = "features must be finite"
+            if non_negative:
+                what = (
+                    "with pairwise='potts' edge features must be >= 0, as they say how much "
+                    "neighbours like to agree"
+                )
+            raise ValueError(
+                f"X[{i}][1][{k}, {row}, {column}, {g}] is {own[k, row, column, g]}; {what}"
+            )
+
+
+def _real_array(place: str, value: ArrayLike, inside: bool = True) -> NDArray[np.floating]:
+    """C-contiguous float64 or float32: as it is, or float32 for integers of 16 bits and fewer."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{place} has masked entries; fill them: features must be numbers")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{place} is no rectangular array of numbers: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{place} has dtype {array.dtype}, expected real numbers")
+    if array.dtype not in (np.float32, np.float64):
+        with np.errstate(over="ignore"):  # becomes inf, which is refused
+            array = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
+    array = np.ascontiguousarray(array)
+    if inside and (entry := check_finite(array.reshape(-1))) is not None:
+        where = ", ".join(str(k) for k in np.unravel_index(entry, array.shape))
+        raise ValueError(f"{place}[{where}] is {array.reshape(-1)[entry]}; features must be finite")
+    return array

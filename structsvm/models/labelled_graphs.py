@@ -1,0 +1,414 @@
+"""What graphs and grids share: scores of nodes and edges, and how they are decoded."""
+
+from __future__ import annotations
+
+import abc
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.inference import alpha_expansion, graph_cut, relax
+from structsvm.losses import HammingLoss, make_loss
+from structsvm.metrics import pixel_accuracy
+from structsvm.models.node_labels import (
+    check_class_weight,
+    encode_nodes,
+    known_labels,
+    pack_node_weight,
+)
+from structsvm.problems._factored import FactoredProblem
+from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._graph import GraphData, GraphFeatures, GraphLoss, GraphStructure
+from structsvm.problems._relaxed_graph import RelaxedGraphStructure
+from structsvm.validation import as_items, check_scalar
+
+__all__ = ["LabelledGraphs", "Parts"]
+
+# Multiply-adds that a vector instruction does at once, and what a cut does in the time of so many
+# for a node: roughly, see Problem.oracle_work.
+_LANES, _CUT_OF_A_NODE = 8, 150
+
+# Sweeps that a relaxation takes, and multiply-adds in the time of one term of a soft message.
+_SWEEPS, _SOFT_TERM = 30, 20
+
+_METHODS = ("auto", "expansion", "relaxation")
+
+# Bytes of flows that "auto" keeps.
+_AUTO_BYTES = 1 << 30
+
+
+class Parts(NamedTuple):
+    """One example as compiled code takes it; arrays are float64 or float32, C-contiguous."""
+
+    nodes: NDArray[np.floating]  #: (n_nodes, n_features)
+    edges: NDArray[np.int32]  #: (n_edges, 2)
+    pairs: NDArray[np.floating]  #: (n_edges, n_edge_features)
+    shape: tuple[int, ...]  #: of the labels
+
+
+class LabelledGraphs(StructuredModel, abc.ABC):
+    """What graphs and grids share: scores of nodes and edges, and how they are decoded.
+
+    Subclasses say what an example is, in `_parts`.
+    """
+
+    task_loss: str | HammingLoss
+    pairwise: str
+    fit_intercept: bool
+    edge_intercept: bool
+    class_weight: str | Mapping[Any, float] | None
+    ignore_label: Any
+    inference_method: str
+    relaxation_tol: float
+    warm_inference: str | bool | int
+
+    # ---- for subclasses
+
+    @abc.abstractmethod
+    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
+        """The examples, checked against what was learnt; given `y`, they are learnt from."""
+
+    # ---- sizes and weights
+
+    def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
+        """Learn the labels and the numbers of features."""
+        self._check_parameters()
+        y = as_items("y", y)
+        parts = self._parts(X, y)
+        classes, counts = known_labels(y, [part.shape for part in parts], self.ignore_label)
+        self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
+        self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
+
+    def _check_parameters(self) -> None:
+        if self.pairwise not in ("potts", "table"):
+            raise ValueError(f"pairwise={self.pairwise!r}: expected 'potts' or 'table'")
+        if not isinstance(self.inference_method, str) or self.inference_method not in _METHODS:
+            names = ", ".join(repr(name) for name in _METHODS)
+            raise ValueError(f"inference_method={self.inference_method!r}: expected one of {names}")
+        check_scalar("relaxation_tol", self.relaxation_tol, above=0)
+        warm = self.warm_inference
+        if warm != "auto" and (not isinstance(warm, (bool, int, np.integer)) or warm < 0):
+            raise ValueError(
+                f"warm_inference={warm!r}: expected 'auto', True, False or a number of bytes"
+            )
+
+    def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
+        """Take labels (sorted, distinct) and numbers of features as given."""
+        self.classes_ = classes
+        self.n_features_in_ = n_features
+        self.n_edge_features_ = n_edge_features
+        self.n_weights = self._first_pair + self._n_edge_rows * self._pair_width
+        if not 0 < self.n_weights < 2**31:
+            raise ValueError(
+                f"{n_features} features, {n_edge_features} edge features and {len(classes)} labels "
+                f"make {self.n_weights} weights, expected 1 to 2**31 - 1"
+            )
+
+    def sizes(self) -> dict[str, int]:
+        """What `resize` takes beside classes."""
+        return {"n_features": self.n_features_in_, "n_edge_features": self.n_edge_features_}
+
+    def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """What is learnt from data beside sizes and weights."""
+        return {"class_weight": self.class_weight_}
+
+    def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
+        """Take back what `learned_arrays` gave."""
+        weights, n_classes = arrays["class_weight"], len(self.classes_)
+        if weights.dtype != np.float64 or weights.shape != (n_classes,):
+            raise ValueError(
+                f"the class weights are {weights.dtype} of shape {weights.shape}, expected float64 "
+                f"of shape ({n_classes},)"
+            )
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError("a class weight is negative or not finite")
+        self.class_weight_ = weights
+
+    @property
+    def _tables(self) -> bool:
+        return self.pairwise == "table"
+
+    @property
+    def _pair_width(self) -> int:
+        return len(self.classes_) ** 2 if self._tables else 1
+
+    @property
+    def _n_node_rows(self) -> int:
+        return self.n_features_in_ + bool(self.fit_intercept)
+
+    @property
+    def _edge_constant(self) -> bool:
+        """Whether compiled code puts a constant behind each edge's features."""
+        return bool(self.edge_intercept)
+
+    @property
+    def _n_edge_rows(self) -> int:
+        return self.n_edge_features_ + self._edge_constant
+
+    @property
+    def _first_pair(self) -> int:
+        return self._n_node_rows * len(self.classes_)
+
+    def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """The blocks of a weight vector by name, as views; zeros for what is switched off."""
+        k, f, g = len(self.classes_), self.n_features_in_, self.n_edge_features_
+        node = w[: self._first_pair].reshape(-1, k)
+        edge = w[self._first_pair :].reshape((-1, k, k) if self._tables else (-1,))
+        no_edge: NDArray[np.float64] = np.zeros((k, k) if self._tables else ())
+        return {
+            "node": node[:f],
+            "intercept": node[f] if self.fit_intercept else np.zeros(k),
+            "edge": edge[:g],
+            "edge_intercept": edge[g, ...] if self._edge_constant else no_edge,
+        }
+
+    @property
+    def non_negative(self) -> slice | None:  # type: ignore[override]
+        """The weights of agreement, which cuts need to be >= 0."""
+        return None if self._tables else slice(self._first_pair, self.n_weights)
+
+    @property
+    def exact(self) -> bool:  # type: ignore[override]
+        """Whether the oracle finds the best labels: two that like to agree, by a cut."""
+        return len(self.classes_) <= 2 and not self._tables and self.inference_method == "auto"
+
+    @property
+    def oracle(self) -> str:
+        """What the oracle of training is: "exact", "under-generating" or "over-generating"."""
+        if self.inference_method == "relaxation":
+            return "over-generating"
+        return "exact" if self.exact else "under-generating"
+
+    # ---- the compiled way
+
+    def bind(
+        self, X: Sequence[Any], y: Sequence[Any] | None = None, *, node_weight: Any = None
+    ) -> FactoredProblem:
+        """These examples as a problem; without `y` it can only decode.
+
+        Parameters
+        ----------
+        node_weight : list of arrays with the shapes of y, default=None
+            Factor of the loss at each node, >= 0.
+        """
+        if y is None and node_weight is not None:
+            raise ValueError("node_weight weighs the loss, which needs y: bind the model to y")
+        return self._problem(self._parts(X), y, node_weight)
+
+    def _problem(self, parts: list[Parts], y: Any, node_weight: Any) -> FactoredProblem:
+        k, tables = len(self.classes_), self._tables
+        data = GraphData(
+            [
+                (
+                    FeatureRows(part.nodes, intercept=self.fit_intercept),
+                    part.edges,
+                    FeatureRows(part.pairs, intercept=self._edge_constant),
+                )
+                for part in parts
+            ]
+        )
+        sizes = np.diff(data.offsets)
+        scale = self._scale(sizes)
+        features = GraphFeatures(
+            data, k, self._n_node_rows, self._n_edge_rows, scale, tables=tables
+        )
+        labels = loss = None
+        factors = np.repeat(scale, sizes)
+        self._check_parameters()
+        if y is not None:
+            shapes = [part.shape for part in parts]
+            labels = encode_nodes(y, shapes, self.classes_, self.ignore_label)
+            if (weight := pack_node_weight(node_weight, shapes)) is not None:
+                factors *= weight
+            loss = GraphLoss(data, self._cost_matrix(), factors, tables=tables)
+        structure = self._structure(data, labels, factors)
+        work = self._work(parts)
+        problem = FactoredProblem(features, structure, loss, labels, data.offsets, work)
+        if self.non_negative is not None:
+            problem.keep_non_negative(self.non_negative)
+        return problem
+
+    def _structure(
+        self,
+        data: GraphData,
+        labels: NDArray[np.int32] | None,
+        factors: NDArray[np.float64],
+    ) -> GraphStructure:
+        k, tables = len(self.classes_), self._tables
+        if self.inference_method != "relaxation":
+            kept_bytes = 0 if labels is None else self._kept_bytes()
+            return GraphStructure(data, k, tables=tables, by_cut=self.exact, kept_bytes=kept_bytes)
+        slack = np.append(0.0, np.cumsum(self._slack(labels, factors)))
+        return RelaxedGraphStructure(data, k, tables=tables, slack=np.diff(slack[data.offsets]))
+
+    def _slack(
+        self, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What a relaxation may miss for each node: a share of the most that it can cost."""
+        cost = self.relaxation_tol * self._cost_matrix()
+        most: NDArray[np.float64] = np.full(len(factors), cost.max(initial=0.0))
+        if labels is not None:
+            most = np.where(labels >= 0, cost.max(axis=1)[labels], 0.0)
+        return factors * most
+
+    def _work(self, parts: list[Parts]) -> float:
+        """See `Problem.oracle_work`."""
+        k = len(self.classes_)
+        n_nodes = sum(len(part.nodes) for part in parts)
+        n_edges = sum(len(part.edges) for part in parts)
+        cells = n_nodes * k * self._n_node_rows
+        cells += n_edges * self._pair_width * self._n_edge_rows
+        if self.inference_method == "relaxation":
+            terms = n_edges * k * (k if self._tables else 1)
+            decoding = 2.0 * _SWEEPS * _SOFT_TERM * terms / _LANES
+        else:
+            decoding = float((1 if self.exact else 3 * k) * _CUT_OF_A_NODE * n_nodes)
+        return (cells / _LANES + decoding) / max(len(parts), 1)
+
+    def _kept_bytes(self) -> int:
+        if isinstance(self.warm_inference, str):
+            return _AUTO_BYTES
+        if self.warm_inference is True:
+            return 2**62
+        return int(self.warm_inference)
+
+    def batch_inference(
+        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[NDArray[Any]]:
+        return self._decode(self._parts(X), None, w, n_jobs)
+
+    def batch_loss_augmented_inference(
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[NDArray[Any]]:
+        return self._decode(self._parts(X), Y, w, n_jobs)
+
+    def _decode(
+        self, parts: list[Parts], Y: Any, w: NDArray[np.float64], n_jobs: int
+    ) -> list[NDArray[Any]]:
+        problem = self._problem(parts, Y, None)
+        numbers, _ = problem.decode(w, augmented=Y is not None, n_threads=n_jobs)
+        labels, ends = self.classes_[numbers], problem.label_offsets.tolist()
+        return [
+            labels[start:stop].reshape(part.shape)
+            for part, (start, stop) in zip(parts, itertools.pairwise(ends), strict=True)
+        ]
+
+    def batch_best_score(
+        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> NDArray[np.float64]:
+        _, values = self.bind(X).decode(w, n_threads=n_jobs)
+        return values
+
+    def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
+        """Share of nodes labelled rightly, of all examples together, void ones left out."""
+        return pixel_accuracy(Y, Y_hat, ignore_label=self.ignore_label)
+
+    def _scale(self, sizes: ArrayLike) -> NDArray[np.float64]:
+        """Factor of the joint feature and the loss of examples with so many nodes."""
+        sizes = np.asarray(sizes)
+        return 1.0 / sizes if make_loss(self.task_loss).normalize else np.ones(sizes.shape)
+
+    def _cost_matrix(self) -> NDArray[np.float64]:
+        cost = make_loss(self.task_loss).cost_matrix(len(self.classes_))
+        return np.ascontiguousarray(cost * self.class_weight_[:, None])
+
+    # ---- the same in numpy, one example at a time
+
+    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
+        """psi(x, y), of shape (n_weights,); void nodes and their edges left out."""
+        part, labels = self._example(x, y)
+        return self._sums(part, labels) * self._scale(len(labels))
+
+    def _sums(self, part: Parts, labels: NDArray[np.int32]) -> NDArray[np.float64]:
+        k, known = len(self.classes_), labels >= 0
+        nodes = np.zeros((self._n_node_rows, k))
+        for label in range(k):
+            nodes[:, label] = self._node_rows(part)[labels == label].sum(axis=0)
+        first, second = labels[part.edges].T
+        rows = self._edge_rows(part)[known[part.edges].all(axis=1)]
+        ends = np.stack([first, second], axis=1)[known[part.edges].all(axis=1)]
+        if not self._tables:
+            agree = ends[:, 0] == ends[:, 1]
+            return np.concatenate([nodes.ravel(), rows[agree].sum(axis=0)])
+        pairs = np.zeros((self._n_edge_rows, k, k))
+        for row, (a, b) in zip(rows, ends, strict=True):
+            pairs[:, a, b] += row
+        return np.concatenate([nodes.ravel(), pairs.ravel()])
+
+    def loss(self, y: Any, y_hat: Any) -> float:
+        """Sum of the costs of wrong nodes, void ones left out."""
+        shape = [np.shape(y)]
+        right = encode_nodes([y], shape, self.classes_, self.ignore_label)
+        guess = encode_nodes([y_hat], shape, self.classes_, self.ignore_label)
+        known = (right >= 0) & (guess >= 0)
+        costs = self._cost_matrix()[right[known], guess[known]]
+        return float(costs.sum() * self._scale(len(right)))
+
+    def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
+        (part,) = self._parts([x])
+        return self._best_labels(part, None, *self._scores(part, w))
+
+    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
+        part, labels = self._example(x, y)
+        unary, pairwise = self._scores(part, w)
+        known = labels >= 0
+        unary[known] += self._cost_matrix()[labels[known]] * self._scale(len(labels))
+        unary[~known] = 0.0
+        pairwise[~known[part.edges].all(axis=1)] = 0.0
+        return self._best_labels(part, labels, unary, pairwise)
+
+    def _example(self, x: Any, y: Any) -> tuple[Parts, NDArray[np.int32]]:
+        (part,) = self._parts([x])
+        return part, encode_nodes([y], [part.shape], self.classes_, self.ignore_label)
+
+    def _node_rows(self, part: Parts) -> NDArray[np.float64]:
+        ones = np.ones((len(part.nodes), int(bool(self.fit_intercept))))
+        return np.hstack([part.nodes, ones])
+
+    def _edge_rows(self, part: Parts) -> NDArray[np.float64]:
+        ones = np.ones((len(part.edges), int(self._edge_constant)))
+        return np.hstack([part.pairs, ones])
+
+    def _scores(
+        self, part: Parts, w: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores of nodes (n, K), and of edges (m,) or (m, K, K)."""
+        k = len(self.classes_)
+        w = w * self._scale(len(part.nodes))
+        unary = self._node_rows(part) @ w[: self._first_pair].reshape(-1, k)
+        pairs = self._edge_rows(part) @ w[self._first_pair :].reshape(-1, self._pair_width)
+        return unary, pairs.reshape((-1, k, k) if self._tables else -1)
+
+    def _best_labels(
+        self,
+        part: Parts,
+        right: NDArray[np.int32] | None,
+        unary: NDArray[np.float64],
+        pairwise: NDArray[np.float64],
+    ) -> NDArray[Any]:
+        numbers: NDArray[Any]
+        if self.exact and len(self.classes_) == 2:
+            numbers = graph_cut(unary[:, 1] - unary[:, 0], part.edges, pairwise)
+        else:
+            start = None
+            if self.inference_method == "relaxation":
+                slack = self._slack(right, np.full(len(unary), self._scale(len(unary)))).sum()
+                start = _relaxed_labels(unary, part.edges, pairwise, slack)
+            numbers, _ = alpha_expansion(unary, part.edges, pairwise, start=start)
+        return self.classes_[numbers].reshape(part.shape)
+
+
+def _relaxed_labels(
+    unary: NDArray[np.float64],
+    edges: NDArray[np.int32],
+    pairwise: NDArray[np.float64],
+    slack: float,
+) -> NDArray[np.int32]:
+    """The labels of a relaxation whose value misses at most `slack`."""
+    pairs = np.abs(pairwise) if pairwise.ndim == 1 else np.ptp(pairwise, axis=(1, 2))
+    scale = np.ptp(unary, axis=1).sum() + pairs.sum()
+    return relax(unary, edges, pairwise, tol=slack / scale if scale > 0 else 0.0).labels

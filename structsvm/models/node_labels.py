@@ -1,0 +1,173 @@
+"""Labels of nodes and pixels at the border: shapes checked, void ones told apart."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.validation import as_items, encode_labels, flatten_labels, shorten
+
+__all__ = [
+    "check_class_weight",
+    "encode_nodes",
+    "known_labels",
+    "known_nodes",
+    "pack_node_weight",
+]
+
+_VOID, _STRANGE = -1, -2
+
+
+def flat_labels(y: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[Any]:
+    """The labels of all nodes in one array; truth values become 0 and 1."""
+    items = as_items("y", y)
+    if len(items) != len(shapes):
+        raise ValueError(f"X has {len(shapes)} examples but y has {len(items)}")
+    rows = []
+    for i, (item, shape) in enumerate(zip(items, shapes, strict=True)):
+        row = _label_array(f"y[{i}]", item)
+        if row.shape != shape:
+            raise ValueError(f"y[{i}] has shape {row.shape}, expected {shape} as X[{i}] has")
+        rows.append(np.ravel(row))
+    flat, _ = flatten_labels(rows)
+    return flat
+
+
+def _label_array(place: str, item: Any) -> NDArray[Any]:
+    if np.ma.is_masked(item):
+        raise ValueError(f"{place} has masked entries; give them a label, see ignore_label")
+    try:
+        row = np.asarray(item)
+        if row.dtype.kind == "U" and not isinstance(item, np.ndarray):
+            # Of numbers among strings numpy would make strings without a word.
+            row = np.asarray(item, dtype=object)
+    except ValueError as error:
+        raise ValueError(f"{place} is no rectangular array of labels: {error}") from None
+    if row.dtype.kind == "b":
+        return row.astype(np.int64)
+    if row.dtype.kind not in "iuUO":
+        raise ValueError(
+            f"{place} has dtype {row.dtype}; labels must be integers, truth values or strings"
+        )
+    return row
+
+
+def _is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
+    if ignore_label is None:
+        return np.zeros(len(flat), dtype=bool)
+    if not isinstance(ignore_label, str if flat.dtype.kind == "U" else numbers.Integral):
+        raise ValueError(
+            f"ignore_label={ignore_label!r} is of another kind than the labels in y, such as "
+            f"{flat[0].item()!r}"
+        )
+    void: NDArray[np.bool_] = flat == ignore_label
+    return void
+
+
+def known_nodes(
+    y: Any, shapes: Sequence[tuple[int, ...]], ignore_label: Any
+) -> list[NDArray[np.bool_]]:
+    """Where each example has labels that are not void."""
+    known = ~_is_void(flat_labels(y, shapes), ignore_label)
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [
+        part.reshape(shape) for part, shape in zip(np.split(known, ends[:-1]), shapes, strict=True)
+    ]
+
+
+def known_labels(
+    y: Any, shapes: Sequence[tuple[int, ...]], ignore_label: Any
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The labels that are not void, sorted, and how many nodes have each."""
+    flat = flat_labels(y, shapes)
+    known = flat[~_is_void(flat, ignore_label)]
+    if not len(known):
+        raise ValueError(
+            f"all labels in y are {ignore_label!r}, the ignore_label: there is nothing to learn"
+        )
+    classes, counts = np.unique(known, return_counts=True)
+    return classes, counts
+
+
+def encode_nodes(
+    y: Any, shapes: Sequence[tuple[int, ...]], classes: NDArray[Any], ignore_label: Any
+) -> NDArray[np.int32]:
+    """Class numbers of all nodes, -1 for void ones."""
+    flat = flat_labels(y, shapes)
+    numbers = np.full(len(flat), _VOID, dtype=np.int32)
+    if len(flat):
+        known = ~_is_void(flat, ignore_label)
+        numbers[known] = encode_labels(flat[known], classes, unknown=_STRANGE)
+    if (strange := np.flatnonzero(numbers == _STRANGE)).size:
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        i = int(np.searchsorted(ends, strange[0], side="right"))
+        node = np.unravel_index(strange[0] - (ends[i] - math.prod(shapes[i])), shapes[i])
+        raise ValueError(
+            f"y[{i}]{[int(k) for k in node]} is {flat[strange[0]].item()!r}, which was not in the "
+            f"y that fit saw; the known labels are {shorten(classes.tolist())}"
+        )
+    return numbers
+
+
+def pack_node_weight(
+    node_weight: Any, shapes: Sequence[tuple[int, ...]]
+) -> NDArray[np.float64] | None:
+    """Factors of the loss of all nodes, finite and >= 0."""
+    if node_weight is None:
+        return None
+    items = as_items("the weight of nodes", node_weight)
+    if len(items) != len(shapes):
+        raise ValueError(f"X has {len(shapes)} examples, but the loss has weights for {len(items)}")
+    rows = []
+    for i, (item, shape) in enumerate(zip(items, shapes, strict=True)):
+        place = f"the weight of the loss at y[{i}]"
+        if np.ma.is_masked(item):
+            raise ValueError(f"{place} has masked entries; fill them, with 0 for no loss")
+        try:
+            row = np.asarray(item, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{place} is no array of real numbers: {error}") from None
+        if row.shape != shape:
+            raise ValueError(f"{place} has shape {row.shape}, expected {shape} as y[{i}] has")
+        wrong = ~np.isfinite(row) | (row < 0)
+        if wrong.any():
+            node = tuple(np.argwhere(wrong)[0].tolist())
+            raise ValueError(f"{place}{list(node)} is {row[node]}, expected a finite number >= 0")
+        rows.append(row.ravel())
+    return np.concatenate(rows) if rows else np.zeros(0)
+
+
+def check_class_weight(
+    class_weight: str | Mapping[Any, float] | None,
+    classes: NDArray[Any],
+    counts: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """A factor >= 0 for each class."""
+    if class_weight is None:
+        return np.ones(len(classes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        balanced: NDArray[np.float64] = counts.sum() / (len(classes) * counts)
+        return balanced
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            f"class_weight={class_weight!r}: expected 'balanced', a dict from classes to factors, "
+            "or None"
+        )
+    names = classes.tolist()
+    strange = [label for label in class_weight if label not in names]
+    if strange:
+        raise ValueError(
+            f"class_weight names the class {strange[0]!r}, which is not in y; the classes are "
+            f"{shorten(names)}"
+        )
+    for label, weight in class_weight.items():
+        if not isinstance(weight, numbers.Real) or not 0 <= weight < math.inf:
+            raise ValueError(
+                f"class_weight[{label!r}] is {weight!r}, expected a finite number >= 0"
+            )
+    return np.array([float(class_weight.get(name, 1.0)) for name in names])

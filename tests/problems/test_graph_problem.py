@@ -1,0 +1,234 @@
+"""Graph problems: oracles and planes against enumeration and the numpy reference."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from structsvm import GraphModel, GridModel, StructSVM
+from structsvm.losses import HammingLoss
+from structsvm.solvers import BCFW, CuttingPlane, NSlack, Subgradient
+
+VOID = 9
+
+
+def random_graphs(rng, n_graphs, n_labels, most_nodes=5, void=True):
+    """Small integers, so that all sums are exact; the first graph has all labels."""
+    X, y = [], []
+    for i in range(n_graphs):
+        n = n_labels if i == 0 else int(rng.integers(1, most_nodes + 1))
+        pairs = np.array(list(itertools.combinations(range(n), 2)), dtype=int).reshape(-1, 2)
+        edges = pairs[rng.random(len(pairs)) < 0.6]
+        nodes = rng.integers(-3, 4, size=(n, 2)).astype(float)
+        X.append((nodes, edges, rng.integers(0, 3, size=(len(edges), 2)).astype(float)))
+        labels = np.arange(n_labels) if i == 0 else rng.integers(n_labels, size=n)
+        if void and i:
+            labels = np.where(rng.random(n) < 0.2, VOID, labels)
+        y.append(labels)
+    return X, y
+
+
+def random_weights(model, rng):
+    w = rng.integers(-3, 4, size=model.n_weights).astype(float)
+    if model.non_negative is not None:
+        w[model.non_negative] = np.abs(w[model.non_negative])
+    return w
+
+
+def dense(problem, i, w):
+    indices, values, loss = problem.oracle(i, w)
+    delta = np.zeros(len(w))
+    delta[indices] = values
+    return delta, loss
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 3),
+    st.sampled_from(["potts", "table"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([False, True]),
+)
+def test_oracle_against_enumeration(seed, n_labels, pairwise, intercepts, normalize, warm):
+    rng = np.random.default_rng(seed)
+    X, y = random_graphs(rng, 4, n_labels)
+    cost = rng.integers(1, 4, size=(n_labels, n_labels)) * (1 - np.eye(n_labels))
+    model = GraphModel(
+        HammingLoss(normalize=normalize, cost=cost),
+        pairwise=pairwise,
+        fit_intercept=intercepts,
+        edge_intercept=intercepts,
+        ignore_label=VOID,
+        warm_inference=warm,
+        class_weight={0: 2.0},
+    )
+    model.initialize(X, y)
+    problem = model.bind(X, y)
+    assert problem.exact == (n_labels < 3 and pairwise == "potts")
+    for _ in range(2):  # the second time from the flow of the first
+        w = random_weights(model, rng)
+        for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+            psi = model.joint_feature(x, truth)
+            values = []
+            for guess in itertools.product(range(n_labels), repeat=len(truth)):
+                # What void nodes are labelled makes no difference.
+                guess = np.where(truth == VOID, VOID, guess)
+                values.append(model.loss(truth, guess) - w @ (psi - model.joint_feature(x, guess)))
+            delta, loss = dense(problem, i, w)
+            value = loss - w @ delta
+            assert value <= max(values) + 1e-9
+            if problem.exact:
+                assert value == pytest.approx(max(values), abs=1e-9)
+            # The plane is that of a labelling, with the loss of that labelling.
+            assert min(abs(value - other) for other in values) < 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 3), st.sampled_from(["potts", "table"]))
+def test_planes_are_those_of_the_numpy_reference(seed, n_labels, pairwise):
+    rng = np.random.default_rng(seed)
+    X, y = random_graphs(rng, 4, n_labels)
+    # Scores without ties, so that both choose the same labels.
+    X = [(nodes + 1e-3 * rng.random(nodes.shape), edges, pairs) for nodes, edges, pairs in X]
+    model = GraphModel(pairwise=pairwise, ignore_label=VOID)
+    model.initialize(X, y)
+    problem = model.bind(X, y)
+    w = random_weights(model, rng) + 1e-3 * rng.random(model.n_weights)
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        delta, loss = dense(problem, i, w)
+        guess = model.loss_augmented_inference(x, truth, w)
+        expected = model.joint_feature(x, truth) - model.joint_feature(
+            x, np.where(truth == VOID, VOID, guess)
+        )
+        np.testing.assert_allclose(delta, expected, atol=1e-12)
+        assert loss == pytest.approx(model.loss(truth, guess))
+        (compiled,) = model.batch_loss_augmented_inference([x], [truth], w)
+        assert compiled.tolist() == guess.tolist()
+        (compiled,) = model.batch_inference([x], w)
+        assert compiled.tolist() == model.inference(x, w).tolist()
+
+
+def blobs(n=8, seed=0, n_labels=2, shape=(7, 6)):
+    rng = np.random.default_rng(seed)
+    X, y = [], []
+    for i in range(n):
+        labels = np.zeros((shape[0] + i % 3, shape[1] + i % 2), dtype=int)
+        labels[2:5, 1:4] = 1 + i % (n_labels - 1)
+        X.append(np.eye(n_labels)[labels] + rng.normal(size=(*labels.shape, n_labels)))
+        y.append(labels)
+    return X, y
+
+
+SOLVERS = {
+    "bcfw": BCFW(),
+    "frank_wolfe": BCFW(step="frank_wolfe"),
+    "cutting_plane": CuttingPlane(),
+    "n_slack": NSlack(),
+    "subgradient": Subgradient(),
+}
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_keeps_edge_weights_non_negative_and_certifies(name):
+    X, y = blobs()
+    # Labels that change from pixel to pixel in one direction: free weights would be negative.
+    y[0] = (np.indices(y[0].shape)[1] % 2).astype(int)
+    X[0] = np.eye(2)[y[0]] * 0.2
+    model = GridModel(directions=True, contrast=(0.5, 2.0))
+    exact = StructSVM(model, C=3, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
+    tol = 0.05 if name == "subgradient" else 1e-3
+    svm = StructSVM(model, C=3, solver=SOLVERS[name], tol=tol, max_iter=5000, random_state=0)
+    svm.fit(X, y)
+    part = svm.model_.non_negative
+    assert svm.coef_[part].min() >= 0
+    assert (exact.coef_[part] == 0).any()
+    assert svm.certified_
+    assert svm.dual_gap_ <= tol
+    assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
+    assert exact.dual_objective_ * (1 - 1e-9) <= svm.objective_
+    assert svm.objective_ * (1 - tol) <= exact.objective_
+
+
+def test_warm_flows_do_not_change_the_optimum():
+    X, y = blobs(12)
+    fits = []
+    for warm in (False, True, 3000, "auto"):
+        model = GridModel(connectivity=8, warm_inference=warm)
+        fits.append(StructSVM(model, C=5, tol=1e-6, max_iter=2000, random_state=0).fit(X, y))
+        assert fits[-1].dual_gap_ <= 1e-6
+    for svm in fits[1:]:
+        assert svm.objective_ == pytest.approx(fits[0].objective_, rel=2e-6)
+
+
+def test_flows_kept_are_as_many_as_fit():
+    X, y = blobs(6)
+    n_edges = []
+    for warm in (False, 8 * 80, True):
+        model = GridModel(warm_inference=warm)
+        model.initialize(X, y)
+        n_edges.append(model.bind(X, y).structure.n_kept)
+    total = sum(a * (b - 1) + (a - 1) * b for a, b, _ in (x.shape for x in X))
+    assert n_edges[0] == 0
+    assert 0 < n_edges[1] <= 80
+    assert n_edges[2] == total
+
+
+def test_same_bits_for_any_number_of_threads_from_two_on():
+    X, y = blobs(24)
+    fits = [
+        StructSVM(GridModel(), C=5, tol=1e-4, n_jobs=n, random_state=0).fit(X, y) for n in (2, 3)
+    ]
+    assert np.array_equal(fits[0].coef_, fits[1].coef_)
+    one = StructSVM(GridModel(), C=5, tol=1e-4, n_jobs=1, random_state=0).fit(X, y)
+    assert one.objective_ == pytest.approx(fits[0].objective_, rel=2e-4)
+
+
+def test_expansions_give_planes_that_solvers_can_use():
+    X, y = blobs(9, n_labels=4)
+    for pairwise in ("potts", "table"):
+        model = GridModel(pairwise=pairwise)
+        svm = StructSVM(model, C=5, tol=1e-2, random_state=0).fit(X, y)
+        assert not svm.certified_
+        assert svm.dual_gap_ <= 1e-2
+        alone = GridModel(contrast=False, edge_intercept=False)
+        assert svm.score(X, y) > StructSVM(alone, C=5, random_state=0).fit(X, y).score(X, y)
+
+
+def test_negative_edge_weights_are_refused_in_prediction():
+    X, y = blobs(3)
+    model = GridModel()
+    model.initialize(X, y)
+    w = np.full(model.n_weights, -1.0)
+    with pytest.raises(ValueError, match=r"edge 0 of X\[0\] has the score -.* for ends that"):
+        model.batch_inference(X, w)
+
+
+def test_scores_that_overflow_are_refused():
+    X, y = blobs(3)
+    model = GridModel()
+    model.initialize(X, y)
+    with pytest.raises(ValueError, match=r"X\[0\] has scores that add up to no finite"):
+        model.batch_inference([x * 1e200 for x in X], np.full(model.n_weights, 1e200))
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_edges_that_are_the_first_ones_of_another_graph(n_labels):
+    """One array serves graphs of different numbers of edges: each keeps its own."""
+    rng = np.random.default_rng(0)
+    edges = np.array([[0, 1], [1, 2], [2, 3], [0, 3], [0, 2]], dtype=np.int32)
+    X = [(rng.normal(size=(4, 2)), edges[:m], np.ones((m, 1))) for m in (5, 1, 3, 0, 5, 2)]
+    y = [np.arange(4) % n_labels for _ in X]
+    model = GraphModel(warm_inference=True)
+    model.initialize(X, y)
+    w = np.abs(rng.normal(size=model.n_weights))
+    together = model.batch_inference(X, w)
+    for x, labels in zip(X, together, strict=True):
+        assert labels.tolist() == model.inference(x, w).tolist()
+    problem = model.bind(X, y)
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        alone = model.bind([x], [truth])
+        np.testing.assert_allclose(dense(problem, i, w)[0], dense(alone, 0, w)[0])
