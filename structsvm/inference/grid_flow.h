@@ -13,9 +13,9 @@
  * that arc a at v is arc a ^ 1 at the other end. Pixels lie at places of a padded image, so that every
  * neighbour of a pixel can be looked at; what lies in the padding has no arcs and no label.
  *
- * Two headers are compiled once for each number of arcs: grid_flow_scores.h (into the grid and out of
- * it) and grid_flow_search.h (the algorithm). It is C for the sake of that, and so that a grid can be
- * part of another C structure.
+ * Three headers are compiled once for each number of arcs: grid_flow_scores.h (into the grid and out of
+ * it), grid_flow_search.h (the algorithm) and grid_flow_boxes.h (on parts of the grid). It is C for the
+ * sake of that, and so that a grid can be part of another C structure.
  *
  * No epsilon: an arc is saturated when its residual is exactly 0, which a residual becomes by being
  * subtracted from itself. */
@@ -76,18 +76,22 @@ SSVM_INLINE int ssvm_lowest_bit(uint32_t bits)
 #define SSVM_ARCS 4
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 #define SSVM_ARCS 6
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 #define SSVM_ARCS 8
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 #define SSVM_ARCS 26
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 
 /* The function for this grid's number of arcs. */
