@@ -10,7 +10,7 @@
 #define SSVM_GRID_HIDDEN INT32_MAX
 
 /* Side of the smallest boxes, in two and in three dimensions, and from one size to the next */
-enum { SSVM_GRID_BOX = 128, SSVM_GRID_BOX_3D = 32, SSVM_GRID_BOX_GROWTH = 8 };
+enum { SSVM_GRID_BOX = 64, SSVM_GRID_BOX_3D = 16, SSVM_GRID_BOX_GROWTH = 4 };
 #endif
 
 /* Maximum flow among the pixels [from, to) of each axis; all others are hidden. */
