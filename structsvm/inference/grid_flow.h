@@ -25,10 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "structsvm/linalg/clones.h"
 
 /* Not every module that includes this uses all of it. */
@@ -148,21 +144,6 @@ SSVM_INLINE char *ssvm_grid_part(char *block, size_t *at, size_t bytes)
     return part;
 }
 
-/* Ask for large pages, where the system has them on demand: they are filled with zeros faster. */
-static void ssvm_grid_advise(void *block, size_t n_bytes)
-{
-#if defined(MADV_HUGEPAGE)
-    const uintptr_t page = 4096;
-    const uintptr_t start = ((uintptr_t)block + page - 1) / page * page;
-    const uintptr_t stop = ((uintptr_t)block + n_bytes) / page * page;
-    if (n_bytes >= (size_t)4 << 20)
-        (void)madvise((void *)start, stop - start, MADV_HUGEPAGE);
-#else
-    (void)block;
-    (void)n_bytes;
-#endif
-}
-
 /* -1 if there is no memory. After ssvm_grid_shape. */
 static int ssvm_grid_reserve(ssvm_grid *g)
 {
@@ -175,7 +156,6 @@ static int ssvm_grid_reserve(ssvm_grid *g)
     g->block = malloc(g->n_bytes);
     if (!g->block)
         return -1;
-    ssvm_grid_advise(g->block, g->n_bytes);
     size_t at = (64 - (size_t)((uintptr_t)g->block % 64)) % 64;
     char *block = (char *)g->block;
     g->residual = (double *)ssvm_grid_part(block, &at, n * (size_t)g->n_arcs * sizeof(double));
