@@ -83,4 +83,5 @@ cdef class GridCut:
     cdef readonly int connectivity
     cdef readonly object directions
     cdef object _unary, _pairwise    # the scores loaded
+    cdef double _largest_unary, _largest_pairwise
     cdef void _solve(self) noexcept nogil

@@ -23,7 +23,12 @@ class GridCut:
     def solve(self) -> NDArray[np.uint8]: ...
     def certificate(self) -> CutCertificate: ...
     def _hold(
-        self, unary: NDArray[np.float64], pairwise: NDArray[np.float64], keep_flow: bool
+        self,
+        unary: NDArray[np.float64],
+        largest_unary: float,
+        pairwise: NDArray[np.float64],
+        largest_pairwise: float,
+        keep_flow: bool,
     ) -> None: ...
 
 def directed_labels(

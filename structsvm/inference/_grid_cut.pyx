@@ -7,7 +7,7 @@ from libc.string cimport memset
 
 from structsvm.inference.cut_scores import CutCertificate, check_factor
 from structsvm.inference.grid_scores import (
-    check_grid, check_grid_pairwise, check_grid_unary, largest_score,
+    check_grid, check_grid_pairwise, check_grid_total, check_grid_unary,
 )
 
 # Below this, rounding of scaled scores is no longer relative to them.
@@ -45,7 +45,7 @@ cdef class GridCut:
         Steps to the neighbours to which a pixel's edges go; half as many as it has neighbours.
     nbytes : int
         Memory held: 24 bytes a pixel and 8 for each neighbour, 32 and 8 for 26 neighbours, and a
-        copy of the scores.
+        copy of the scores set.
 
     Raises
     ------
@@ -98,15 +98,23 @@ cdef class GridCut:
         ssvm_grid_free(&self.grid)
         if ssvm_grid_reserve(&self.grid):
             raise MemoryError(f"no memory for a grid of shape {self.shape}")
-        self._hold(np.zeros(self.shape), np.zeros(len(self.directions)), False)
+        self._unary = self._pairwise = None
 
     def __dealloc__(self):
         ssvm_grid_free(&self.grid)
 
-    def _hold(self, unary, pairwise, keep_flow):
+    def _begin(self):
+        """Scores of zero, where none were set."""
+        if self._unary is None:
+            self._hold(np.zeros(self.shape), 0.0, np.zeros(len(self.directions)), 0.0, False)
+
+    def _hold(self, unary, largest_unary, pairwise, largest_pairwise, keep_flow):
         """Load scores that were checked, and keep the arrays: they must not change."""
-        cdef double largest = largest_score(unary, pairwise, self.directions)
+        cdef double largest = check_grid_total(
+            unary, pairwise, self.directions, max(largest_unary, largest_pairwise)
+        )
         # No difference of infinite "largest" scores may be taken.
+        keep_flow = keep_flow and self._unary is not None
         keep_flow = keep_flow and SAFE_DECREASE * self._largest <= largest < np.inf
         self._largest = max(self._largest, largest) if keep_flow else largest
         cdef const double[::1] new_unary = unary.reshape(-1)
@@ -133,7 +141,8 @@ cdef class GridCut:
                     ssvm_grid_load(
                         &self.grid, &new_unary[0], &new_pairwise[0], &new_pairwise[0], step
                     )
-        self._unary, self._pairwise = unary, pairwise
+        self._unary, self._largest_unary = unary, largest_unary
+        self._pairwise, self._largest_pairwise = pairwise, largest_pairwise
         self._is_solved = False
 
     def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
@@ -155,26 +164,39 @@ default=None
         ValueError
             If a shape does not fit, a score is not finite, or a pairwise score is negative.
         """
+        if unary is None or pairwise is None:
+            self._begin()
         if unary is None:
-            unary = self._unary
+            unary, largest_unary = self._unary, self._largest_unary
         else:
-            unary = check_grid_unary(unary, self.shape).copy()
+            unary, largest_unary = check_grid_unary(unary, self.shape)
+            unary = unary.copy()
         if pairwise is None:
-            pairwise = self._pairwise
+            pairwise, largest_pairwise = self._pairwise, self._largest_pairwise
         else:
-            pairwise = check_grid_pairwise(pairwise, self.shape, self.directions).copy()
-        self._hold(unary, pairwise, keep_flow)
+            pairwise, largest_pairwise = check_grid_pairwise(
+                pairwise, self.shape, self.directions
+            )
+            pairwise = pairwise.copy()
+        self._hold(unary, largest_unary, pairwise, largest_pairwise, keep_flow)
 
     def scale(self, factor):
         """Multiply all scores by a factor > 0. What was solved stays solved."""
-        factor = check_factor(factor)
-        largest = largest_score(self._unary, self._pairwise, self.directions, factor)
-        if 0 < largest < SAFE_LEAST:
-            self._hold(self._unary * factor, self._pairwise * factor, False)
-            return
-        cdef double c_factor = factor
+        cdef double c_factor = check_factor(factor)
+        self._begin()
+        largest = check_grid_total(
+            self._unary, self._pairwise, self.directions,
+            max(self._largest_unary, self._largest_pairwise), c_factor,
+        )
         with np.errstate(invalid="ignore", over="ignore"):  # of edges that leave the image
-            self._unary, self._pairwise = self._unary * factor, self._pairwise * factor
+            unary, pairwise = self._unary * c_factor, self._pairwise * c_factor
+        largest_unary = self._largest_unary * c_factor
+        largest_pairwise = self._largest_pairwise * c_factor
+        if 0 < largest < SAFE_LEAST:
+            self._hold(unary, largest_unary, pairwise, largest_pairwise, False)
+            return
+        self._unary, self._largest_unary = unary, largest_unary
+        self._pairwise, self._largest_pairwise = pairwise, largest_pairwise
         self._largest *= c_factor
         with nogil:
             ssvm_grid_scale(&self.grid, c_factor)
@@ -191,6 +213,7 @@ default=None
         -------
         labels : uint8 array of shape `shape`
         """
+        self._begin()
         labels = np.empty(self.shape, dtype=np.uint8)
         cdef uint8_t[::1] view = labels.reshape(-1)
         if view.shape[0]:
@@ -201,6 +224,7 @@ default=None
 
     def certificate(self):
         """Proof of what `solve` found, in sums made anew: see `CutCertificate`."""
+        self._begin()
         cdef const double[::1] unary = self._unary.reshape(-1)
         cdef const double[::1] pairwise = self._pairwise.reshape(-1)
         cdef Py_ssize_t step = self._pairwise.ndim > 1
@@ -213,7 +237,8 @@ default=None
 
     @property
     def nbytes(self):
-        return self.grid.n_bytes + self._unary.nbytes + self._pairwise.nbytes
+        held = 0 if self._unary is None else self._unary.nbytes + self._pairwise.nbytes
+        return self.grid.n_bytes + held
 
 
 def directed_labels(shape, int connectivity, scores):

@@ -105,10 +105,10 @@ def grid_cut(
     """
     own = real_scores("unary", unary)
     shape, directions = check_grid(own.shape, connectivity)
-    own = check_grid_unary(own, shape)
+    scores = check_grid_unary(own, shape)
     edges = check_grid_pairwise(pairwise, shape, directions)
     cut = GridCut(shape, connectivity)
-    cut._hold(own, edges, False)
+    cut._hold(*scores, *edges, False)
     labels = cut.solve()
     return (labels, cut.certificate()) if return_certificate else labels
 

@@ -13,9 +13,9 @@
  * that arc a at v is arc a ^ 1 at the other end. Pixels lie at places of a padded image, so that every
  * neighbour of a pixel can be looked at; what lies in the padding has no arcs and no label.
  *
- * Two headers are compiled once for each number of arcs: grid_flow_scores.h (into the grid and out of
- * it) and grid_flow_search.h (the algorithm). It is C for the sake of that, and so that a grid can be
- * part of another C structure.
+ * Three headers are compiled once for each number of arcs: grid_flow_scores.h (into the grid and out of
+ * it), grid_flow_search.h (the algorithm) and grid_flow_boxes.h (on parts of the grid). It is C for the
+ * sake of that, and so that a grid can be part of another C structure.
  *
  * No epsilon: an arc is saturated when its residual is exactly 0, which a residual becomes by being
  * subtracted from itself. */
@@ -24,10 +24,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "structsvm/linalg/clones.h"
 
@@ -76,18 +72,22 @@ SSVM_INLINE int ssvm_lowest_bit(uint32_t bits)
 #define SSVM_ARCS 4
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 #define SSVM_ARCS 6
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 #define SSVM_ARCS 8
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 #define SSVM_ARCS 26
 #include "structsvm/inference/grid_flow_scores.h"
 #include "structsvm/inference/grid_flow_search.h"
+#include "structsvm/inference/grid_flow_boxes.h"
 #undef SSVM_ARCS
 
 /* The function for this grid's number of arcs. */
@@ -144,21 +144,6 @@ SSVM_INLINE char *ssvm_grid_part(char *block, size_t *at, size_t bytes)
     return part;
 }
 
-/* Ask for large pages, where the system has them on demand: they are filled with zeros faster. */
-static void ssvm_grid_advise(void *block, size_t n_bytes)
-{
-#if defined(MADV_HUGEPAGE)
-    const uintptr_t page = 4096;
-    const uintptr_t start = ((uintptr_t)block + page - 1) / page * page;
-    const uintptr_t stop = ((uintptr_t)block + n_bytes) / page * page;
-    if (n_bytes >= (size_t)4 << 20)
-        (void)madvise((void *)start, stop - start, MADV_HUGEPAGE);
-#else
-    (void)block;
-    (void)n_bytes;
-#endif
-}
-
 /* -1 if there is no memory. After ssvm_grid_shape. */
 static int ssvm_grid_reserve(ssvm_grid *g)
 {
@@ -171,7 +156,6 @@ static int ssvm_grid_reserve(ssvm_grid *g)
     g->block = malloc(g->n_bytes);
     if (!g->block)
         return -1;
-    ssvm_grid_advise(g->block, g->n_bytes);
     size_t at = (64 - (size_t)((uintptr_t)g->block % 64)) % 64;
     char *block = (char *)g->block;
     g->residual = (double *)ssvm_grid_part(block, &at, n * (size_t)g->n_arcs * sizeof(double));

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference.cut_scores import check_finite_scores, check_total, real_scores
 
-__all__ = ["check_grid", "check_grid_pairwise", "check_grid_unary", "largest_score"]
+__all__ = ["check_grid", "check_grid_pairwise", "check_grid_total", "check_grid_unary"]
 
 # Forward steps; each edge goes one of them. Two and three dimensions tell by their length.
 _ALONG_AXES = [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
@@ -46,21 +46,23 @@ def check_grid(shape: Any, connectivity: int) -> tuple[tuple[int, ...], NDArray[
     return tuple(int(size) for size in sizes), directions
 
 
-def check_grid_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Finite float64 of this shape, in C order; the array given if it is that."""
+def check_grid_unary(unary: ArrayLike, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], float]:
+    """Finite float64 of this shape, in C order: the array given if it is that. And the largest
+    magnitude."""
     array = real_scores("unary", unary)
     if array.shape != shape:
         raise ValueError(f"unary has shape {array.shape}, expected {shape}")
-    if not _lies_between(array, -np.inf):
+    least, most = _extremes(array)
+    if not -np.inf < least <= most < np.inf:
         check_finite_scores("unary", array)
-    return np.ascontiguousarray(array)
+    return np.ascontiguousarray(array), max(-least, most)
 
 
 def check_grid_pairwise(
     pairwise: ArrayLike, shape: tuple[int, ...], directions: NDArray[np.intc]
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], float]:
     """float64 of shape (n_directions, *shape) or (n_directions,) in C order, finite and >= 0 where
-    an edge is; the array given if it is that."""
+    an edge is: the array given if it is that. And the largest."""
     array = real_scores("pairwise", pairwise)
     n = len(directions)
     if array.shape not in ((), (n,), (n, *shape)):
@@ -70,38 +72,32 @@ def check_grid_pairwise(
     if array.ndim <= 1:
         array = np.array(np.broadcast_to(array, (n,)))
         check_finite_scores("pairwise", array, non_negative=True)
-        return array
+        return array, float(array.max())
+    largest = 0.0
     for scores, direction in zip(array, directions, strict=True):
-        if not _lies_between(scores[_inside(direction)], 0.0):
-            check_finite_scores(
-                "pairwise", _without_loose_ends(array, directions), non_negative=True
-            )
-    return np.ascontiguousarray(array)
+        least, most = _extremes(scores[_inside(direction)])
+        if not 0.0 <= least <= most < np.inf:
+            array = _without_loose_ends(array, directions)
+            check_finite_scores("pairwise", array, non_negative=True)
+        largest = max(largest, most)
+    return np.ascontiguousarray(array), largest
 
 
-def largest_score(
+def check_grid_total(
     unary: NDArray[np.float64],
     pairwise: NDArray[np.float64],
     directions: NDArray[np.intc],
+    largest: float,
     factor: float = 1.0,
 ) -> float:
-    """The largest magnitude, times `factor`; infinite where differences could overflow.
+    """`largest` times `factor`; infinite where differences of scores could overflow.
 
     Raises
     ------
     ValueError
         If the sum of all magnitudes is not a number: flows are sums of them.
     """
-    if not unary.size:
-        return 0.0
-    parts = (
-        [pairwise]
-        if pairwise.ndim == 1
-        else [part[_inside(step)] for part, step in zip(pairwise, directions, strict=True)]
-    )
-    largest = max(float(unary.max()), -float(unary.min()))
-    largest = max(largest, *(float(part.max(initial=0.0)) for part in parts))
-    if largest * factor <= _SAFE_TOTAL / (unary.size * (1 + 2 * len(directions))):
+    if largest * factor * unary.size * (1 + 2 * len(directions)) <= _SAFE_TOTAL:
         return largest * factor
     with np.errstate(over="ignore"):
         edges = (
@@ -113,12 +109,9 @@ def largest_score(
     return np.inf
 
 
-def _lies_between(array: NDArray[np.float64], low: float) -> bool:
-    """Whether all are >= low and finite. NaN is the minimum where there is one."""
-    if not array.size:
-        return True
-    least, most = array.min(), array.max()
-    return bool(least >= low and most < np.inf and least > -np.inf)
+def _extremes(array: NDArray[np.float64]) -> tuple[float, float]:
+    """Least and greatest, NaN where there is one; zeros for nothing."""
+    return (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
 
 
 def _inside(direction: NDArray[np.intc]) -> tuple[slice, ...]:

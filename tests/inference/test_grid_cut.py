@@ -155,7 +155,7 @@ def test_scores_of_very_different_size(case, seed, decades):
 
 # Larger than one and than several of the boxes that are solved first.
 LARGE = [((70, 130), 4), ((1, 300), 4), ((280, 3), 8), ((67, 129), 8), ((20, 9, 35), 6)]
-LARGE += [((17, 18, 7), 26), ((260, 262), 4)]
+LARGE += [((3, 1100), 8), ((35, 5, 40), 26), ((34, 4, 3), 6), ((260, 262), 4)]
 
 
 @pytest.mark.parametrize(("shape", "connectivity"), LARGE)
@@ -421,9 +421,13 @@ def test_several_images():
     [((512, 512), 4, 60), ((512, 512), 8, 90), ((64,) * 3, 6, 80), ((32,) * 3, 26, 275)],
 )
 def test_memory(shape, connectivity, most):
-    """Bytes a pixel, beside the copy of the scores, which are single numbers here."""
+    """Bytes a pixel, and the copy of the scores."""
     cut = GridCut(shape, connectivity)
-    assert cut.nbytes / np.prod(shape) - 8 < most
+    own = cut.nbytes
+    assert 16 + 8 * connectivity < own / np.prod(shape) < most
+    pairwise = np.ones(connectivity // 2)
+    cut.set_scores(np.ones(shape), pairwise)
+    assert cut.nbytes == own + 8 * np.prod(shape) + pairwise.nbytes
 
 
 @pytest.mark.parametrize(
