@@ -45,6 +45,8 @@ cdef class Problem:
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil
     cpdef int reserve(self, Py_ssize_t n_threads) except -1
+    # Oracle calls between two looks at Ctrl-C: `most`, or fewer where they are dear.
+    cdef Py_ssize_t calls_at_a_time(self, Py_ssize_t most) noexcept
     # Called before SLACK is set; raises ValueError where the maximum cannot be found.
     cdef int prepare_slack(self) except -1
 

@@ -18,6 +18,9 @@ from structsvm.linalg._plane cimport (
 
 from structsvm.linalg._plane import padded_vector
 
+# Work in multiply-adds, some 50 ms, between two looks at Ctrl-C, as far as it is up to solvers.
+cdef double MOST_WORK_AT_A_TIME = 5e7
+
 cdef enum:
     EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
     RANGES_PER_THREAD = 4
@@ -126,6 +129,9 @@ cdef class Problem:
         self.n_threads = max(self.n_threads, n_threads)
         return 0
 
+    cdef Py_ssize_t calls_at_a_time(self, Py_ssize_t most) noexcept:
+        return max(<Py_ssize_t> min(<double> most, MOST_WORK_AT_A_TIME / self.oracle_work), 1)
+
     def use_threads(self, Py_ssize_t n_threads):
         """Have passes made by so many threads from now on, or by fewer than before."""
         self.reserve(n_threads)
@@ -197,7 +203,9 @@ cdef class Problem:
         """Mean of the examples' hinges at fixed weights, on all threads reserved."""
         cdef Py_ssize_t start, k, count, n = self.n_examples
         self.reserve(1)
-        cdef Py_ssize_t size = min(EXAMPLES_AT_ONCE * self.n_threads, max(n, 1))
+        cdef Py_ssize_t size = min(
+            self.calls_at_a_time(EXAMPLES_AT_ONCE) * self.n_threads, max(n, 1)
+        )
         cdef PlaneBatch batch = PlaneBatch(size)
         cdef const index_t[::1] examples = np.arange(n, dtype=np.int32)
         cdef double total = 0.0

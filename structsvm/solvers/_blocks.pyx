@@ -39,6 +39,7 @@ from structsvm.linalg._plane import padded_vector
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
+    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
     MAX_STEPS = 5    # pairwise steps a visit
     # Batches of an exact pass on several threads: the fewer examples, the fresher their weights.
     MOST_AT_ONCE = 16
@@ -368,12 +369,13 @@ cdef class DualBlocks:
         ``gaps`` and ``hinges`` hold afterwards what each visit met at the weights of its time.
         """
         cdef Py_ssize_t k, start, size = self.batch_size()
+        cdef Py_ssize_t at_a_time = self.problem.calls_at_a_time(VISITS_PER_SIGNAL_CHECK)
         cdef Weights w = weights_of(self.weights)
         cdef PlaneBatch made, taken
         if size == 1:
             with nogil:
                 for k in range(order.shape[0]):
-                    if k % VISITS_PER_SIGNAL_CHECK == 0:
+                    if k % at_a_time == 0:
                         with gil:
                             PyErr_CheckSignals()
                     self.problem.plane(order[k], &w, 0, &self.fresh)
@@ -443,7 +445,9 @@ cdef class DualBlocks:
             Mean hinge at `weights`.
         """
         cdef Py_ssize_t start, k, count, n_threads = max(self.problem.n_threads, 1)
-        cdef Py_ssize_t size = min(256 * n_threads, max(self.n, 1))
+        cdef Py_ssize_t size = min(
+            self.problem.calls_at_a_time(EXAMPLES_AT_ONCE) * n_threads, max(self.n, 1)
+        )
         cdef PlaneBatch batch = PlaneBatch(size)
         cdef double hinge, total = 0.0
         cdef index_t[::1] examples = np.arange(self.n, dtype=np.int32)

@@ -58,7 +58,7 @@ cdef class OnlineWeights:
         `most` = 0 it is 1, whatever the height, and the loss does not count: the perceptron, for a
         problem whose rescaling is "plain".
         """
-        cdef Py_ssize_t k
+        cdef Py_ssize_t k, at_a_time = problem.calls_at_a_time(VISITS_PER_SIGNAL_CHECK)
         cdef double height, step, hinge_sum = 0.0
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef Plane* plane = &batch.planes[0]
@@ -71,7 +71,7 @@ cdef class OnlineWeights:
         self.n_mistakes = 0
         with nogil:
             for k in range(order.shape[0]):
-                if k % VISITS_PER_SIGNAL_CHECK == 0:
+                if k % at_a_time == 0:
                     with gil:
                         PyErr_CheckSignals()
                 problem.plane(order[k], &w, 0, plane)

@@ -96,6 +96,7 @@ cdef class PlaneSum:
     ):
         """A step for every `batch_size` examples of `order`; see `step`."""
         cdef Py_ssize_t k, count, start = 0, n = order.shape[0]
+        cdef Py_ssize_t at_a_time = problem.calls_at_a_time(STEPS_PER_SIGNAL_CHECK)
         cdef PlaneBatch batch = PlaneBatch(batch_size)
         cdef Weights w = weights_of(self.total)
         cdef double height, hinge_sum = 0.0
@@ -106,7 +107,7 @@ cdef class PlaneSum:
         problem.reserve(1)
         with nogil:
             while start < n:
-                if start // batch_size % STEPS_PER_SIGNAL_CHECK == 0:
+                if start // batch_size % at_a_time == 0:
                     with gil:
                         PyErr_CheckSignals()
                 count = min(batch_size, n - start)
