@@ -5,9 +5,7 @@
 184 frames of 120 x 160 to train, 51 to tune, 117 to test. Features as in ``bench_horses.py``; the
 index is the mean over classes of the pooled intersection over union, void pixels left out.
 Smoothing by hand is chosen on the 51 frames. All inference with edges is alpha-expansion, which may
-miss the best labels: gaps are estimates. The score rows train on the eleven log-probabilities of a
-logistic regression beside the features, made for training frames by models that did not see their
-part.
+miss the best labels: gaps are estimates.
 """
 
 import argparse
@@ -40,7 +38,7 @@ EDGES = {
     "Potts": {"contrast_channels": (0, 1, 2)},
     "table": {"contrast": False, "directions": True, "pairwise": "table"},
 }
-JOBS = ("pixels", "smoothed", *EDGES, *(f"scores, {name}" for name in EDGES))
+JOBS = ("pixels", "smoothed", *EDGES)
 
 
 def load(path):
@@ -51,42 +49,20 @@ def load(path):
     return images, standardised(images, parts[0], extractor(path)), y, *parts
 
 
-def with_scores(X, y, train, n_folds=4):
-    """X with log-probabilities of each class as further features."""
-    # Frames are of a few drives, in order: what is near is alike, so parts are runs of frames.
-    folds = np.array_split(np.array(train), n_folds)
-    scores = {}
-    for part in folds:
-        others = [i for i in train if i not in set(part.tolist())]
-        unseen = logistic([X[i] for i in others], [y[i] for i in others], ignore_label=VOID)
-        scores |= dict(zip(part.tolist(), pixel_scores(unseen, [X[i] for i in part]), strict=True))
-    whole = logistic([X[i] for i in train], [y[i] for i in train], ignore_label=VOID)
-    rest = [i for i in range(len(X)) if i not in scores]
-    scores |= dict(zip(rest, pixel_scores(whole, [X[i] for i in rest]), strict=True))
-    return [
-        np.concatenate([x, np.maximum(scores[i], -10)], axis=2, dtype=np.float32)
-        for i, x in enumerate(X)
-    ]
-
-
 def run(job, path):
     images, X, y, train, tune, test = load(path)
     start = time.process_time()
-    kind = job
-    if job.startswith("scores, "):
-        kind = job.removeprefix("scores, ")
-        X = with_scores(X, y, train)
     row = {"job": job}
     X_train, y_train = [X[i] for i in train], [y[i] for i in train]
-    if kind in EDGES:
-        svm = GridSVM(**COMMON, **EDGES[kind])
+    if job in EDGES:
+        svm = GridSVM(**COMMON, **EDGES[job])
         row |= fit(svm, X_train, y_train)
         answers = svm.predict([X[i] for i in test])
     else:
         classifier = logistic(X_train, y_train, ignore_label=VOID)
         scores = pixel_scores(classifier, [X[i] for i in test])
         answers = [unary.argmax(axis=2) for unary in scores]
-        if kind == "smoothed":
+        if job == "smoothed":
             sigma, strength = best_smoothing(
                 pixel_scores(classifier, [X[i] for i in tune[::3]]),
                 [images[i] for i in tune[::3]],
