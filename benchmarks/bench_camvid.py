@@ -8,22 +8,19 @@ Smoothing by hand is chosen on the 51 frames. All inference with edges is alpha-
 miss the best labels: gaps are estimates.
 """
 
-import argparse
 import time
 
 import numpy as np
-from measure import save
 from segmentation import (
     DATA,
     accuracy_and_iou,
     best_smoothing,
+    command,
     extractor,
     fit,
-    in_a_process,
     logistic,
     pixel_scores,
     print_result,
-    print_table,
     smoothed,
     standardised,
 )
@@ -78,21 +75,5 @@ def run(job, path):
     print_result(row | accuracy_and_iou([y[i] for i in test], answers, ignore_label=VOID))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS))
-    parser.add_argument("--extractor", help="a Python file with features(rgb)")
-    parser.add_argument("--name", default="camvid", help="of the results file")
-    parser.add_argument("--job", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.job:
-        run(args.job, args.extractor)
-        return
-    extra = ["--extractor", args.extractor] if args.extractor else []
-    rows = [in_a_process(__file__, job, extra) for job in args.jobs]
-    print_table(rows)
-    save(args.name, rows)
-
-
 if __name__ == "__main__":
-    main()
+    command(__file__, __doc__, "camvid", JOBS, run)

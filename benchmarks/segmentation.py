@@ -1,5 +1,6 @@
 """What the benchmarks of segmentation share: features, baselines, smoothing by hand, processes."""
 
+import argparse
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measure import save
 from sklearn.linear_model import LogisticRegression
 
 from structsvm.inference import alpha_expansion, graph_cut
@@ -162,3 +164,20 @@ def print_table(rows):
             f"{row['peak_megabytes']:8.0f}",
             flush=True,
         )
+
+
+def command(script, doc, name, jobs, run):
+    """The command line of a benchmark whose rows are jobs, ``run(job, extractor)``."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--jobs", nargs="+", choices=jobs, default=list(jobs))
+    parser.add_argument("--extractor", help="a Python file with features(rgb)")
+    parser.add_argument("--name", default=name, help="of the results file")
+    parser.add_argument("--job", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.job:
+        run(args.job, args.extractor)
+        return
+    extra = ["--extractor", args.extractor] if args.extractor else []
+    rows = [in_a_process(script, job, extra) for job in args.jobs]
+    print_table(rows)
+    save(args.name, rows)
