@@ -105,10 +105,12 @@ class GraphSVM(_NodeLabelSVM):
     Notes
     -----
     X is a list of graphs: tuples (features, edges) or (features, edges, edge features), pairs of
-    features and a scipy sparse adjacency matrix, or networkx graphs (region adjacency graphs of
-    scikit-image are such); see `structsvm.graphs.as_graph`. y is a list of arrays of node labels:
-    integers, truth values or strings. Memory beside the data is 80 bytes a node and 52 an edge of
-    the largest graph for each thread, and the flows kept.
+    features and a scipy sparse adjacency matrix, or networkx graphs; see
+    `structsvm.graphs.as_graph`, which also takes region adjacency graphs of scikit-image
+    (``node_attribute="mean color"``). With ``pairwise="potts"`` edge features say how alike the
+    ends are: distances are of no use there. Features should be of order 1. y is a list of arrays of
+    node labels: integers, truth values or strings. Memory beside the data is 80 bytes a node and 52
+    an edge of the largest graph for each thread, and the flows kept.
 
     References
     ----------

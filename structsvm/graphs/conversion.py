@@ -244,7 +244,8 @@ def _attribute(place: str, data: dict[str, Any], attribute: str, parameter: str)
     if attribute not in data:
         found = shorten(list(data)) if data else "none"
         raise ValueError(
-            f"{place} has no attribute {attribute!r}, but {found}: name another by {parameter}"
+            f"{place} has no attribute {attribute!r}, but {found}: name another by "
+            f"structsvm.graphs.as_graph(graph, {parameter}=...)"
         )
     row = np.asarray(data[attribute])
     if row.ndim > 1 or row.dtype.kind not in "fiub":

@@ -31,5 +31,6 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
 cdef class GraphCut:
     cdef ssvm_graph graph
     cdef bint _is_loaded, _is_solved
+    cdef object _lock        # held while the graph is at work without the GIL
     cdef _held(self, const double* values, Py_ssize_t size)
     cdef void _solve(self) noexcept nogil

@@ -1,5 +1,7 @@
 """Cuts of graphs, with the flow kept for the next one; the algorithm is in ``graph_flow.h``."""
 
+import threading
+
 import numpy as np
 
 from libc.stdint cimport int32_t, uint8_t
@@ -64,6 +66,7 @@ cdef class GraphCut:
 
     def __cinit__(self):
         memset(&self.graph, 0, sizeof(ssvm_graph))
+        self._lock = threading.Lock()
 
     def __init__(self, Py_ssize_t n_nodes, edges):
         cdef const int32_t[:, ::1] view = check_edges(edges, n_nodes)
@@ -118,12 +121,13 @@ cdef class GraphCut:
             flow = start
             for e in range(self.graph.n_edges):
                 flow[e] = ssvm_flow_over(&self.graph, e)
-        with nogil:
-            ssvm_graph_load(
-                &self.graph, &new_unary[0] if new_unary.shape[0] else NULL,
-                &new_pairwise[0] if new_pairwise.shape[0] else NULL,
-                &flow[0] if flow is not None and flow.shape[0] else NULL,
-            )
+        with self._lock:
+            with nogil:
+                ssvm_graph_load(
+                    &self.graph, &new_unary[0] if new_unary.shape[0] else NULL,
+                    &new_pairwise[0] if new_pairwise.shape[0] else NULL,
+                    &flow[0] if flow is not None and flow.shape[0] else NULL,
+                )
         self._is_loaded = True
         self._is_solved = False
 
@@ -136,8 +140,9 @@ cdef class GraphCut:
             factor,
         )
         cdef double c_factor = factor
-        with nogil:
-            ssvm_graph_scale(&self.graph, c_factor)
+        with self._lock:
+            with nogil:
+                ssvm_graph_scale(&self.graph, c_factor)
 
     def solve(self):
         """The labels of the best score; of several best ones those with the fewest ones.
@@ -149,10 +154,11 @@ cdef class GraphCut:
         labels = np.empty(self.graph.n_nodes, dtype=np.uint8)
         cdef uint8_t[::1] view = labels
         cdef int32_t i
-        with nogil:
-            self._solve()
-            for i in range(self.graph.n_nodes):
-                view[i] = ssvm_graph_label(&self.graph, i)
+        with self._lock:
+            with nogil:
+                self._solve()
+                for i in range(self.graph.n_nodes):
+                    view[i] = ssvm_graph_label(&self.graph, i)
         return labels
 
     def certificate(self):
@@ -160,10 +166,11 @@ cdef class GraphCut:
         cdef double[::1] excess = np.empty(self.graph.n_nodes)
         cdef double* room = &excess[0] if excess.shape[0] else NULL
         cdef double flow, energy
-        with nogil:
-            self._solve()
-            flow = ssvm_graph_flow(&self.graph, room)
-            energy = ssvm_graph_energy(&self.graph)
+        with self._lock:
+            with nogil:
+                self._solve()
+                flow = ssvm_graph_flow(&self.graph, room)
+                energy = ssvm_graph_energy(&self.graph)
         return CutCertificate(flow, energy)
 
     @property

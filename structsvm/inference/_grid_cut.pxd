@@ -78,6 +78,7 @@ cdef extern from "structsvm/inference/grid_flow.h" nogil:
 cdef class GridCut:
     cdef ssvm_grid grid
     cdef bint _is_solved
+    cdef object _lock                # held while the grid is at work without the GIL
     cdef double _largest             # score since the flow was begun anew
     cdef readonly tuple shape
     cdef readonly int connectivity

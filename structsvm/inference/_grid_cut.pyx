@@ -1,5 +1,7 @@
 """Cuts of grids, with the flow kept for the next one; algorithm in ``grid_flow_search.h``."""
 
+import threading
+
 import numpy as np
 
 from libc.stdint cimport uint8_t
@@ -81,6 +83,7 @@ cdef class GridCut:
 
     def __cinit__(self):
         memset(&self.grid, 0, sizeof(ssvm_grid))
+        self._lock = threading.Lock()
 
     def __init__(self, shape, connectivity=4):
         self.shape, self.directions = check_grid(shape, connectivity)
@@ -108,7 +111,11 @@ cdef class GridCut:
         if self._unary is None:
             self._hold(np.zeros(self.shape), 0.0, np.zeros(len(self.directions)), 0.0, False)
 
-    def _hold(self, unary, largest_unary, pairwise, largest_pairwise, keep_flow):
+    def _hold(self, *scores):
+        with self._lock:
+            self._load(*scores)
+
+    def _load(self, unary, largest_unary, pairwise, largest_pairwise, keep_flow):
         """Load scores that were checked, and keep the arrays: they must not change."""
         cdef double largest = check_grid_total(
             unary, pairwise, self.directions, max(largest_unary, largest_pairwise)
@@ -198,8 +205,9 @@ default=None
         self._unary, self._largest_unary = unary, largest_unary
         self._pairwise, self._largest_pairwise = pairwise, largest_pairwise
         self._largest *= c_factor
-        with nogil:
-            ssvm_grid_scale(&self.grid, c_factor)
+        with self._lock:
+            with nogil:
+                ssvm_grid_scale(&self.grid, c_factor)
 
     cdef void _solve(self) noexcept nogil:
         if not self._is_solved:
@@ -217,9 +225,10 @@ default=None
         labels = np.empty(self.shape, dtype=np.uint8)
         cdef uint8_t[::1] view = labels.reshape(-1)
         if view.shape[0]:
-            with nogil:
-                self._solve()
-                ssvm_grid_labels(&self.grid, &view[0])
+            with self._lock:
+                with nogil:
+                    self._solve()
+                    ssvm_grid_labels(&self.grid, &view[0])
         return labels
 
     def certificate(self):
@@ -230,9 +239,10 @@ default=None
         cdef Py_ssize_t step = self._pairwise.ndim > 1
         cdef double flow = 0.0, energy = 0.0
         if unary.shape[0]:
-            with nogil:
-                self._solve()
-                ssvm_grid_certify(&self.grid, &unary[0], &pairwise[0], step, &flow, &energy)
+            with self._lock:
+                with nogil:
+                    self._solve()
+                    ssvm_grid_certify(&self.grid, &unary[0], &pairwise[0], step, &flow, &energy)
         return CutCertificate(flow, energy)
 
     @property

@@ -149,7 +149,16 @@ def grid_cut_many(
         raise ValueError(f"{len(unaries)} images have unary scores but {len(pairwises)} pairwise")
     run = joblib.Parallel(n_jobs=n_jobs, prefer="threads")
     cuts = run(
-        joblib.delayed(grid_cut)(unary, pairwise, connectivity)
-        for unary, pairwise in zip(unaries, pairwises, strict=True)
+        joblib.delayed(_cut_of_one)(i, unary, pairwise, connectivity)
+        for i, (unary, pairwise) in enumerate(zip(unaries, pairwises, strict=True))
     )
     return list(cuts)
+
+
+def _cut_of_one(
+    i: int, unary: ArrayLike, pairwise: ArrayLike, connectivity: int
+) -> NDArray[np.uint8]:
+    try:
+        return grid_cut(unary, pairwise, connectivity)
+    except ValueError as error:
+        raise ValueError(f"in image {i}: {error}") from None

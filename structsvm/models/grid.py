@@ -207,7 +207,7 @@ class GridModel(LabelledGraphs):
                 f"contrast_channels={channels!r}: expected a list of feature numbers from 0 to "
                 f"{n - 1}"
             )
-        return pixels[:, :, np.asarray(channels)]
+        return pixels[:, :, np.asarray(channels, dtype=np.intp)]
 
     def _learn_beta(self, images: list[_Image], y: Any) -> float:
         """1 / (2 mean squared difference) of the edges that training does not leave out."""

@@ -60,7 +60,8 @@ def _label_array(place: str, item: Any) -> NDArray[Any]:
 def _is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
     if ignore_label is None:
         return np.zeros(len(flat), dtype=bool)
-    if not isinstance(ignore_label, str if flat.dtype.kind == "U" else numbers.Integral):
+    kinds = (str,) if flat.dtype.kind == "U" else (numbers.Integral, np.bool_)
+    if not isinstance(ignore_label, kinds):
         raise ValueError(
             f"ignore_label={ignore_label!r} is of another kind than the labels in y, such as "
             f"{flat[0].item()!r}"

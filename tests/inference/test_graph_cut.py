@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
-from structsvm.inference import GraphCut, graph_cut
+from structsvm.inference import GraphCut, GridCut, graph_cut
 
 
 def score(labels, unary, edges, pairwise):
@@ -170,6 +170,31 @@ def test_threads_cut_at_the_same_time():
     for thread in threads:
         thread.join()
     assert found == alone
+
+
+@pytest.mark.parametrize("kind", ["graph", "grid"])
+def test_one_object_in_several_threads_neither_crashes_nor_hangs(kind):
+    unary, edges, pairwise = random_graph(3000, 12000)
+    cut = GraphCut(3000, edges) if kind == "graph" else GridCut((50, 60), 8)
+    scores = [(k * unary, pairwise) for k in (1, -1, 2)]
+    if kind == "grid":
+        scores = [(u.reshape(50, 60), p[: 4 * 3000].reshape(-1)[:4]) for u, p in scores]
+
+    def work(k):
+        for _ in range(20):
+            cut.set_scores(*scores[k])
+            cut.solve()
+            cut.certificate()
+            cut.scale(0.5)
+
+    threads = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads)
+    cut.set_scores(*scores[0], keep_flow=False)
+    assert cut.certificate().gap <= 1e-9
 
 
 def test_read_only_and_strided_arrays():

@@ -483,3 +483,8 @@ def test_errors_of_the_object():
     assert cut.solve().tolist() == [[1, 1]]  # a refused call changes nothing
     with pytest.raises(ValueError, match="2 images have unary scores but 1 pairwise"):
         grid_cut_many([[[1.0]], [[1.0]]], [1.0])
+
+
+def test_errors_of_many_images_name_the_image():
+    with pytest.raises(ValueError, match=r"in image 1: unary\[0, 0\] is nan"):
+        grid_cut_many([[[1.0]], [[np.nan]]], [1.0, 1.0])
