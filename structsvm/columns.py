@@ -1,7 +1,12 @@
 """Column files: a token a line, its columns between tabs or spaces, an empty line after a sentence.
 
-The format of the CoNLL tasks, of CRF++ and of most annotated corpora. UTF-8, with or without a byte
-order mark, with any line ends, as text or compressed by gzip.
+The format of the CoNLL tasks, of CRF++ and of most annotated corpora. UTF-8, as text or compressed
+by gzip.
+
+- A line ends with LF, CR LF or CR, and with nothing else: a form feed or U+2028 is part of a word.
+- A line with a tab is split at tabs, another at runs of spaces. Spaces around columns do not count.
+- No column is empty. A line of spaces and tabs alone ends a sentence.
+- A byte order mark at the beginning of any line is dropped: files may have been joined.
 """
 
 from __future__ import annotations
@@ -19,14 +24,18 @@ __all__ = [
     "ColumnReader",
     "format_sentence",
     "iter_columns",
+    "joined_columns",
     "read_columns",
     "write_columns",
 ]
 
 Sentence = list[tuple[str, ...]]
 
-_BLANKS = re.compile("[ \t]+")
+_BLANKS = re.compile(" +")
+_ENDS = re.compile("[\t\r\n]")
+_MARK = "\ufeff"
 _GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK_BYTES = 1 << 16
 
 
 class ColumnError(ValueError):
@@ -42,9 +51,7 @@ class Lines(NamedTuple):
 
 
 class ColumnReader:
-    """Sentences from lines as they come.
-
-    A line with a tab is split at tabs, another at runs of spaces.
+    """Sentences from bytes as they come.
 
     Parameters
     ----------
@@ -58,31 +65,52 @@ class ColumnReader:
         self.name = name
         self.least = least
         self._number = 0
+        self._rest = b""  # the beginning of a line whose end has not come
+        self._ended_by_cr = False
         self._expected: tuple[int, int] | None = None  # columns, and the line that has them
         self._open = Lines(1, [], [])
 
-    def feed(self, line: bytes) -> Lines | None:
-        """The sentence that this line ends, if it ends one.
+    def feed(self, block: bytes) -> list[Lines]:
+        """The sentences that these bytes end.
 
         Raises
         ------
         ColumnError
-            If the line is no UTF-8, or has another number of columns than the first one.
+            For a line that is no UTF-8, has an empty column, or has another number of columns than
+            the first one.
         """
+        if self._ended_by_cr and block:
+            block = block.removeprefix(b"\n")
+            self._ended_by_cr = False
+        lines = block.splitlines(keepends=True)  # of bytes: at LF, CR LF and CR only
+        if not lines:
+            return []
+        lines[0] = self._rest + lines[0]
+        self._rest = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
+        self._ended_by_cr = block.endswith(b"\r")
+        return [done for line in lines if (done := self._line(line)) is not None]
+
+    def finish(self) -> list[Lines]:
+        """The sentence that the end of the file ends, if there is one."""
+        last, self._rest = self._rest, b""
+        ended = [self._line(last) if last else None, self._close()]
+        return [done for done in ended if done is not None]
+
+    def _line(self, line: bytes) -> Lines | None:
+        """The sentence that this line ends, if it ends one."""
         self._number += 1
         text = self._decoded(line)
         if not text.strip("\t "):
-            return self.finish()
-        columns = tuple(text.split("\t")) if "\t" in text else tuple(_BLANKS.split(text))
-        self._check(text, len(columns))
+            return self._close()
+        columns = split_line(text)
+        self._check(text, columns)
         if not self._open.tokens:
             self._open = Lines(self._number, [], [])
         self._open.tokens.append(columns)
         self._open.texts.append(text)
         return None
 
-    def finish(self) -> Lines | None:
-        """The sentence that the end of the lines ends, if there is one."""
+    def _close(self) -> Lines | None:
         done, self._open = self._open, Lines(1, [], [])
         return done if done.tokens else None
 
@@ -94,27 +122,51 @@ class ColumnReader:
                 f"{self.name}, line {self._number}: byte {line[error.start]:#04x} at place "
                 f"{error.start} is no UTF-8; convert the file"
             ) from None
-        return text if self._number > 1 else text.removeprefix("\ufeff").lstrip(" ")
+        return text.lstrip(" " + _MARK) if text.startswith(_MARK) else text
 
-    def _check(self, text: str, n_columns: int) -> None:
-        where = f"{self.name}, line {self._number} has {n_columns} columns, expected"
+    def _check(self, text: str, columns: tuple[str, ...]) -> None:
+        where, n_columns = f"{self.name}, line {self._number}", len(columns)
         if self._expected is None:
             if n_columns < self.least:
-                raise ColumnError(f"{where} {self.least} or more: {_shortened(text)}")
+                raise ColumnError(
+                    f"{where} has {n_columns} columns, expected {self.least} or more: "
+                    f"{_shortened(text)}"
+                )
             self._expected = n_columns, self._number
         expected, origin = self._expected
         if n_columns != expected:
-            raise ColumnError(f"{where} {expected} as line {origin} has: {_shortened(text)}")
+            raise ColumnError(
+                f"{where} has {n_columns} columns, expected {expected} as line {origin} has: "
+                f"{_shortened(text)}"
+            )
+        if "" in columns:
+            raise ColumnError(
+                f"{where}: column {columns.index('') + 1} of {n_columns} is empty; write a sign "
+                f"such as _ for nothing: {_shortened(text)}"
+            )
+        if _MARK in text and any(column.startswith(_MARK) for column in columns):
+            raise ColumnError(
+                f"{where}: a byte order mark (U+FEFF) begins a column; remove it: "
+                f"{_shortened(text)}"
+            )
 
 
-def iter_columns(lines: Iterable[bytes], name: str, *, least: int = 1) -> Iterator[Lines]:
-    """The sentences in these lines, such as an open binary file; see `ColumnReader`."""
+def split_line(text: str) -> tuple[str, ...]:
+    """The columns of a line."""
+    if "\t" not in text:
+        return tuple(_BLANKS.split(text))
+    columns = text.split("\t")
+    if " " in text:
+        columns = [column.strip(" ") for column in columns]
+    return tuple(columns)
+
+
+def iter_columns(blocks: Iterable[bytes], name: str, *, least: int = 1) -> Iterator[Lines]:
+    """The sentences in these bytes, such as an open binary file; see `ColumnReader`."""
     reader = ColumnReader(name, least)
-    for line in lines:
-        if (sentence := reader.feed(line)) is not None:
-            yield sentence
-    if (sentence := reader.finish()) is not None:
-        yield sentence
+    for block in blocks:
+        yield from reader.feed(block)
+    yield from reader.finish()
 
 
 def _shortened(text: str, limit: int = 60) -> str:
@@ -141,8 +193,8 @@ def read_columns(
     Raises
     ------
     ColumnError
-        Naming the line: no UTF-8, fewer than two columns, or another number than the first line;
-        or if the file holds no sentence.
+        Naming the line: no UTF-8, an empty column, fewer than two columns, or another number than
+        the first line; or if the file holds no sentence.
 
     Examples
     --------
@@ -161,7 +213,8 @@ def read_columns(
     name = os.fspath(path)
     with open_binary(name) as file:
         try:
-            for sentence in iter_columns(file, name, least=2):
+            blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
+            for sentence in iter_columns(blocks, name, least=2):
                 sentences.append([token[:-1] for token in sentence.tokens])
                 labels.append([sys.intern(token[-1]) for token in sentence.tokens])
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -186,14 +239,34 @@ def format_sentence(tokens: Iterable[Sequence[str] | str], labels: Iterable[Any]
         raise ValueError(f"there are {len(tags)} labels for {len(rows)} tokens")
     for row, tag in zip(rows, tags, strict=False):
         row.append(tag)
-    # Spaces part columns as well as tabs do, unless some column holds one.
-    separator = "\t" if any(" " in column for row in rows for column in row) else " "
     for t, row in enumerate(rows):
-        if wrong := [c for c in row if not c.strip() or "\n" in c or "\r" in c or "\t" in c]:
+        if wrong := [column for column in row if not _is_column(column)]:
             raise ValueError(
                 f"token {t} has the column {wrong[0]!r}, which a column file cannot hold"
             )
+    # Spaces part columns as well as tabs do, unless some column holds one.
+    separator = "\t" if any(" " in column for row in rows for column in row) else " "
+    if separator == "\t" and any(len(row) == 1 for row in rows):
+        raise ValueError("a column that holds spaces needs another beside it, parted by a tab")
     return "".join(separator.join(row) + "\n" for row in rows) + "\n"
+
+
+def _is_column(text: str) -> bool:
+    """Whether this is read back as it is written."""
+    return bool(
+        text and text == text.strip(" ") and not text.startswith(_MARK) and not _ENDS.search(text)
+    )
+
+
+def joined_columns(lines: Lines, added: Sequence[Sequence[str]]) -> str:
+    """A sentence as it stands in its file, with columns added; tabs where one holds a space."""
+    out = []
+    for text, columns, *more in zip(lines.texts, lines.tokens, *added, strict=True):
+        tabs = "\t" in text
+        if not tabs and any(" " in column for column in more):
+            text, tabs = "\t".join(columns), True
+        out.append(("\t" if tabs else " ").join([text, *more]))
+    return "\n".join(out) + "\n\n"
 
 
 def write_columns(
@@ -212,7 +285,8 @@ def write_columns(
     Raises
     ------
     ValueError
-        If a column is empty or holds a tab or a line end, or the lengths differ.
+        If the lengths differ, or a column could not be read back: it is empty, holds a tab or a
+        line end, or begins or ends with a space.
     """
     texts = []
     if labels is None:

@@ -135,6 +135,18 @@ def test_input_is_tagged_as_it_comes(model, monkeypatch, capsys):
         assert capsys.readouterr().out == expected
 
 
+def test_labels_with_spaces_can_be_judged(folder, capsys):
+    tagged = "d1\tD\tnoun phrase\nv1\tV\tverb\n\n" * 5
+    (folder / "spaced.txt").write_text(tagged)
+    (folder / "plain.txt").write_text("d1 D X\nv1 V Y\n\n")
+    assert main("train spaced.txt -o model -q") == 0
+    assert main("tag model plain.txt") == 0
+    out = capsys.readouterr().out
+    (folder / "out.txt").write_text(out)
+    assert read_columns("out.txt")[1] == [["noun phrase", "verb"]]
+    assert main("evaluate out.txt") == 0
+
+
 def test_nothing_in_nothing_out(model, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", Stream([]))
     assert main("tag model") == 0
@@ -188,6 +200,9 @@ def test_labels_that_are_no_spans(folder, capsys):
         ("train train.txt -o none/m", "none is no folder"),
         ("train train.txt -o m -f none", "none: No such file or directory"),
         ("train train.txt -o m -f bad", "bad: template 1, 'U%x[0]'"),
+        ("train train.txt -o m -f bad", "(line 1)"),
+        ("train train.txt -o m -f latin.txt", "latin.txt: line 2 is no utf-8 text, byte 0xe9"),
+        ("train tabs.txt -o m", "tabs.txt, line 2: column 3 of 3 is empty"),
         ("train words.txt -o m -f chunk", "templates use column 1"),
         ("train train.txt -o m --validation words.txt", "words.txt has 2 columns, train.txt has 3"),
         ("train train.txt -o m --patience 3", "--patience needs --validation"),
@@ -210,6 +225,7 @@ def test_bad_files_end_in_one_line(folder, model, capsys, arguments, message):
         "empty.txt": b"\n", "ragged.txt": b"a b c\nd e f\ng h\n", "latin.txt": b"a b c\n\xe9 d e\n",
         "damaged.gz": gzip.compress(b"a b c\n" * 99)[:-9], "bad": b"U%x[0]\n",
         "words.txt": b"a X\nb Y\n", "narrow.txt": b"a\nb\n", "empty.gz": gzip.compress(b""),
+        "tabs.txt": b"a\tb\tO\nc\td\t\n",
     }  # fmt: skip
     for name, data in files.items():
         (folder / name).write_bytes(data)

@@ -10,6 +10,7 @@ from structsvm.columns import (
     ColumnError,
     format_sentence,
     iter_columns,
+    joined_columns,
     read_columns,
     write_columns,
 )
@@ -32,6 +33,12 @@ LABELS = [["B-NP", "I-NP"], ["B-VP"]]
         b"\n \n\t\n" + PLAIN.replace(b"\n\n", b"\n\n \t\n\n"),
         b" The DT B-NP \ncat NN I-NP\n\nSleep VB B-VP",
         gzip.compress(PLAIN),
+        PLAIN.replace(b"\n", b"\r"),
+        gzip.compress(PLAIN.replace(b"\n", b"\r")),
+        b"The DT B-NP\rcat NN I-NP\n\r\nSleep VB B-VP\r",
+        PLAIN.replace(b"cat", b"\xef\xbb\xbfcat").replace(b"Sleep", b" \xef\xbb\xbf Sleep"),
+        PLAIN.replace(b"\n\n", b"\n\xef\xbb\xbf\n"),
+        PLAIN.replace(b" ", b"\t").replace(b"\tNN", b" \t NN").replace(b"I-NP", b"I-NP  "),
     ],
 )
 def test_the_same_two_sentences(tmp_path, data):
@@ -46,6 +53,19 @@ def test_only_spaces_and_tabs_part_columns(tmp_path):
     assert read_columns(path)[0] == [[("a\u00a0b\u2028c", "NN")]]
     path.write_text("New York\tNNP\tB\n")
     assert read_columns(path)[0] == [[("New York", "NNP")]]
+    odd = "a\x0bb\x0cc\x1cd\x85e\u2029f"
+    path.write_bytes(f"{odd} NN O\n".encode())
+    assert read_columns(path)[0] == [[(odd, "NN")]]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_blocks_may_end_anywhere(end):
+    data = PLAIN.replace(b"\n", end)
+    for size in range(1, len(data) + 1):
+        blocks = [data[k : k + size] for k in range(0, len(data), size)]
+        found = list(iter_columns(blocks, "x"))
+        assert [[token[:2] for token in s.tokens] for s in found] == SENTENCES
+        assert [s.first for s in found] == [1, 4]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +79,11 @@ def test_only_spaces_and_tabs_part_columns(tmp_path):
         (b"a\nb\n", "line 1 has 1 columns, expected 2 or more: 'a'"),
         (b"a b\nc \xff\n", "line 2: byte 0xff at place 2 is no UTF-8"),
         (b"a b\n" + b"c" * 99 + b"\n", r"'c{60}\.\.\.'"),
+        (b"a b c\rd e\r", "line 2 has 2 columns, expected 3 as line 1 has: 'd e'"),
+        (b"a\tb\tO\nc\td\t\n", "line 2: column 3 of 3 is empty; write a sign such as _"),
+        (b"a\t \tO\n", "line 1: column 2 of 3 is empty"),
+        (b"\tb\tO\n", "line 1: column 1 of 3 is empty"),
+        (b"a\tb\t\xef\xbb\xbfO\n", r"line 1: a byte order mark \(U\+FEFF\) begins a column"),
         (gzip.compress(PLAIN)[:-9], "is a damaged gzip file"),
         (gzip.compress(PLAIN)[:14] + b"x" * 30, "is a damaged gzip file"),
     ],
@@ -108,6 +133,17 @@ def test_a_sentence_as_text():
     assert format_sentence([("a", "b")]) == "a b\n\n"
     with pytest.raises(ValueError, match="2 labels for 1 tokens"):
         format_sentence(["a"], ["X", "Y"])
-    for bad in ("", " ", "a\nb", "a\tb"):
+    for bad in ("", " ", "a\nb", "a\rb", "a\tb", " a", "a ", "\ufeffa"):
         with pytest.raises(ValueError, match="which a column file cannot hold"):
             format_sentence([("a", bad)])
+    with pytest.raises(ValueError, match="needs another beside it, parted by a tab"):
+        format_sentence(["New York"])
+
+
+@pytest.mark.parametrize("text", ["a  b\nc d\n", "a\tb\nc\td\n", "a b\nc\td\n"])
+def test_columns_are_added_so_that_they_can_be_read(text):
+    [lines] = iter_columns([text.encode()], "x")
+    added = joined_columns(lines, [["B NP", "O"], ["1", "2"]])
+    [again] = iter_columns([added.encode()], "x")
+    assert again.tokens == [("a", "b", "B NP", "1"), ("c", "d", "O", "2")]
+    assert joined_columns(lines, []) == text + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import sys
 from collections.abc import Iterator
 from typing import IO, Any
@@ -11,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from structsvm.cli.models import load_tagger
-from structsvm.columns import ColumnReader, Lines, open_binary
+from structsvm.columns import ColumnReader, Lines, joined_columns, open_binary
 from structsvm.estimators import SequenceTagger
 
 __all__ = ["run"]
@@ -33,13 +32,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _batches(stream: IO[bytes], reader: ColumnReader) -> Iterator[list[Lines]]:
     """The sentences that have come so far, as soon as there are any."""
-    rest = b""
     while block := stream.read1(_BLOCK_BYTES):  # type: ignore[attr-defined]
-        *lines, rest = (rest + block).split(b"\n")
-        if batch := [done for line in lines if (done := reader.feed(line)) is not None]:
+        if batch := reader.feed(block):
             yield batch
-    ends = [reader.feed(rest) if rest else None, reader.finish()]
-    if batch := [done for done in ends if done is not None]:
+    if batch := reader.finish():
         yield batch
 
 
@@ -48,13 +44,10 @@ def _tagged(tagger: SequenceTagger, batch: list[Lines], *, confidence: bool) -> 
     columns: list[Any] = [tagger.predict(sentences)]
     if confidence:
         columns.append([_leads(marginals) for marginals in tagger.max_marginals(sentences)])
-    out = []
-    for k, lines in enumerate(batch):
-        for text, *added in zip(lines.texts, *(column[k] for column in columns), strict=True):
-            separator = "\t" if "\t" in text else " "
-            out.append(separator.join(itertools.chain([text], map(str, added))) + "\n")
-        out.append("\n")
-    return "".join(out)
+    return "".join(
+        joined_columns(lines, [list(map(str, column[k])) for column in columns])
+        for k, lines in enumerate(batch)
+    )
 
 
 def _leads(marginals: Any) -> list[str]:

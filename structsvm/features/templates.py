@@ -92,8 +92,14 @@ class Template:
         return self.literals[0] + "".join(value + literal for literal, value in pairs)
 
 
-def parse_templates(lines: Iterable[str]) -> list[Template]:
+def parse_templates(lines: Iterable[str], file: str | None = None) -> list[Template]:
     """The templates in these lines, without comments, empty lines and "B" alone.
+
+    Parameters
+    ----------
+    lines : iterable of str
+    file : str, default=None
+        Where they are from, for errors.
 
     Raises
     ------
@@ -101,6 +107,7 @@ def parse_templates(lines: Iterable[str]) -> list[Template]:
         Naming the line that makes no sense, or if there is no template.
     """
     templates = []
+    start = "" if file is None else f"{file}: "
     for number, line in enumerate(lines, start=1):
         if not isinstance(line, str):
             raise ValueError(f"template {number} is {line!r}, expected a str")
@@ -110,9 +117,12 @@ def parse_templates(lines: Iterable[str]) -> list[Template]:
         try:
             templates.append(_parse(text))
         except ValueError as error:
-            raise ValueError(f"template {number}, {text!r}: {error}") from None
+            line_number = f" (line {number})" if file is not None else ""
+            raise ValueError(f"{start}template {number}, {text!r}: {error}{line_number}") from None
     if not any(not template.edge for template in templates):
-        raise ValueError("there is no template that begins with U: nothing describes a position")
+        raise ValueError(
+            f"{start}there is no template that begins with U: nothing describes a position"
+        )
     return templates
 
 
@@ -165,13 +175,20 @@ def read_templates(path: str | os.PathLike[str]) -> list[str]:
     Raises
     ------
     ValueError
-        If the file is no UTF-8, or a line makes no sense.
+        Naming file and line: no UTF-8, or a line that makes no sense.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-        parse_templates(lines)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from None
+    name = os.fspath(path)
+    lines = []
+    for number, line in enumerate(Path(path).read_bytes().splitlines(), start=1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{name}: line {number} is no utf-8 text, byte {line[error.start]:#04x} at place "
+                f"{error.start} is the first that is none; convert the file"
+            ) from None
+        lines.append(text.lstrip("\ufeff"))
+    parse_templates(lines, name)
     return lines
 
 

@@ -251,8 +251,14 @@ def test_template_files(tmp_path):
     features = TokenFeatures(read_templates(path), outside="mark").fit([["a", "b"]])
     assert features.get_feature_names_out().tolist() == ["U00:a", "U00:_B-1", "U01:a", "U01:b"]
     path.write_text("U00:%x[0]\n")
-    with pytest.raises(ValueError, match=rf"{path}: template 1, 'U00:%x\[0\]': "):
+    with pytest.raises(ValueError, match=rf"{path}: template 1, 'U00:%x\[0\]': .* \(line 1\)$"):
+        read_templates(path)
+    path.write_bytes(b"# odd\x0c\xc2\x85\rU00:%x[0,0]\xe2\x80\xa8\r\r\xef\xbb\xbfU01:%x[0]")
+    with pytest.raises(ValueError, match=r"template 4, 'U01:%x\[0\]': .* \(line 4\)$"):
         read_templates(path)
     path.write_bytes(b"U00:\xff%x[0,0]\n")
     with pytest.raises(ValueError, match=f"{path}: .*utf-8"):
+        read_templates(path)
+    path.write_bytes(b"U00:%x[0,0]\n# \xe9\n")
+    with pytest.raises(ValueError, match=f"{path}: line 2 is no utf-8 text, byte 0xe9 at place 2"):
         read_templates(path)
