@@ -11,10 +11,9 @@ import math
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TextIO
 
-from structsvm import persistence
+from structsvm import files, persistence
 from structsvm.solvers import Progress
 
 __all__ = ["Checkpoint", "EarlyStopping", "ProgressBar"]
@@ -71,7 +70,8 @@ class EarlyStopping:
 class Checkpoint:
     """Write the state of the fit to a file, from which ``fit(..., resume_from=path)`` goes on.
 
-    The file is replaced in one step, so there is always a whole one. It holds arrays and no code.
+    The file is replaced in one step, so there is always a whole one, and a killed process loses at
+    most `every` iterations. It holds arrays and no code.
 
     Parameters
     ----------
@@ -102,8 +102,7 @@ class Checkpoint:
         if every < 1:
             raise ValueError(f"every={every}: expected an integer >= 1")
         # Now, not after the iterations that would then be lost.
-        if not Path(path).absolute().parent.is_dir():
-            raise FileNotFoundError(f"the folder of {os.fspath(path)} does not exist")
+        files.check_output(path, again=True)
         self.path = path
         self.every = every
 

@@ -19,6 +19,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
+from structsvm.files import replacing
+
 __all__ = [
     "ColumnError",
     "ColumnReader",
@@ -297,5 +299,5 @@ def write_columns(
             for sentence, tags in zip(sentences, labels, strict=True)
         ]
     data = "".join(texts).encode("utf-8")
-    with open(path, "wb") as file:
+    with replacing(path) as file:
         file.write(gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)

@@ -11,16 +11,15 @@ import io
 import json
 import math
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm import files
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_copy, padded_vector
 
@@ -28,7 +27,8 @@ __all__ = ["load", "read_checkpoint", "save", "write_checkpoint"]
 
 _MODEL, _CHECKPOINT, _VERSION = "structsvm model", "structsvm checkpoint", 1
 _HEADER = "header.json"
-_MAX_HEADER_BYTES = 1 << 20
+# As JSON takes some forty times its size in memory, a file may not hold any amount of it.
+_MAX_HEADER_BYTES = 1 << 24
 _NUMBERS = ("objective_", "dual_objective_", "dual_gap_")
 _COUNTS = ("n_iter_", "n_oracle_calls_")
 
@@ -74,7 +74,8 @@ def _known_classes() -> dict[str, type]:
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to `path`; a file there is replaced in one step or left alone.
 
-    `callbacks` and the dual state of `warm_start` are not stored.
+    Links are followed, and pipes are written through. `callbacks` and the dual state of
+    `warm_start` are not stored.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         header["features"] = _describe("features", estimator.features_)
         learned = estimator.features_.learned_arrays()
         arrays |= {f"features/{name}": values for name, values in learned.items()}
-    _write(Path(path), _MODEL, header, arrays)
+    _write(path, _MODEL, header, arrays)
 
 
 def _packed_coef(coef: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
@@ -152,7 +153,7 @@ def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[n
 
 def write_checkpoint(snapshot: dict[str, NDArray[Any]], path: str | os.PathLike[str]) -> None:
     """Write the arrays of a running fit; a file at `path` is replaced in one step."""
-    _write(Path(path), _CHECKPOINT, {}, snapshot)
+    _write(path, _CHECKPOINT, {}, snapshot)
 
 
 def _describe(where: str, value: Any) -> Any:
@@ -196,34 +197,25 @@ def _npy(values: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, kind: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    members = {f"{name}.npy": _npy(values) for name, values in arrays.items()}
-    checksums = {name: zlib.crc32(data) for name, data in members.items()}
-    header = {"format": kind, "version": _VERSION} | header | {"crc32": checksums}
-    members[_HEADER] = json.dumps(header, indent=1).encode()
-    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, data in members.items():
-                    archive.writestr(name, data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _mode(path))
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or of one that ``open`` would make."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _write(
+    path: str | os.PathLike[str], kind: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]
+) -> None:
+    checksums: dict[str, int] = {}
+    with (
+        files.replacing(path) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, values in arrays.items():
+            archive.writestr(f"{name}.npy", _npy(values))
+            checksums[f"{name}.npy"] = archive.getinfo(f"{name}.npy").CRC
+        header = {"format": kind, "version": _VERSION} | header | {"crc32": checksums}
+        text = json.dumps(header, indent=1)
+        if len(text) > _MAX_HEADER_BYTES:
+            raise ValueError(
+                f"the parameters make a header of {len(text)} bytes, a model file holds "
+                f"{_MAX_HEADER_BYTES}: use pickle or joblib for this estimator"
+            )
+        archive.writestr(_HEADER, text)
 
 
 # ---- reading

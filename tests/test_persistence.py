@@ -301,6 +301,18 @@ def test_other_files_are_refused(tmp_path):
         structsvm.load(tmp_path)
 
 
+def test_a_large_cost_matrix_is_read_back_and_a_larger_one_is_not_written(tmp_path, monkeypatch):
+    cost = np.random.default_rng(0).random((300, 300))
+    np.fill_diagonal(cost, 0.0)
+    svm = ChainSVM(loss=HammingLoss(cost=cost), callbacks=[lambda progress: True])
+    svm.fit([np.ones((300, 1))], [np.arange(300)]).save(tmp_path / "model")
+    assert np.array_equal(structsvm.load(tmp_path / "model").loss.cost, cost)
+    monkeypatch.setattr("structsvm.persistence._MAX_HEADER_BYTES", 10**6)
+    with pytest.raises(ValueError, match=r"a header of \d+ bytes, a model file holds 1000000"):
+        svm.save(tmp_path / "other")
+    assert os.listdir(tmp_path) == ["model"]
+
+
 def test_changed_parameters_are_not_saved_with_old_weights(words, tmp_path):
     svm = ChainSVM().fit(*words).set_params(boundary=False)
     with pytest.raises(ValueError, match="parameters of the model were changed after fit"):

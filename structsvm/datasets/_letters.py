@@ -10,7 +10,6 @@ import http.client
 import os
 import re
 import string
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -22,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
+
+from structsvm.files import replacing
 
 _PUBLIC_URL = "https://ai.stanford.edu/~btaskar/ocr/letter.data.gz"
 _FILE_NAME = "letters.npz"
@@ -197,17 +198,14 @@ def fetch_letters(
                 "address of another copy of letter.data.gz as url"
             ) from error
         folder.mkdir(parents=True, exist_ok=True)
-        # A rename is atomic within one file system: readers see the whole file or none.
-        with tempfile.TemporaryDirectory(prefix=".letters-", dir=folder) as scratch:
-            unfinished = Path(scratch) / _FILE_NAME
+        with replacing(path) as file:
             np.savez_compressed(
-                unfinished,
+                file,
                 X=arrays["X"],
                 y=arrays["y"],
                 offsets=arrays["offsets"],
                 folds=arrays["folds"],
             )
-            os.replace(unfinished, path)
     return load_letters(data_home=folder)
 
 

@@ -1,0 +1,197 @@
+"""How this package writes files: whole or not at all, and no other file than the one that is named.
+
+A new file is written beside the old one and takes its name in one step. Until then it is called
+``NAME.structsvm-TOKEN.part`` and locked: an unfinished file without a lock was left behind by a
+killed process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+__all__ = ["check_output", "replacing"]
+
+# Longer names get a hash instead in that of the unfinished file, which may have 255 bytes.
+_LONGEST_NAME = 200
+
+
+class _Target(NamedTuple):
+    """The file that a path points to, and its state if it is there."""
+
+    path: str
+    status: os.stat_result | None
+
+
+def check_output(
+    path: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None, again: bool = False
+) -> None:
+    """Refuse what cannot be written, before there is a result to lose.
+
+    Parameters
+    ----------
+    path : path-like
+    *inputs : path-like or None
+        Files that are read: none of them may be the one to write, by whatever name.
+    again : bool, default=False
+        Refuse pipes and devices too, as the file is written several times and read again.
+
+    Raises
+    ------
+    OSError
+        If it is a folder, in no folder, or may not be written.
+    ValueError
+        If it is one of `inputs`.
+    """
+    if _target(path) is None and again:
+        raise OSError(errno.EINVAL, "is a pipe or a device, expected a file", os.fsdecode(path))
+    for name in inputs:
+        with contextlib.suppress(FileNotFoundError):
+            if name is not None and os.path.samefile(path, name):
+                raise ValueError(
+                    f"{os.fsdecode(path)} would be written over {os.fsdecode(name)}, which is read "
+                    "or written too: give another name"
+                )
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file that takes the place of the one at `path` when the block ends without error.
+
+    Links are followed: what they point to is replaced. The new file has the permissions of the old
+    one. Pipes and character devices are written as the block goes on.
+
+    Raises
+    ------
+    OSError
+        Naming `path`; the old file is then what it was.
+    """
+    target = _target(path)
+    if target is None:
+        with open(path, "wb") as file:
+            yield file
+        return
+    folder, name = os.path.split(target.path)
+    _remove_leftovers(folder, name)
+    part = os.path.join(folder, f"{_stem(name)}{secrets.token_hex(8)}.part")
+    try:
+        with _new_file(part, target) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(part, target.path)
+        _sync_folder(folder)
+    except BaseException as error:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, part):
+            raise OSError(error.errno, error.strerror, os.fsdecode(path)) from error
+        raise
+
+
+def _target(path: str | os.PathLike[str]) -> _Target | None:
+    """What to replace, if it can be; None for what is written through."""
+    name = os.fsdecode(path)
+    if not os.path.basename(name):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, expected the name of a file", name)
+    target = os.path.realpath(name)
+    folder = os.path.dirname(target)
+    try:
+        status = os.stat(name)
+    except FileNotFoundError:
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f"the folder of {name} does not exist: {folder} is no folder"
+            ) from None
+        _check_folder(folder, name)
+        return _Target(target, None)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, expected the name of a file", name)
+    if stat.S_ISBLK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+        raise OSError(errno.EINVAL, "is a disk or a socket, expected a file", name)
+    if not os.access(name, os.W_OK):
+        raise PermissionError(errno.EACCES, "may not be written", name)
+    if not stat.S_ISREG(status.st_mode) or not _is_at(target, status):
+        return None
+    _check_folder(folder, name)
+    return _Target(target, status)
+
+
+def _is_at(target: str, status: os.stat_result) -> bool:
+    """Whether the file has this name: one without a name is still there as a descriptor."""
+    try:
+        return os.path.samestat(os.stat(target), status)
+    except FileNotFoundError:
+        return False
+
+
+def _check_folder(folder: str, name: str) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, f"no file can be made in its folder {folder}", name)
+
+
+def _new_file(part: str, target: _Target) -> BinaryIO:
+    """Open and lock an unfinished file, with the owner and the permissions of what it replaces."""
+    # For a new one as ``open`` would make it.
+    mode = 0o666 if target.status is None else 0o600
+    while True:
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        file = os.fdopen(handle, "wb")
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            break
+        file.close()  # removed as a leftover before it was locked
+    try:
+        if target.status is not None:
+            with contextlib.suppress(PermissionError):
+                os.chown(part, target.status.st_uid, target.status.st_gid)
+            shutil.copystat(target.path, part)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _stem(name: str) -> str:
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f"{name}.structsvm-"
+
+
+def _remove_leftovers(folder: str, name: str) -> None:
+    """Remove unfinished files of this name that nobody writes any more."""
+    unfinished = re.compile(re.escape(_stem(name)) + r"[0-9a-f]{16}\.part")
+    # A folder that may not be listed, a file that may not be opened or cannot be locked.
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for part in [entry.path for entry in entries if unfinished.fullmatch(entry.name)]:
+            with contextlib.suppress(OSError):
+                handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if stat.S_ISREG(os.fstat(handle).st_mode):
+                        os.unlink(part)
+                finally:
+                    os.close(handle)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name last through a loss of power, where the file system can."""
+    with contextlib.suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(handle)
