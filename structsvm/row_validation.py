@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
 
-from structsvm.sequences import is_sound_csr
+from structsvm.sparse_validation import check_sparse
 from structsvm.validation import object_row
 
-__all__ = ["check_class_labels", "check_rows"]
+__all__ = ["check_class_labels", "check_label_kinds", "check_rows", "read_rows"]
+
+
+def read_rows(
+    estimator: Any, X: Any, y: Any = None, *, reset: bool, needs_y: bool = True
+) -> tuple[Any, Any]:
+    """The rows, and with `needs_y` the class labels, that a method of an estimator was given.
+
+    The one way in for estimators of rows: scikit-learn's checks, which also keep the names of
+    columns, after what they leave to chance. Whether numbers are finite is left to `check_rows`.
+
+    Returns
+    -------
+    X : ndarray or CSR matrix, float64 or float32
+    y : ndarray, or None
+    """
+    if sp.issparse(X):
+        check_sparse("X", X)
+    options = {
+        "reset": reset,
+        "accept_sparse": "csr",
+        "dtype": (np.float64, np.float32),
+        "order": "C",
+        "ensure_all_finite": False,
+    }
+    if not needs_y:
+        return validate_data(estimator, X, **options), None
+    check_label_kinds("y", y)
+    X, y = validate_data(estimator, X, y, **options)
+    if y.dtype.kind not in "biu":
+        check_classification_targets(y)
+    return X, check_class_labels(y)
 
 
 def check_rows(X: Any, n_features: int | None = None) -> Any:
@@ -30,16 +64,18 @@ def check_rows(X: Any, n_features: int | None = None) -> Any:
         X itself wherever it is that already.
     """
     if isinstance(X, (list, tuple)) and any(sp.issparse(row) for row in X):
-        X = sp.vstack([sp.csr_matrix(row) for row in X], format="csr")
+        X = sp.vstack([_sparse_row(f"X[{i}]", row) for i, row in enumerate(X)], format="csr")
     if not sp.issparse(X):
         try:
             X = np.asarray(X)
         except ValueError as error:
             raise ValueError(f"X is no rectangular array of numbers: {error}") from None
-    elif X.format != "csr":
-        raise ValueError(f"X is sparse in {X.format.upper()} format, expected CSR: use .tocsr()")
-    elif not is_sound_csr(X):
-        raise ValueError("X is a damaged CSR matrix: its indptr or indices point out of its arrays")
+    else:
+        check_sparse("X", X)
+        if X.format != "csr":
+            raise ValueError(
+                f"X is sparse in {X.format.upper()} format, expected CSR: use .tocsr()"
+            )
     if np.ma.is_masked(X):
         raise ValueError("X has masked entries; fill them: features must be numbers")
     if X.dtype.kind not in "fiub":
@@ -51,16 +87,31 @@ def check_rows(X: Any, n_features: int | None = None) -> Any:
         )
     if n_features is not None and X.shape[1] != n_features:
         raise ValueError(f"X has {X.shape[1]} features, expected {n_features}")
+    X = _canonical_rows(X) if sp.issparse(X) else np.ascontiguousarray(X)
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float64)
-    if sp.issparse(X):
-        if not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-    else:
-        X = np.ascontiguousarray(X)
     _check_finite_rows(X)
     return X
+
+
+def _sparse_row(name: str, row: Any) -> Any:
+    if sp.issparse(row):
+        check_sparse(name, row)
+    return sp.csr_matrix(row)
+
+
+def _canonical_rows(X: Any) -> Any:
+    """X where columns rise in each row; else a copy of which that is true.
+
+    What the matrix says of itself may be of a time before its arrays were changed.
+    """
+    fresh = type(X)(X.shape, dtype=X.dtype)
+    fresh.data, fresh.indices, fresh.indptr = X.data, X.indices, X.indptr
+    if fresh.has_canonical_format:
+        return X
+    fresh = fresh.copy()
+    fresh.sum_duplicates()
+    return fresh
 
 
 def _check_finite_rows(X: Any) -> None:
@@ -82,24 +133,69 @@ def _check_finite_rows(X: Any) -> None:
     raise ValueError(f"X[{row}, {column}] is {name}; features must be finite")
 
 
+def check_label_kinds(name: str, labels: Any) -> None:
+    """Raise ValueError for labels that numpy would change without a word.
+
+    Of numbers among strings it makes strings, of great integers floats, and it cuts null characters
+    from the end of a string: labels would merge. `name` is what errors call the labels. What is no
+    list of labels is left to others.
+    """
+    if not isinstance(labels, (list, tuple)):
+        labels = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+        if not isinstance(labels, np.ndarray) or labels.dtype.kind != "O":
+            return
+    kinds: dict[str, int] = {}
+    for i, label in enumerate(labels):
+        if label is None:
+            raise ValueError(f"{name}[{i}] is None; labels must be numbers or strings")
+        if isinstance(label, str):
+            kinds.setdefault("string", i)
+            if label.endswith("\0"):
+                raise ValueError(
+                    f"{name}[{i}] is {label!r}, which ends in a null character: numpy drops it, "
+                    "and labels would merge; name the class otherwise"
+                )
+        elif isinstance(label, numbers.Integral):
+            kinds.setdefault("number", i)
+            if not -(2**63) <= int(label) < 2**63:
+                raise ValueError(
+                    f"{name}[{i}] is {label}, expected an integer from -2**63 to 2**63 - 1; longer "
+                    "names of classes can be strings"
+                )
+            if abs(int(label)) > 2**53:
+                kinds.setdefault("great", i)
+        elif isinstance(label, numbers.Real):
+            kinds.setdefault("number", i)
+            kinds.setdefault("float", i)
+    if "string" in kinds and "number" in kinds:
+        raise ValueError(
+            f"{name} mixes strings with other labels: they must be of one kind, but "
+            + " and ".join(f"{name}[{i}] is {labels[i]!r}" for i in sorted(kinds.values())[:2])
+        )
+    if "great" in kinds and "float" in kinds:
+        i, k = kinds["great"], kinds["float"]
+        raise ValueError(
+            f"{name}[{i}] is {labels[i]} and {name}[{k}] the float {labels[k]}: as floats, "
+            "integers beyond 2**53 would merge; make all labels integers or all strings"
+        )
+
+
 def check_class_labels(y: Any, n_examples: int | None = None) -> NDArray[Any]:
     """One class label for each example, of any kind that sorts; objects become strings or numbers.
 
     Raises
     ------
     ValueError
-        If y is not 1-D, has another length, or mixes kinds that do not compare.
+        If y is not 1-D, has another length, or holds what can be no label; see also
+        `check_label_kinds`.
     """
+    check_label_kinds("y", y)
     labels = y if isinstance(y, np.ndarray) else object_row(y)
+    if labels.dtype.kind == "O":
+        strings = all(isinstance(label, str) for label in labels)
+        labels = labels.astype(str) if strings else np.array(labels.tolist())
     if labels.ndim != 1:
         raise ValueError(f"y has {labels.ndim} dimensions, expected 1: one label for each example")
-    if labels.dtype.kind == "O":
-        if all(isinstance(label, str) for label in labels):
-            labels = labels.astype(str)
-        elif any(isinstance(label, str) for label in labels):
-            raise ValueError("y mixes strings with other labels: they must be of one kind")
-        else:
-            labels = np.array(labels.tolist())
     if labels.dtype.kind not in "biufU":
         raise ValueError(f"y has dtype {labels.dtype}; labels must be numbers or strings")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():

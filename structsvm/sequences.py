@@ -10,7 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PackedSequences", "check_finite", "is_sound_csr"]
+from structsvm.sparse_validation import check_sparse
+
+__all__ = ["PackedSequences", "check_finite"]
 
 # Entries that are looked at together: bounds what a check allocates beside data on disk.
 _CHUNK = 1 << 20
@@ -131,10 +133,11 @@ def _canonical(name: str, matrix: Any) -> sp.csr_array:
         raise ValueError(f"{name} is a {kind}, expected a scipy CSR matrix")
     if matrix.dtype.kind not in "fiub":
         raise ValueError(f"{name} has dtype {matrix.dtype}, expected real numbers")
+    if matrix.ndim != 2:
+        raise ValueError(f"{name} has shape {matrix.shape}, expected (n_positions, n_features)")
     if matrix.shape[1] >= 2**31:
         raise ValueError(f"{name} has {matrix.shape[1]} columns; at most 2**31 - 1 can be indexed")
-    if not is_sound_csr(matrix):
-        raise ValueError(f"{name} is a damaged CSR matrix: indptr or indices point out of it")
+    check_sparse(name, matrix)
     parts = (
         matrix.data.astype(np.float64, copy=False),
         matrix.indices.astype(np.int32, copy=False),
@@ -166,18 +169,6 @@ def _parts(matrix: sp.csr_array) -> tuple[Any, ...]:
 
 def _rebuilt(rows: Any, offsets: NDArray[np.int64], edges: Any) -> PackedSequences:
     return PackedSequences(_csr(*rows), offsets, None if edges is None else _csr(*edges))
-
-
-def is_sound_csr(matrix: Any) -> bool:
-    """Whether compiled code can follow the indices; scipy takes them as they are given."""
-    indptr, indices = matrix.indptr, matrix.indices
-    return bool(
-        len(indptr) == matrix.shape[0] + 1
-        and indptr[0] == 0
-        and (indptr[1:] >= indptr[:-1]).all()
-        and indptr[-1] <= len(indices) == len(matrix.data)
-        and (not len(indices) or (indices.min() >= 0 and indices.max() < matrix.shape[1]))
-    )
 
 
 def check_finite(values: NDArray[np.floating]) -> int | None:

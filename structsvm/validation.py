@@ -15,7 +15,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.sequences import PackedSequences, check_finite, is_sound_csr
+from structsvm.sequences import PackedSequences, check_finite
+from structsvm.sparse_validation import check_sparse
 
 __all__ = [
     "as_items",
@@ -156,10 +157,7 @@ def _check_item(place: str, item: Any) -> Any:
             raise ValueError(
                 f"{place} is sparse in {item.format.upper()} format, expected CSR: use .tocsr()"
             )
-        if not is_sound_csr(item):
-            raise ValueError(
-                f"{place} is a damaged CSR matrix: its indptr or indices point out of its arrays"
-            )
+        check_sparse(place, item)
     elif not isinstance(item, np.ndarray):
         try:
             item = np.asarray(item)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
+from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from structsvm import MulticlassSVM, SurrogateSVM
@@ -102,3 +105,56 @@ def test_two_classes_it_must_be(data):
     for n_classes in (1, 3):
         with pytest.raises(ValueError, match=f"y holds {n_classes} class.*, expected 2"):
             SurrogateSVM().fit(X, np.arange(120) % n_classes)
+
+
+def test_features_of_very_different_scale_are_told_of():
+    X, y = load_breast_cancer(return_X_y=True)
+    message = (
+        r"gap of 1.0e\+00, .*: scale the features \(columns of X reach from 0.03 to 4.3e\+03\), "
+    )
+    with pytest.warns(ConvergenceWarning, match=message):
+        svm = SurrogateSVM(C=1e4).fit(X, y)
+    assert svm.gap_ == 1.0
+    assert SurrogateSVM(C=1e2).fit(scale(X), y).gap_ <= 1e-6
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("surrogate", list(SURROGATES))
+@pytest.mark.parametrize("size", [1e-8, 1.0, 1e3, 1e100])
+def test_the_gap_is_from_zero_to_one(surrogate, size):
+    solver = "subgradient" if surrogate in ("hinge", "perceptron") else "lbfgs"
+    X = np.random.default_rng(0).normal(size=(40, 3)) * [size, 1.0, 1.0]
+    svm = SurrogateSVM(surrogate, C=1e4, solver=solver, max_iter=20, random_state=0)
+    svm.fit(X, np.arange(40) % 2)
+    assert 0.0 <= svm.gap_ <= 1.0
+    assert np.isfinite(svm.objective_)
+
+
+def test_a_surrogate_below_zero_has_no_relative_gap(data):
+    def shifted(y, scores, reduction="mean", with_gradient=False):
+        values, slopes = SURROGATES["squared_hinge"](
+            y, scores, reduction="none", with_gradient=True
+        )
+        return values - 2.0, slopes
+
+    with pytest.raises(
+        ValueError, match=r"the surrogate is -1.0 at the score 0 of X\[0\], expected"
+    ):
+        SurrogateSVM(shifted).fit(*data)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["lbfgs", "subgradient"])
+@pytest.mark.parametrize("size", [1e100, 1e150, 1e160, 1e200, 1e307])
+def test_great_features_give_finite_weights_or_one_sentence(data, solver, size):
+    svm = SurrogateSVM(solver=solver, max_iter=5, random_state=0)
+    complaint = ""
+    try:
+        svm.fit(data[0] * size, data[1])
+    except ValueError as error:
+        complaint = str(error)
+    if complaint:
+        assert complaint.startswith("sums over X overflow: its features, or C, are too large;")
+    else:
+        assert np.isfinite(svm.coef_).all()
+        assert 0.0 <= svm.gap_ <= 1.0

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
 from structsvm.estimators.fitting import Examples, Validation
@@ -19,7 +18,7 @@ from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.problems import Problem
-from structsvm.row_validation import check_class_labels
+from structsvm.row_validation import check_class_labels, read_rows
 from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
 from structsvm.validation import check_sample_weight, encode_labels, shorten
 
@@ -260,21 +259,6 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self._partial_fit(examples, classes=known)
         return self
 
-    def _checked_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=(np.float64, np.float32),
-            order="C",
-            ensure_all_finite=False,  # the model sees to that, and says where
-        )
-        if y.dtype.kind not in "biu":
-            check_classification_targets(y)
-        return X, check_class_labels(y)
-
     def _examples(
         self,
         X: Any,
@@ -284,7 +268,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         *,
         reset: bool = True,
     ) -> Examples:
-        X, y = self._checked_rows(X, y, reset=reset)
+        X, y = read_rows(self, X, y, reset=reset)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:
             known = np.unique(y) if classes is None else classes
@@ -294,7 +278,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         return RowExamples(X, y, weight, {})
 
     def _validation(self, X: Any, y: Any) -> Validation:
-        return RowValidation(X, y)
+        return RowValidation(self, X, y)
 
     def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
         assert isinstance(model, MulticlassModel)
@@ -366,14 +350,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         For two classes the score of the second, positive where that is predicted.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            reset=False,
-            accept_sparse="csr",
-            dtype=(np.float64, np.float32),
-            ensure_all_finite=False,
-        )
+        X, _ = read_rows(self, X, reset=False, needs_y=False)
         scores = self.model_.scores(X, self._flat_weights())
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
@@ -407,7 +384,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
         """The classes that violate the margin most: the oracle's answers, for study."""
         check_is_fitted(self)
-        X, y = self._checked_rows(X, y, reset=False)
+        X, y = read_rows(self, X, y, reset=False)
         return super().loss_augmented_predict(list(X), list(y))
 
     def score(  # type: ignore[override]

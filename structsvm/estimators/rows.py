@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from structsvm.estimators.fitting import Examples, Validation
-from structsvm.row_validation import check_class_labels, check_rows
+from structsvm.row_validation import check_class_labels, check_rows, read_rows
 from structsvm.validation import check_sample_weight
 
 __all__ = ["RowExamples", "RowValidation"]
@@ -17,10 +19,13 @@ class RowExamples(Examples):
 
 
 class RowValidation(Validation):
-    """Held-out rows and their classes, or none."""
+    """Held-out rows and their classes, or none, for an estimator that knows what X has."""
+
+    def __init__(self, estimator: Any, X: Any, y: Any) -> None:
+        self._estimator = estimator
+        super().__init__(X, y)
 
     def check(self) -> None:
-        self.X = check_rows(self.X)
+        X, _ = read_rows(self._estimator, self.X, reset=False, needs_y=False)
+        self.X = check_rows(X)
         self.y = check_class_labels(self.y, self.X.shape[0])
-        if not len(self.y):
-            raise ValueError("X and y are empty: there is nothing to score")

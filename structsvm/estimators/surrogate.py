@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, Self
@@ -14,10 +15,10 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from structsvm import hinge
+from structsvm.row_validation import check_rows, read_rows
 from structsvm.validation import check_sample_weight, check_scalar
 
 __all__ = ["SurrogateSVM"]
@@ -37,6 +38,7 @@ SURROGATES: dict[str, _Loss] = {
 _WITH_KINKS = ("hinge", "perceptron")
 _SOLVERS = ("lbfgs", "subgradient")
 _BATCH = 32
+_OVERFLOW = "sums over X overflow: its features, or C, are too large; scale the features"
 
 
 class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -45,14 +47,15 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     .. math:: P(w) = \tfrac12 \|w\|^2 + C \sum_i s_i \, \ell(y_i, \langle w, x_i \rangle)
 
     As P is strongly convex, a subgradient g at w proves that no weights are better than w by more
-    than :math:`\|g\|^2 / 2`; `gap_` is that, relative to P. For smooth losses it goes to zero.
+    than :math:`\|g\|^2 / 2`; `gap_` is that, relative to P, and at most 1, as losses are >= 0. For
+    smooth losses it goes to zero, soon where features are of order 1.
 
     Parameters
     ----------
     surrogate : str or callable, default="squared_hinge"
         "hinge", "squared_hinge", "smoothed_hinge", "huberized_hinge", "modified_huber",
         "softplus_hinge" or "perceptron", the functions of `structsvm.hinge` with their defaults; or
-        a convex function with their signature, such as
+        a convex function >= 0 with their signature, such as
         ``functools.partial(huberized_hinge, width=0.5)``.
     C : float, default=1.0
         Weight of the losses against the norm.
@@ -74,7 +77,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     coef_ : ndarray of shape (1, n_features)
     intercept_ : ndarray of shape (1,)
     objective_, gap_ : float
-        P, and a bound on (P - its minimum) / P.
+        P, and a bound on (P - its minimum) / P, from 0 to 1.
     n_iter_ : int
     n_features_in_ : int
 
@@ -133,8 +136,8 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self
         """
         loss = self._checked_loss()
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
+        X, y = read_rows(self, X, y, reset=True)
+        X = check_rows(X).astype(np.float64, copy=False)
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
             raise ValueError(
@@ -146,17 +149,20 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = _with_ones(X) if self.fit_intercept else X
         cost = float(self.C) * (np.ones(len(y)) if weight is None else weight)
         objective = functools.partial(_objective, loss, rows, signs, cost)
-        if self.solver == "lbfgs":
-            w = self._by_lbfgs(objective, rows.shape[1])
-        else:
-            w = self._by_subgradients(loss, rows, signs, cost)
-        self.objective_, gradient = objective(w)
-        self.gap_ = float(gradient @ gradient) / 2 / self.objective_ if self.objective_ > 0 else 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.solver == "lbfgs":
+                w = self._by_lbfgs(objective, rows.shape[1])
+            else:
+                w = self._by_subgradients(loss, rows, signs, cost)
+            self.objective_, gradient = objective(w)
+            self.gap_ = _relative_gap(self.objective_, gradient)
+        if not (math.isfinite(self.objective_) and np.isfinite(w).all()):
+            raise ValueError(_OVERFLOW)
         if self.solver == "lbfgs" and self.gap_ > self.tol:
             warnings.warn(
                 f"SurrogateSVM stopped after {self.n_iter_} iterations with a gap of "
-                f"{self.gap_:.1e}, above tol={self.tol:g}: raise max_iter or tol, scale X, or "
-                "lower C",
+                f"{self.gap_:.1e}, above tol={self.tol:g}: scale the features{_scales(X)}, raise "
+                "max_iter or tol, or lower C",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -181,7 +187,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.surrogate if callable(self.surrogate) else SURROGATES[self.surrogate]
 
     def _by_lbfgs(self, objective: Callable[..., Any], n_weights: int) -> NDArray[np.float64]:
-        start, gradient = objective(np.zeros(n_weights))
+        start, _ = objective(np.zeros(n_weights))
         # P at the optimum is not known yet; a share of P at zero errs on the safe side later.
         reach = np.sqrt(self.tol * max(start, np.finfo(float).tiny) / max(n_weights, 1)) / 10
         w = np.zeros(n_weights)
@@ -196,8 +202,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
             w, progress = found.x, max(int(found.nit), 1)
             self.n_iter_ += progress
-            value, gradient = objective(w)
-            if gradient @ gradient <= 2 * self.tol * value or found.nit == 0:
+            if _relative_gap(*objective(w)) <= self.tol or found.nit == 0:
                 break
             reach /= 10
         return w
@@ -217,7 +222,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for start in range(0, n, _BATCH):
                 batch = order[start : start + _BATCH]
                 t += 1
-                scores = np.asarray(rows[batch] @ w)
+                scores = _scores(rows[batch], w)
                 _, slopes = loss(signs[batch], scores, reduction="none", with_gradient=True)
                 step = rows[batch].T @ (slopes * cost[batch]) * (n / len(batch))
                 w = w * (1 - 1 / t) - np.asarray(step) / t
@@ -235,7 +240,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array-like or CSR matrix of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        X = check_rows(read_rows(self, X, reset=False, needs_y=False)[0])
         scores: NDArray[np.float64] = np.asarray(X @ self.coef_[0]) + self.intercept_[0]
         return scores
 
@@ -262,6 +267,30 @@ def _with_ones(X: Any) -> Any:
     return sp.hstack([X, ones], format="csr") if sp.issparse(X) else np.hstack([X, ones])
 
 
+def _scores(rows: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+    scores = np.asarray(rows @ w)
+    if not np.isfinite(scores).all():
+        raise ValueError(_OVERFLOW)
+    return scores
+
+
+def _relative_gap(objective: float, gradient: NDArray[np.float64]) -> float:
+    """A bound on (P - its minimum) / P, by strong convexity and because P >= 0."""
+    if objective <= 0:
+        return 0.0
+    return min(float(gradient @ gradient) / 2 / objective, 1.0)
+
+
+def _scales(X: Any) -> str:
+    """Of what size the columns of X are, where they differ much."""
+    sizes: Any = abs(X).max(axis=0) if X.shape[1] else np.zeros(1)
+    sizes = np.ravel(sizes.toarray() if sp.issparse(sizes) else sizes)
+    sizes = sizes[sizes > 0]
+    if not len(sizes) or max(sizes.max(), sizes.max() / sizes.min()) < 10:
+        return ""
+    return f" (columns of X reach from {sizes.min():.2g} to {sizes.max():.2g})"
+
+
 def _objective(
     loss: _Loss,
     rows: Any,
@@ -270,5 +299,12 @@ def _objective(
     w: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:
     """P and a subgradient."""
-    values, slopes = loss(signs, np.asarray(rows @ w), reduction="none", with_gradient=True)
+    scores = _scores(rows, w)
+    values, slopes = loss(signs, scores, reduction="none", with_gradient=True)
+    if values.min(initial=0.0) < 0:
+        i = int(values.argmin())
+        raise ValueError(
+            f"the surrogate is {values[i]} at the score {scores[i]:g} of X[{i}], expected >= 0: "
+            "add a constant to it"
+        )
     return 0.5 * float(w @ w) + float(cost @ values), w + np.asarray(rows.T @ (cost * slopes))

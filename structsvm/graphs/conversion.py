@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from structsvm.graphs.graph import Graph
-from structsvm.sequences import check_finite, is_sound_csr
+from structsvm.sequences import check_finite
+from structsvm.sparse_validation import damage_of
 from structsvm.validation import as_items, shorten
 
 __all__ = ["as_graph", "as_graphs"]
@@ -163,11 +164,8 @@ def _from_adjacency(features: Any, adjacency: Any) -> Graph:
         )
     if adjacency.dtype.kind not in "fiub":
         raise ValueError(f"the adjacency matrix has dtype {adjacency.dtype}, expected real numbers")
-    compressed = {"csr": adjacency, "csc": adjacency.T}.get(adjacency.format)
-    if compressed is not None and not is_sound_csr(compressed):
-        raise ValueError(
-            "the adjacency matrix is damaged: its indptr or indices point out of its arrays"
-        )
+    if (wrong := damage_of(adjacency)) is not None:
+        raise ValueError(f"the adjacency matrix is damaged: {wrong}")
     # A copy, since sums over entries given twice would be written into the user's matrix.
     matrix = sp.csr_array(adjacency, dtype=np.float64, copy=True)
     matrix.sum_duplicates()

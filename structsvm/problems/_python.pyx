@@ -10,6 +10,7 @@ from structsvm.linalg._plane cimport (
 )
 from structsvm.problems._problem cimport PLAIN, SLACK, Problem
 
+from structsvm.sparse_validation import check_sparse
 from structsvm.problems.oracle_processes import OracleProcesses, Planes
 
 # The work of a Python oracle in multiply-adds: tens of microseconds at the least.
@@ -26,6 +27,7 @@ def sparse_vector(psi, Py_ssize_t size, where):
         with `where`.
     """
     if sp.issparse(psi):
+        check_sparse(where, psi)
         psi = sp.coo_array(psi).reshape(1, -1).tocsr()
         if psi.shape[1] != size:
             raise ValueError(f"{where} has {psi.shape[1]} entries, expected {size}")

@@ -10,6 +10,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.metrics.pairwise import pairwise_kernels
 
+from structsvm.sparse_validation import check_sparse
+
 __all__ = ["KERNELS", "Kernel"]
 
 #: Kernels with a name, and their parameters.
@@ -61,7 +63,9 @@ class Kernel:
             values = pairwise_kernels(A, B, metric=self.kernel, **self.params)
         else:
             values = self.kernel(A, B)
-            values = values.toarray() if sp.issparse(values) else values
+            if sp.issparse(values):
+                check_sparse("what the kernel returned", values)
+                values = values.toarray()
         values = np.asarray(values, dtype=np.float64)
         if values.shape != (A.shape[0], B.shape[0]):
             raise ValueError(
