@@ -11,10 +11,11 @@
 enum { SSVM_MOST_COLUMNS = 3, SSVM_PIECE = 64 };
 
 #if defined(__GNUC__)
+typedef double ssvm_features __attribute__((vector_size(64), aligned(8), may_alias));
 typedef float ssvm_float_lanes __attribute__((vector_size(32), aligned(4), may_alias));
-#define SSVM_WIDEN_double(address) SSVM_LOAD(address)
+#define SSVM_WIDEN_double(address) (*(const ssvm_features *)(address))
 #define SSVM_WIDEN_float(address)                                                                 \
-    __builtin_convertvector(*(const ssvm_float_lanes *)(address), ssvm_lanes)
+    __builtin_convertvector(*(const ssvm_float_lanes *)(address), ssvm_features)
 
 /* out[i, k] += scale * sum_j x[i, j] W[j, k] for features first, ..., first + n - 1 of `row_size`. */
 #define SSVM_DEFINE_PIECE_SCORES(REAL)                                                            \
@@ -27,12 +28,12 @@ typedef float ssvm_float_lanes __attribute__((vector_size(32), aligned(4), may_a
             for (ptrdiff_t j = 0; j < n; ++j)                                                     \
                 column[k][j] = scale * w[j * width + k];                                          \
         for (ptrdiff_t i = 0; i < n_rows; ++i, x += row_size) {                                   \
-            ssvm_lanes sum[SSVM_MOST_COLUMNS] = {{0.0}};                                          \
+            ssvm_features sum[SSVM_MOST_COLUMNS] = {{0.0}};                                       \
             ptrdiff_t j = 0;                                                                      \
             for (; j + SSVM_LANES <= n; j += SSVM_LANES) {                                        \
-                const ssvm_lanes values = SSVM_WIDEN_##REAL(x + j);                               \
+                const ssvm_features values = SSVM_WIDEN_##REAL(x + j);                            \
                 for (int k = 0; k < width; ++k)                                                   \
-                    sum[k] += values * SSVM_LOAD(&column[k][j]);                                  \
+                    sum[k] += values * *(const ssvm_features *)&column[k][j];                     \
             }                                                                                     \
             for (int k = 0; k < width; ++k) {                                                     \
                 double total = 0.0;                                                               \

@@ -136,7 +136,6 @@ SSVM_DEFINE_ROW_DOT(float, ssvm_row_dot_float)
 
 /* ---- W[j, first : first + lanes] += x_j delta[first : first + lanes] */
 #if defined(__GNUC__)
-typedef double ssvm_half __attribute__((vector_size(32), aligned(8), may_alias));
 typedef double ssvm_pair __attribute__((vector_size(16), aligned(8), may_alias));
 #define SSVM_ADD_TO(TYPE, address, factor, delta)                                                 \
     (*(TYPE *)(address) += (factor) * *(const TYPE *)(delta))
@@ -145,9 +144,10 @@ typedef double ssvm_pair __attribute__((vector_size(16), aligned(8), may_alias))
 SSVM_INLINE void ssvm_add_to_row(double *row, double factor, const double *delta, const int lanes)
 {
 #if defined(__GNUC__)
-    if (lanes == 8)
-        SSVM_ADD_TO(ssvm_lanes, row, factor, delta);
-    else if (lanes == 4)
+    if (lanes == 8) {
+        SSVM_ADD_TO(ssvm_half, row, factor, delta);
+        SSVM_ADD_TO(ssvm_half, row + 4, factor, delta + 4);
+    } else if (lanes == 4)
         SSVM_ADD_TO(ssvm_half, row, factor, delta);
     else if (lanes == 2)
         SSVM_ADD_TO(ssvm_pair, row, factor, delta);

@@ -5,13 +5,25 @@
 #include "clones.h"
 
 /* One group of lanes. Left to itself, gcc vectorises the loop over the non-zeros instead and gathers;
- * this type says which loop is meant. It need not be aligned. */
+ * these types say which loop is meant. They need not be aligned. Two halves, as gcc 12 takes vectors
+ * wider than the registers through memory. */
 #if defined(__GNUC__)
-typedef double ssvm_lanes __attribute__((vector_size(64), aligned(8), may_alias));
-#define SSVM_LOAD(address) (*(const ssvm_lanes *)(address))
-#define SSVM_STORE(address, lanes) (*(ssvm_lanes *)(address) = (lanes))
-#define SSVM_ADD_SCALED(sum, factor, address) ((sum) += (factor) * SSVM_LOAD(address))
-#define SSVM_SCALE(sum, factor) ((sum) *= (factor))
+typedef double ssvm_half __attribute__((vector_size(32), aligned(8), may_alias));
+typedef struct { ssvm_half half[2]; } ssvm_lanes;
+#define SSVM_HALF(address) (*(const ssvm_half *)(address))
+SSVM_INLINE ssvm_lanes ssvm_load(const double *address)
+{
+    const ssvm_lanes lanes = {{SSVM_HALF(address), SSVM_HALF(address + SSVM_LANES / 2)}};
+    return lanes;
+}
+#define SSVM_LOAD(address) ssvm_load(address)
+#define SSVM_STORE(address, lanes)                                                                \
+    (*(ssvm_half *)(address) = (lanes).half[0],                                                   \
+     *(ssvm_half *)((address) + SSVM_LANES / 2) = (lanes).half[1])
+#define SSVM_ADD_SCALED(sum, factor, address)                                                     \
+    ((sum).half[0] += (factor) * SSVM_HALF(address),                                              \
+     (sum).half[1] += (factor) * SSVM_HALF((address) + SSVM_LANES / 2))
+#define SSVM_SCALE(sum, factor) ((sum).half[0] *= (factor), (sum).half[1] *= (factor))
 #else
 typedef struct { double lane[SSVM_LANES]; } ssvm_lanes;
 #define SSVM_LOAD(address) (*(const ssvm_lanes *)(address))
