@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._python import PythonProblem, sparse_vector
 
@@ -139,7 +140,7 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
             where = f"joint_feature(X[{i}], y_hat)"
             psi = self.joint_feature(x, self.inference(x, w))
             indices, values = sparse_vector(psi, len(w), where)
-            scores[i] = values @ w[indices]
+            scores[i] = dot(values, w[indices])
         return scores
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:

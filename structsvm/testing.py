@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from structsvm.base import StructuredModel
+from structsvm.linalg._sums import dot
 from structsvm.problems._python import sparse_vector
 
 __all__ = ["ModelCheckError", "check_model", "exhaustive_max"]
@@ -154,7 +155,7 @@ def _checked_copy(model: StructuredModel) -> StructuredModel:
 
 def _score(model: StructuredModel, x: Any, y: Any, w: NDArray[np.float64], where: str) -> float:
     indices, values = sparse_vector(model.joint_feature(x, y), len(w), where)
-    return float(values @ w[indices])
+    return dot(values, w[indices])
 
 
 def _value(

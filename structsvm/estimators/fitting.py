@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.estimators.sklearn_callbacks import TaskReport
+from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.reporting import log_progress
 from structsvm.solvers import Progress, SolverResult
@@ -189,7 +190,7 @@ class Watch:
                 result.n_oracle_calls += problem.n_examples
             except KeyboardInterrupt:
                 result.status = "interrupted"
-        result.objective = float(result.weights @ result.weights) / 2 + C * hinges
+        result.objective = dot(result.weights, result.weights) / 2 + C * hinges
         result.gap = 1.0
         if hinges < math.inf:
             gap = max(result.objective - result.dual_objective, 0.0)

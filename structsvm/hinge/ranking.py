@@ -20,6 +20,7 @@ from structsvm.hinge._reduction import (
     check_same_shape,
     reduced,
 )
+from structsvm.linalg._sums import dot
 
 __all__ = ["hinge_embedding", "margin_ranking", "pairwise_hinge", "triplet"]
 
@@ -91,7 +92,7 @@ def _pairs(
         above = np.append(np.cumsum(bounds[::-1])[::-1], 0.0)  # sums of the bounds from k on
         first = np.searchsorted(bounds, scores[better], side="right")
         counts = len(order) - first
-        value += float(above[first].sum() - counts @ scores[better].astype(np.float64))
+        value += float(above[first].sum()) - dot(counts.astype(np.float64), scores[better])
         gradient[better] -= counts
         # A worse item is in a pair with each better one whose score is below its bound.
         gradient[order] += np.searchsorted(np.sort(scores[better]), bounds, side="left")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from structsvm.base import StructuredModel
 from structsvm.hinge._reduction import check_same_shape, reduced
+from structsvm.linalg._sums import dot
 
 __all__ = ["structured_hinge"]
 
@@ -70,7 +71,7 @@ def structured_hinge(
     gradient = np.zeros((rows if with_gradient else 0, problem.n_weights))
     for i in range(n):
         indices, delta, loss = problem.oracle(i, weights)
-        values[i] = max(loss - float(delta @ weights[indices]), 0.0)
+        values[i] = max(loss - dot(delta, weights[indices]), 0.0)
         if with_gradient and values[i] > 0.0:
             gradient[i if reduction == "none" else 0, indices] -= delta
     if reduction != "none":

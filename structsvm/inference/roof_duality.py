@@ -16,6 +16,7 @@ from structsvm.inference.cut_scores import (
     real_scores,
 )
 from structsvm.inference.labeling import OracleKind
+from structsvm.linalg._sums import dot
 
 __all__ = ["PersistentLabels", "roof_duality"]
 
@@ -174,7 +175,7 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
     # Two halves agree as the edge likes it.
     undecided = (first == 0.5) & (second == 0.5)
     agreement = np.where(undecided, pairs >= 0, 1 - np.abs(first - second))
-    value = constant + float(scores @ ones) + float(pairs @ agreement)
+    value = constant + dot(scores, ones) + dot(pairs, agreement)
     bound = constant + 0.5 * (float(scores.sum()) + excess) + float(pairs[pairs > 0].sum())
     return PersistentLabels(
         labels, strong.astype(bool), max(bound, value), value, agreement.astype(float), ends

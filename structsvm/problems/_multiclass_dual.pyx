@@ -27,6 +27,7 @@ from structsvm.problems._multiclass cimport (
 from structsvm.problems._multiclass_blocks cimport clip_to_box, conjugate, project
 
 from structsvm.linalg._plane import padded_vector
+from structsvm.linalg._sums import dot
 
 # Multipliers within this share of their bound are at it.
 AT_BOUND = 1e-12
@@ -360,7 +361,7 @@ cdef class MulticlassDual:
 
     def inner(self, a, b):
         """The inner product of two weight vectors."""
-        return float(a @ b)
+        return dot(a, b)
 
     @property
     def implicit(self):

@@ -20,6 +20,7 @@ from structsvm.linalg._plane cimport (
 from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
+from structsvm.linalg._sums import dot
 
 # Projections that have shrunk the weights this much call for `fold`: the sum would else grow out of
 # all proportion to what the weights are made of now.
@@ -189,7 +190,7 @@ cdef class PlaneSum:
             self.scale_sum = 0.0
         self.total *= self.scale
         self.multipliers *= self.scale
-        self.total_sqnorm = self.total @ self.total
+        self.total_sqnorm = dot(self.total, self.total)
         self.total_loss *= self.scale
         self.scale = self.shrinking = 1.0
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.linalg._sums import combined_rows, dot, row_products
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
@@ -158,9 +159,8 @@ class _CuttingPlaneRun(Run):
     def _cut(self) -> float:
         """Add the cached planes' cut at the present point, solve; how much it was violated."""
         g, loss = self.cache.aggregate(self.weights)
-        violation = loss - float(self.weights @ g) - self.model_hinge
-        with np.errstate(over="ignore", invalid="ignore"):  # refused by the program
-            products, sqnorm = self.cuts @ g, float(g @ g)
+        violation = loss - dot(self.weights, g) - self.model_hinge
+        products, sqnorm = row_products(self.cuts, g), dot(g, g)
         signed = g[self.problem.non_negative_start : self.problem.non_negative_stop]
         self.qp.add(np.concatenate([signed, products]), sqnorm, loss)
         if len(self.qp) > len(self.room):
@@ -174,9 +174,9 @@ class _CuttingPlaneRun(Run):
     def _solve(self) -> None:
         self.qp.solve()
         # The program's rays are the multipliers that this projection amounts to.
-        combination = self.qp.alpha[self.n_rays :] @ self.cuts
+        combination = combined_rows(self.qp.alpha[self.n_rays :], self.cuts)
         self.weights = self.problem.project(combination) / self.lam
-        heights = self.qp.loss[self.n_rays :] - self.cuts @ self.weights
+        heights = self.qp.loss[self.n_rays :] - row_products(self.cuts, self.weights)
         self.model_hinge = max(float(heights.max()), 0.0)
 
     def _forget_idle_cuts(self) -> None:
@@ -189,7 +189,7 @@ class _CuttingPlaneRun(Run):
             self.idle = self.idle[kept]
 
     def _dual(self) -> float:
-        return self.dual_value(self.lam * self.weights, float(self.qp.alpha @ self.qp.loss))
+        return self.dual_value(self.lam * self.weights, dot(self.qp.alpha, self.qp.loss))
 
     def candidates(self) -> list[NDArray[np.float64]]:
         return [self.weights]

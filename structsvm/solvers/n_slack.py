@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
@@ -123,7 +124,7 @@ class _NSlackRun(Run):
         self.certified(weights, hinge)
         self.blocks.forget_idle()
         # The gap of this very point, not that of the best ones so far: what new planes opened up.
-        found = self.lam / 2 * float(weights @ weights) + hinge - self.dual
+        found = self.lam / 2 * dot(weights, weights) + hinge - self.dual
         target = self.precision * max(found, self.tol * self.best_primal)
         for _ in range(_MOST_PASSES):
             order = self.random.permutation(self.n).astype(np.int32)
@@ -136,7 +137,7 @@ class _NSlackRun(Run):
         combination, loss = self.blocks.combination()
         self.blocks.move_to(combination / self.lam)
         allowed = self.problem.project(combination)
-        self.dual = loss - float(allowed @ allowed) / (2 * self.lam)
+        self.dual = loss - dot(allowed, allowed) / (2 * self.lam)
         self.measured(self.dual_value(combination, loss), self.blocks.weights, hinge)
 
     def _due(self) -> bool:

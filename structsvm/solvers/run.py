@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers.base import (
     Callback,
@@ -35,7 +36,7 @@ def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
     [0, 1] of a feasible alpha is feasible, the rest of the weight going to the truth, so
     ``max_s s * loss - s^2 |z|^2 / (2 lambda)`` is a lower bound of the optimum.
     """
-    return dual_value_at(float(z @ z), loss, lam)
+    return dual_value_at(dot(z, z), loss, lam)
 
 
 def dual_value_at(sqnorm: float, loss: float, lam: float) -> float:
@@ -115,7 +116,7 @@ class Run(abc.ABC):
 
     def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         """The inner product of two weight vectors; another where they stand for something else."""
-        return float(a @ b)
+        return dot(a, b)
 
     def dual_value(self, z: NDArray[np.float64], loss: float) -> float:
         """`dual_value` of a dual point: with the best multipliers of weights that must be >= 0."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from structsvm.linalg._sums import cholesky, cholesky_solve, dot, product, row_products
 
 __all__ = ["SimplexQP"]
 
@@ -12,6 +13,10 @@ __all__ = ["SimplexQP"]
 _RIDGE = 1e-11
 # Solved when no plane lies this much above the model, relative to the parts of the heights.
 _PRECISION = 1e-11
+
+_OVERFLOW = (
+    "inner products of planes overflow: features or joint features are too large; scale them"
+)
 
 
 class SimplexQP:
@@ -73,10 +78,7 @@ class SimplexQP:
         gram[m, :m] = gram[:m, m] = products
         gram[m, m] = sqnorm
         if not np.isfinite(gram[m]).all():
-            raise ValueError(
-                "inner products of planes overflow: features or joint features are too large; "
-                "scale them"
-            )
+            raise ValueError(_OVERFLOW)
         self.gram, self.loss = gram, np.append(self.loss, loss)
         self.alpha = np.append(self.alpha, 0.0)
 
@@ -94,19 +96,21 @@ class SimplexQP:
         self.alpha = snapshot["alpha"].copy()
 
     def value(self) -> float:
-        return float(self.loss @ self.alpha - self.alpha @ self.gram @ self.alpha / (2 * self.lam))
+        return dot(self.loss, self.alpha) - dot(self.alpha, row_products(self.gram, self.alpha)) / (
+            2 * self.lam
+        )
 
     def solve(self) -> float:
         """Make alpha optimal; returns the objective."""
         used = np.flatnonzero(self.alpha > 0)
-        truth = bool(self.mass @ self.alpha < 1.0)
+        truth = bool(self.alpha[self.n_rays :].sum() < 1.0)
         best = -np.inf
         while len(self):
             used, truth = self._level(used, truth)
-            heights = self.loss - self.gram[:, used] @ self.alpha[used] / self.lam
+            heights = self.loss - row_products(self.gram, self.alpha) / self.lam
             size = float((np.abs(self.loss) + np.abs(self.loss - heights)).max())
             top = self.n_rays + int(heights[self.n_rays :].argmax())
-            gap = max(heights[top], 0.0) - self.alpha @ heights
+            gap = max(heights[top], 0.0) - dot(self.alpha, heights)
             # The height of a ray is how far its weight is below 0.
             rays = np.flatnonzero(heights[: self.n_rays] > _PRECISION * size)
             value = self.value()
@@ -128,11 +132,11 @@ class SimplexQP:
             direction = self._solve_on(used, truth) - alpha
             if not truth:
                 # Exactly along the simplex, whatever rounding did.
-                direction -= mass[used] * float(mass[used] @ direction / max(mass[used].sum(), 1))
+                direction -= mass[used] * dot(mass[used], direction) / max(mass[used].sum(), 1)
             falling = np.flatnonzero(direction < 0)
             steps = -alpha[falling] / direction[falling]
             step = float(steps.min(initial=1.0))
-            rest, growth = 1.0 - float(mass @ self.alpha), float(mass[used] @ direction)
+            rest, growth = 1.0 - dot(mass, self.alpha), dot(mass[used], direction)
             truth_leaves = truth and growth > 0 and rest < step * growth
             if truth_leaves:
                 step = max(rest, 0.0) / growth
@@ -152,19 +156,17 @@ class SimplexQP:
         gram, mass = self.gram[np.ix_(used, used)] / self.lam, self.mass[used]
         # Planes without length have a loss only: its size stands in, as both are in one unit.
         ridge = _RIDGE * (np.trace(gram) / len(used) + 1e-3 * np.abs(self.loss).max() + 1e-300)
-        while True:
-            try:
-                factor = cho_factor(gram + ridge * np.eye(len(used)), check_finite=False)
-                break
-            except LinAlgError:
-                ridge *= 100.0
+        while (factor := cholesky(gram + ridge * np.eye(len(used)))) is None:
+            ridge *= 100.0
+            if not np.isfinite(ridge):
+                raise ValueError(_OVERFLOW)
         # Measured from the present level, the losses are small numbers that do not cancel.
-        present = gram @ self.alpha[used]
+        present = row_products(gram, self.alpha[used])
         truth = truth or not mass.any()
-        level = 0.0 if truth else float(mass @ (self.loss[used] - present) / mass.sum())
+        level = 0.0 if truth else dot(mass, self.loss[used] - present) / mass.sum()
         sides = np.column_stack([self.loss[used] - level * mass, mass])
-        both = cho_solve(factor, sides, check_finite=False)
-        both += cho_solve(factor, sides - gram @ both - ridge * both, check_finite=False)
-        excess = 0.0 if truth else float((mass @ both[:, 0] - 1.0) / (mass @ both[:, 1]))
+        both = cholesky_solve(factor, sides)
+        both += cholesky_solve(factor, sides - product(gram, both) - ridge * both)
+        excess = 0.0 if truth else (dot(mass, both[:, 0]) - 1.0) / dot(mass, both[:, 1])
         target: NDArray[np.float64] = both[:, 0] - excess * both[:, 1]
         return target

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers._plane_sum import PlaneSum
 from structsvm.solvers.base import (
@@ -149,7 +150,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         held = planes.snapshot()
         steps = n_examples * (n_examples + 1) / 2 if self.averaging == "weighted" else n_examples
         held |= {"n_met": np.array(n_examples), "n_steps": np.array(n_examples)}
-        held |= {"total": weights, "total_sqnorm": np.array(weights @ weights)}
+        held |= {"total": weights, "total_sqnorm": np.array(dot(weights, weights))}
         if self.averaging != "none":
             held |= {"weight_sum": np.array(float(steps)), "settled": steps * weights}
         planes.restore(held)

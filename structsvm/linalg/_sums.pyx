@@ -1,0 +1,121 @@
+"""Inner products, products with matrices, and Cholesky factors whose bits nothing can change.
+
+A BLAS adds in another order on another CPU, with another number of threads, or in another version,
+and what hangs on the last bit of a sum then goes another way: which planes are kept, when a solver
+stops. Here the order is fixed; see ``sums.h``.
+"""
+
+import numpy as np
+
+cdef extern from "structsvm/linalg/sums.h" nogil:
+    ctypedef enum ssvm_kind:
+        SSVM_DENSE_DOUBLE
+    ctypedef struct ssvm_feature_rows:
+        ssvm_kind kind
+        Py_ssize_t n_features
+        const void* values
+        double intercept
+    enum:
+        SSVM_LANES
+    double ssvm_dot(const double* a, const double* b, Py_ssize_t n)
+    void ssvm_row_products(
+        const double* rows, Py_ssize_t n_rows, Py_ssize_t n, const double* v, double* out
+    )
+    void ssvm_add_rows(
+        const double* factors, const double* rows, Py_ssize_t n_rows, Py_ssize_t n, double* out
+    )
+    void ssvm_all_feature_scores(
+        const ssvm_feature_rows* rows, Py_ssize_t n_rows, const double* w, Py_ssize_t width,
+        double scale, double* out,
+    )
+    int ssvm_cholesky(double* A, Py_ssize_t n, double* column)
+    void ssvm_cholesky_solve(const double* L, Py_ssize_t n, double* x, Py_ssize_t width)
+
+
+def dot(a, b):
+    """<a, b> of two vectors."""
+    cdef const double[::1] left = np.ascontiguousarray(a, dtype=np.float64)
+    cdef const double[::1] right = np.ascontiguousarray(b, dtype=np.float64)
+    cdef double value = 0.0
+    if left.shape[0] != right.shape[0]:
+        raise ValueError(f"vectors of {left.shape[0]} and {right.shape[0]} numbers")
+    if left.shape[0]:
+        with nogil:
+            value = ssvm_dot(&left[0], &right[0], left.shape[0])
+    return value
+
+
+def row_products(rows, vector):
+    """``rows @ vector``: the inner product of each row with a vector."""
+    cdef const double[:, ::1] matrix = np.ascontiguousarray(rows, dtype=np.float64)
+    cdef const double[::1] v = np.ascontiguousarray(vector, dtype=np.float64)
+    if matrix.shape[1] != v.shape[0]:
+        raise ValueError(f"rows of {matrix.shape[1]} numbers and a vector of {v.shape[0]}")
+    products = np.zeros(matrix.shape[0])
+    cdef double[::1] out = products
+    if matrix.shape[0] and matrix.shape[1]:
+        with nogil:
+            ssvm_row_products(&matrix[0, 0], matrix.shape[0], matrix.shape[1], &v[0], &out[0])
+    return products
+
+
+def combined_rows(factors, rows):
+    """``factors @ rows``: the sum of the rows, each times its factor."""
+    cdef const double[:, ::1] matrix = np.ascontiguousarray(rows, dtype=np.float64)
+    cdef const double[::1] f = np.ascontiguousarray(factors, dtype=np.float64)
+    if matrix.shape[0] != f.shape[0]:
+        raise ValueError(f"{matrix.shape[0]} rows and {f.shape[0]} factors")
+    total = np.zeros(matrix.shape[1])
+    cdef double[::1] out = total
+    if matrix.shape[0] and matrix.shape[1]:
+        with nogil:
+            ssvm_add_rows(&f[0], &matrix[0, 0], matrix.shape[0], matrix.shape[1], &out[0])
+    return total
+
+
+def product(left, right):
+    """``left @ right`` for two matrices."""
+    cdef const double[:, ::1] a = np.ascontiguousarray(left, dtype=np.float64)
+    cdef Py_ssize_t n = a.shape[0], size = a.shape[1], width = right.shape[1]
+    if size != right.shape[0]:
+        raise ValueError(f"matrices of shape ({n}, {size}) and {right.shape}")
+    # Whole groups of lanes are read behind the end of the one and written behind that of the other.
+    padded, scores = np.zeros(size * width + SSVM_LANES), np.zeros(n * width + 4 * SSVM_LANES)
+    padded[:size * width] = np.asarray(right, dtype=np.float64).ravel()
+    cdef double[::1] w = padded, out = scores
+    cdef ssvm_feature_rows rows
+    rows.kind = SSVM_DENSE_DOUBLE
+    rows.n_features = size
+    rows.intercept = 0.0
+    if n and size and width:
+        rows.values = <const void*> &a[0, 0]
+        with nogil:
+            ssvm_all_feature_scores(&rows, n, &w[0], width, 1.0, &out[0])
+    return scores[:n * width].reshape(n, width)
+
+
+def cholesky(matrix):
+    """L of ``matrix = L L'`` in the lower triangle of an array; None if it is not definite."""
+    factor = np.array(matrix, dtype=np.float64, order="C")
+    cdef double[:, ::1] A = factor
+    cdef double[::1] column = np.empty(A.shape[0])
+    cdef int definite = 1
+    if A.shape[0] != A.shape[1]:
+        raise ValueError(f"a matrix of shape {factor.shape}, expected a square one")
+    if A.shape[0]:
+        with nogil:
+            definite = ssvm_cholesky(&A[0, 0], A.shape[0], &column[0])
+    return factor if definite else None
+
+
+def cholesky_solve(factor, sides):
+    """The solutions X of ``L L' X = sides``, of shape (n, n_sides), by the L of `cholesky`."""
+    cdef const double[:, ::1] L = factor
+    solutions = np.array(sides, dtype=np.float64, order="C")
+    cdef double[:, ::1] X = solutions
+    if X.shape[0] != L.shape[0]:
+        raise ValueError(f"a factor of {L.shape[0]} rows and sides of {X.shape[0]}")
+    if X.shape[0] and X.shape[1]:
+        with nogil:
+            ssvm_cholesky_solve(&L[0, 0], L.shape[0], &X[0, 0], X.shape[1])
+    return solutions
