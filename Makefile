@@ -1,4 +1,9 @@
-.PHONY: build debug test lint format bench clean
+.PHONY: build debug sanitize sanitized-tests sanitized-fuzz test fuzz lint format bench clean
+
+# The sanitizer's runtime goes before everything else; Python leaves each object to malloc, so that
+# it sees them all; what is not freed at exit is Python's affair.
+SANITIZED = PYTHONMALLOC=malloc LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=32
 
 build:  ## compile in place, after a change to a .pyx, .pxd or .h file
 	python setup.py build_ext --inplace -j2
@@ -6,8 +11,20 @@ build:  ## compile in place, after a change to a .pyx, .pxd or .h file
 debug:  ## the same with bounds checks, C assertions and symbols
 	STRUCTSVM_DEBUG=1 python setup.py build_ext --inplace --force -j2
 
+sanitize:  ## the same with the address sanitizer; `make sanitized-tests` runs on it
+	STRUCTSVM_DEBUG=1 STRUCTSVM_SANITIZE=address python setup.py build_ext --inplace --force -j2
+
+sanitized-tests:
+	$(SANITIZED) python -m pytest -q tests/inference tests/problems tests/solvers
+
+sanitized-fuzz:
+	$(SANITIZED) python tests/fuzz --inputs 6000
+
 test:
 	pytest
+
+fuzz:  ## more than 100,000 inputs; what is found can be run again, see tests/fuzz
+	python tests/fuzz
 
 lint:
 	ruff check .

@@ -1,9 +1,10 @@
 """The extension table. All other metadata is in pyproject.toml.
 
-Two build switches, read from the environment:
+Build switches, read from the environment:
 
-STRUCTSVM_NATIVE=1   compile for this machine's CPU (the wheel then runs on like machines only)
-STRUCTSVM_DEBUG=1    bounds, overflow and initialisation checks, C assertions, symbols
+STRUCTSVM_NATIVE=1          compile for this CPU (the wheel then runs on like machines only)
+STRUCTSVM_DEBUG=1           bounds, overflow and initialisation checks, C assertions, symbols
+STRUCTSVM_SANITIZE=address  the address sanitizer of the compiler; `make sanitize` runs on it
 """
 
 import os
@@ -19,12 +20,17 @@ def switched_on(name: str) -> bool:
 
 NATIVE = switched_on("STRUCTSVM_NATIVE")
 DEBUG = switched_on("STRUCTSVM_DEBUG")
+SANITIZER = os.environ.get("STRUCTSVM_SANITIZE", "")
+if SANITIZER not in ("", "address"):
+    raise ValueError(f"STRUCTSVM_SANITIZE={SANITIZER!r}: expected 'address', or nothing")
 
 # No contraction to fused multiply-add: the same sum has the same bits on every CPU, which the
 # back-trace of the Viterbi kernel relies on and which makes results reproducible across machines.
 compile_args = ["-ffp-contract=off"]
 compile_args += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 compile_args += ["-march=native"] if NATIVE else []
+link_args = ["-fsanitize=address"] if SANITIZER else []
+compile_args += [*link_args, "-fno-omit-frame-pointer"] if SANITIZER else []
 
 directives = {
     "language_level": 3,
@@ -46,6 +52,7 @@ extensions = [
         depends=headers,
         include_dirs=["."],
         extra_compile_args=compile_args,
+        extra_link_args=link_args,
         define_macros=[("STRUCTSVM_NATIVE", "1")] if NATIVE else [],
     )
     for path in sorted(Path("structsvm").rglob("*.pyx"))
@@ -54,7 +61,12 @@ extensions = [
 shared_utility = "structsvm._cyutility"
 extensions.insert(
     0,
-    Extension(shared_utility, ["structsvm/_cyutility.c"], extra_compile_args=compile_args),
+    Extension(
+        shared_utility,
+        ["structsvm/_cyutility.c"],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    ),
 )
 
 setup(

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+# No test depends on the clock: a machine may be as slow as it likes.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # A run that decides about a change draws the same examples every time; others explore.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("ci", settings.get_profile("tests"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "tests")
 
 HOW_TO_GET_DATA = (
     "needs the real data: set STRUCTSVM_DATA to a folder with letters.npz or conll2000 "

@@ -1,0 +1,33 @@
+"""Print what pyproject.toml requires to build, to run and to test; with --oldest, just that."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+
+
+def all_of(requirements: list[str]) -> list[str]:
+    """With those of our own extras in place of their names."""
+    found = []
+    for requirement in requirements:
+        if own := re.fullmatch(r"structsvm\[(.*)\]", requirement):
+            found += [each for extra in own[1].split(",") for each in all_of(EXTRAS[extra])]
+        else:
+            found.append(requirement)
+    return found
+
+
+def oldest(requirement: str) -> str:
+    name, least = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement).groups()
+    return f"{name}=={least}"
+
+
+wanted = [
+    *PROJECT["build-system"]["requires"],
+    *PROJECT["project"]["dependencies"],
+    *all_of(EXTRAS["test"]),
+]
+print("\n".join(oldest(each) for each in wanted) if "--oldest" in sys.argv else "\n".join(wanted))
