@@ -1,5 +1,6 @@
 """The cut of graph_flow.h for other compiled modules. Nothing is checked there: scores are finite,
-capacities >= 0, ends of edges are nodes and differ, and there are less than 2**30 of each."""
+the sum of |unary| is finite, capacities >= 0, ends of edges are nodes and differ, and there are
+less than 2**30 of each."""
 
 from libc.stdint cimport int32_t, uint8_t
 
@@ -22,10 +23,9 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
     )
     double ssvm_flow_over(const ssvm_graph* g, int32_t e)
     void ssvm_graph_scale(ssvm_graph* g, double factor)
-    void ssvm_graph_solve(ssvm_graph* g)
+    void ssvm_graph_cut(ssvm_graph* g)
     uint8_t ssvm_graph_label(const ssvm_graph* g, int32_t i)
-    double ssvm_graph_flow(const ssvm_graph* g, double* excess)
-    double ssvm_graph_energy(const ssvm_graph* g)
+    double ssvm_graph_certify(ssvm_graph* g, double* out, double* energy)
 
 
 cdef class GraphCut:

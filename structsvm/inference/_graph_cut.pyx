@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from structsvm.inference.cut_scores import (
     CutCertificate, check_edges, check_factor, check_pairwise, check_total, check_unary,
+    scales_well,
 )
 
 
@@ -83,7 +84,7 @@ cdef class GraphCut:
 
     cdef void _solve(self) noexcept nogil:
         if not self._is_solved:
-            ssvm_graph_solve(&self.graph)
+            ssvm_graph_cut(&self.graph)
             self._is_solved = True
 
     def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
@@ -114,7 +115,7 @@ cdef class GraphCut:
             pairwise = self._held(self.graph.capacity, self.graph.n_edges)
         else:
             pairwise = check_pairwise(pairwise, (self.graph.n_edges,))
-        check_total(unary, pairwise)
+        check_total(unary)
         new_unary, new_pairwise = unary, pairwise
         if keep_flow and self._is_loaded:
             start = np.empty(self.graph.n_edges)
@@ -133,16 +134,17 @@ cdef class GraphCut:
 
     def scale(self, factor):
         """Multiply all scores by a factor > 0. What was solved stays solved."""
-        factor = check_factor(factor)
-        check_total(
-            self._held(self.graph.unary, self.graph.n_nodes),
-            self._held(self.graph.capacity, self.graph.n_edges),
-            factor,
-        )
-        cdef double c_factor = factor
-        with self._lock:
-            with nogil:
-                ssvm_graph_scale(&self.graph, c_factor)
+        cdef double c_factor = check_factor(factor)
+        unary = self._held(self.graph.unary, self.graph.n_nodes)
+        pairwise = self._held(self.graph.capacity, self.graph.n_edges)
+        if scales_well(c_factor, unary, pairwise):
+            with self._lock:
+                with nogil:
+                    ssvm_graph_scale(&self.graph, c_factor)
+            return
+        check_total(unary, c_factor)
+        with np.errstate(over="ignore", under="ignore"):
+            self.set_scores(unary * c_factor, pairwise * c_factor, keep_flow=False)
 
     def solve(self):
         """The labels of the best score; of several best ones those with the fewest ones.
@@ -162,15 +164,18 @@ cdef class GraphCut:
         return labels
 
     def certificate(self):
-        """Proof of what `solve` found, in sums made anew: see `CutCertificate`."""
-        cdef double[::1] excess = np.empty(self.graph.n_nodes)
-        cdef double* room = &excess[0] if excess.shape[0] else NULL
+        """Proof of what `solve` found, in sums made anew: see `CutCertificate`.
+
+        Where a score is more than all that the labels give up, a second cut is made for it, in
+        which such scores are held to that.
+        """
+        cdef double[::1] out = np.empty(self.graph.n_nodes)
+        cdef double* room = &out[0] if out.shape[0] else NULL
         cdef double flow, energy
         with self._lock:
             with nogil:
                 self._solve()
-                flow = ssvm_graph_flow(&self.graph, room)
-                energy = ssvm_graph_energy(&self.graph)
+                flow = ssvm_graph_certify(&self.graph, room, &energy)
         return CutCertificate(flow, energy)
 
     @property

@@ -32,6 +32,8 @@ A grid begins as zero bytes. Then, with n_pixels = depth * height * width:
         The best labels: of several best ones the fewest ones. Allocates nothing, always ends.
     ssvm_grid_labels(g, labels)
         Those labels, (n_pixels,), until scores are loaded or changed.
+    ssvm_grid_given_up(g, unary)
+        After a solve: what the labels found give up at pixels alone.
     ssvm_grid_certify(g, unary, pairwise, step, flow, energy)
         After a solve, for scores that are the same both ways: a lower bound of what any labelling
         gives up, and what the labels found do; see `CutCertificate`.
@@ -69,6 +71,7 @@ cdef extern from "structsvm/inference/grid_flow.h" nogil:
     void ssvm_grid_scale(ssvm_grid* g, double factor)
     void ssvm_grid_solve(ssvm_grid* g)
     void ssvm_grid_labels(const ssvm_grid* g, uint8_t* labels)
+    double ssvm_grid_given_up(const ssvm_grid* g, const double* unary)
     void ssvm_grid_certify(
         const ssvm_grid* g, const double* unary, const double* pairwise, Py_ssize_t step,
         double* flow, double* energy,
@@ -78,6 +81,8 @@ cdef extern from "structsvm/inference/grid_flow.h" nogil:
 cdef class GridCut:
     cdef ssvm_grid grid
     cdef bint _is_solved
+    cdef bint _keeps_flow            # the next solve starts from a flow of other scores
+    cdef double _limit               # what scores beyond it were loaded as
     cdef object _lock                # held while the grid is at work without the GIL
     cdef double _largest             # score since the flow was begun anew
     cdef readonly tuple shape
@@ -85,4 +90,7 @@ cdef class GridCut:
     cdef readonly object directions
     cdef object _unary, _pairwise    # the scores loaded
     cdef double _largest_unary, _largest_pairwise
-    cdef void _solve(self) noexcept nogil
+    cdef _load_within(self, double limit)
+    cdef _solve(self)
+    cdef bint _is_rounded(self)
+    cdef _certify(self, double* flow, double* energy)

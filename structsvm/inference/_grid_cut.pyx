@@ -7,17 +7,20 @@ import numpy as np
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
-from structsvm.inference.cut_scores import CutCertificate, check_factor
-from structsvm.inference.grid_scores import (
-    check_grid, check_grid_pairwise, check_grid_total, check_grid_unary,
+from structsvm.inference.cut_scores import (
+    CutCertificate, check_factor, check_total, scales_well,
 )
-
-# Below this, rounding of scaled scores is no longer relative to them.
-cdef double SAFE_LEAST = 1e-280
+from structsvm.inference.grid_scores import (
+    check_grid, check_grid_pairwise, check_grid_unary, flow_limit,
+)
 
 # A flow is kept while the largest score is not so much below that of scores it was found with: it
 # carries their rounding.
 cdef double SAFE_DECREASE = 1e-3
+
+# Its rounding is as nothing beside the energy while no score it was found with is so many times as
+# much.
+cdef double MOST_FLOW = 1e4
 
 
 cdef class GridCut:
@@ -117,40 +120,56 @@ cdef class GridCut:
 
     def _load(self, unary, largest_unary, pairwise, largest_pairwise, keep_flow):
         """Load scores that were checked, and keep the arrays: they must not change."""
-        cdef double largest = check_grid_total(
-            unary, pairwise, self.directions, max(largest_unary, largest_pairwise)
-        )
-        # No difference of infinite "largest" scores may be taken.
-        keep_flow = keep_flow and self._unary is not None
-        keep_flow = keep_flow and SAFE_DECREASE * self._largest <= largest < np.inf
-        self._largest = max(self._largest, largest) if keep_flow else largest
-        cdef const double[::1] new_unary = unary.reshape(-1)
-        cdef const double[::1] new_pairwise = pairwise.reshape(-1)
-        cdef const double[::1] old_unary, old_pairwise
+        cdef double largest = max(largest_unary, largest_pairwise)
+        cdef double limit = flow_limit(unary, largest, self.directions)
+        # No difference of scores may be taken that were loaded as less than they are.
+        keep_flow = keep_flow and self._unary is not None and limit == self._limit == np.inf
+        keep_flow = keep_flow and SAFE_DECREASE * self._largest <= largest
+        cdef const double[::1] new_unary, new_pairwise, old_unary, old_pairwise
         cdef Py_ssize_t step = pairwise.ndim > 1, old_step
         cdef bint changes_unary, changes_pairwise
-        if self.grid.n_places and new_unary.shape[0]:
-            if keep_flow:
-                old_unary, old_pairwise = self._unary.reshape(-1), self._pairwise.reshape(-1)
-                old_step = self._pairwise.ndim > 1
-                changes_unary = unary is not self._unary
-                changes_pairwise = pairwise is not self._pairwise
-                with nogil:
-                    if changes_unary:
-                        ssvm_grid_change_unary(&self.grid, &old_unary[0], &new_unary[0])
-                    if changes_pairwise:
-                        ssvm_grid_change_pairwise(
-                            &self.grid, &old_pairwise[0], &old_pairwise[0], old_step,
-                            &new_pairwise[0], &new_pairwise[0], step,
-                        )
-            else:
-                with nogil:
-                    ssvm_grid_load(
-                        &self.grid, &new_unary[0], &new_pairwise[0], &new_pairwise[0], step
+        if keep_flow and self.grid.n_places and unary.size:
+            new_unary, new_pairwise = unary.reshape(-1), pairwise.reshape(-1)
+            old_unary, old_pairwise = self._unary.reshape(-1), self._pairwise.reshape(-1)
+            old_step = self._pairwise.ndim > 1
+            changes_unary = unary is not self._unary
+            changes_pairwise = pairwise is not self._pairwise
+            with nogil:
+                if changes_unary:
+                    ssvm_grid_change_unary(&self.grid, &old_unary[0], &new_unary[0])
+                if changes_pairwise:
+                    ssvm_grid_change_pairwise(
+                        &self.grid, &old_pairwise[0], &old_pairwise[0], old_step,
+                        &new_pairwise[0], &new_pairwise[0], step,
                     )
         self._unary, self._largest_unary = unary, largest_unary
         self._pairwise, self._largest_pairwise = pairwise, largest_pairwise
-        self._is_solved = False
+        if keep_flow:
+            self._largest = max(self._largest, largest)
+            self._keeps_flow, self._is_solved = True, False
+        else:
+            self._load_within(limit)
+
+    cdef _load_within(self, double limit):
+        """Load the scores there are, of which those beyond a limit count as it; without a flow.
+
+        A limit above what the maximum flow amounts to changes no minimum cut: no edge of it is that
+        dear, and no pixel need give or take more.
+        """
+        unary, pairwise = self._unary, self._pairwise
+        if self._largest_unary > limit:
+            unary = np.clip(unary, -limit, limit)
+        if self._largest_pairwise > limit:
+            pairwise = np.minimum(pairwise, limit)
+        cdef const double[::1] new_unary = unary.reshape(-1)
+        cdef const double[::1] new_pairwise = pairwise.reshape(-1)
+        cdef Py_ssize_t step = pairwise.ndim > 1
+        if self.grid.n_places and new_unary.shape[0]:
+            with nogil:
+                ssvm_grid_load(&self.grid, &new_unary[0], &new_pairwise[0], &new_pairwise[0], step)
+        self._limit = limit
+        self._largest = min(limit, max(self._largest_unary, self._largest_pairwise))
+        self._keeps_flow = self._is_solved = False
 
     def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
         """Scores from now on.
@@ -191,28 +210,52 @@ default=None
         """Multiply all scores by a factor > 0. What was solved stays solved."""
         cdef double c_factor = check_factor(factor)
         self._begin()
-        largest = check_grid_total(
-            self._unary, self._pairwise, self.directions,
-            max(self._largest_unary, self._largest_pairwise), c_factor,
-        )
-        with np.errstate(invalid="ignore", over="ignore"):  # of edges that leave the image
+        stays = scales_well(c_factor, self._unary, self._pairwise)
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+            # Of edges that leave the image: whatever there is.
             unary, pairwise = self._unary * c_factor, self._pairwise * c_factor
-        largest_unary = self._largest_unary * c_factor
-        largest_pairwise = self._largest_pairwise * c_factor
-        if 0 < largest < SAFE_LEAST:
-            self._hold(unary, largest_unary, pairwise, largest_pairwise, False)
+        if not stays:
+            check_total(self._unary, c_factor)
+            self.set_scores(unary, pairwise, keep_flow=False)
             return
-        self._unary, self._largest_unary = unary, largest_unary
-        self._pairwise, self._largest_pairwise = pairwise, largest_pairwise
+        self._unary, self._pairwise = unary, pairwise
+        self._largest_unary *= c_factor
+        self._largest_pairwise *= c_factor
         self._largest *= c_factor
+        self._limit *= c_factor
         with self._lock:
             with nogil:
                 ssvm_grid_scale(&self.grid, c_factor)
 
-    cdef void _solve(self) noexcept nogil:
-        if not self._is_solved:
+    cdef _solve(self):
+        if self._is_solved:
+            return
+        with nogil:
             ssvm_grid_solve(&self.grid)
+        self._is_solved = True
+        # A flow kept from scores of another size is dropped, lest its rounding decide.
+        if self._keeps_flow and self._is_rounded():
+            self._load_within(np.inf)
+            with nogil:
+                ssvm_grid_solve(&self.grid)
             self._is_solved = True
+
+    cdef bint _is_rounded(self):
+        """Whether the flow is large beside what the labels give up."""
+        cdef const double[::1] unary = self._unary.reshape(-1)
+        cdef double flow, energy
+        with nogil:
+            energy = ssvm_grid_given_up(&self.grid, &unary[0])
+        if self._largest > MOST_FLOW * energy:  # most often the pixels alone give up enough
+            self._certify(&flow, &energy)
+        return self._largest > MOST_FLOW * energy
+
+    cdef _certify(self, double* flow, double* energy):
+        cdef const double[::1] unary = self._unary.reshape(-1)
+        cdef const double[::1] pairwise = self._pairwise.reshape(-1)
+        cdef Py_ssize_t step = self._pairwise.ndim > 1
+        with nogil:
+            ssvm_grid_certify(&self.grid, &unary[0], &pairwise[0], step, flow, energy)
 
     def solve(self):
         """The labels of the best score; of several best ones those with the fewest ones.
@@ -226,24 +269,31 @@ default=None
         cdef uint8_t[::1] view = labels.reshape(-1)
         if view.shape[0]:
             with self._lock:
+                self._solve()
                 with nogil:
-                    self._solve()
                     ssvm_grid_labels(&self.grid, &view[0])
         return labels
 
     def certificate(self):
-        """Proof of what `solve` found, in sums made anew: see `CutCertificate`."""
+        """Proof of what `solve` found, in sums made anew: see `CutCertificate`.
+
+        Where a score is more than all that the labels give up, a second cut is made for it, in
+        which such scores are held to that.
+        """
         self._begin()
-        cdef const double[::1] unary = self._unary.reshape(-1)
-        cdef const double[::1] pairwise = self._pairwise.reshape(-1)
-        cdef Py_ssize_t step = self._pairwise.ndim > 1
-        cdef double flow = 0.0, energy = 0.0
-        if unary.shape[0]:
-            with self._lock:
-                with nogil:
-                    self._solve()
-                    ssvm_grid_certify(&self.grid, &unary[0], &pairwise[0], step, &flow, &energy)
-        return CutCertificate(flow, energy)
+        cdef double flow = 0.0, energy = 0.0, limit
+        if not self._unary.size:
+            return CutCertificate(flow, energy)
+        with self._lock:
+            while True:
+                self._solve()
+                self._certify(&flow, &energy)
+                limit = 2.0 * energy
+                # Labels that give up nothing need no proof.
+                if not limit > 0.0 or self._largest <= 2.0 * limit:
+                    break
+                self._load_within(limit)
+        return CutCertificate(flow if energy > 0.0 else 0.0, energy)
 
     @property
     def nbytes(self):

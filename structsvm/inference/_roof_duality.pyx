@@ -36,8 +36,9 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
     void ssvm_graph_load(
         ssvm_graph* g, const double* unary, const double* capacity, const double* start
     )
-    void ssvm_graph_solve(ssvm_graph* g)
+    void ssvm_graph_cut(ssvm_graph* g)
     uint8_t ssvm_graph_label(const ssvm_graph* g, int32_t i)
+    double ssvm_graph_certify(ssvm_graph* g, double* out, double* energy)
 
 
 def persistent_labels(
@@ -47,13 +48,15 @@ def persistent_labels(
     int8_t[::1] labels,             # OUT  (n,): -1 where undecided
     uint8_t[::1] strong,            # OUT  (n,): whether all best labelings have this label
 ):
-    """Label what can be labelled; returns the sum of what the flow could not carry off."""
+    """Label what can be labelled; returns by how much, at most, the fractional labeling misses the
+    value of the best one."""
     cdef int32_t n = <int32_t> unary.shape[0], m = <int32_t> edges.shape[0], i, e, a, b
     cdef int32_t[:, ::1] ends = np.zeros((2 * max(m, 1), 2), dtype=np.int32)
     cdef double[::1] scores = np.zeros(2 * max(n, 1)), capacity = np.zeros(2 * max(m, 1))
+    cdef double[::1] out = np.zeros(2 * max(n, 1))
     cdef int32_t[::1] component = np.zeros(2 * max(n, 1), dtype=np.int32)
     cdef int32_t[:, ::1] scratch = np.zeros((5, 2 * max(n, 1)), dtype=np.int32)
-    cdef double excess = 0.0
+    cdef double flow, energy
     cdef uint8_t one, mirror
     cdef ssvm_graph graph
     memset(&graph, 0, sizeof(ssvm_graph))
@@ -74,9 +77,8 @@ def persistent_labels(
             capacity[2 * e] = capacity[2 * e + 1] = abs(pairwise[e])
         ssvm_graph_connect(&graph, 2 * n, 2 * m, &ends[0, 0])
         ssvm_graph_load(&graph, &scores[0], &capacity[0], NULL)
-        ssvm_graph_solve(&graph)
-        for i in range(2 * n):
-            excess += max(graph.nodes[i].excess, 0.0)
+        ssvm_graph_cut(&graph)
+        flow = ssvm_graph_certify(&graph, &out[0], &energy)
         make_symmetric(&graph, m)
         for i in range(n):
             one, mirror = ssvm_graph_label(&graph, i), ssvm_graph_label(&graph, n + i)
@@ -89,7 +91,7 @@ def persistent_labels(
             if not strong[i] and component[i] != component[n + i]:
                 labels[i] = 1 if component[i] < component[n + i] else 0
         ssvm_graph_free(&graph)
-    return excess
+    return max((energy - flow) / 2, 0.0)
 
 
 cdef void make_symmetric(ssvm_graph* graph, int32_t m) noexcept nogil:

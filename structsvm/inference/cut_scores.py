@@ -18,7 +18,11 @@ __all__ = [
     "check_total",
     "check_unary",
     "real_scores",
+    "scales_well",
 ]
+
+# Between these, scores and sums of them are as exact as elsewhere.
+_SAFE_LEAST, _SAFE_MOST = 1e-280, 1e300
 
 _MOST_EDGES = 2**30 - 1  # numbers of arcs, two an edge, are 32 bits wide
 
@@ -26,6 +30,9 @@ _MOST_EDGES = 2**30 - 1  # numbers of arcs, two an edge, are 32 bits wide
 @dataclasses.dataclass(frozen=True)
 class CutCertificate:
     """Proof that labels are the best: no labelling can give up less than the flow.
+
+    It holds at any scale: both numbers are as exact as a sum of what is given up can be, however
+    large the scores are that nobody gives up.
 
     Attributes
     ----------
@@ -92,14 +99,25 @@ def check_pairwise(pairwise: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.fl
     return np.array(np.broadcast_to(array, shape), order="C")
 
 
-def check_total(
-    unary: NDArray[np.float64], pairwise: NDArray[np.float64], factor: float = 1.0
-) -> None:
-    """The sum of all scores, times `factor`, must be a number: flows are sums of them."""
+def check_total(scores: NDArray[np.float64], factor: float = 1.0) -> None:
+    """The sum of these scores, times `factor`, must be a number: flows are sums of them."""
     with np.errstate(over="ignore"):
-        total = factor * float(np.abs(unary).sum() + 2 * pairwise.sum())
+        total = factor * float(np.abs(scores).sum())
     if not math.isfinite(total):
         raise ValueError("the scores of the cut add up to more than a double can hold")
+
+
+def scales_well(factor: float, *scores: NDArray[np.float64]) -> bool:
+    """Whether a flow may be multiplied by `factor` with these scores: none overflows, nor vanishes
+    in part; entries that are not finite are none."""
+    for array in scores:
+        sizes = np.abs(array)
+        least = np.min(sizes, where=sizes > 0, initial=np.inf)
+        with np.errstate(over="ignore"):
+            most = np.sum(sizes, where=np.isfinite(sizes)) * factor
+            if least * factor < _SAFE_LEAST or most > _SAFE_MOST:
+                return False
+    return True
 
 
 def check_factor(factor: float) -> float:

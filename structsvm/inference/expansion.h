@@ -104,9 +104,11 @@ static void ssvm_table_move(const ssvm_labelling *p, ssvm_move *move, int32_t al
         const double second = ssvm_pair_score(p, e, y[a], alpha);
         const double first = ssvm_pair_score(p, e, alpha, y[b]);
         const double both_take = ssvm_pair_score(p, e, alpha, alpha);
-        const double half = (both_keep + both_take - second - first) / 2;
-        move->gain[a] += first - both_keep + half;
-        move->gain[b] += second - both_keep + half;
+        /* What is large in all four cancels before anything small is added. */
+        const double take = both_take - both_keep, change = first - second;
+        const double half = (both_keep - second + (both_take - first)) / 2;
+        move->gain[a] += (take + change) / 2;
+        move->gain[b] += (take - change) / 2;
         move->capacity[e] = half > 0.0 ? half : 0.0;
     }
 }

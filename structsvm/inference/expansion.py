@@ -102,7 +102,8 @@ def alpha_expansion(
     check_finite_scores("pairwise", pairs, non_negative=pairs.ndim == 1)
     # Every score enters a cut several times.
     weight = max(len(ends), 1) if shapes[pairs.shape] == 0 else 1
-    check_total(scores.reshape(-1), np.abs(pairs).reshape(-1) * weight, 8.0)
+    check_total(scores, 8.0)
+    check_total(pairs, 16.0 * weight)
     check_scalar("max_cycles", max_cycles, above=0, integer=True)
     labels = np.zeros(n_nodes, dtype=np.int32)
     if start is not None:

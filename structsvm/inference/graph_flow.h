@@ -12,6 +12,7 @@
 #ifndef SSVM_GRAPH_FLOW_H
 #define SSVM_GRAPH_FLOW_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -59,6 +60,8 @@ typedef struct {
     int32_t active_start, active_size;
     int32_t orphan_start, orphan_size;
     int32_t now;
+    double limit;      /* what scores beyond it were loaded as */
+    double kept;       /* the most that flowed over an edge when scores were loaded */
 } ssvm_graph;
 
 /* ---- memory; a graph begins as zero bytes */
@@ -146,29 +149,53 @@ static inline double ssvm_flow_over(const ssvm_graph *g, int32_t e)
     return (g->arcs[forward->sister].residual - forward->residual) / 2;
 }
 
-/* Scores from now on, and a flow to start from, one number an edge; NULL for none. Of the flow over an
- * edge, what its capacity allows is kept. */
-static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
-                            const double *start)
+static inline double ssvm_within(double value, double limit)
 {
-    for (int32_t i = 0; i < g->n_nodes; ++i) {
-        g->unary[i] = unary[i];
-        g->nodes[i].excess = unary[i];
-    }
+    return value > limit ? limit : value < -limit ? -limit : value;
+}
+
+/* The scores there are, of which those beyond `limit` count as it, and a flow to start from, one number
+ * an edge; NULL for none. Of the flow over an edge, what its capacity allows is kept.
+ *
+ * A limit above what the maximum flow amounts to changes no minimum cut: no edge of it is that dear, and
+ * no node need give or take more. */
+static void ssvm_graph_begin(ssvm_graph *g, const double *start, double limit)
+{
+    double kept = 0.0;
+    for (int32_t i = 0; i < g->n_nodes; ++i)
+        g->nodes[i].excess = ssvm_within(g->unary[i], limit);
     for (int32_t e = 0; e < g->n_edges; ++e) {
         ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
-        const double c = capacity[e];
+        const double c = g->capacity[e] < limit ? g->capacity[e] : limit;
         double flow = 0.0;
         if (start) {
-            flow = start[e];
-            flow = flow > c ? c : flow < -c ? -c : flow;
+            flow = ssvm_within(start[e], c);
+            kept = flow > kept ? flow : -flow > kept ? -flow : kept;
             g->nodes[backward->head].excess -= flow;
             g->nodes[forward->head].excess += flow;
         }
-        g->capacity[e] = c;
         forward->residual = c - flow;
         backward->residual = c + flow;
     }
+    g->limit = limit;
+    g->kept = kept;
+}
+
+/* Scores from now on: see ssvm_graph_begin. The limit is twice what could flow at most. */
+static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
+                            const double *start)
+{
+    double wants_one = 0.0, wants_zero = 0.0, most;
+    for (int32_t i = 0; i < g->n_nodes; ++i) {
+        g->unary[i] = unary[i];
+        wants_one += unary[i] > 0.0 ? unary[i] : 0.0;
+        wants_zero -= unary[i] < 0.0 ? unary[i] : 0.0;
+    }
+    for (int32_t e = 0; e < g->n_edges; ++e)
+        g->capacity[e] = capacity[e];
+    most = wants_one < wants_zero ? wants_one : wants_zero;
+    /* Without flow any limit will do that adds up. */
+    ssvm_graph_begin(g, start, most > 0.0 && most < DBL_MAX / 8 ? 2.0 * most : DBL_MAX / 4);
 }
 
 /* All scores times a factor > 0, and the flow with them. */
@@ -182,6 +209,8 @@ SSVM_UNUSED static void ssvm_graph_scale(ssvm_graph *g, double factor)
         g->capacity[e] *= factor;
     for (ptrdiff_t a = 0; a < 2 * (ptrdiff_t)g->n_edges; ++a)
         g->arcs[a].residual *= factor;
+    g->limit = g->limit * factor < DBL_MAX / 4 ? g->limit * factor : DBL_MAX / 4;
+    g->kept *= factor;
 }
 
 #include "structsvm/inference/graph_flow_search.h"
@@ -194,31 +223,8 @@ static inline uint8_t ssvm_graph_label(const ssvm_graph *g, int32_t i)
     return g->nodes[i].tree == SSVM_SOURCE;
 }
 
-/* What the flow from the source to the sink amounts to, which no cut can cost less than. It is made anew
- * from scores and residuals, with what flows over each edge held to its capacity; `excess` is room for
- * n_nodes. */
-SSVM_UNUSED static double ssvm_graph_flow(const ssvm_graph *g, double *excess)
-{
-    double total = 0.0;
-    for (int32_t i = 0; i < g->n_nodes; ++i)
-        excess[i] = g->unary[i];
-    for (int32_t e = 0; e < g->n_edges; ++e) {
-        const ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
-        const double c = g->capacity[e];
-        double flow = ssvm_flow_over(g, e);
-        flow = flow > c ? c : flow < -c ? -c : flow;
-        excess[backward->head] -= flow;
-        excess[forward->head] += flow;
-    }
-    for (int32_t i = 0; i < g->n_nodes; ++i) {
-        const double wanted = g->unary[i] > 0.0 ? g->unary[i] : 0.0;
-        total += wanted - (excess[i] > 0.0 ? excess[i] : 0.0);
-    }
-    return total;
-}
-
 /* What the labels give up: scores of nodes against their sign, and edges cut. */
-SSVM_UNUSED static double ssvm_graph_energy(const ssvm_graph *g)
+static double ssvm_graph_energy(const ssvm_graph *g)
 {
     double energy = 0.0;
     for (int32_t i = 0; i < g->n_nodes; ++i) {
@@ -233,6 +239,84 @@ SSVM_UNUSED static double ssvm_graph_energy(const ssvm_graph *g)
             energy += g->capacity[e];
     }
     return energy;
+}
+
+/* Flows are sums and differences of what was sent over an edge; all of it rounds. It is as nothing beside
+ * the energy while no flow is this many times as much. */
+#define SSVM_MOST_FLOW 1e4
+
+/* Solve. A flow that was kept from scores of another size is dropped, lest its rounding decide. */
+SSVM_UNUSED static void ssvm_graph_cut(ssvm_graph *g)
+{
+    double least = 0.0;
+    ssvm_graph_solve(g);
+    if (!(g->kept > 0.0))
+        return;
+    /* Most often the nodes alone give up enough. */
+    for (int32_t i = 0; i < g->n_nodes; ++i) {
+        const double u = g->unary[i];
+        least += ssvm_graph_label(g, i) ? (u < 0.0 ? -u : 0.0) : (u > 0.0 ? u : 0.0);
+    }
+    if (g->kept <= SSVM_MOST_FLOW * least || g->kept <= SSVM_MOST_FLOW * ssvm_graph_energy(g))
+        return;
+    ssvm_graph_begin(g, NULL, g->limit);
+    ssvm_graph_solve(g);
+}
+
+static double ssvm_graph_largest(const ssvm_graph *g)
+{
+    double largest = 0.0;
+    for (int32_t i = 0; i < g->n_nodes; ++i) {
+        const double u = g->unary[i] < 0.0 ? -g->unary[i] : g->unary[i];
+        largest = u > largest ? u : largest;
+    }
+    for (int32_t e = 0; e < g->n_edges; ++e)
+        largest = g->capacity[e] > largest ? g->capacity[e] : largest;
+    return largest;
+}
+
+/* What the flow from the source to the sink amounts to, which no cut can cost less than. It is made anew
+ * from scores and what flows over each edge, held to its capacity. Nothing large is subtracted from
+ * something large: of a node that wants label 1 counts what leaves it, as far as it may. `out` is room
+ * for n_nodes. */
+static double ssvm_graph_flow(const ssvm_graph *g, double *out)
+{
+    double total = 0.0;
+    for (int32_t i = 0; i < g->n_nodes; ++i)
+        out[i] = 0.0;
+    for (int32_t e = 0; e < g->n_edges; ++e) {
+        const ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
+        const double flow = ssvm_within(ssvm_flow_over(g, e), g->capacity[e]);
+        out[backward->head] += flow;
+        out[forward->head] -= flow;
+    }
+    for (int32_t i = 0; i < g->n_nodes; ++i) {
+        const double u = g->unary[i];
+        if (u > 0.0)
+            total += out[i] < u ? out[i] : u;
+        else
+            total += out[i] < u ? out[i] - u : 0.0;
+    }
+    return total;
+}
+
+/* Energy of the labels and the flow that proves it, after a solve. Residuals hold a flow as exactly as
+ * they hold capacities: those beyond what the labels give up are held to that, and the flow is found
+ * again. `out` is room for n_nodes. */
+SSVM_UNUSED static double ssvm_graph_certify(ssvm_graph *g, double *out, double *energy)
+{
+    const double largest = ssvm_graph_largest(g);
+    for (;;) {
+        double limit;
+        *energy = ssvm_graph_energy(g);
+        limit = 2.0 * *energy;
+        /* Labels that give up nothing need no proof. */
+        if (!(limit > 0.0) || largest <= limit || g->limit <= 2.0 * limit)
+            break;
+        ssvm_graph_begin(g, NULL, limit);
+        ssvm_graph_solve(g);
+    }
+    return *energy > 0.0 ? ssvm_graph_flow(g, out) : 0.0;
 }
 
 #endif

@@ -211,6 +211,13 @@ SSVM_GRID_UNUSED static void ssvm_grid_labels(const ssvm_grid *g, uint8_t *label
     SSVM_GRID_CALL(g, labels, (g, labels));
 }
 
+SSVM_GRID_UNUSED static double ssvm_grid_given_up(const ssvm_grid *g, const double *unary)
+{
+    double total;
+    SSVM_GRID_CALL(g, given_up, (g, unary, &total));
+    return total;
+}
+
 SSVM_GRID_UNUSED static void ssvm_grid_certify(const ssvm_grid *g, const double *unary,
                                                const double *pairwise, ptrdiff_t step, double *flow,
                                                double *energy)

@@ -184,8 +184,26 @@ static void SSVM_GRID_NAME(labels)(const ssvm_grid *g, uint8_t *labels)
         }
 }
 
+/* What labels give up at pixels alone. */
+static void SSVM_GRID_NAME(given_up)(const ssvm_grid *g, const double *unary, double *total)
+{
+    *total = 0.0;
+    for (ptrdiff_t d = 0; d < g->depth; ++d)
+        for (ptrdiff_t h = 0; h < g->height; ++h, unary += g->width) {
+            const SSVM_NODE *x = (const SSVM_NODE *)g->nodes + g->first + d * g->plane + h * g->row;
+            double row = 0.0;
+            for (ptrdiff_t j = 0; j < g->width; ++j) {
+                const double against = x[j].label ? -unary[j] : unary[j];
+                row += against > 0.0 ? against : 0.0;
+            }
+            *total += row;
+        }
+}
+
 /* flow: what the flow found, cut down to the capacities, proves that every labelling must give up.
- * energy: what the labels found do give up. Both from the scores alone, which are the same both ways. */
+ * energy: what the labels found do give up. Both from the scores alone, which are the same both ways.
+ * Nothing large is subtracted from something large: of a pixel that wants label 1 counts what leaves it,
+ * as far as it may. */
 static void SSVM_GRID_NAME(certify)(const ssvm_grid *g, const double *unary, const double *pairwise,
                                     ptrdiff_t step, double *flow, double *energy)
 {
@@ -200,7 +218,7 @@ static void SSVM_GRID_NAME(certify)(const ssvm_grid *g, const double *unary, con
             for (ptrdiff_t j = 0; j < g->width; ++j) {
                 const SSVM_NODE *x = (const SSVM_NODE *)g->nodes + v + j;
                 const double u = unary[pixel + j];
-                double excess = u;
+                double out = 0.0;
                 for (int k = 0; k < SSVM_ARCS; ++k) {
                     SSVM_GRID_NAME(inside)(g, k, d, h, &start, &stop);
                     if (j < start || j >= stop)
@@ -210,11 +228,14 @@ static void SSVM_GRID_NAME(certify)(const ssvm_grid *g, const double *unary, con
                     double along = (g->residual[(v + j + g->shift[k]) * SSVM_ARCS + (k ^ 1)]
                                     - g->residual[(v + j) * SSVM_ARCS + k]) / 2.0;
                     along = along > c ? c : along < -c ? -c : along;
-                    excess -= along;
+                    out += along;
                     if (k % 2 == 0 && x->label != x[g->shift[k]].label)
                         row_energy += c;
                 }
-                row_flow += (u > 0.0 ? u : 0.0) - (excess > 0.0 ? excess : 0.0);
+                if (u > 0.0)
+                    row_flow += out < u ? out : u;
+                else
+                    row_flow += out < u ? out - u : 0.0;
                 if (x->label ? u < 0.0 : u > 0.0)
                     row_energy += u > 0.0 ? u : -u;
             }

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference.cut_scores import check_finite_scores, check_total, real_scores
 
-__all__ = ["check_grid", "check_grid_pairwise", "check_grid_total", "check_grid_unary"]
+__all__ = ["check_grid", "check_grid_pairwise", "check_grid_unary", "flow_limit"]
 
 # Forward steps; each edge goes one of them. Two and three dimensions tell by their length.
 _ALONG_AXES = [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
@@ -83,30 +83,22 @@ def check_grid_pairwise(
     return np.ascontiguousarray(array), largest
 
 
-def check_grid_total(
-    unary: NDArray[np.float64],
-    pairwise: NDArray[np.float64],
-    directions: NDArray[np.intc],
-    largest: float,
-    factor: float = 1.0,
-) -> float:
-    """`largest` times `factor`; infinite where differences of scores could overflow.
+def flow_limit(unary: NDArray[np.float64], largest: float, directions: NDArray[np.intc]) -> float:
+    """What scores need not exceed: infinite where sums of scores, all of them at most `largest`,
+    stay far from overflow, else twice what could flow at most.
 
     Raises
     ------
     ValueError
-        If the sum of all magnitudes is not a number: flows are sums of them.
+        If the magnitudes of `unary` do not add up to a number: flows are sums of them.
     """
-    if largest * factor * unary.size * (1 + 2 * len(directions)) <= _SAFE_TOTAL:
-        return largest * factor
-    with np.errstate(over="ignore"):
-        edges = (
-            unary.size * pairwise
-            if pairwise.ndim == 1
-            else _without_loose_ends(pairwise, directions)
-        )
-    check_total(unary, edges, factor)
-    return np.inf
+    if largest * unary.size * (1 + 2 * len(directions)) <= _SAFE_TOTAL:
+        return np.inf
+    check_total(unary)
+    most = min(float(unary[unary > 0].sum()), -float(unary[unary < 0].sum()))
+    greatest = float(np.finfo(np.float64).max)
+    # Without flow any limit will do that adds up.
+    return 2 * most if 0 < most < greatest / 8 else greatest / 4
 
 
 def _extremes(array: NDArray[np.float64]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,6 @@ from structsvm.inference.cut_scores import (
     real_scores,
 )
 from structsvm.inference.labeling import OracleKind
-from structsvm.linalg._sums import dot
 
 __all__ = ["PersistentLabels", "roof_duality"]
 
@@ -162,32 +162,39 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
             f"({len(ends)}, 2, 2)"
         )
     check_finite_scores("pairwise", pairs)
-    constant = 0.0
-    if pairs.ndim > 1:
-        tables = np.broadcast_to(pairs, (len(ends), 2, 2))
-        scores, pairs, constant = _as_agreement(scores, ends, tables)
-    check_total(scores, np.abs(pairs), 2.0)
+    constants = np.zeros(0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if pairs.ndim > 1:
+            tables = np.broadcast_to(pairs, (len(ends), 2, 2))
+            scores, pairs, constants = _as_agreement(scores, ends, tables)
+        check_total(scores, 16.0)
+        check_total(pairs)
+        check_total(constants)
     labels = np.zeros(len(scores), dtype=np.int8)
     strong = np.zeros(len(scores), dtype=np.uint8)
-    excess = persistent_labels(scores, ends, np.ascontiguousarray(pairs), labels, strong)
+    missed = persistent_labels(scores, ends, np.ascontiguousarray(pairs), labels, strong)
     ones = _ones(labels)
     first, second = ones[ends].T
     # Two halves agree as the edge likes it.
     undecided = (first == 0.5) & (second == 0.5)
     agreement = np.where(undecided, pairs >= 0, 1 - np.abs(first - second))
-    value = constant + dot(scores, ones) + dot(pairs, agreement)
-    bound = constant + 0.5 * (float(scores.sum()) + excess) + float(pairs[pairs > 0].sum())
+    terms = np.concatenate([constants, scores * ones, pairs * agreement])
+    value = math.fsum(terms.tolist())
     return PersistentLabels(
-        labels, strong.astype(bool), max(bound, value), value, agreement.astype(float), ends
+        labels, strong.astype(bool), value + missed, value, agreement.astype(float), ends
     )
 
 
 def _as_agreement(
     unary: NDArray[np.float64], edges: NDArray[np.int32], tables: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Tables as scores of agreement: what is left of them is scores of nodes and a constant."""
-    agreement = (tables[:, 0, 0] + tables[:, 1, 1] - tables[:, 0, 1] - tables[:, 1, 0]) / 2
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Tables as scores of agreement: what is left of them is scores of nodes and constants.
+
+    What is large in all entries cancels before anything small is added.
+    """
+    ones, change = tables[:, 1, 1] - tables[:, 0, 0], tables[:, 1, 0] - tables[:, 0, 1]
+    agreement = (tables[:, 0, 0] - tables[:, 0, 1] + (tables[:, 1, 1] - tables[:, 1, 0])) / 2
     scores = unary.copy()
-    np.add.at(scores, edges[:, 0], tables[:, 1, 0] - tables[:, 0, 0] + agreement)
-    np.add.at(scores, edges[:, 1], tables[:, 0, 1] - tables[:, 0, 0] + agreement)
-    return scores, agreement, float((tables[:, 0, 0] - agreement).sum())
+    np.add.at(scores, edges[:, 0], (ones + change) / 2)
+    np.add.at(scores, edges[:, 1], (ones - change) / 2)
+    return scores, agreement, tables[:, 0, 0] - agreement

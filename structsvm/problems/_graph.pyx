@@ -13,8 +13,8 @@ from structsvm.inference._expansion cimport (
     ssvm_move_reserve,
 )
 from structsvm.inference._graph_cut cimport (
-    ssvm_flow_over, ssvm_graph, ssvm_graph_connect, ssvm_graph_free, ssvm_graph_label,
-    ssvm_graph_load, ssvm_graph_reserve, ssvm_graph_solve,
+    ssvm_flow_over, ssvm_graph, ssvm_graph_connect, ssvm_graph_cut, ssvm_graph_free,
+    ssvm_graph_label, ssvm_graph_load, ssvm_graph_reserve,
 )
 from structsvm.linalg._plane cimport (
     Plane, PlaneBuilder, Weights, plane_reserve,
@@ -391,7 +391,7 @@ cdef class GraphStructure(Structure):
             s.unary[k] = theta[2 * k + 1] - theta[2 * k] if self.n_labels == 2 else 0.0
         connect(&s.graph, &s.connected, rows)
         ssvm_graph_load(&s.graph, s.unary, theta + n * self.n_labels, flow)
-        ssvm_graph_solve(&s.graph)
+        ssvm_graph_cut(&s.graph)
         for k in range(n):
             y_hat[k] = ssvm_graph_label(&s.graph, k)
         if flow != NULL:

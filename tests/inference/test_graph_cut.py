@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from reference.graphs import assert_proven, sizes_apart
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
@@ -76,6 +77,46 @@ def test_warm_solves_equal_cold_ones(graph, data):
         unary = unary.copy()
         unary[i] = data.draw(st.integers(-9, 9))
         pairwise = pairwise * data.draw(st.sampled_from([0.0, 1.0, 2.0]))
+
+
+@st.composite
+def scores_apart(draw, n, n_edges):
+    return draw(sizes_apart(n, signed=True)), draw(sizes_apart(n_edges, signed=False))
+
+
+@given(graphs(6), st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_proof_holds_at_any_scale(graph, data):
+    unary, edges, _ = graph
+    cut = GraphCut(len(unary), edges)
+    for _ in range(3):  # also when a flow of quite other scores is kept
+        scores = data.draw(scores_apart(len(unary), len(edges)))
+        cut.set_scores(*scores)
+        labels = cut.solve()
+        certificate = cut.certificate()
+        assert_proven(labels, certificate, scores[0], edges, scores[1])
+        assert_proven(cut.solve(), certificate, scores[0], edges, scores[1])
+
+
+@pytest.mark.parametrize("coupling", [1e12, 1e16, 1e100, 1e300, 1.7e308])
+def test_huge_couplings_are_as_good_as_joined_nodes(coupling):
+    edges = [[0, 1], [1, 2]]
+    labels, certificate = graph_cut([3, -1, -1], edges, coupling, return_certificate=True)
+    assert labels.tolist() == [1, 1, 1]
+    assert (certificate.flow, certificate.energy) == (2.0, 2.0)
+    # Where nothing flows either.
+    labels, certificate = graph_cut([3, 0, 0], edges, coupling, return_certificate=True)
+    assert labels.tolist() == [1, 1, 1]
+    assert (certificate.flow, certificate.energy) == (0.0, 0.0)
+
+
+def test_scaling_keeps_scores_that_would_vanish_in_part():
+    cut = GraphCut(3, [[0, 1], [1, 2]])
+    cut.set_scores([3.0, -1e-200, -1.0], [1e-200, 2.0])
+    cut.solve()
+    for factor in (1e-120, 1e250, 1e-130):
+        cut.scale(factor)
+        assert cut.certificate().gap <= 1e-12
 
 
 def random_graph(n=600, m=2400, seed=0, whole=False):

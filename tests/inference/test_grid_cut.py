@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.graphs import assert_proven, sizes_apart
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
@@ -257,6 +258,39 @@ def test_many_warm_solves_stay_exact(shape, connectivity):
         assert cut.certificate().gap <= 1e-9
 
 
+@given(shapes(6), st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_proof_holds_at_any_scale(case, data):
+    connectivity, shape = case
+    n, directions = int(np.prod(shape)), len(DIRECTIONS[connectivity])
+    cut = GridCut(shape, connectivity)
+    for _ in range(3):  # also when a flow of quite other scores is kept
+        unary = data.draw(sizes_apart(n, signed=True)).reshape(shape)
+        pairwise = data.draw(sizes_apart(n * directions, signed=False))
+        pairwise = pairwise.reshape(directions, *shape)
+        cut.set_scores(unary, pairwise)
+        labels = cut.solve()
+        certificate = cut.certificate()
+        graph = as_graph(unary, pairwise, connectivity)
+        assert_proven(labels.ravel(), certificate, *graph)
+        assert_proven(cut.solve().ravel(), certificate, *graph)
+
+
+@pytest.mark.parametrize("coupling", [1e12, 1e16, 1e100, 1e300, 1.7e308])
+def test_huge_couplings_are_as_good_as_joined_pixels(coupling):
+    unary = np.random.default_rng(0).normal(size=(8, 8))
+    labels, certificate = grid_cut(unary, coupling, return_certificate=True)
+    assert (labels == (unary.sum() > 0)).all()
+    least = min(unary[unary > 0].sum(), -unary[unary < 0].sum())
+    assert certificate.energy == pytest.approx(least, rel=1e-12)
+    assert certificate.gap <= 1e-12
+    cut = GridCut((8, 8))
+    cut.set_scores(unary, coupling)
+    cut.set_scores(-unary)
+    assert (cut.solve() == (unary.sum() <= 0)).all()
+    assert cut.certificate().gap <= 1e-12
+
+
 def test_warm_solves_of_shrinking_scores():
     unary, pairwise = random_grid((30, 30), 4)
     cut = GridCut((30, 30), 4)
@@ -442,8 +476,6 @@ def test_memory(shape, connectivity, most):
         ({"pairwise": [[[np.nan, 1, 0]], [[0] * 3]]}, r"pairwise\[0, 0, 0\] is nan"),
         ({"pairwise": [1.0, np.inf]}, r"pairwise\[1\] is inf"),
         ({"pairwise": -1.0}, r"pairwise\[0\] is -1.0"),
-        ({"pairwise": [1e308, 1.0]}, "add up to more than a double can hold"),
-        ({"pairwise": [[[1e308, 1e308, 0]], [[0] * 3]]}, "add up to more than a double can hold"),
         (
             {"pairwise": [1.0, 1.0, 1.0]},
             r"pairwise has shape \(3,\), expected \(2, 1, 3\), \(2,\) or one number",

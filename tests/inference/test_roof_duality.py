@@ -1,12 +1,20 @@
 """Roof duality against enumeration, linear programming and cuts, and against bad input."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.graphs import FEW, SCORES, best_by_enumeration, relaxed_optimum, tiny_graphs
+from reference.graphs import (
+    FEW,
+    SCORES,
+    best_by_enumeration,
+    relaxed_optimum,
+    sizes_apart,
+    tiny_graphs,
+)
 
 from structsvm.inference import graph_cut, relax, roof_duality
 
@@ -59,6 +67,47 @@ def test_equals_linear_programming(graph):
     result = roof_duality(ones, edges, pairwise)
     optimum = relaxed_optimum(unary, edges, pairwise)
     assert result.bound == pytest.approx(optimum, abs=1e-6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(tiny_graphs(FEW, max_nodes=5, max_labels=1, kinds=(1,)), st.data())
+def test_decided_labels_are_the_best_at_any_scale(graph, data):
+    n, edges = len(graph[0]), graph[1]
+    unary = data.draw(sizes_apart(n, signed=True))
+    pairwise = data.draw(sizes_apart(len(edges), signed=True))
+    result = roof_duality(unary, edges, pairwise)
+
+    def lost(labels):
+        """Against what each score could give by itself, exactly."""
+        agree = [labels[a] == labels[b] for a, b in edges]
+        scores, gives = [*unary, *pairwise], [*labels, *agree]
+        return sum(
+            (abs(Fraction(float(s))) for s, g in zip(scores, gives, strict=True)
+             if s and (s > 0) != bool(g)), Fraction(0),
+        )  # fmt: skip
+
+    every = list(itertools.product((0, 1), repeat=n))
+    least = min(lost(labels) for labels in every)
+    decided = result.labels >= 0
+    kept = [y for y in every if (np.array(y)[decided] == result.labels[decided]).all()]
+    assert min(lost(labels) for labels in kept) <= least * (1 + Fraction(1, 10**12))
+    terms = np.maximum([*unary, *pairwise], 0)
+    best = sum((Fraction(float(t)) for t in terms), Fraction(0)) - least
+    rounding = Fraction(1, 10**12) * (abs(best) + least)
+    assert Fraction(result.bound) >= best - rounding
+    if decided.all():
+        assert Fraction(result.bound) <= best + rounding
+
+
+def test_a_bound_beside_huge_couplings():
+    edges = [[0, 1], [1, 2]]
+    result = roof_duality([3.0, -1.0, 1.0], edges, [-1e16, 1e16])
+    # The score of the two edges and of the first node: 3 + 1e16 is between two numbers.
+    assert result.labels.tolist() == [1, 0, 0]
+    assert (result.value, result.bound) == (1e16 + 3, 1e16 + 3)
+    tables = [[[1e16, 0.0], [0.0, 1e16 + 2]]]
+    result = roof_duality([0.0, -1.0], [[0, 1]], tables)
+    assert result.labels.tolist() == [1, 1]
 
 
 def fractional_optima(unary, edges, pairwise):

@@ -1,6 +1,7 @@
 """Labelled graphs: scores by definition, enumeration, the linear program, and tiny graphs."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import scipy.sparse as sp
@@ -109,3 +110,43 @@ def relaxed_optimum(unary, edges, pairwise):
     result = linprog(cost, A_eq=matrix, b_eq=right, method="highs")
     assert result.success, result.message
     return -result.fun
+
+
+# ---- cuts in rational numbers
+
+# From the least to the largest that a double holds, near 1, and where a double ends to hold both.
+_EXPONENTS = st.sampled_from([-300, -150, -16, -8, -1, 0, 1, 8, 12, 16, 17, 150, 300])
+
+
+@st.composite
+def sizes_apart(draw, n, *, signed):
+    """n numbers of very different size, zeros among them."""
+    numbers = [
+        draw(st.integers(0, 99)) / 10 * 10.0 ** draw(_EXPONENTS)
+        * (draw(st.sampled_from([1, -1])) if signed else 1)
+        for _ in range(n)
+    ]  # fmt: skip
+    return np.array(numbers)
+
+
+def given_up(labels, unary, edges, pairwise):
+    """The energy of two-label labels: what they give up, exactly."""
+    energy = Fraction(0)
+    for label, score in zip(labels, unary, strict=True):
+        if score and (score > 0) != bool(label):
+            energy += abs(Fraction(float(score)))
+    for (a, b), score in zip(edges, pairwise, strict=True):
+        if labels[a] != labels[b]:
+            energy += Fraction(float(score))
+    return energy
+
+
+def assert_proven(labels, certificate, unary, edges, pairwise):
+    """The labels give up no more than the best ones, and the flow proves it: but for rounding."""
+    every = itertools.product((0, 1), repeat=len(unary))
+    least = min(given_up(other, unary, edges, pairwise) for other in every)
+    rounding = least * Fraction(1, 10**12)
+    assert given_up(labels, unary, edges, pairwise) - least <= rounding
+    assert abs(Fraction(certificate.energy) - least) <= rounding
+    assert abs(Fraction(certificate.flow) - least) <= rounding
+    assert certificate.gap <= 1e-12
