@@ -11,11 +11,25 @@ from sklearn.base import BaseEstimator
 
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
-from structsvm.problems._python import PythonProblem, sparse_vector
+from structsvm.problems._python import PythonProblem
+from structsvm.problems.oracle_processes import in_processes
+from structsvm.problems.python_methods import (
+    LossCheck,
+    Numbered,
+    ask_batch,
+    number_of_weights,
+    one_by_one,
+    sparse_vector,
+    stands_for,
+    task_loss,
+)
 
 __all__ = ["StructuredModel"]
 
 _REQUIRED = ("joint_feature", "loss", "loss_augmented_inference", "inference")
+
+# Means something else in other libraries, so that hiding it may be what is wanted.
+_MAY_BE_HIDDEN = ("score",)
 
 
 class StructuredModel(BaseEstimator):  # type: ignore[misc]
@@ -113,40 +127,65 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
         """Learn sizes from the data. The default learns nothing."""
 
+    @stands_for("inference")
     def batch_inference(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
     ) -> list[Any]:
-        """``inference`` for each x. Compiled models use `n_jobs` threads."""
-        return [self.inference(x, w) for x in X]
+        """``inference`` for each x; `n_jobs` worker processes, or threads of compiled models."""
+        if n_jobs > 1:
+            return list(in_processes(self, "batch_inference", X, w=w, n_processes=n_jobs))
+        return one_by_one(lambda x: self.inference(x, w), "inference", X)
 
+    @stands_for("loss_augmented_inference")
     def batch_loss_augmented_inference(
         self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
     ) -> list[Any]:
         """``loss_augmented_inference`` for each pair of x and y."""
-        return [self.loss_augmented_inference(x, y, w) for x, y in zip(X, Y, strict=True)]
+        if n_jobs > 1:
+            name = "batch_loss_augmented_inference"
+            return list(in_processes(self, name, X, Y, w=w, n_processes=n_jobs))
+        oracle = self.loss_augmented_inference
+        return one_by_one(lambda x, y: oracle(x, y, w), "the oracle", X, Y)
 
+    @stands_for("slack_rescaled_inference")
     def batch_slack_rescaled_inference(
         self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
     ) -> list[Any]:
         """``slack_rescaled_inference`` for each pair of x and y."""
-        return [self.slack_rescaled_inference(x, y, w) for x, y in zip(X, Y, strict=True)]
+        if n_jobs > 1:
+            name = "batch_slack_rescaled_inference"
+            return list(in_processes(self, name, X, Y, w=w, n_processes=n_jobs))
+        oracle = self.slack_rescaled_inference
+        return one_by_one(lambda x, y: oracle(x, y, w), "the oracle", X, Y)
 
     def batch_best_score(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
     ) -> NDArray[np.float64]:
         """<w, psi(x, y_hat)> of the predicted y_hat, for each x."""
-        scores = np.zeros(len(X))
-        for i, x in enumerate(X):
-            where = f"joint_feature(X[{i}], y_hat)"
-            psi = self.joint_feature(x, self.inference(x, w))
-            indices, values = sparse_vector(psi, len(w), where)
-            scores[i] = dot(values, w[indices])
-        return scores
+        if n_jobs > 1:
+            scores: NDArray[np.float64]
+            scores = in_processes(self, "batch_best_score", X, w=w, n_processes=n_jobs)
+            return scores
+        places = Numbered.numbers_of(X)
+        _, outputs = ask_batch(self, "batch_inference", X, w=w)
+
+        def score(i: int, x: Any, y_hat: Any) -> float:
+            psi = self.joint_feature(x, y_hat)
+            indices, values = sparse_vector(psi, len(w), f"joint_feature(X[{i}], y_hat)")
+            return dot(values, w[indices])
+
+        rows = (Numbered(places, places), X, outputs)
+        return np.array(one_by_one(score, "joint_feature", *rows), dtype=np.float64)
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
         """Minus the mean loss."""
-        losses = [self.loss(y, y_hat) for y, y_hat in zip(Y, Y_hat, strict=True)]
-        return -float(np.mean(losses))
+
+        def loss(i: int, y: Any, y_hat: Any) -> float:
+            return task_loss(self, i, y, y_hat, "inference")
+
+        losses = one_by_one(loss, "loss", range(len(Y)), Y, Y_hat)
+        check = LossCheck(self, Y)
+        return -float(np.mean(one_by_one(check, "loss", range(len(Y)), losses)))
 
     def bind(self, X: Sequence[Any], y: Sequence[Any]) -> Problem:
         """This model and these data as a Problem, all that a solver sees.
@@ -154,30 +193,53 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         TypeError
-            If one of the four methods is missing.
+            If one of the four methods is missing, or hidden by the order of the bases.
         ValueError
             If a joint feature has the wrong shape or is not finite.
         """
-        lacking = [
-            name
-            for name in _REQUIRED
-            if getattr(type(self), name) is getattr(StructuredModel, name)
-        ]
-        if lacking:
-            raise _missing(self, *lacking)
+        self._check_methods()
         n_weights = getattr(self, "n_weights", None)
         if n_weights is None:
-            psi = self.joint_feature(X[0], y[0])
-            if isinstance(psi, tuple):
+            where = "joint_feature(X[0], y[0])"
+            n_weights = one_by_one(
+                lambda x, y: number_of_weights(self.joint_feature(x, y), where),
+                "joint_feature",
+                [X[0]],
+                [y[0]],
+            )[0]
+            if n_weights is None:
                 raise ValueError(
                     f"joint_feature of {type(self).__name__} returns (indices, values), which does "
                     "not tell the number of weights: set self.n_weights in initialize(X, y)"
                 )
-            n_weights = int(np.prod(psi.shape if hasattr(psi, "shape") else np.shape(psi)))
+        if isinstance(n_weights, bool) or not isinstance(n_weights, (int, np.integer)):
+            raise ValueError(f"n_weights is {n_weights!r}, expected an integer")
         if not 0 < n_weights < 2**31:
             raise ValueError(f"n_weights is {n_weights}, expected 1 to 2**31 - 1")
         signs = self.non_negative
-        return PythonProblem(self, X, y, n_weights, exact=self.exact, non_negative=signs)
+        return PythonProblem(self, X, y, int(n_weights), exact=self.exact, non_negative=signs)
+
+    def _check_methods(self) -> None:
+        """The four methods are there, and StructuredModel hides none of another base."""
+        kind, defaults = type(self), vars(StructuredModel)
+        for other in kind.__mro__[kind.__mro__.index(StructuredModel) + 1 :]:
+            hidden = [
+                name
+                for name in vars(other)
+                if name in defaults
+                and not name.startswith("_")
+                and name not in _MAY_BE_HIDDEN
+                and next(base for base in kind.__mro__ if name in vars(base)) is StructuredModel
+            ]
+            if hidden:
+                raise TypeError(
+                    f"{kind.__name__} has StructuredModel before {other.__name__} among its bases, "
+                    f"which hides {', '.join(hidden)} of {other.__name__}: write "
+                    f"class {kind.__name__}({other.__name__}, StructuredModel)"
+                )
+        lacking = [name for name in _REQUIRED if getattr(kind, name) is defaults[name]]
+        if lacking:
+            raise _missing(self, *lacking)
 
 
 def _missing(model: StructuredModel, *names: str) -> TypeError:

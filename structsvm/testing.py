@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from structsvm.base import StructuredModel
 from structsvm.linalg._sums import dot
-from structsvm.problems._python import sparse_vector
+from structsvm.problems.python_methods import sparse_vector
 
 __all__ = ["ModelCheckError", "check_model", "exhaustive_max"]
 

@@ -16,6 +16,8 @@ from structsvm.base import StructuredModel
 from structsvm.estimators.sklearn_callbacks import TaskReport
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
+from structsvm.problems.oracle_processes import in_processes
+from structsvm.problems.python_methods import ask_batch
 from structsvm.reporting import log_progress
 from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Snapshot
@@ -71,15 +73,20 @@ class Validation:
     def score(self, estimator: Any, model: StructuredModel, weights: NDArray[np.float64]) -> float:
         with of_held_out_examples():
             n_jobs = estimator._threads()
-            guess = batch_answers(model.batch_inference, self.X, weights, n_jobs=n_jobs)
+            guess = batch_answers(model, "batch_inference", self.X, w=weights, n_jobs=n_jobs)
             return float(estimator._score_outputs(model, self.y, guess))
 
 
-def batch_answers(method: Callable[..., list[Any]], *args: Any, n_jobs: int) -> list[Any]:
-    """What a model's batch method answers, with threads where it knows of them."""
-    if "n_jobs" in inspect.signature(method).parameters:
-        return method(*args, n_jobs=n_jobs)
-    return method(*args)
+def batch_answers(
+    model: StructuredModel, name: str, *columns: Any, w: NDArray[np.float64], n_jobs: int
+) -> Any:
+    """What a batch method of the model answers, with `n_jobs` threads or processes.
+
+    A method that takes `n_jobs` sees to it; others are called by worker processes.
+    """
+    if "n_jobs" in inspect.signature(getattr(model, name)).parameters:
+        return ask_batch(model, name, *columns, w=w, n_jobs=n_jobs)[1]
+    return in_processes(model, name, *columns, w=w, n_processes=n_jobs)
 
 
 @contextlib.contextmanager
@@ -87,8 +94,14 @@ def of_held_out_examples() -> Iterator[None]:
     """Say of complaints about X and y that they are about X_val and y_val."""
     try:
         yield
-    except ValueError as error:
-        raise ValueError(f"in X_val and y_val: {error}") from error
+    except Exception as error:
+        if not isinstance(error, ValueError):
+            error.add_note("in X_val and y_val")
+            raise
+        copy = ValueError(f"in X_val and y_val: {error}")
+        for note in getattr(error, "__notes__", ()):
+            copy.add_note(note)
+        raise copy from error
 
 
 class Watch:

@@ -26,6 +26,7 @@ from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_ca
 from structsvm.exceptions import OracleWarning
 from structsvm.linalg._plane import padded_copy
 from structsvm.problems import Problem
+from structsvm.problems.oracle_processes import kept_workers
 from structsvm.reporting import logger, speaking
 from structsvm.solvers import Progress, Solver, SolverResult, make_solver, solver_name
 from structsvm.solvers.base import refuse
@@ -67,11 +68,14 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         Passes over the data that call the oracle for every example. None is 1000, beyond which
         there is a ConvergenceWarning; for solvers without a dual it is 10.
     n_jobs : int, default=None
-        Threads for compiled models, worker processes for oracles in Python; None is 1, -1 is all
-        processors. The result is the same bits for any value from 2 on. It is also that of 1 unless
-        the solver is "bcfw" and a call of the oracle costs some 0.1 ms or more, as all of those in
-        Python are taken to: oracles then answer for weights up to 32 examples old. Workers are
-        started when first needed, about a second, and end with the fit.
+        Threads for compiled models, worker processes for models in Python; None is 1, -1 is all
+        processors. A fit gives the same bits for any value from 2 on. They are also those of 1
+        unless the solver is "bcfw" and a call of the oracle costs some 0.1 ms or more, as all of
+        those in Python are taken to: oracles then answer for weights up to 32 examples old.
+        Predictions are the same for any value. Workers are started when first needed, which takes
+        about a second, and end with the call of `fit`, `predict` or `score`: they are worth it
+        where such a call takes some seconds. ``set_params(n_jobs=1)`` before quick predictions. A
+        batch method of a model that takes `n_jobs` itself is called once, in this process.
     random_state : int, RandomState or None, default=None
         Order of the examples. The result is a function of the data and this.
     verbose : int, default=0
@@ -240,6 +244,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             watch.restore(snapshot)
         with speaking(self.verbose), contextlib.ExitStack() as stack:
             stack.callback(problem.release)
+            stack.enter_context(kept_workers())
             result = solver.solve(
                 problem,
                 C,
@@ -411,22 +416,26 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> list[Any]:
         """The best output for each x, as a list."""
         model, items = self._fitted_model(), self._read(X)
-        return batch_answers(model.batch_inference, items, self.coef_, n_jobs=self._threads())
+        outputs: list[Any] = self._answers(model, "batch_inference", items)
+        return outputs
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Score <w, psi(x, y)> of the predicted output for each x, of shape (n_examples,)."""
         model, items = self._fitted_model(), self._read(X)
-        return model.batch_best_score(items, self.coef_, n_jobs=self._threads())
+        scores: NDArray[np.float64] = self._answers(model, "batch_best_score", items)
+        return scores
 
     def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
         """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""
         model = self._fitted_model()
         X, y = check_pairs(self._read(X), y)
-        if self.rescaling == "slack":
-            oracle = model.batch_slack_rescaled_inference
-        else:
-            oracle = model.batch_loss_augmented_inference
-        return batch_answers(oracle, X, y, self._flat_weights(), n_jobs=self._threads())
+        kind = "slack_rescaled" if self.rescaling == "slack" else "loss_augmented"
+        outputs: list[Any] = self._answers(model, f"batch_{kind}_inference", X, y)
+        return outputs
+
+    def _answers(self, model: StructuredModel, name: str, *columns: Any) -> Any:
+        w = self._flat_weights()
+        return batch_answers(model, name, *columns, w=w, n_jobs=self._threads())
 
     def score(self, X: Any, y: Any) -> float:
         """``model_.score(y, predict(X))``; higher is better."""

@@ -7,10 +7,6 @@ from numpy.typing import NDArray
 from structsvm.problems._problem import Problem
 from structsvm.problems.oracle_processes import Planes
 
-def sparse_vector(
-    psi: Any, size: int, where: str
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
-
 class PythonProblem(Problem):
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """PythonProblem: any model with the four Python methods, behind the Problem contract."""
 
 import numpy as np
-import scipy.sparse as sp
 
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
@@ -10,54 +9,13 @@ from structsvm.linalg._plane cimport (
 )
 from structsvm.problems._problem cimport PLAIN, SLACK, Problem
 
-from structsvm.sparse_validation import check_sparse
 from structsvm.problems.oracle_processes import OracleProcesses, Planes
+from structsvm.problems.python_methods import (
+    LossCheck, Numbered, ask_batch, note_example, sparse_vector, task_loss,
+)
 
 # The work of a Python oracle in multiply-adds: tens of microseconds at the least.
 PYTHON_ORACLE_WORK = 1e5
-
-
-def sparse_vector(psi, Py_ssize_t size, where):
-    """``(indices, values)`` of a joint feature given dense, as such a pair, or scipy sparse.
-
-    Raises
-    ------
-    ValueError
-        If the shape or an index does not fit `size`, or a value is NaN or inf; the message starts
-        with `where`.
-    """
-    if sp.issparse(psi):
-        check_sparse(where, psi)
-        psi = sp.coo_array(psi).reshape(1, -1).tocsr()
-        if psi.shape[1] != size:
-            raise ValueError(f"{where} has {psi.shape[1]} entries, expected {size}")
-        indices, values = psi.indices, psi.data
-    elif isinstance(psi, tuple) and len(psi) == 2:
-        indices, values = np.asarray(psi[0]), np.asarray(psi[1], dtype=np.float64)
-        if indices.ndim != 1 or values.shape != indices.shape:
-            raise ValueError(
-                f"{where} is a pair (indices, values) of shapes {indices.shape} and "
-                f"{values.shape}; both must be 1-D and equally long"
-            )
-        if indices.size and indices.dtype.kind not in "iu":
-            raise ValueError(f"{where} has indices of dtype {indices.dtype}, expected integers")
-        if indices.size and not (0 <= indices.min() and indices.max() < size):
-            raise ValueError(
-                f"{where} has indices from {indices.min()} to {indices.max()}, "
-                f"expected 0 to {size - 1}"
-            )
-    else:
-        dense = np.asarray(psi, dtype=np.float64)
-        if dense.shape != (size,):
-            raise ValueError(f"{where} has shape {dense.shape}, expected ({size},)")
-        indices = np.flatnonzero(dense)
-        values = dense[indices]
-    if not np.isfinite(values).all():
-        raise ValueError(f"{where} holds NaN or inf")
-    return (
-        np.ascontiguousarray(indices, dtype=np.int32),
-        np.ascontiguousarray(values, dtype=np.float64),
-    )
 
 
 cdef class PythonProblem(Problem):
@@ -76,6 +34,7 @@ cdef class PythonProblem(Problem):
     """
     cdef object model, X, Y
     cdef object processes                 # OracleProcesses or None
+    cdef object check_loss                # LossCheck
     cdef list truth                       # psi(x_i, y_i) as (indices, values)
     cdef index_t[::1] slot
 
@@ -92,11 +51,15 @@ cdef class PythonProblem(Problem):
             self.keep_non_negative(non_negative)
         self.oracle_work = PYTHON_ORACLE_WORK
         self.slot = np.full(n_weights, -1, dtype=np.int32)
+        self.check_loss = LossCheck(model, Y)
         self.truth = []
         for i, (x, y) in enumerate(zip(X, Y, strict=True)):
-            indices, values = sparse_vector(
-                model.joint_feature(x, y), n_weights, f"joint_feature(X[{i}], y[{i}])"
-            )
+            try:
+                psi = model.joint_feature(x, y)
+                indices, values = sparse_vector(psi, n_weights, f"joint_feature(X[{i}], y[{i}])")
+            except Exception as error:
+                note_example(error, "joint_feature", i)
+                raise
             # Copies: a model may return the same buffers at each call.
             self.truth.append((indices.copy(), values.copy()))
 
@@ -113,10 +76,12 @@ cdef class PythonProblem(Problem):
     ) except -1 nogil:
         with gil:
             try:
-                self.build(i, self.answer(i, readonly_weights(w)), out)
+                name, y_hat = self.answer(i, readonly_weights(w))
             except Exception as error:
-                error.add_note(f"raised while the oracle worked on example {i}")
+                note_example(error, "the oracle", i)
                 raise
+            self.build(i, name, y_hat, out)
+            out.loss = self.checked_loss(i, out.loss)
         return 0
 
     def release(self):
@@ -133,9 +98,9 @@ cdef class PythonProblem(Problem):
         if meanwhile is not None:
             meanwhile()
         name, outputs = self.answers(examples, readonly_weights(w))
-        self.check_answers(name, outputs, examples.shape[0])
         for k in range(examples.shape[0]):
-            self.build(examples[k], outputs[k], &out.planes[k])
+            self.build(examples[k], name, outputs[k], &out.planes[k])
+            out.planes[k].loss = self.checked_loss(examples[k], out.planes[k].loss)
             self.finish(examples[k], &out.planes[k])
         return 0
 
@@ -165,7 +130,9 @@ cdef class PythonProblem(Problem):
                 plane = &out.planes[<Py_ssize_t> place.start + k]
                 plane_reserve(plane, sizes[k])
                 plane.nnz = sizes[k]
-                plane.loss = losses[k]
+                plane.loss = self.checked_loss(
+                    examples[<Py_ssize_t> place.start + k], losses[k]
+                )
                 for e in range(sizes[k]):
                     plane.indices[e] = indices[entry]
                     plane.values[e] = values[entry]
@@ -174,17 +141,17 @@ cdef class PythonProblem(Problem):
         return 0
 
     def planes(self, const index_t[::1] examples, weights):
-        """Planes of several examples, unscaled: what a worker process sends back."""
+        """Planes of several examples, unscaled, with losses as the model gave them: what a worker
+        process sends back."""
         cdef PlaneBatch batch = PlaneBatch(examples.shape[0])
         cdef Py_ssize_t k, e, entry = 0
         cdef Plane* plane
         w = self.padded(weights)
         cdef Weights c_weights = weights_of(w)
         name, outputs = self.answers(examples, readonly_weights(&c_weights))
-        self.check_answers(name, outputs, examples.shape[0])
         sizes, losses = np.zeros(batch.size, dtype=np.int64), np.zeros(batch.size)
         for k in range(examples.shape[0]):
-            self.build(examples[k], outputs[k], &batch.planes[k])
+            self.build(examples[k], name, outputs[k], &batch.planes[k])
             sizes[k], losses[k] = batch.planes[k].nnz, batch.planes[k].loss
         indices, values = np.zeros(sizes.sum(), dtype=np.int32), np.zeros(sizes.sum())
         cdef index_t[::1] indices_view = indices
@@ -197,45 +164,50 @@ cdef class PythonProblem(Problem):
                 entry += 1
         return Planes(sizes, indices, values, losses)
 
-    cdef int check_answers(self, name, outputs, Py_ssize_t n) except -1:
-        if len(outputs) != n:
-            raise ValueError(f"{name} returned {len(outputs)} outputs for {n} examples")
-        return 0
+    cdef double checked_loss(self, Py_ssize_t i, double loss) except? -1.0:
+        try:
+            return self.check_loss(i, loss)
+        except Exception as error:
+            note_example(error, "the oracle", i)
+            raise
 
     cdef answer(self, Py_ssize_t i, w):
+        """The method that was called and what it returned."""
         if self._rescaling == PLAIN:
-            return self.model.inference(self.X[i], w)
+            return "inference", self.model.inference(self.X[i], w)
         if self._rescaling == SLACK:
-            return self.model.slack_rescaled_inference(self.X[i], self.Y[i], w)
-        return self.model.loss_augmented_inference(self.X[i], self.Y[i], w)
+            y_hat = self.model.slack_rescaled_inference(self.X[i], self.Y[i], w)
+            return "slack_rescaled_inference", y_hat
+        y_hat = self.model.loss_augmented_inference(self.X[i], self.Y[i], w)
+        return "loss_augmented_inference", y_hat
 
     cdef answers(self, const index_t[::1] examples, w):
-        """The method that was called and what it returned."""
-        X = [self.X[i] for i in examples]
+        """The method that was called and what it returned, one output for each example."""
+        numbers = np.asarray(examples).tolist()
+        X = Numbered([self.X[i] for i in numbers], numbers)
         if self._rescaling == PLAIN:
-            return "batch_inference", self.model.batch_inference(X, w)
-        Y = [self.Y[i] for i in examples]
+            return ask_batch(self.model, "batch_inference", X, w=w)
+        Y = Numbered([self.Y[i] for i in numbers], numbers)
         if self._rescaling == SLACK:
-            answers = self.model.batch_slack_rescaled_inference(X, Y, w)
-            return "batch_slack_rescaled_inference", answers
-        answers = self.model.batch_loss_augmented_inference(X, Y, w)
-        return "batch_loss_augmented_inference", answers
+            return ask_batch(self.model, "batch_slack_rescaled_inference", X, Y, w=w)
+        return ask_batch(self.model, "batch_loss_augmented_inference", X, Y, w=w)
 
-    cdef int build(self, Py_ssize_t i, y_hat, Plane* out) except -1:
-        """out = the plane of output y_hat. All calls into Python come before the arithmetic."""
+    cdef int build(self, Py_ssize_t i, name, y_hat, Plane* out) except -1:
+        """out = the plane of output y_hat, which the method `name` answered; its loss unchecked.
+
+        All calls into Python come before the arithmetic.
+        """
         cdef const index_t[::1] indices
         cdef const double[::1] values
         cdef PlaneBuilder builder
         cdef double sign = 1.0
-        loss = float(self.model.loss(self.Y[i], y_hat))
-        if not 0.0 <= loss < float("inf"):
-            raise ValueError(
-                f"loss(y[{i}], y_hat) returned {loss}; a task loss is finite and >= 0"
-            )
-        psi = sparse_vector(
-            self.model.joint_feature(self.X[i], y_hat), self.n_weights,
-            f"joint_feature(X[{i}], y_hat)",
-        )
+        try:
+            loss = task_loss(self.model, i, self.Y[i], y_hat, name)
+            psi = self.model.joint_feature(self.X[i], y_hat)
+            psi = sparse_vector(psi, self.n_weights, f"joint_feature(X[{i}], y_hat)")
+        except Exception as error:
+            note_example(error, "the oracle", i)
+            raise
         builder.slot = &self.slot[0]
         builder.plane = out
         out.nnz = 0

@@ -1,14 +1,19 @@
-"""Oracles written in Python on several processors: worker processes beside the one that trains.
+"""Models written in Python on several processors: worker processes beside the one that calls.
 
-Each worker holds a copy of the model and the data, sent once. The weights lie in a file that all
-map into memory; per call only example numbers go out and planes come back. Workers are started as
-plain interpreters, not by multiprocessing, so that neither the user's main module runs again nor a
-process with threads is forked.
+For training each worker holds a copy of the model and the data, sent once. The weights lie in a
+file that all map into memory; per call only example numbers go out and planes come back. For
+predictions a worker holds the model, and gets its share of the examples with each call.
+
+Workers are started as plain interpreters, not by multiprocessing, so that neither the user's main
+module runs again nor a process with threads is forked. A start takes about a second, most of it
+imports.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import operator
 import os
 import pickle
 import struct
@@ -16,14 +21,17 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, BinaryIO, NamedTuple
 
 import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OracleProcesses", "Planes"]
+from structsvm.problems.python_methods import Numbered, ask_batch
+
+__all__ = ["OracleProcesses", "Planes", "in_processes", "kept_workers"]
 
 _COMMAND = (
     "import os, sys, pickle; sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1])); "
@@ -38,6 +46,93 @@ class Planes(NamedTuple):
     indices: NDArray[np.int32]
     values: NDArray[np.float64]
     losses: NDArray[np.float64]
+
+
+class Workers:
+    """Processes that each hold a copy of one object and call it with what they are sent.
+
+    Parameters
+    ----------
+    task : callable
+        Made where it is used: a worker calls ``task(question)`` and sends back what that returns.
+    model : object
+        Whose methods it calls; named in errors.
+    n_processes : int
+
+    Raises
+    ------
+    TypeError
+        If the task cannot be pickled.
+    """
+
+    def __init__(self, task: Callable[[Any], Any], model: Any, n_processes: int) -> None:
+        self._name = type(model).__name__
+        self._asked = f"n_jobs={n_processes}"
+        payload = self._pickled(task)
+        path = pickle.dumps(sys.path).hex()
+        self._workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", _COMMAND, path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            for _ in range(n_processes)
+        ]
+        self.close = weakref.finalize(self, _end, self._workers)
+        for worker in self._workers:
+            _send(worker.stdin, payload)
+
+    def _pickled(self, message: Any) -> bytes:
+        try:
+            data: bytes = cloudpickle.dumps(message)
+        except Exception as error:
+            raise TypeError(
+                f"{self._name} or its data cannot be sent to other processes, as {self._asked} "
+                f"asks: {error}. Use n_jobs=1"
+            ) from error
+        return data
+
+    def shares(self, n: int) -> list[slice]:
+        """The examples of each worker; no more workers than examples: no model need understand an
+        empty batch."""
+        bounds = np.linspace(0, n, min(len(self._workers), n) + 1).astype(int)
+        return [slice(int(start), int(stop)) for start, stop in itertools.pairwise(bounds)]
+
+    def ask(
+        self, questions: Sequence[Any], meanwhile: Callable[[], object] | None = None
+    ) -> list[Any]:
+        """The answers to one question for each of the first workers; calls `meanwhile` meanwhile.
+
+        Raises
+        ------
+        TypeError
+            If a question cannot be pickled.
+        RuntimeError
+            If a worker ended.
+        Exception
+            What the model raised.
+        """
+        workers = self._workers[: len(questions)]
+        try:
+            for worker, question in zip(workers, questions, strict=True):
+                _send(worker.stdin, self._pickled(question))
+            if meanwhile is not None:
+                meanwhile()
+            answers = [_receive(worker) for worker in workers]
+        except BaseException:
+            # Questions may be unanswered: what the workers say next would be out of step.
+            self.close()
+            raise
+        for answer in answers:
+            if isinstance(answer, _Failure):
+                raise answer.error
+        return answers
+
+
+class _Failure(NamedTuple):
+    """In place of an answer."""
+
+    error: Exception
 
 
 class OracleProcesses:
@@ -58,27 +153,18 @@ class OracleProcesses:
     def __init__(
         self, model: Any, X: Sequence[Any], Y: Sequence[Any], n_weights: int, n_processes: int
     ) -> None:
-        try:
-            payload = cloudpickle.dumps((model, X, Y, n_weights))
-        except Exception as error:
-            raise TypeError(
-                f"{type(model).__name__} or its data cannot be sent to other processes, as "
-                f"n_jobs={n_processes} asks: {error}. Use n_jobs=1"
-            ) from error
         self._file = _shared_file(8 * max(n_weights, 1))
-        self._weights = np.memmap(self._file.name, dtype=np.float64, mode="r+")
-        path = pickle.dumps(sys.path).hex()
-        self._workers = [
-            subprocess.Popen(
-                [sys.executable, "-c", _COMMAND, path],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-            for _ in range(n_processes)
-        ]
-        self.close = weakref.finalize(self, _end, self._workers, self._file)
-        for worker in self._workers:
-            _send(worker.stdin, (payload, self._file.name))
+        try:
+            self._weights = np.memmap(self._file.name, dtype=np.float64, mode="r+")
+            task = _PlaneTask(model, X, Y, n_weights, self._file.name)
+            self._workers = Workers(task, model, n_processes)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        self._workers.close()
+        self._file.close()
 
     def planes(
         self,
@@ -89,32 +175,131 @@ class OracleProcesses:
     ) -> list[tuple[slice, Planes]]:
         """The planes of `examples` in pieces, each with its place; calls `meanwhile` while waiting.
 
-        Raises
-        ------
-        RuntimeError
-            If a worker ended.
-        Exception
-            What the model raised.
+        Raises as `Workers.ask` does.
         """
-        try:
-            self._weights[: len(weights)] = weights
-            # Not more workers than examples: no model need understand an empty batch.
-            workers = self._workers[: len(examples)]
-            bounds = np.linspace(0, len(examples), len(workers) + 1).astype(int)
-            pieces = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
-            for worker, piece in zip(workers, pieces, strict=True):
-                _send(worker.stdin, (np.asarray(examples[piece]), rescaling))
-            if meanwhile is not None:
-                meanwhile()
-            answers = [_receive(worker) for worker in workers]
-        except BaseException:
-            # Questions may be unanswered: what the workers say next would be out of step.
-            self.close()
-            raise
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        return list(zip(pieces, answers, strict=True))
+        self._weights[: len(weights)] = weights
+        shares = self._workers.shares(len(examples))
+        questions = [(np.asarray(examples[share]), rescaling) for share in shares]
+        return list(zip(shares, self._workers.ask(questions, meanwhile), strict=True))
+
+
+class _PlaneTask:
+    """What a worker of `OracleProcesses` holds."""
+
+    problem = None
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def __call__(self, question: tuple[NDArray[np.int32], str]) -> Planes:
+        from structsvm.problems._python import PythonProblem
+
+        if self.problem is None:
+            model, X, Y, n_weights, name = self.parts
+            self.weights = np.memmap(name, dtype=np.float64, mode="r")[:n_weights]
+            self.problem = PythonProblem(model, X, Y, n_weights)
+        examples, rescaling = question
+        if self.problem.rescaling != rescaling:
+            self.problem.set_rescaling(rescaling)
+        return self.problem.planes(examples, self.weights)
+
+
+# ---- predictions
+
+
+class _AnswerTask:
+    """What a worker for predictions holds: the model, and the examples it was asked about last."""
+
+    columns: tuple[Any, ...] = ()
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, question: tuple[str, Any, NDArray[np.float64]]) -> Any:
+        name, columns, weights = question
+        if columns is not None:
+            self.columns = columns
+        weights.flags.writeable = False
+        return ask_batch(self.model, name, *self.columns, w=weights)[1]
+
+
+class _AnswerProcesses:
+    """Workers that answer for a model, with the examples they were asked about last."""
+
+    def __init__(self, model: Any, n_processes: int) -> None:
+        self.model = model
+        self.workers = Workers(_AnswerTask(model), model, n_processes)
+        self._last: tuple[Any, ...] = ()
+
+    def answers(self, name: str, columns: tuple[Any, ...], w: NDArray[np.float64]) -> Any:
+        shares = self.workers.shares(len(columns[0]))
+        known = len(columns) == len(self._last) and all(map(operator.is_, columns, self._last))
+        numbers = Numbered.numbers_of(columns[0])
+        questions = [
+            (
+                name,
+                None
+                if known
+                else tuple(Numbered(column[share], numbers[share]) for column in columns),
+                np.asarray(w),
+            )
+            for share in shares
+        ]
+        self._last = columns
+        pieces = self.workers.ask(questions)
+        if all(isinstance(piece, np.ndarray) for piece in pieces):
+            return np.concatenate(pieces)
+        return [answer for piece in pieces for answer in piece]
+
+
+_kept: ContextVar[dict[tuple[int, int], _AnswerProcesses] | None] = ContextVar(
+    "_kept", default=None
+)
+
+
+@contextlib.contextmanager
+def kept_workers() -> Iterator[None]:
+    """Workers for predictions that are started inside stay for the next call, until the end.
+
+    The examples of a call must not change before the next one.
+    """
+    workers: dict[tuple[int, int], _AnswerProcesses] = {}
+    token = _kept.set(workers)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+        for one in workers.values():
+            one.workers.close()
+
+
+def in_processes(
+    model: Any, name: str, *columns: Sequence[Any], w: NDArray[np.float64], n_processes: int
+) -> Any:
+    """What the batch method `name` answers, each of several processes asked about its share.
+
+    In this process where there is no more than one example.
+
+    Raises as `Workers.ask` does.
+    """
+    for column in columns[1:]:
+        if len(column) != len(columns[0]):
+            raise ValueError(f"{len(columns[0])} inputs but {len(column)} outputs")
+    n_processes = min(n_processes, len(columns[0]))
+    if n_processes <= 1:
+        return ask_batch(model, name, *columns, w=w)[1]
+    kept = _kept.get()
+    if kept is None:
+        with kept_workers():
+            return in_processes(model, name, *columns, w=w, n_processes=n_processes)
+    key = (id(model), n_processes)
+    if key not in kept:
+        kept[key] = _AnswerProcesses(model, n_processes)
+    try:
+        return kept[key].answers(name, columns, w)
+    except BaseException:
+        kept.pop(key).workers.close()
+        raise
 
 
 def _shared_file(size: int) -> Any:
@@ -131,8 +316,7 @@ def _shared_file(size: int) -> Any:
     raise MemoryError(f"no room for {size} bytes of weights that processes share")
 
 
-def _send(stream: Any, message: Any) -> None:
-    data = pickle.dumps(message, protocol=5)
+def _send(stream: Any, data: bytes) -> None:
     try:
         stream.write(struct.pack("<q", len(data)) + data)
         stream.flush()
@@ -152,18 +336,19 @@ def _receive(worker: subprocess.Popen[bytes]) -> Any:
     return pickle.loads(data)
 
 
-def _end(workers: list[subprocess.Popen[bytes]], file: Any) -> None:
+def _end(workers: list[subprocess.Popen[bytes]]) -> None:
     for worker in workers:
         worker.kill()
+    for worker in workers:
         worker.wait()
         for stream in (worker.stdin, worker.stdout):
             if stream is not None:
-                stream.close()
-    file.close()
+                with contextlib.suppress(OSError):
+                    stream.close()
 
 
 def serve() -> None:
-    """The loop of a worker: examples in, planes out, until the pipe closes."""
+    """The loop of a worker: questions in, answers out, until the pipe closes."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -172,33 +357,30 @@ def serve() -> None:
     os.dup2(2, 1)  # what a model prints must not get between the answers
     sys.stdout = sys.stderr
 
-    def read() -> Any:
+    def read() -> bytes:
         header = source.read(8)
         if len(header) < 8:
             sys.exit(0)
-        return pickle.loads(source.read(struct.unpack("<q", header)[0]))
+        return source.read(struct.unpack("<q", header)[0])
 
-    from structsvm.problems._python import PythonProblem
-
-    payload, name = read()
-    problem = failure = None
-    try:
-        model, X, Y, n_weights = pickle.loads(payload)
-        weights = np.memmap(name, dtype=np.float64, mode="r")[:n_weights]
-        problem = PythonProblem(model, X, Y, n_weights)
-    except Exception as error:
-        failure = error
+    payload = read()
+    task = None
     while True:
-        examples, rescaling = read()
+        question = read()
         try:
-            if failure is not None or problem is None:
-                raise failure or RuntimeError("no problem")
-            if problem.rescaling != rescaling:
-                problem.set_rescaling(rescaling)
-            answer: Any = problem.planes(examples, weights)
+            if task is None:
+                task = pickle.loads(payload)
+            answer: Any = task(pickle.loads(question))
         except Exception as error:
-            answer = _portable(error)
-        _send(target, answer)
+            answer = _Failure(_portable(error))
+        try:
+            data = cloudpickle.dumps(answer)
+        except Exception as error:
+            refusal = TypeError(
+                f"the answers cannot be sent back from another process: {error}. Use n_jobs=1"
+            )
+            data = pickle.dumps(_Failure(refusal))
+        _send(target, data)
 
 
 def _portable(error: Exception) -> Exception:
@@ -207,8 +389,9 @@ def _portable(error: Exception) -> Exception:
 
     where = "".join(traceback.format_exception(error))
     try:
-        copy: Exception = pickle.loads(pickle.dumps(error))
+        copy: Exception = pickle.loads(cloudpickle.dumps(error))
     except Exception:
         copy = RuntimeError(f"{type(error).__name__}: {error}")
-    copy.add_note("raised in an oracle process:\n" + where)
+    notes = list(getattr(error, "__notes__", []))
+    copy.__notes__ = ["raised in an oracle process:\n" + where, *notes]
     return copy

@@ -1,0 +1,326 @@
+"""What the methods of a model in Python answer, checked: vectors, losses, outputs, whole batches.
+
+Messages name the method and the example. What a method raises itself goes on as it is, with a note
+of the example; tracebacks name the method.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import numbers
+import reprlib
+import warnings
+from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from structsvm.sparse_validation import check_sparse
+
+__all__ = [
+    "LossCheck",
+    "Numbered",
+    "ask_batch",
+    "brief",
+    "check_output",
+    "note_example",
+    "number_of_weights",
+    "one_by_one",
+    "sparse_vector",
+    "stands_for",
+    "task_loss",
+]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+_FORMS = "an array of numbers, a tuple (indices, values) or a scipy sparse row"
+
+# Losses this little below 0, as share of the greatest loss met (at least 1), are rounding.
+_ROUNDING = 1e-9
+_TRUTHS = 10
+
+
+# ---- which example
+
+
+class Numbered(list[Any]):
+    """Some of the examples, with their numbers among all."""
+
+    def __init__(self, items: Iterable[Any], numbers: Sequence[int]) -> None:
+        super().__init__(items)
+        self.numbers = numbers
+
+    @staticmethod
+    def numbers_of(items: Sized) -> Sequence[int]:
+        own: Sequence[int] = getattr(items, "numbers", range(len(items)))
+        return own
+
+
+def one_by_one(ask: Callable[..., Any], what: str, *columns: Sequence[Any]) -> list[Any]:
+    """``ask(*row)`` for one example after the other."""
+    answers = []
+    for i, *row in zip(Numbered.numbers_of(columns[0]), *columns, strict=True):
+        try:
+            answers.append(ask(*row))
+        except Exception as error:
+            note_example(error, what, i)
+            raise
+    return answers
+
+
+def note_example(error: BaseException, what: str, i: int, last: int | None = None) -> None:
+    """Note on an error which example it came from, or which examples."""
+    where = f"example {i}" if last in (None, i) else f"examples {i} to {last}"
+    error.add_note(f"raised while {what} worked on {where}")
+
+
+# ---- batches
+
+
+def stands_for(single: str) -> Callable[[_Method], _Method]:
+    """Mark a batch method that calls `single` for one example after the other."""
+
+    def mark(method: _Method) -> _Method:
+        vars(method)["stands_for"] = single
+        return method
+
+    return mark
+
+
+def ask_batch(
+    model: Any, name: str, *columns: Sequence[Any], w: Any, **options: Any
+) -> tuple[str, Any]:
+    """What a batch method answers, and the name of the method to blame for wrong answers.
+
+    Raises
+    ------
+    ValueError
+        If it is not one output for each example.
+    """
+    method = getattr(model, name)
+    single = getattr(method, "stands_for", None)
+    numbers, n = Numbered.numbers_of(columns[0]), len(columns[0])
+    try:
+        outputs = method(*columns, w, **options)
+    except Exception as error:
+        own = not str(getattr(method, "__module__", "")).startswith("structsvm.")
+        if single is None and own and n:
+            note_example(error, name, int(numbers[0]), int(numbers[-1]))
+        raise
+    if not hasattr(outputs, "__len__") or isinstance(outputs, (str, bytes, dict, set)):
+        raise ValueError(
+            f"{name} returned {brief(outputs)}, expected a list with one output for each of the "
+            f"{n} examples"
+        )
+    if len(outputs) != n:
+        raise ValueError(f"{name} returned {len(outputs)} outputs for {n} examples")
+    return single or name, outputs
+
+
+# ---- outputs
+
+
+def check_output(method: str, i: int, y: Any, y_hat: Any) -> None:
+    """Refuse what can be no output beside the truth y: an output with its score.
+
+    Raises
+    ------
+    ValueError
+        Naming the method and the example.
+    """
+    if (
+        type(y_hat) is tuple
+        and len(y_hat) == 2
+        and isinstance(y_hat[1], numbers.Real)
+        and _alike(y_hat[0], y)
+        and not _alike(y_hat, y)
+    ):
+        raise ValueError(
+            f"{method} returned {brief(y_hat)} for example {i}, expected an output such as y: "
+            "return the output alone, without its score or energy"
+        )
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether a could be of the kind of outputs that b is of."""
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    kinds: tuple[Any, ...] = (numbers.Number, str, (list, np.ndarray))
+    kind = next((kind for kind in kinds if isinstance(b, kind)), type(b))
+    return isinstance(a, kind)
+
+
+# ---- losses
+
+
+def task_loss(model: Any, i: int, y: Any, y_hat: Any, method: str) -> float:
+    """``model.loss(y, y_hat)`` as a number; `method` answered y_hat for example i.
+
+    Raises
+    ------
+    ValueError
+        If the output or the loss is of a wrong kind.
+    """
+    check_output(method, i, y, y_hat)
+    value = model.loss(y, y_hat)
+    if type(value) is float:
+        return value
+    wrong = isinstance(value, (str, bytes, complex, np.complexfloating))
+    if not wrong and getattr(value, "shape", ()) == ():
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise ValueError(f"loss(y[{i}], y_hat) returned {brief(value)}, expected one number")
+
+
+class LossCheck:
+    """Task losses are finite and >= 0; what is below 0 by rounding counts as 0, told once.
+
+    Rounding is small beside the greatest loss that was met. Where none was, losses between the
+    first few truths Y tell the scale.
+    """
+
+    def __init__(self, model: Any, Y: Sequence[Any]) -> None:
+        self.model = model
+        self.Y = Y
+        self.greatest = 1.0
+        self.told = False
+
+    def __call__(self, i: int, loss: float) -> float:
+        if 0.0 <= loss < math.inf:
+            if loss > self.greatest:
+                self.greatest = loss
+            return loss
+        if not self._is_rounding(loss):
+            self._learn_scale(i)
+        if not self._is_rounding(loss):
+            raise ValueError(f"loss(y[{i}], y_hat) returned {loss}; a task loss is finite and >= 0")
+        if not self.told:
+            self.told = True
+            warnings.warn(
+                f"loss(y[{i}], y_hat) returned {loss}, below 0 by rounding: such losses count as "
+                "0. To be rid of this, return max(loss, 0.0)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return 0.0
+
+    def _is_rounding(self, loss: float) -> bool:
+        return -_ROUNDING * self.greatest <= loss < 0.0
+
+    def _learn_scale(self, i: int) -> None:
+        for other in itertools.islice(self.Y, _TRUTHS):
+            with contextlib.suppress(Exception):  # it may be no output of this x
+                loss = abs(float(self.model.loss(self.Y[i], other)))
+                if self.greatest < loss < math.inf:
+                    self.greatest = loss
+
+
+# ---- joint features
+
+
+def sparse_vector(psi: Any, size: int, where: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """``(indices, values)`` of a joint feature given dense, as such a pair, or scipy sparse.
+
+    Raises
+    ------
+    ValueError
+        If kind, shape or an index does not fit `size`, or a value is NaN or inf; the message starts
+        with `where`.
+    """
+    if sp.issparse(psi):
+        indices, values = _sparse_row(psi, where)
+        length = math.prod(psi.shape)
+        if length != size:
+            raise ValueError(f"{where} has {length} entries, expected {size}")
+    elif isinstance(psi, tuple) and len(psi) == 2:
+        indices, values = _array(psi[0], f"{where}[0]"), _real(psi[1], f"{where}[1]")
+        if indices.ndim != 1 or values.shape != indices.shape:
+            raise ValueError(
+                f"{where} is a pair (indices, values) of shapes {indices.shape} and "
+                f"{values.shape}; both must be 1-D and equally long"
+            )
+        if indices.size and indices.dtype.kind not in "iu":
+            raise ValueError(f"{where} has indices of dtype {indices.dtype}, expected integers")
+    else:
+        dense = _real(psi, where, f"expected ({size},)")
+        if dense.shape != (size,):
+            raise ValueError(f"{where} has shape {dense.shape}, expected ({size},)")
+        indices = np.flatnonzero(dense)
+        values = dense[indices]
+    if indices.size and not (indices.min() >= 0 and indices.max() < size):
+        raise ValueError(
+            f"{where} has indices from {indices.min()} to {indices.max()}, expected 0 to {size - 1}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(f"{where} holds NaN or inf")
+    return (
+        np.ascontiguousarray(indices, dtype=np.int32),
+        np.ascontiguousarray(values, dtype=np.float64),
+    )
+
+
+def number_of_weights(psi: Any, where: str) -> int | None:
+    """The length of a joint feature; None where a pair does not tell."""
+    if isinstance(psi, tuple) and len(psi) == 2:
+        return None
+    return math.prod(psi.shape if sp.issparse(psi) else _real(psi, where).shape)
+
+
+def _sparse_row(psi: Any, where: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Places and values of a sparse row; entries may be given in several parts."""
+    if math.prod(psi.shape) != max(psi.shape):
+        raise ValueError(f"{where} has shape {psi.shape}, expected one row")
+    check_sparse(where, psi)
+    row = psi.tocoo()
+    return row.coords[int(np.argmax(psi.shape))], _real(row.data, where)
+
+
+def _real(value: Any, where: str, expected: str = "expected (n_weights,)") -> NDArray[np.float64]:
+    """An array of float64; strings, complex numbers and objects are no real numbers."""
+    array = _array(value, where)
+    if array.dtype.kind in "fiub":
+        return array.astype(np.float64, copy=False)
+    fractions = array.dtype.kind == "O" and array.ndim > 0
+    if fractions and all(isinstance(entry, numbers.Real) for entry in array.flat):
+        return array.astype(np.float64)
+    if array.ndim == 0:
+        raise ValueError(
+            f"{where} returned {brief(value)}, which has shape (), {expected}: return {_FORMS}"
+        )
+    raise ValueError(f"{where} has dtype {array.dtype}, expected real numbers")
+
+
+def _array(value: Any, where: str) -> NDArray[Any]:
+    if np.ma.is_masked(value):
+        raise ValueError(f"{where} has masked entries, expected real numbers")
+    try:
+        return np.asarray(value)
+    except Exception as error:
+        raise ValueError(
+            f"{where} returned {brief(value)}, no array of numbers: {error}"
+        ) from error
+
+
+# ---- words
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+def brief(value: Any) -> str:
+    """A value for a message, whatever its size."""
+    if value is None or isinstance(value, (bool, numbers.Number, str, tuple)):
+        return _SHORT.repr(value)
+    kind = type(value).__name__
+    article = "an" if kind[0] in "aeiou" else "a"
+    if getattr(value, "shape", None) is not None:
+        return ("an array" if isinstance(value, np.ndarray) else f"{article} {kind}") + (
+            f" of shape {tuple(value.shape)}"
+        )
+    return f"{article} {kind}"
