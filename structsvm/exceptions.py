@@ -1,11 +1,28 @@
 """Warnings and errors of this package that callers may want to catch by name."""
 
-__all__ = ["ModelFileError", "OracleWarning"]
+from __future__ import annotations
+
+import sys
+import warnings
+
+__all__ = ["ModelFileError", "OracleWarning", "warn"]
 
 
 class OracleWarning(UserWarning):
-    """An oracle that claims to be exact returned less than what was known already."""
+    """A model that claims to be exact gave answers that no exact one can give."""
 
 
 class ModelFileError(ValueError):
     """A model file that is damaged, forged, or of another version."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn, as of the line outside this package and scikit-learn that led here."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in ("structsvm", "sklearn")

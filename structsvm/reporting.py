@@ -51,7 +51,8 @@ def log_progress(progress: Progress, verbose: int) -> None:
         parts.append(f"mean hinge {progress.mean_hinge:.6g}")
     else:
         parts.append(f"dual objective {progress.dual_objective:.6g}")
-        parts.append(f"gap {progress.gap:.2e} (estimate {progress.gap_estimate:.2e})")
+        kind = "gap estimate" if progress.is_estimate else "gap"
+        parts.append(f"{kind} {progress.gap:.2e} (about {progress.gap_estimate:.2e} now)")
         parts.append(f"{progress.n_planes} planes")
     if progress.validation_scores:
         parts.append(f"validation {progress.validation_scores[-1]:.4f}")

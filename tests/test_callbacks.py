@@ -1,6 +1,9 @@
 """Progress, validation, checkpoints, and fits that are stopped, interrupted or broken off."""
 
 import io
+import signal
+import subprocess
+import sys
 import warnings
 import zipfile
 
@@ -9,7 +12,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel, persistence
+from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel, fit_path, persistence
 from structsvm.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from structsvm.exceptions import ModelFileError
 from structsvm.solvers import (
@@ -31,6 +34,9 @@ SOLVERS = {
     "perceptron": Perceptron(),
     "passive_aggressive": PassiveAggressive(),
 }
+
+
+ONLINE = ("perceptron", "passive_aggressive")
 
 
 class Python(ChainModel):
@@ -56,7 +62,7 @@ def test_resume_equals_uninterrupted(words, tmp_path, name, rescaling):
     X, y = words
     held_out = {"X_val": X[:6], "y_val": y[:6]}
     svm = ChainSVM(solver=SOLVERS[name], rescaling=rescaling, random_state=3)
-    if name not in ("perceptron", "passive_aggressive"):
+    if name not in ONLINE:
         slow = name in ("subgradient", "bcfw, Frank-Wolfe")
         svm.set_params(C=0.2 if slow else 2.0, tol=0.1 if slow else 1e-3)
     whole = clone(svm).fit(X, y, **held_out)
@@ -358,6 +364,261 @@ def test_an_interrupted_fit_keeps_the_best_held_out_weights(words):
     with pytest.warns(ConvergenceWarning, match="interrupted after 4 iterations"):
         svm.fit(X, y, X_val=X, y_val=y)
     assert svm.score(X, y) == svm.validation_score_ == svm.history_["validation_score"].max()
+
+
+# ---- every end certifies what it gives back
+
+
+def interrupt_at(n):
+    def interrupt(progress):
+        if progress.n_iter == n:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def fail_at(n):
+    def fail(progress):
+        if progress.n_iter == n:
+            raise RuntimeError("the disk is full")
+
+    return fail
+
+
+def same_history(a, b):
+    return all(np.array_equal(a[name], b[name], equal_nan=True) for name in a if name != "seconds")
+
+
+@pytest.mark.parametrize("kind", [ChainSVM, lambda **params: StructSVM(Python(), **params)])
+@pytest.mark.parametrize("n", [1, 4])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_end_certifies_as_max_iter_does(words, name, n, kind):
+    X, y = words
+    svm = kind(solver=SOLVERS[name], random_state=0)
+    if name not in ONLINE:
+        svm.set_params(C=5.0, tol=1e-6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        whole = clone(svm).set_params(max_iter=n).fit(X, y)
+        ended = {
+            "stopped": clone(svm).set_params(callbacks=[stop_after(n)]).fit(X, y),
+            "interrupted": clone(svm).set_params(callbacks=[interrupt_at(n)]).fit(X, y),
+            "failed": clone(svm).set_params(callbacks=[fail_at(n)]),
+        }
+        with pytest.raises(RuntimeError, match="the disk is full"):
+            ended["failed"].fit(X, y)
+    for status, other in ended.items():
+        assert other.status_ == status
+        assert other.n_iter_ == whole.n_iter_ == n
+        assert np.array_equal(other.coef_, whole.coef_)
+        for attribute in ("objective_", "dual_objective_", "dual_gap_"):
+            values = [getattr(other, attribute), getattr(whole, attribute)]
+            assert np.array_equal(values[:1], values[1:], equal_nan=True), (status, attribute)
+        assert other.certified_ == whole.certified_ == (name not in ONLINE)
+        assert other.n_oracle_calls_ == whole.n_oracle_calls_
+        assert same_history(other.history_, whole.history_)
+
+
+@pytest.mark.parametrize("status", ["interrupted", "failed"])
+def test_held_out_weights_are_certified_however_the_fit_ends(words, status):
+    X, y = words
+    held_out = {"X_val": X[:5], "y_val": y[:5]}
+    svm = ChainSVM(C=5.0, tol=1e-6, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        whole = clone(svm).set_params(max_iter=4).fit(X, y, **held_out)
+        if status == "failed":
+            svm.set_params(callbacks=[fail_at(4)])
+            with pytest.raises(RuntimeError, match="the disk is full"):
+                svm.fit(X, y, **held_out)
+        else:
+            svm.set_params(callbacks=[interrupt_at(4)]).fit(X, y, **held_out)
+    assert np.array_equal(svm.coef_, whole.coef_)
+    assert (svm.objective_, svm.dual_gap_) == (whole.objective_, whole.dual_gap_)
+    assert svm.certified_
+    assert svm.validation_score_ == whole.validation_score_
+    assert svm.history_["validation_score"].shape == (4,)
+
+
+class Interrupting(Python):
+    """Ctrl-C, for real, in chosen calls of the oracle."""
+
+    calls = 0
+    at = ()
+
+    def count(self):
+        cls = type(self)
+        cls.calls += 1
+        if cls.calls in cls.at:
+            signal.raise_signal(signal.SIGINT)
+
+    def loss_augmented_inference(self, x, y, w):
+        self.count()
+        return super().loss_augmented_inference(x, y, w)
+
+    def inference(self, x, w):
+        self.count()
+        return super().inference(x, w)
+
+
+@pytest.mark.parametrize("call", [1, 7, 60, 110])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_ctrl_c_within_a_round_leaves_weights_that_predict_and_are_certified(words, name, call):
+    X, y = words
+    Interrupting.calls, Interrupting.at = 0, (call,)
+    svm = StructSVM(Interrupting(), solver=SOLVERS[name], random_state=0)
+    online = name in ONLINE
+    if not online:
+        svm.set_params(C=5.0, tol=1e-9)
+    with pytest.warns(ConvergenceWarning, match=r"interrupted after \d iterations; it keeps the"):
+        svm.fit(X, y)
+    assert svm.status_ == "interrupted"
+    assert len(svm.predict(X)) == len(X)
+    assert len(svm.history_["gap"]) == svm.n_iter_ <= (call - 1) // 25
+    if online:
+        return
+    w = svm.coef_
+    hinges = len(X) * svm.model_.bind(X, y).mean_hinge(w)
+    assert svm.objective_ == pytest.approx(w @ w / 2 + 5.0 * hinges)
+    assert svm.dual_gap_ == pytest.approx(1 - svm.dual_objective_ / svm.objective_)
+    assert svm.certified_
+    if svm.n_iter_:
+        assert svm.history_["objective"][-1] == svm.objective_
+        assert svm.history_["gap"][-1] == svm.dual_gap_
+
+
+@pytest.mark.parametrize("name", ["bcfw", "cutting_plane", "n_slack"])
+def test_a_second_ctrl_c_ends_the_fit_at_once(words, name):
+    X, y = words
+    Interrupting.calls, Interrupting.at = 0, (30, 35)
+    svm = StructSVM(Interrupting(), solver=SOLVERS[name], random_state=0)
+    with pytest.warns(ConvergenceWarning, match="interrupted after"):
+        svm.fit(X, y)
+    assert Interrupting.calls == 35
+    assert len(svm.predict(X)) == len(X)
+    # The first pass of these solvers is a certificate.
+    assert np.isfinite(svm.objective_) == (name != "bcfw")
+    assert svm.certified_ == (name != "bcfw")
+
+
+def test_ctrl_c_in_the_last_pass_is_one_ctrl_c(words):
+    X, y = words
+    Interrupting.calls, Interrupting.at = 0, (80,)
+    svm = StructSVM(Interrupting(), max_iter=3, tol=1e-9, C=5.0, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 3 iterations; .* duality gap"):
+        svm.fit(X, y)
+    assert svm.certified_
+
+
+@pytest.mark.parametrize("name", ["bcfw", "cutting_plane", "n_slack"])
+def test_a_warm_start_goes_on_from_an_interrupted_fit(words, name):
+    X, y = words
+    for call in (26, 40, 90):
+        Interrupting.calls, Interrupting.at = 0, (call,)
+        svm = StructSVM(Interrupting(), solver=SOLVERS[name], random_state=0, warm_start=True)
+        with pytest.warns(ConvergenceWarning, match="interrupted"):
+            svm.fit(X, y)
+        exact = ChainSVM(tol=1e-6, max_iter=5000).fit(X, y)
+        svm.fit(X, y)
+        assert svm.status_ == "converged"
+        assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
+        assert exact.dual_objective_ <= svm.objective_ <= exact.objective_ * 1.0011
+
+
+@pytest.mark.parametrize("solver", ["perceptron", "passive_aggressive", Subgradient(n_examples=25)])
+def test_an_interrupted_partial_fit_keeps_what_it_has_learned(words, solver):
+    class Model(Python):
+        calls = 0
+
+        def joint_feature(self, x, y):
+            type(self).calls += 1
+            if type(self).calls == 40:
+                signal.raise_signal(signal.SIGINT)
+            return super().joint_feature(x, y)
+
+    X, y = words
+    svm = StructSVM(Model(), solver=solver)
+    with pytest.warns(ConvergenceWarning, match="was interrupted after 0 iterations; it keeps the"):
+        svm.partial_fit(X, y)
+    assert svm.status_ == "interrupted"
+    assert svm.coef_.any()
+    assert 0 < svm.n_oracle_calls_ < len(X)
+    assert len(svm.predict(X)) == len(X)
+    svm.partial_fit(X, y)
+    assert svm.n_iter_ == 1
+
+
+def test_a_path_interrupted_before_its_first_iteration_predicts(words):
+    X, y = words
+    Interrupting.calls, Interrupting.at = 0, (3,)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 0 iterations"):
+        path = fit_path(StructSVM(Interrupting(), random_state=0), X, y, [1.0, 2.0])
+    assert [fit.C for fit in path] == [1.0]
+    assert len(path[0].predict(X)) == len(X)
+
+
+_SIGNALS = """
+import os, signal, threading, time, warnings
+import numpy as np
+from structsvm import ChainSVM, MulticlassSVM, SurrogateSVM
+from structsvm.hinge import hinge
+
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+
+
+def send():
+    time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def begin(progress=None):
+    if progress is None or progress.n_iter == 2:
+        threading.Thread(target=send, daemon=True).start()
+
+
+asked = 0
+
+
+def surrogate(y, score, **options):
+    global asked
+    asked += 1
+    if asked == 3:
+        begin()
+    return hinge(y, score, **options)
+
+
+X, y = list(rng.normal(size=(1000, 8, 6))), list(rng.integers(4, size=(1000, 8)))
+chain = ChainSVM(max_iter=10**6, random_state=0, callbacks=[begin])
+for solver in ("bcfw", "cutting_plane", "n_slack", "subgradient"):
+    svm = chain.set_params(solver=solver, C=10.0, tol=1e-12).fit(X, y)
+    assert svm.status_ == "interrupted", solver
+    assert svm.certified_ and 0 <= svm.dual_gap_ < 1, solver
+    assert len(svm.history_["gap"]) == svm.n_iter_ >= 2, solver
+    assert svm.history_["gap"][-1] == svm.dual_gap_, solver
+    assert len(svm.predict(X)) == len(X), solver
+chain.set_params(solver="perceptron", C=1.0, tol=None).fit(X, y)
+assert chain.status_ == "interrupted" and len(chain.predict(X)) == len(X)
+
+X, y = rng.normal(size=(800, 5)), rng.integers(3, size=800)
+svm = MulticlassSVM(C=100.0, tol=1e-13, max_iter=10**6, random_state=0, callbacks=[begin])
+for kernel in ("linear", "rbf"):
+    svm.set_params(kernel=kernel).fit(X, y)
+    assert svm.status_ == "interrupted" and svm.certified_ and 0 <= svm.dual_gap_ < 1, kernel
+    assert svm.predict(X).shape == (800,), kernel
+
+svm = SurrogateSVM(surrogate, solver="subgradient", C=10.0, max_iter=10**6, random_state=0)
+svm.fit(X, y > 0)
+assert svm.n_iter_ < 10**6 and svm.coef_.any() and np.isfinite(svm.gap_)
+assert svm.predict(X).shape == (800,)
+print("done")
+"""
+
+
+def test_a_signal_during_training_leaves_a_certified_model():
+    command = [sys.executable, "-c", _SIGNALS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.stdout == "done\n", done.stderr
 
 
 # ---- the bar

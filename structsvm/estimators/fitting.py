@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.estimators.sklearn_callbacks import TaskReport
-from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems.oracle_processes import in_processes
 from structsvm.problems.python_methods import ask_batch
@@ -119,7 +118,8 @@ class Watch:
         self.validation = validation
         self.identity = identity
         self.scores: list[float] = []
-        self.best_weights: NDArray[np.float64] | None = None
+        # The best score and its weights: one object, so that Ctrl-C finds both or neither.
+        self._best: tuple[float, NDArray[np.float64] | None] = (-math.inf, None)
         for callback in estimator.callbacks or ():
             if getattr(callback, "needs_validation", False) and not validation.given:
                 raise ValueError(f"{callback!r} needs X_val and y_val in fit")
@@ -144,9 +144,14 @@ class Watch:
             raise ValueError(
                 f"the score of {type(self.model).__name__} on X_val and y_val is not a number"
             )
-        if not self.scores or score > max(self.scores):
-            self.best_weights = np.array(weights)
+        if self.chosen_weights is None or score > self._best[0]:
+            self._best = (score, np.array(weights))
         self.scores.append(score)
+
+    @property
+    def chosen_weights(self) -> NDArray[np.float64] | None:
+        """Those that did best on the held-out examples so far; solvers certify and return them."""
+        return self._best[1]
 
     def _fitted(self, weights: NDArray[np.float64]) -> dict[str, Any]:
         attributes: dict[str, Any] = self.estimator._fitted_attributes(weights, self.model)
@@ -159,8 +164,8 @@ class Watch:
             held = progress.snapshot()
             held["identity"] = np.array(self.identity())
             held["validation/scores"] = np.array(self.scores)
-            if self.best_weights is not None:
-                held["validation/weights"] = self.best_weights
+            if self.chosen_weights is not None:
+                held["validation/weights"] = self.chosen_weights
             return held
 
         return snapshot
@@ -176,38 +181,22 @@ class Watch:
 
     def restore(self, snapshot: Snapshot) -> None:
         self.scores = snapshot["validation/scores"].tolist()
-        self.best_weights = snapshot.get("validation/weights")
+        self._best = (max(self.scores, default=-math.inf), snapshot.get("validation/weights"))
 
     # ---- afterwards
 
-    def choose(self, result: SolverResult, problem: Problem, C: float) -> None:
-        """Take the weights that did best on the held-out examples, certified like any others."""
+    def tell(self, result: SolverResult) -> None:
+        """Say how the weights that were given back did on the held-out examples."""
         vars(self.estimator).pop("validation_score_", None)
-        if not self.validation.given or self.best_weights is None:
+        if self.chosen_weights is None:
             return
-        self.estimator.validation_score_ = max(self.scores)
+        if result.weights is not self.chosen_weights:
+            # A solver that does not ask for them has not certified them either.
+            result.weights, result.objective, result.gap = self.chosen_weights, math.inf, 1.0
+        self.estimator.validation_score_ = self._best[0]
         scores = np.full(len(result.history["gap"]), math.nan)
         scores[: len(self.scores)] = self.scores
         result.history["validation_score"] = scores
-        result.weights = self.best_weights
-        if math.isfinite(result.objective):
-            self._certify(result, problem, C)
-
-    @staticmethod
-    def _certify(result: SolverResult, problem: Problem, C: float) -> None:
-        """Objective and gap of the chosen weights, where the oracle can still be asked."""
-        hinges = math.inf
-        if result.error is None:
-            try:
-                hinges = problem.n_examples * problem.mean_hinge(result.weights)
-                result.n_oracle_calls += problem.n_examples
-            except KeyboardInterrupt:
-                result.status = "interrupted"
-        result.objective = dot(result.weights, result.weights) / 2 + C * hinges
-        result.gap = 1.0
-        if hinges < math.inf:
-            gap = max(result.objective - result.dual_objective, 0.0)
-            result.gap = gap / result.objective if result.objective > 0 else 0.0
 
     def finish(self) -> None:
         self.report.end(lambda: self._fitted(self.estimator._flat_weights()))

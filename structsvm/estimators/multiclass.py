@@ -333,6 +333,11 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             self._n_rows = problem.n_examples
             self.__dict__.update(result.state.dual_point(float(self.C)))
         if isinstance(model, KernelMulticlassModel):
+            # Of these weights, which need not be those of the last dual point.
+            coefficients = result.weights[len(result.weights) // 2 :]
+            coefficients = coefficients.reshape(problem.n_examples, -1)
+            self.support_ = np.flatnonzero(coefficients.any(axis=1))
+            self.dual_coef_ = coefficients[self.support_]
             self.intercept_ = self.dual_coef_.sum(axis=0) * bool(self.fit_intercept)
             # Beside the model that a warm start may go on with.
             self.model_ = model.with_support(self.support_)

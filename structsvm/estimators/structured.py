@@ -7,7 +7,6 @@ import copy
 import functools
 import math
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -23,7 +22,7 @@ from structsvm import persistence
 from structsvm.base import StructuredModel
 from structsvm.estimators.fitting import Bound, Examples, Validation, Watch, batch_answers
 from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_callbacks
-from structsvm.exceptions import OracleWarning
+from structsvm.exceptions import OracleWarning, warn
 from structsvm.linalg._plane import padded_copy
 from structsvm.problems import Problem
 from structsvm.problems.oracle_processes import kept_workers
@@ -255,7 +254,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 state=state,
                 snapshot=snapshot,
             )
-            watch.choose(result, problem, C)
+            watch.tell(result)
         self._keep(result, model, problem, solver)
         bound = Bound(model, problem, result.state)
         self._warm = (fingerprint(), bound) if self.warm_start else None
@@ -367,38 +366,40 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.objective_ = result.objective
         self.dual_objective_ = result.dual_objective
         self.dual_gap_ = result.gap
-        has_dual = math.isfinite(result.gap)
         certified = math.isfinite(result.objective) and result.n_overruled == 0
-        self.certified_ = certified and bool(problem.exact)
+        self.certified_ = certified and result.doubt is None and bool(problem.exact)
         self.status_ = result.status
         self.n_iter_ = result.n_iter
         self.n_oracle_calls_ = result.n_oracle_calls
         self.history_ = result.history
         self._online = (solver_name(solver), result.state) if hasattr(solver, "learn") else None
         name = type(self).__name__
-        if result.status == "max_iter" and has_dual:
-            warnings.warn(
-                f"{name} stopped after {result.n_iter} iterations with a duality gap of "
-                f"{result.gap:.2e}, above tol={result.tol:g}: raise max_iter or tol, or lower C",
+        if result.status == "max_iter" and math.isfinite(result.gap):
+            warn(
+                f"{name} stopped after {result.n_iter} iterations with {self._gap_in_words()}, "
+                f"above tol={result.tol:g}: raise max_iter or tol, or lower C",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         elif result.status == "interrupted":
-            warnings.warn(
+            warn(
                 f"{name} was interrupted after {result.n_iter} iterations; it keeps the best "
-                f"weights so far, with a duality gap of {result.gap:.2e}",
+                f"weights so far, with {self._gap_in_words()}",
                 ConvergenceWarning,
-                stacklevel=5,
             )
-        if problem.exact and result.n_overruled:
-            warnings.warn(
+        if problem.exact and result.n_overruled and result.doubt is None:
+            warn(
                 f"in {result.n_overruled} of {result.n_oracle_calls} calls the oracle of "
                 f"{type(self.model_).__name__} returned an output worse than one already known, "
                 "which was used instead: loss_augmented_inference misses the maximum, so the "
                 "duality gap is no certificate. Correct it, or declare the model exact = False",
                 OracleWarning,
-                stacklevel=5,
             )
+
+    def _gap_in_words(self) -> str:
+        """The gap, as what it is: a certificate, an estimate, or none at all."""
+        if not math.isfinite(self.objective_):
+            return "no certificate"
+        return f"a duality gap of {self.dual_gap_:.2e}" + ("" if self.certified_ else " (estimate)")
 
     def _weight_attributes(
         self, model: StructuredModel, weights: NDArray[np.float64]

@@ -149,16 +149,28 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = _with_ones(X) if self.fit_intercept else X
         cost = float(self.C) * (np.ones(len(y)) if weight is None else weight)
         objective = functools.partial(_objective, loss, rows, signs, cost)
+        self.n_iter_ = 0
+        w, interrupted = np.zeros(rows.shape[1]), False
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.solver == "lbfgs":
-                w = self._by_lbfgs(objective, rows.shape[1])
-            else:
-                w = self._by_subgradients(loss, rows, signs, cost)
+            try:
+                if self.solver == "lbfgs":
+                    self._by_lbfgs(objective, w)
+                else:
+                    self._by_subgradients(loss, rows, signs, cost, w)
+            except KeyboardInterrupt:
+                interrupted = True
             self.objective_, gradient = objective(w)
             self.gap_ = _relative_gap(self.objective_, gradient)
         if not (math.isfinite(self.objective_) and np.isfinite(w).all()):
             raise ValueError(_OVERFLOW)
-        if self.solver == "lbfgs" and self.gap_ > self.tol:
+        if interrupted:
+            warnings.warn(
+                f"SurrogateSVM was interrupted after {self.n_iter_} iterations; it keeps the "
+                f"weights so far, with a gap of {self.gap_:.1e}",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        elif self.solver == "lbfgs" and self.gap_ > self.tol:
             warnings.warn(
                 f"SurrogateSVM stopped after {self.n_iter_} iterations with a gap of "
                 f"{self.gap_:.1e}, above tol={self.tol:g}: scale the features{_scales(X)}, raise "
@@ -186,35 +198,46 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return self.surrogate if callable(self.surrogate) else SURROGATES[self.surrogate]
 
-    def _by_lbfgs(self, objective: Callable[..., Any], n_weights: int) -> NDArray[np.float64]:
-        start, _ = objective(np.zeros(n_weights))
+    def _by_lbfgs(self, objective: Callable[..., Any], w: NDArray[np.float64]) -> None:
+        """Bring `w` to the minimum; after every iteration it is the iterate."""
+
+        def keep(xk: NDArray[np.float64]) -> None:
+            w[:] = xk
+            self.n_iter_ += 1
+
+        n_weights = len(w)
+        start, _ = objective(w)
         # P at the optimum is not known yet; a share of P at zero errs on the safe side later.
         reach = np.sqrt(self.tol * max(start, np.finfo(float).tiny) / max(n_weights, 1)) / 10
-        w = np.zeros(n_weights)
-        self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
+            before = self.n_iter_
             found = minimize(
                 objective,
-                w,
+                np.array(w),
                 jac=True,
                 method="L-BFGS-B",
+                callback=keep,
                 options={"maxiter": int(self.max_iter) - self.n_iter_, "gtol": reach, "ftol": 0.0},
             )
-            w, progress = found.x, max(int(found.nit), 1)
-            self.n_iter_ += progress
+            w[:] = found.x
+            self.n_iter_ = before + max(int(found.nit), 1)
             if _relative_gap(*objective(w)) <= self.tol or found.nit == 0:
                 break
             reach /= 10
-        return w
 
     def _by_subgradients(
-        self, loss: _Loss, rows: Any, signs: NDArray[np.float64], cost: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+        self,
+        loss: _Loss,
+        rows: Any,
+        signs: NDArray[np.float64],
+        cost: NDArray[np.float64],
+        mean: NDArray[np.float64],
+    ) -> None:
         """Steps of 1 / t of the strongly convex P, averaged with weight t; w stays in the ball
-        that the minimum is in."""
+        that the minimum is in. `mean` becomes the average."""
         random = check_random_state(self.random_state)
         n, n_weights = rows.shape
-        w, mean, t = np.zeros(n_weights), np.zeros(n_weights), 0
+        w, t = np.zeros(n_weights), 0
         at_zero, _ = _objective(loss, rows, signs, cost, w)
         radius = np.sqrt(2 * at_zero)
         for _ in range(int(self.max_iter)):
@@ -229,8 +252,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 if (length := float(np.linalg.norm(w))) > radius:
                     w *= radius / length
                 mean += 2 / (t + 1) * (w - mean)
-        self.n_iter_ = int(self.max_iter)
-        return mean
+            self.n_iter_ += 1
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Scores of class 1, of shape (n_samples,).

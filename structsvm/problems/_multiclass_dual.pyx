@@ -322,6 +322,10 @@ cdef class MulticlassDual:
         z /= max(self.problem.n_examples, 1)
         return z
 
+    def without_rounding(self, combination):
+        """A combination that was kept in step, with what of it the dual point tells exactly."""
+        return combination
+
     def dual_point(self, double C):
         """The multipliers in the units of the sum form, as an estimator's attributes.
 

@@ -159,21 +159,24 @@ cdef class KernelDual(MulticlassDual):
 
     def combination(self):
         """The dual point as weights, from scratch; see `MulticlassDual`."""
-        cdef Py_ssize_t row, i, width = self.problem.hinge.width
+        cdef Py_ssize_t width = self.problem.hinge.width
         n = self.problem.n_examples
-        z = np.zeros(self.problem.n_weights)
+        z = self.without_rounding(np.zeros(self.problem.n_weights))
         F, B = z.reshape(2, n, width)
         support = np.flatnonzero((self.alpha > 0.0).any(axis=1)).astype(np.int32)
-        cdef double[:, ::1] B_view = B
-        for row in range(len(support)):
-            i = support[row]
-            coefficients(
-                &self.problem.hinge, self.problem.y[i], &self._alpha[i, 0], &B_view[i, 0]
-            )
         for start in range(0, len(support), ROWS_AT_ONCE):
             some = support[start:start + ROWS_AT_ONCE]
             F += self.problem.kernel.rows(some).T @ B[some]
-        return z / max(n, 1)
+        return z
+
+    def without_rounding(self, combination):
+        """The same with exact coefficients: 0 where an example has no multiplier above 0."""
+        cdef Py_ssize_t i, width = self.problem.hinge.width, n = self.problem.n_examples
+        cdef double[:, ::1] B = combination.reshape(2 * n, width)[n:]
+        for i in range(n):
+            coefficients(&self.problem.hinge, self.problem.y[i], &self._alpha[i, 0], &B[i, 0])
+        combination[n * width:] /= max(n, 1)
+        return combination
 
     def inner(self, a, b):
         """<w, w'> = sum of scores times coefficients."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from structsvm.problems import Problem
 
 __all__ = [
+    "RECORDED",
     "Callback",
     "History",
     "OnlineSolver",
@@ -63,6 +64,8 @@ class Progress:
     snapshot: Callable[[], Snapshot] = dataclasses.field(repr=False)
     #: Of the weights after each iteration so far, where fit was given X_val and y_val.
     validation_scores: tuple[float, ...] = ()
+    #: Whether objective and gap are estimates: the oracle may miss the maximum, or was seen to.
+    is_estimate: bool = False
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -73,10 +76,12 @@ class Progress:
         return view
 
 
-#: Called after every iteration; a true return value stops the fit.
+#: Called after every iteration; a true return value stops the fit. Where it has `chosen_weights`
+#: in the end, not None, those are what the solver certifies and gives back.
 Callback = Callable[[Progress], Any]
 
-_RECORDED = (
+#: What a history holds of each iteration.
+RECORDED = (
     "objective",
     "dual_objective",
     "gap",
@@ -94,22 +99,24 @@ class History:
         self._rows: list[tuple[float, ...]] = []
 
     def append(self, progress: Progress) -> None:
-        self._rows.append(tuple(getattr(progress, name) for name in _RECORDED))
+        self._rows.append(tuple(getattr(progress, name) for name in RECORDED))
 
     @property
     def rows(self) -> NDArray[np.float64]:
-        return np.array(self._rows, dtype=np.float64).reshape(-1, len(_RECORDED))
+        return np.array(self._rows, dtype=np.float64).reshape(-1, len(RECORDED))
 
     @rows.setter
     def rows(self, rows: NDArray[np.float64]) -> None:
         self._rows = [tuple(row) for row in rows.tolist()]
 
-    def replace_last(self, progress: Progress) -> None:
-        self._rows.pop()
-        self.append(progress)
+    def end_with(self, progress: Progress) -> None:
+        """Have this as the record of its iteration, the last one."""
+        del self._rows[max(progress.n_iter - 1, 0) :]
+        if progress.n_iter:
+            self.append(progress)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        history: dict[str, NDArray[Any]] = dict(zip(_RECORDED, self.rows.T.copy(), strict=True))
+        history: dict[str, NDArray[Any]] = dict(zip(RECORDED, self.rows.T.copy(), strict=True))
         history["n_oracle_calls"] = history["n_oracle_calls"].astype(np.int64)
         return history
 
@@ -120,7 +127,8 @@ class SolverResult:
 
     `status` is "converged", "max_iter", "stopped" (by a callback), "interrupted" (Ctrl-C) or
     "failed" (by `error`, which an oracle or a callback raised). `state` lets the same solver go on
-    from here, see ``Solver.solve``. Without a dual, objectives and gap are NaN.
+    from here, see ``Solver.solve``. Without a dual, objectives and gap are NaN. `doubt` says what
+    speaks against objectives and gap although the problem is exact; a warning has told it.
     """
 
     weights: NDArray[np.float64]
@@ -135,6 +143,7 @@ class SolverResult:
     history: dict[str, NDArray[Any]]
     state: Any = None
     error: Exception | None = None
+    doubt: str | None = None
 
 
 class Solver(Protocol):

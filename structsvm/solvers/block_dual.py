@@ -52,6 +52,7 @@ class ExactBlocks(Protocol):
     def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float: ...
     def loss(self) -> float: ...
     def combination(self) -> NDArray[np.float64]: ...
+    def without_rounding(self, combination: NDArray[np.float64]) -> NDArray[np.float64]: ...
     def move_to(self, weights: NDArray[np.float64]) -> None: ...
     def snapshot(self) -> dict[str, NDArray[Any]]: ...
     def restore(self, held: dict[str, NDArray[Any]]) -> None: ...
@@ -175,7 +176,7 @@ class _BlockDualRun(Run):
         self.loss = 0.0
         self.stalled = self.slow = self.rounds_since_stall = 0
         self.watched_rounds, self.watched_estimate = 0, 1.0
-        self.combination = np.zeros(0)
+        self.combination = np.zeros(blocks.problem.n_weights)
         self.previous: NDArray[np.float64] | None = None
         self.n_certified = 0
 
@@ -196,13 +197,24 @@ class _BlockDualRun(Run):
         self.blocks.short_passes(_SHARE, int(self.options.inner_passes), self._seed())
         w = self.blocks.weights
         self.loss = self.blocks.loss()
-        self.combination = (self.lam + self.kappa) * w - self.kappa * centre
+        combination = (self.lam + self.kappa) * w - self.kappa * centre
+        self.combination = self.blocks.without_rounding(combination)
         # What the hinges of a pass at fixed weights would come to, by the gaps that were met.
         hinge = mean_gap + self.loss - self.inner(w, self.combination)
         improved = self.measured(self._dual_value(), w, hinge)
         self.stalled = 0 if improved else self.stalled + 1
         self.slow = self.slow + 1 if self.estimate > _SLOW_ROUND * before else 0
         self._adapt_kappa_scale()
+
+    def settle(self) -> None:
+        self.combination, self.loss = self.blocks.combination(), self.blocks.loss()
+
+    def contradicted(self, sentence: str) -> None:
+        if not self.blocks.implicit:
+            super().contradicted(sentence)
+            return
+        self.doubt = sentence
+        raise ValueError(f"the kernel is not positive semidefinite: {sentence.partition(':')[0]}")
 
     def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         return self.blocks.inner(a, b)

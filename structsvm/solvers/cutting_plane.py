@@ -148,13 +148,17 @@ class _CuttingPlaneRun(Run):
 
     def round(self, first: bool) -> None:
         weights = self.weights
-        hinge = self.cache.evaluate(weights)
-        self.certified(weights, hinge)
+        hinge = self.certify(weights)
         found = self._cut()
         for _ in range(self.max_cached_rounds):
             if self._cut() <= _CACHED_SHARE * found:
                 break
         self.measured(self._dual(), weights, hinge)
+
+    def settle(self) -> None:
+        # Cuts and program may be out of step; the planes they were made of are not.
+        self.qp = SimplexQP(self.lam, self.n_rays)
+        self.idle = np.zeros(0, dtype=int)
 
     def _cut(self) -> float:
         """Add the cached planes' cut at the present point, solve; how much it was violated."""

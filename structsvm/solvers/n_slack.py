@@ -120,8 +120,7 @@ class _NSlackRun(Run):
 
     def round(self, first: bool) -> None:
         weights = np.array(self.blocks.weights)
-        hinge = self.blocks.evaluate(weights)
-        self.certified(weights, hinge)
+        hinge = self.certify(weights)
         self.blocks.forget_idle()
         # The gap of this very point, not that of the best ones so far: what new planes opened up.
         found = self.lam / 2 * dot(weights, weights) + hinge - self.dual

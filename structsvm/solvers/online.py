@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from structsvm.problems import Problem
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Snapshot, SolverResult, refuse
-from structsvm.solvers.run import Run
+from structsvm.solvers.run import Answer, Run
 
 __all__ = ["PassiveAggressive", "Perceptron"]
 
@@ -206,15 +206,23 @@ class _OnlineRun(Run):
         self.online.exact_pass(self.problem, order.astype(np.int32), self.most)
         self.met_hinge = self.online.hinge
 
-    @property
-    def gap(self) -> float:
-        return math.nan
-
     def _converged(self) -> bool:
         return self.n_iter > 0 and self.online.n_mistakes == 0
 
     def _certify(self) -> None:
         self._certified_at = self.n_iter
+
+    def _answer(self, chosen: NDArray[np.float64] | None) -> Answer:
+        weights = np.array(self.presentable()) if chosen is None else chosen
+        return Answer(weights, math.nan)
+
+    _uncertified_answer = _answer
+
+    def _relative_gap(self, primal: float) -> float:
+        return math.nan
+
+    def _is_estimate(self, n_overruled: int) -> bool:
+        return False
 
     def candidates(self) -> list[NDArray[np.float64]]:
         return [self.online.average()]

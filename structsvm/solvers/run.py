@@ -5,14 +5,16 @@ from __future__ import annotations
 import abc
 import math
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.exceptions import OracleWarning, warn
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers.base import (
+    RECORDED,
     Callback,
     History,
     Progress,
@@ -27,6 +29,11 @@ __all__ = ["Run", "dual_value", "dual_value_at"]
 _ESTIMATE_TO_GAP = 0.6
 
 _DEFAULT_TOL, _DEFAULT_MAX_ITER = 1e-3, 1000
+
+# A dual value above a primal one by this share of them is rounding, ...
+_SAME_VALUE = 1e-6
+# ... as is one above it by this share of the greatest mean hinge met.
+_NO_HINGE = 1e-12
 
 
 def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
@@ -43,6 +50,13 @@ def dual_value_at(sqnorm: float, loss: float, lam: float) -> float:
     """`dual_value` by ``|z|^2``."""
     scale = 1.0 if sqnorm <= lam * loss else lam * max(loss, 0.0) / sqnorm
     return scale * loss - scale**2 * sqnorm / (2 * lam)
+
+
+class Answer(NamedTuple):
+    """What a run gives back: weights, and their primal value; inf where it could not be had."""
+
+    weights: NDArray[np.float64]
+    primal: float
 
 
 class Run(abc.ABC):
@@ -65,6 +79,7 @@ class Run(abc.ABC):
         "best_dual",
         "estimate",
         "met_hinge",
+        "doubt",
         "_next_level",
         "_certified_at",
         "_calls_before",
@@ -85,6 +100,9 @@ class Run(abc.ABC):
         self.best_dual = -math.inf
         self.estimate = 1.0
         self.met_hinge = math.nan
+        #: Why the gap is no certificate, whatever the problem says; None where nothing speaks
+        #: against it.
+        self.doubt: str | None = None
         self._next_level = 0.1
         self._certified_at = 0  # the iteration
         self._history = History()
@@ -114,6 +132,13 @@ class Run(abc.ABC):
         """One oracle call an example at fixed weights."""
         return self.problem.mean_hinge(weights)
 
+    def settle(self) -> None:  # noqa: B027
+        """After a round that was broken off: make `candidates` and `state` fit for use."""
+
+    def contradicted(self, sentence: str) -> None:
+        """What a dual value above a primal one means: no value is what it should be."""
+        self.has_doubt(sentence)
+
     def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         """The inner product of two weight vectors; another where they stand for something else."""
         return dot(a, b)
@@ -132,16 +157,28 @@ class Run(abc.ABC):
         """Take note of a round's values; True if the dual value is the best so far."""
         improved = dual > self.best_dual
         self.best_dual = max(self.best_dual, dual)
+        self._compare(self.best_primal)
         self.met_hinge = hinge
-        self.estimate = self._relative_gap(self.lam / 2 * self.inner(weights, weights) + hinge)
+        guess = self.lam / 2 * self.inner(weights, weights) + hinge
+        self.estimate = 1.0
+        if math.isfinite(guess):
+            self.estimate = max(guess - self.best_dual, 0.0) / guess if guess > 0 else 0.0
         return improved
 
-    def certified(self, weights: NDArray[np.float64], mean_hinge: float) -> None:
-        """Take note of a primal value; `weights` must not change afterwards."""
-        primal = self.lam / 2 * self.inner(weights, weights) + mean_hinge
+    def certify(self, weights: NDArray[np.float64]) -> float:
+        """Make a pass at these weights, which must not change afterwards; their mean hinge."""
+        hinge = self.mean_hinge(weights)
+        primal = self._primal(weights, hinge)
         if primal < self.best_primal:
             self.best_primal = primal
             self.best_weights = weights
+        return hinge
+
+    def has_doubt(self, sentence: str) -> None:
+        """Say, once for a fit, why the gap is no certificate."""
+        if self.doubt is None:
+            self.doubt = sentence
+            warn(sentence, OracleWarning)
 
     # ---- what callbacks may call
 
@@ -205,35 +242,83 @@ class Run(abc.ABC):
         self._calls_before = before["n_oracle_calls"]
         self._overruled_before = before["n_overruled"]
         status, error = "max_iter", None
+        began = False
+        self._within_round = True
         try:
             if snapshot is None:
                 self.enter()
             else:
                 self.restore(snapshot)
+            began, self._within_round = True, False
             stop = snapshot is not None and self._stops_when_resumed(callback)
             while not (stop or self.n_iter >= max_iter or self._converged()):
+                self._within_round = True
                 self.round(first=self.n_iter == 0)
                 self.n_iter += 1
+                self._within_round = False
                 if self._due():
                     self._certify()
                 progress = self._progress()
                 self._history.append(progress)
                 stop = callback is not None and bool(callback(progress))
-            # Only now, so that what callbacks keep does not depend on where the run ends.
-            if not self._converged() and self._certified_at < self.n_iter:
-                self._certify()
-                self._history.replace_last(self._progress())
-            if self._converged():
-                status = "converged"
-            elif stop:
+            if stop:
                 status = "stopped"
         except KeyboardInterrupt:
             status = "interrupted"
         except Exception as caught:
-            if self.n_iter == 0:
+            if self.n_iter == 0 or not began:
                 raise
             status, error = "failed", caught
-        return self._result(status, error)
+        chosen = getattr(callback, "chosen_weights", None)
+        answer, status, error = self._conclude(chosen, status, error)
+        return self._result(answer, status, error)
+
+    def _conclude(
+        self, chosen: NDArray[np.float64] | None, status: str, error: Exception | None
+    ) -> tuple[Answer, str, Exception | None]:
+        """Certify what is given back, however the run ended; a second Ctrl-C is obeyed."""
+        answer = None
+        while answer is None:
+            broken_off = status in ("interrupted", "failed")
+            try:
+                if self._within_round:
+                    self.settle()
+                    self._within_round = False
+                # Only now, so that what callbacks keep does not depend on where the run ends.
+                if not self._converged() and self._is_uncertified():
+                    self._certify()
+                answer = self._answer(chosen)
+            except KeyboardInterrupt:
+                if broken_off:
+                    break
+                status = "interrupted"
+            except Exception as caught:
+                if not broken_off:
+                    status, error = "failed", caught
+                break
+        if self._converged() and status in ("max_iter", "stopped"):
+            status = "converged"
+        if answer is None:
+            answer = self._uncertified_answer(chosen)
+        return answer, status, error
+
+    def _is_uncertified(self) -> bool:
+        return self.best_weights is None or self._certified_at < self.n_iter
+
+    def _answer(self, chosen: NDArray[np.float64] | None) -> Answer:
+        """The weights to give back, with their primal value."""
+        if chosen is None:
+            return self._uncertified_answer(None)
+        return Answer(chosen, self._primal(chosen, self.mean_hinge(chosen)))
+
+    def _uncertified_answer(self, chosen: NDArray[np.float64] | None) -> Answer:
+        """The same, of what is known."""
+        if chosen is not None:
+            return Answer(chosen, math.inf)
+        weights = self.best_weights
+        return Answer(
+            np.array(self.presentable()) if weights is None else weights, self.best_primal
+        )
 
     @property
     def gap(self) -> float:
@@ -247,9 +332,35 @@ class Run(abc.ABC):
         return _ESTIMATE_TO_GAP * self.estimate <= max(self._next_level, self.tol)
 
     def _relative_gap(self, primal: float) -> float:
+        """(P - D) / P; where D is above P by more than rounding, which no two bounds of one number
+        are, how far apart they are."""
+        dual = self.best_dual
         if not math.isfinite(primal):
             return 1.0
-        return max(primal - self.best_dual, 0.0) / primal if primal > 0 else 0.0
+        if self._is_above(dual, primal):
+            return min((dual - primal) / dual, 1.0) if dual > 0 else 1.0
+        return max(primal - dual, 0.0) / primal if primal > 0 else 0.0
+
+    def _is_above(self, dual: float, primal: float) -> bool:
+        excess = dual - primal
+        if not excess > _SAME_VALUE * max(abs(dual), abs(primal)):
+            return False
+        met = self._history.rows[:, RECORDED.index("mean_hinge")]
+        return excess > _NO_HINGE * float(met[np.isfinite(met)].max(initial=0.0))
+
+    def _compare(self, primal: float) -> None:
+        if self.problem.exact and self._is_above(self.best_dual, primal):
+            self.contradicted(
+                f"the dual value, {self.best_dual / self.lam:.6g}, is above the objective, "
+                f"{primal / self.lam:.6g}: no bound can be, so the duality gap is no certificate. "
+                "Some answer of the oracle was not the maximum: structsvm.testing.check_model "
+                "finds such faults"
+            )
+
+    def _primal(self, weights: NDArray[np.float64], mean_hinge: float) -> float:
+        primal = self.lam / 2 * self.inner(weights, weights) + mean_hinge
+        self._compare(primal)
+        return primal
 
     def _stops_when_resumed(self, callback: Callback | None) -> bool:
         """Whether the callback, asked again, wants the run to end where the snapshot was taken."""
@@ -263,9 +374,12 @@ class Run(abc.ABC):
     def _certify(self) -> None:
         self._certified_at = self.n_iter
         for weights in self._candidates():
-            self.certified(weights, self.mean_hinge(weights))
+            self.certify(weights)
         while self._next_level > self.tol and self.gap <= self._next_level:
             self._next_level /= 10
+
+    def _is_estimate(self, n_overruled: int) -> bool:
+        return not self.problem.exact or self.doubt is not None or n_overruled > 0
 
     def _seconds(self) -> float:
         return self._seconds_before + time.perf_counter() - self._started
@@ -285,16 +399,17 @@ class Run(abc.ABC):
             solver_bytes=now["solver_bytes"],
             make_weights=self.presentable,
             snapshot=self.snapshot,
+            is_estimate=self._is_estimate(now["n_overruled"] - self._overruled_before),
         )
 
-    def _result(self, status: str, error: Exception | None) -> SolverResult:
+    def _result(self, answer: Answer, status: str, error: Exception | None) -> SolverResult:
+        self._history.end_with(self._progress())
         now = self.counters()
-        weights = self.best_weights
         return SolverResult(
-            weights=np.array(self.presentable()) if weights is None else weights,
-            objective=self.best_primal / self.lam,
+            weights=answer.weights,
+            objective=answer.primal / self.lam,
             dual_objective=self.best_dual / self.lam,
-            gap=self.gap,
+            gap=self._relative_gap(answer.primal),
             tol=self.tol,
             n_iter=self.n_iter,
             n_oracle_calls=now["n_oracle_calls"] - self._calls_before,
@@ -303,4 +418,5 @@ class Run(abc.ABC):
             history=self._history.arrays(),
             state=self.state(),
             error=error,
+            doubt=self.doubt,
         )

@@ -120,14 +120,17 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
                 f"averaging={self.averaging!r} of Subgradient differs from what partial_fit began "
                 f"with, {planes.averaging!r}"
             )
-        before = planes.n_oracle_calls
-        planes.exact_pass(
-            problem,
-            np.arange(problem.n_examples, dtype=np.int32),
-            regularization(C, int(self.n_examples)),
-            min(int(self.batch_size), problem.n_examples),
-            bool(self.project),
-        )
+        before, status = planes.n_oracle_calls, "max_iter"
+        try:
+            planes.exact_pass(
+                problem,
+                np.arange(problem.n_examples, dtype=np.int32),
+                regularization(C, int(self.n_examples)),
+                min(int(self.batch_size), problem.n_examples),
+                bool(self.project),
+            )
+        except KeyboardInterrupt:
+            status = "interrupted"
         return SolverResult(
             weights=problem.project(
                 planes.average() if self.averaging != "none" else planes.weights()
@@ -136,10 +139,10 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
             dual_objective=math.nan,
             gap=math.nan,
             tol=math.nan,
-            n_iter=1,
+            n_iter=int(status == "max_iter"),
             n_oracle_calls=planes.n_oracle_calls - before,
             n_overruled=0,
-            status="max_iter",
+            status=status,
             history=History().arrays(),
             state=planes,
         )
