@@ -600,12 +600,12 @@ for solver in ("bcfw", "cutting_plane", "n_slack", "subgradient"):
 chain.set_params(solver="perceptron", C=1.0, tol=None).fit(X, y)
 assert chain.status_ == "interrupted" and len(chain.predict(X)) == len(X)
 
-X, y = rng.normal(size=(800, 5)), rng.integers(3, size=800)
 svm = MulticlassSVM(C=100.0, tol=1e-13, max_iter=10**6, random_state=0, callbacks=[begin])
-for kernel in ("linear", "rbf"):
+for kernel, n in (("linear", 20000), ("rbf", 800)):
+    X, y = rng.normal(size=(n, 20)), rng.integers(3, size=n)
     svm.set_params(kernel=kernel).fit(X, y)
     assert svm.status_ == "interrupted" and svm.certified_ and 0 <= svm.dual_gap_ < 1, kernel
-    assert svm.predict(X).shape == (800,), kernel
+    assert svm.predict(X).shape == (n,), kernel
 
 svm = SurrogateSVM(surrogate, solver="subgradient", C=10.0, max_iter=10**6, random_state=0)
 svm.fit(X, y > 0)

@@ -1,13 +1,17 @@
 """MulticlassSVM with kernels, against the linear one on features that make the same kernel."""
 
+import contextlib
 import pickle
+import signal
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.preprocessing import scale
 
 from structsvm import MulticlassSVM
 from structsvm.callbacks import Checkpoint
@@ -233,3 +237,149 @@ def test_kernel_without_intercept_or_params():
         kernel.rows(np.array([1, 4], dtype=np.int32)),
         pairwise_kernels(X, gamma=0.5, metric="rbf")[[1, 4]],
     )
+
+
+# ---- kernels that are no inner products
+
+
+def thin_plate(A, B):
+    distances = pairwise_kernels(A, B, metric="linear")
+    squares = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * distances
+    return 10.0 - np.sqrt(np.maximum(squares, 0.0)) ** 3
+
+
+DATA = {"breast cancer": load_breast_cancer, "iris": load_iris, "wine": load_wine}
+INDEFINITE = {
+    "sigmoid": {"kernel": "sigmoid", "gamma": 1.0, "coef0": -1.0},
+    "sigmoid, mild": {"kernel": "sigmoid", "gamma": 0.1, "coef0": 0.0},
+    "poly, coef0 below 0": {"kernel": "poly", "gamma": 0.1, "degree": 3, "coef0": -1.0},
+    "poly, even": {"kernel": "poly", "gamma": 0.1, "degree": 2, "coef0": -0.1},
+    "callable": {"kernel": thin_plate},
+}
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("name", INDEFINITE)
+@pytest.mark.parametrize("C", [0.01, 10.0])
+def test_an_indefinite_kernel_is_refused(data, name, C):
+    X, y = DATA[data](return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(X))[:200]
+    svm = MulticlassSVM(C=C, random_state=0, max_iter=5, **INDEFINITE[name])
+    message = "is not positive semidefinite: its matrix of .* expected none below 0|no inner prod"
+    with pytest.raises(ValueError, match=message):
+        svm.fit(scale(X)[rows], y[rows])
+    assert not hasattr(svm, "model_")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", INDEFINITE)
+def test_a_kernel_seen_in_part_only_is_never_certified(monkeypatch, name):
+    """Where the rows that are looked at do not show it, values that cannot be do, or it stays an
+    estimate."""
+    monkeypatch.setattr("structsvm.problems.kernel._MOST_ROWS", 2)
+    X, y = load_breast_cancer(return_X_y=True)
+    for C in (0.01, 10.0):
+        svm = MulticlassSVM(C=C, random_state=0, max_iter=30, **INDEFINITE[name])
+        with contextlib.suppress(ValueError):
+            svm.fit(scale(X)[:200], y[:200])
+        assert not getattr(svm, "certified_", False)
+
+
+def rbf_of_offset(A, B):
+    """An rbf kernel whose distances have lost most of their digits."""
+    A, B = A + 1e5, B + 1e5
+    squares = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * A @ B.T
+    return np.exp(-0.05 * np.maximum(squares, 0.0))
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"kernel": "rbf", "gamma": 1e-4},
+        {"kernel": "rbf", "gamma": 10.0},
+        {"kernel": "poly", "gamma": 0.1, "degree": 5, "coef0": 0.0},
+        {"kernel": "poly", "gamma": 0.01, "degree": 2, "coef0": 1.0},
+        {"kernel": lambda A, B: A @ B.T},
+        {"kernel": lambda A, B: (A.astype("f4") @ B.T.astype("f4")) ** 2},
+        {"kernel": lambda A, B: np.minimum(np.abs(A[:, None]), np.abs(B)).sum(axis=2)},
+        {"kernel": lambda A, B: np.ones((len(A), len(B)))},
+        {"kernel": lambda A, B: np.zeros((len(A), len(B))), "fit_intercept": False},
+        {"kernel": rbf_of_offset},
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_definite_kernel_is_not_refused_for_rounding(data, params):
+    X, y = DATA[data](return_X_y=True)
+    svm = MulticlassSVM(C=1.0, random_state=0, max_iter=100, **params).fit(scale(X), y)
+    assert 0 <= svm.dual_gap_ <= 1
+    assert svm.certified_ or params["kernel"] is rbf_of_offset
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        (lambda A, B: A[:, :1] - B[:, 0] + 100, "with its arguments exchanged: it must be a symm"),
+        (lambda A, B: (A - A.mean(axis=0)) @ (B - B.mean(axis=0)).T, "among other rows: it must"),
+    ],
+)
+def test_a_kernel_must_be_a_symmetric_function_of_two_rows(kernel, message):
+    X, y = load_breast_cancer(return_X_y=True)
+    with pytest.raises(ValueError, match=message):
+        MulticlassSVM(kernel=kernel, random_state=0).fit(scale(X), y)
+
+
+# ---- fits that end early
+
+
+def objective_of(svm, X, y, C):
+    """By the very coefficients that predict."""
+    K = pairwise_kernels(X, metric="rbf", gamma=svm.model_.kernel_.params["gamma"])
+    B = np.zeros((len(X), svm.dual_coef_.shape[1]))
+    B[svm.support_] = svm.dual_coef_
+    scores = svm.decision_function(X)
+    own = scores[np.arange(len(X)), y]
+    wrong = scores + 1.0
+    wrong[np.arange(len(X)), y] = own
+    return np.sum(B * ((K + 1) @ B)) / 2 + C * np.sum(wrong.max(axis=1) - own)
+
+
+def test_ctrl_c_within_a_round_leaves_a_certified_kernel_model(digits):
+    X, y = digits
+    calls, at = 0, ()
+
+    def kernel(A, B):
+        nonlocal calls
+        calls += 1
+        if calls in at:
+            signal.raise_signal(signal.SIGINT)
+        return pairwise_kernels(A, B, metric="rbf", gamma=0.1)
+
+    svm = MulticlassSVM(kernel=kernel, C=5.0, tol=1e-9, random_state=0, cache_size=0.03)
+    for where in (2, 3, 4, 9, 30, 100):
+        calls, at = 0, (where,)
+        fit = clone(svm)
+        try:
+            with pytest.warns(ConvergenceWarning, match="interrupted after .* duality gap of"):
+                fit.fit(X, y)
+        except KeyboardInterrupt:  # while the kernel was looked at, before training
+            assert where <= 3
+            assert not hasattr(fit, "model_")
+            continue
+        assert fit.status_ == "interrupted"
+        assert fit.predict(X).shape == (150,)
+        fit.model_.kernel_.params["gamma"] = 0.1
+        assert fit.objective_ == pytest.approx(objective_of(fit, X, y, 5.0), rel=1e-8)
+        assert fit.certified_
+        assert 0 <= fit.dual_gap_ <= 1
+
+
+def test_held_out_weights_of_a_kernel_are_those_that_predict(digits):
+    X, y = digits
+    svm = MulticlassSVM(kernel="rbf", C=5.0, gamma=0.05, tol=1e-6, random_state=0)
+    svm.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+    scores = svm.history_["validation_score"]
+    assert svm.score(X[100:], y[100:]) == svm.validation_score_ == scores.max()
+    assert np.argmax(scores) < len(scores) - 1
+    assert svm.objective_ == pytest.approx(objective_of(svm, X[:100], y[:100], 5.0), rel=1e-8)
+    assert svm.dual_gap_ == pytest.approx(1 - svm.dual_objective_ / svm.objective_)

@@ -106,7 +106,10 @@ class KernelMulticlassModel(MulticlassModel):
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """s_k for each row of X, of shape (n_examples, n_columns)."""
         X = check_rows(X, self.n_features_in_)
-        coefficients = w[len(w) // 2 :].reshape(self.kernel_.X.shape[0], -1)
+        width = 1 if len(self.classes_) == 2 else len(self.classes_)
+        coefficients = w[len(w) // 2 :].reshape(-1, width)
+        if not len(coefficients):  # no example supports anything
+            return np.zeros((X.shape[0], width))
         scores: NDArray[np.float64] = self.kernel_.between(X, self.kernel_.X) @ coefficients
         return scores + coefficients.sum(axis=0) if self.fit_intercept else scores
 

@@ -24,6 +24,9 @@ cdef extern from "structsvm/linalg/feature_rows.h" nogil:
         const double* x, Py_ssize_t n, const double* q, Py_ssize_t width, double* w
     )
 
+# A squared norm below 0 by this share of what it adds up is rounding.
+NO_NORM = 1e-9
+
 cdef enum:
     ROWS_AT_ONCE = 256
     # Passes over the blocks of a piece whose rows do not all fit, before they go.
@@ -50,6 +53,7 @@ cdef class KernelMulticlassProblem(MulticlassProblem):
         self.kernel = kernel
         self.cache_bytes = cache_bytes
         self.n_weights = 2 * self.n_examples * self.hinge.width
+        self.exact = kernel.is_definite()
 
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
@@ -179,9 +183,20 @@ cdef class KernelDual(MulticlassDual):
         return combination
 
     def inner(self, a, b):
-        """<w, w'> = sum of scores times coefficients."""
+        """<w, w'> = sum of scores times coefficients.
+
+        Raises
+        ------
+        ValueError
+            If a squared norm comes out below 0.
+        """
         half = len(a) // 2
-        return float(a[:half] @ b[half:])
+        value = float(a[:half] @ b[half:])
+        if a is b and value < -NO_NORM * float(np.abs(a[:half]) @ np.abs(b[half:])):
+            raise ValueError(
+                f"the kernel is not positive semidefinite: a squared norm is {value:.3g}"
+            )
+        return value
 
     @property
     def implicit(self):

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
+from scipy.linalg import cholesky, eigvalsh
 from sklearn.metrics.pairwise import pairwise_kernels
 
 from structsvm.sparse_validation import check_sparse
@@ -19,6 +21,16 @@ KERNELS = {"rbf": ("gamma",), "poly": ("gamma", "degree", "coef0"), "sigmoid": (
 
 # Examples whose kernel values are computed at a time.
 _BATCH = 256
+
+# Rows on which a kernel of unknown kind is looked at as a whole.
+_MOST_ROWS = 2000
+# Two values closer than this, relative to the greatest, are the same.
+_SAME = 1e-5
+# Eigenvalues further below 0 than this share of the greatest one are no rounding, ...
+_CLEARLY_NEGATIVE = 1e-5
+# ... and those not below it by this share of the greatest value, for each row, are >= 0; or by
+# this part of the values' precision, where that is more.
+_NOT_NEGATIVE, _PART_OF_PRECISION = 1e-9, 0.1
 
 
 class Kernel:
@@ -50,6 +62,7 @@ class Kernel:
         given = {"gamma": gamma, "degree": degree, "coef0": coef0}
         names = KERNELS[kernel] if isinstance(kernel, str) else ()
         self.params = {name: given[name] for name in names}
+        self._precision = float(np.finfo(np.float64).eps)  # of the values
 
     def between(self, A: Any, B: Any) -> NDArray[np.float64]:
         """k(a, b) for rows of A and B, without the intercept.
@@ -66,6 +79,8 @@ class Kernel:
             if sp.issparse(values):
                 check_sparse("what the kernel returned", values)
                 values = values.toarray()
+        if (kind := getattr(values, "dtype", None)) in (np.float32, np.float16):
+            self._precision = float(np.finfo(kind).eps)
         values = np.asarray(values, dtype=np.float64)
         if values.shape != (A.shape[0], B.shape[0]):
             raise ValueError(
@@ -75,6 +90,69 @@ class Kernel:
         if not np.isfinite(values).all():
             raise ValueError("the kernel returned NaN or inf; scale the features or lower gamma")
         return values
+
+    def is_definite(self) -> bool:
+        """Whether this is known to be an inner product: positive semidefinite on these rows.
+
+        By its name, or by the matrix of its values. That is the matrix of all rows up to 2000;
+        beyond it is one of some rows, which can refute but not prove it.
+
+        Raises
+        ------
+        ValueError
+            If it clearly is none.
+        """
+        diagonal = self.diagonal()
+        if self._is_definite_by_name() or not len(diagonal):
+            return True
+        n = self.X.shape[0]
+        rows = np.arange(n)
+        if n > _MOST_ROWS:
+            rows = np.sort(np.random.RandomState(0).choice(n, _MOST_ROWS, replace=False))
+        some = self.X[rows]
+        K = self.between(some, some) + float(self.intercept)
+        self._check_symmetric(K, diagonal[rows], rows)
+        greatest = float(np.abs(K).max())
+        K += K.T
+        K /= 2
+        rounding = max(_NOT_NEGATIVE, _PART_OF_PRECISION * self._precision) * greatest * len(K)
+        try:
+            cholesky(K + (rounding or 1.0) * np.eye(len(K)), check_finite=False)
+            return bool(n == len(K))
+        except LinAlgError:
+            values = eigvalsh(K, check_finite=False)
+        if values[0] < -_CLEARLY_NEGATIVE * values[-1]:
+            raise ValueError(
+                f"kernel {self._name()} is not positive semidefinite: its matrix of {len(K)} rows "
+                f"has eigenvalues from {values[0]:.3g} to {values[-1]:.3g}, expected none below 0. "
+                "Training needs an inner product: use 'rbf', or 'poly' with coef0 >= 0"
+            )
+        return False
+
+    def _is_definite_by_name(self) -> bool:
+        if self.kernel == "poly":
+            degree = self.params["degree"]
+            return bool(self.params["coef0"] >= 0 and degree >= 0 and degree == int(degree))
+        return bool(self.kernel == "rbf")
+
+    def _name(self) -> str:
+        if not isinstance(self.kernel, str):
+            return getattr(self.kernel, "__name__", repr(self.kernel))
+        given = ", ".join(f"{name}={value:g}" for name, value in self.params.items())
+        return f"{self.kernel!r} ({given})"
+
+    def _check_symmetric(
+        self, K: NDArray[np.float64], diagonal: NDArray[np.float64], rows: NDArray[np.intp]
+    ) -> None:
+        for other, how in ((K.T, "with its arguments exchanged"), (diagonal, "among other rows")):
+            difference = np.abs(K - other) if other.ndim == 2 else np.abs(K.diagonal() - other)
+            if difference.max() > _SAME * np.abs(K).max():
+                place = np.unravel_index(int(np.argmax(difference)), difference.shape)
+                i, j = rows[place[0]], rows[place[-1]]
+                raise ValueError(
+                    f"kernel {self._name()} of X[{i}] and X[{j}] differs by {difference.max():.3g} "
+                    f"{how}: it must be a symmetric function of two rows"
+                )
 
     def rows(self, examples: NDArray[np.int32]) -> NDArray[np.float64]:
         """k between these examples and all, of shape (len(examples), n_examples)."""
