@@ -23,11 +23,11 @@ from structsvm import files
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_copy, padded_vector
 
-__all__ = ["load", "read_checkpoint", "save", "write_checkpoint"]
+__all__ = ["load", "naming", "read_checkpoint", "save", "write_checkpoint"]
 
 _MODEL, _CHECKPOINT, _VERSION = "structsvm model", "structsvm checkpoint", 1
 _HEADER = "header.json"
-# As JSON takes some forty times its size in memory, a file may not hold any amount of it.
+# In memory JSON takes some twenty times its size, so there is a limit of its own.
 _MAX_HEADER_BYTES = 1 << 24
 _NUMBERS = ("objective_", "dual_objective_", "dual_gap_")
 _COUNTS = ("n_iter_", "n_oracle_calls_")
@@ -118,14 +118,18 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 def _packed_coef(coef: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     """The weights, or those that are not 0 and their places, if that is less."""
     places = np.flatnonzero(coef)
-    if 3 * len(places) >= 2 * len(coef) or len(coef) > _most_weights(len(places)):
+    if 3 * len(places) >= 2 * len(coef) or len(coef) > _most_numbers(len(places)):
         return {"coef": coef}
     return {"coef/places": places.astype(np.int32), "coef/values": coef[places]}
 
 
-def _most_weights(n_nonzero: int) -> int:
-    """Beyond this a file of a few bytes could claim all memory there is."""
-    return max(1000 * n_nonzero, 1 << 20)
+def _most_numbers(n_held: int) -> int:
+    """How many numbers a file that holds `n_held` may stand for, as it leaves out zeros.
+
+    Beyond this a file of a few bytes could claim all memory there is. A thousand is also what
+    compression makes of zeros at best.
+    """
+    return max(1000 * n_held, 1 << 20)
 
 
 def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[np.float64]:
@@ -144,7 +148,7 @@ def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[n
         raise ModelFileError("the places of the weights are not in order")
     if len(places) and not 0 <= places[0] <= places[-1] < n_weights:
         raise ModelFileError(f"the weights have places beyond the {n_weights} of the model")
-    if n_weights > _most_weights(len(places)):
+    if n_weights > _most_numbers(len(places)):
         raise ModelFileError(f"it claims {n_weights} weights, {len(places)} of them not 0")
     coef = padded_vector(n_weights)
     coef[places] = values
@@ -268,14 +272,22 @@ def read_checkpoint(path: str | os.PathLike[str], identity: str | None) -> dict[
 
 
 @contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the file that a ModelFileError is about."""
+    try:
+        yield
+    except ModelFileError as error:
+        raise ModelFileError(f"{os.fspath(path)}: {error}") from error.__cause__
+
+
+@contextlib.contextmanager
 def _telling_where(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn whatever reading a file raises into one error that names the file."""
     try:
-        yield
-    except FileNotFoundError:
+        with naming(path):
+            yield
+    except (FileNotFoundError, ModelFileError):
         raise
-    except ModelFileError as error:
-        raise ModelFileError(f"{os.fspath(path)}: {error}") from error.__cause__
     # Whatever a forged file makes json, zipfile, numpy or a constructor raise.
     except Exception as error:
         raise ModelFileError(f"{os.fspath(path)} is no readable model file: {error}") from error
@@ -285,10 +297,7 @@ def _read(file: Any, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
     """Header and arrays, each as large and as it was when written."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
-        entries = {info.filename: info for info in archive.infolist()}
-        for name, info in entries.items():
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
-                raise ModelFileError(f"member {name} claims {info.file_size} bytes of {size}")
+        entries = _members(archive, size)
         if _HEADER not in entries or entries[_HEADER].file_size > _MAX_HEADER_BYTES:
             raise ModelFileError(f"there is no {_HEADER} of at most {_MAX_HEADER_BYTES} bytes")
         header = json.loads(archive.read(_HEADER))
@@ -310,6 +319,27 @@ def _read(file: Any, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
     return header, arrays
 
 
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+    """The members of a file of `size` bytes, once each has bytes of its own.
+
+    What is not compressed takes no more memory than it takes in the file.
+    """
+    entries: dict[str, zipfile.ZipInfo] = {}
+    end = 0
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        name, start = info.filename, info.header_offset
+        if name in entries:
+            raise ModelFileError(f"member {name} is there twice")
+        if start < end:
+            raise ModelFileError(f"member {name} begins inside of another")
+        end = start + info.file_size
+        stored = info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
+        if not stored or end > size:
+            raise ModelFileError(f"member {name} claims {info.file_size} bytes of {size}")
+        entries[name] = info
+    return entries
+
+
 def _array(name: str, data: bytes) -> NDArray[Any]:
     """The array in a .npy member, whose claimed size must be the size of what is there."""
     stream = io.BytesIO(data)
@@ -317,14 +347,16 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
     if version != (1, 0):
         raise ModelFileError(f"member {name} has .npy version {version}, expected (1, 0)")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    payload = data[stream.tell() :]
+    start, n_bytes = stream.tell(), len(data) - stream.tell()
     if dtype.hasobject or dtype.kind not in "biufU" or fortran or len(shape) > 2:
         raise ModelFileError(f"member {name} has dtype {dtype} and shape {shape}, not understood")
-    if math.prod(shape) * dtype.itemsize != len(payload):
+    # Without elements there may be any number of rows, which loops would go over.
+    sound = min(shape, default=1) >= 0 and max(shape, default=0) <= max(n_bytes, 1)
+    if not sound or math.prod(shape) * dtype.itemsize != n_bytes:
         raise ModelFileError(
-            f"member {name} claims shape {shape} of {dtype}, but holds {len(payload)} bytes"
+            f"member {name} claims shape {shape} of {dtype}, but holds {n_bytes} bytes"
         )
-    return np.frombuffer(payload, dtype=dtype).reshape(shape).copy()
+    return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape).copy()
 
 
 def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
@@ -344,6 +376,9 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
         raise ModelFileError(f"it claims {min(sizes.values())} features")
     if "pairs" in arrays:
         sizes["pairs"] = _checked_pairs(arrays["pairs"], len(classes))
+    # Models have tables of pairs of classes.
+    if len(classes) ** 2 > _most_numbers(sum(array.size for array in arrays.values())):
+        raise ModelFileError(f"it claims {len(classes)} classes, too many for what it holds")
     model.resize(classes, **sizes)
     if hasattr(model, "restore_arrays"):
         model.restore_arrays(_inside("model/", arrays))
@@ -357,6 +392,9 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
         setattr(estimator, name, int(header["counts"][name]))
     estimator.certified_ = bool(header["certified"])
     estimator.history_ = _inside("history/", arrays)
+    for name, values in estimator.history_.items():
+        if values.ndim != 1 or values.dtype.kind not in "if":
+            raise ModelFileError(f"the history of {name} is {values.dtype} of {values.shape}")
     if "features" in estimator.get_params(deep=False):
         estimator.features_ = _build(header["features"])
         estimator.features_.restore_arrays(_inside("features/", arrays))

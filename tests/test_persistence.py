@@ -1,9 +1,11 @@
 """Model files: what goes in comes out, and nothing else gets in."""
 
+import copy
 import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 import zlib
 
@@ -160,8 +162,9 @@ def rewrite(path, change):
     header = change(header, members) or header
     if isinstance(header, dict):
         header["crc32"] = {name: zlib.crc32(data) for name, data in members.items()}
+    text = header if isinstance(header, str) else json.dumps(header)
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("header.json", json.dumps(header))
+        archive.writestr("header.json", text)
         for name, data in members.items():
             archive.writestr(name, data)
 
@@ -280,6 +283,105 @@ def test_forged_places_are_refused(tmp_path, change, message):
     rewrite(path, change)
     with pytest.raises(ModelFileError, match=message):
         structsvm.load(path)
+
+
+# ---- memory
+
+
+def peak_of_a_refusal(path, message):
+    """The memory in bytes that it took to refuse a file."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match=message):
+            structsvm.load(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (20, 1_100_000_000, "member coef.npy claims"),  # the size in the file
+        (24, 1_100_000_000, "member coef.npy claims 1100000000 bytes of"),  # the size in memory
+        (10, 8, "member coef.npy claims"),  # compressed
+        (42, 30, "begins inside of another|no readable model file"),  # where it begins
+        (42, 2**31, "member coef.npy claims|no readable model file"),
+    ],
+)
+def test_a_forged_directory_takes_no_memory(saved, place, value, message):
+    data = bytearray(saved.read_bytes())
+    at = data.rindex(b"coef.npy") - 46 + place
+    data[at : at + 4] = value.to_bytes(4, "little")
+    saved.write_bytes(data)
+    assert peak_of_a_refusal(saved, message) < 2 * 2**20
+
+
+def test_members_that_share_bytes_or_names_are_refused(saved, tmp_path):
+    with zipfile.ZipFile(saved) as archive:
+        header, coef = archive.read("header.json"), archive.read("coef.npy")
+    with zipfile.ZipFile(tmp_path / "shared", "w") as archive:
+        archive.writestr("header.json", header)
+        archive.writestr("coef.npy", coef)
+        for k in range(1000):
+            info = copy.copy(archive.getinfo("coef.npy"))
+            info.filename = f"coef{k}.npy"
+            archive.filelist.append(info)
+    peak_of_a_refusal(tmp_path / "shared", r"member coef\d+.npy begins inside of another")
+    with zipfile.ZipFile(tmp_path / "twice", "w") as archive:
+        archive.writestr("header.json", header)
+        archive.writestr("coef.npy", coef)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("coef.npy", coef)
+    peak_of_a_refusal(tmp_path / "twice", "member coef.npy is there twice")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda header, members: "[" * 10**6, "recursion|no readable"),
+        (lambda header, members: '{"a":' * 10**6, "recursion|no readable"),
+        (claim((2**62, 0)), "member coef.npy claims shape"),
+        (claim((-1, -33)), "member coef.npy claims shape"),
+        (claim((10**300,)), "member coef.npy"),
+        (set_member("history/gap.npy", npy(np.zeros((2, 2)))), "the history of gap is float64"),
+        (set_member("history/gap.npy", npy(np.array(["a"]))), "the history of gap is <U1"),
+        (set_header("sizes", {"n_features": 10**1000}), "no readable model file|make"),
+        (set_header("sizes", {"n_features": float("nan")}), "no readable model file"),
+        (set_header("sizes", {"n_features": -1}), "it claims -1 features"),
+        (set_member("classes.npy", npy(np.arange(20_000, dtype=np.int16))), "claims 20000 classes"),
+    ],
+)
+def test_small_files_that_ask_for_much_are_refused_at_once(saved, change, message):
+    rewrite(saved, change)
+    assert peak_of_a_refusal(saved, message) < 64 * 2**20
+
+
+def test_features_that_ask_for_much_are_refused_at_once(tmp_path):
+    path = tmp_path / "model"
+    tagger = structsvm.SequenceTagger("auto", random_state=0)
+    X = [[(f"w{k}{'x' * 50}", "N") for k in range(300)]]
+    tagger.fit(X, [["A", "B"] * 150]).save(path)
+    good = path.read_bytes()
+    n_bytes = len(np.load(io.BytesIO(_member(path, "features/states/view0/text.npy"))))
+    back_and_forth = np.tile([n_bytes, 0], 150).astype(np.int64)
+    for name, value in (
+        ("view0/ends", back_and_forth),
+        ("view0/ends", np.arange(300) - 5),
+        ("view0/ends", np.zeros((300, 1), np.int64)),
+        ("view0/text", np.zeros(n_bytes, np.int64)),
+        ("view0/text", np.zeros(n_bytes, np.uint8)),  # the same text again and again
+        ("group0/0", np.arange(300) + 10**6),
+        ("group0/0", np.zeros((2**20, 0), np.int64)),
+    ):
+        path.write_bytes(good)
+        rewrite(path, set_member(f"features/states/{name}.npy", npy(value)))
+        assert peak_of_a_refusal(path, "no readable model file|claims shape") < 64 * 2**20
+
+
+def _member(path, name):
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(name)
 
 
 def test_other_files_are_refused(tmp_path):

@@ -18,6 +18,7 @@ from structsvm.problems import Problem
 from structsvm.problems.oracle_processes import in_processes
 from structsvm.problems.python_methods import ask_batch
 from structsvm.reporting import log_progress
+from structsvm.snapshots import Kind, check_snapshot, vector
 from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Snapshot
 from structsvm.validation import check_pairs, check_sample_weight
@@ -179,9 +180,19 @@ class Watch:
             if getattr(callback, "needs_validation", False)
         )
 
-    def restore(self, snapshot: Snapshot) -> None:
-        self.scores = snapshot["validation/scores"].tolist()
-        self._best = (max(self.scores, default=-math.inf), snapshot.get("validation/weights"))
+    def restore(self, snapshot: Snapshot, n_weights: int) -> Snapshot:
+        """Take back what `_snapshot_of` added; returns what is the solver's."""
+        own = {name: snapshot[name] for name in snapshot if name.startswith("validation/")}
+        given = self.validation.given
+        n_scores = snapshot["history"].shape[:1] if given and "history" in snapshot else (0,)
+        kinds = {
+            "validation/scores": Kind(np.float64, n_scores),
+            "validation/weights": vector(n_weights, optional=not given),
+        }
+        check_snapshot(own, kinds)
+        self.scores = own["validation/scores"].tolist()
+        self._best = (max(self.scores, default=-math.inf), own.get("validation/weights"))
+        return {name: snapshot[name] for name in snapshot if name not in (*own, "identity")}
 
     # ---- afterwards
 

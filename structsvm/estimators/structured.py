@@ -240,8 +240,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if resume_from is not None:
             random_state = np.random.RandomState()  # to be rewound, which nobody else should feel
             snapshot = persistence.read_checkpoint(resume_from, identity())
-            watch.restore(snapshot)
         with speaking(self.verbose), contextlib.ExitStack() as stack:
+            if resume_from is not None and snapshot is not None:
+                stack.enter_context(persistence.naming(resume_from))
+                snapshot = watch.restore(snapshot, problem.n_weights)
             stack.callback(problem.release)
             stack.enter_context(kept_workers())
             result = solver.solve(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,11 +197,18 @@ class LearnedTemplates:
         for k, view in enumerate(self._views()):
             texts = unpack_texts(f"view{k}", held)
             self.vocabularies[view] = {text: code for code, text in enumerate(texts)}
+            if len(self.vocabularies[view]) < len(texts):
+                raise ValueError(f"a text is there twice in view {k}")
         for g, templates in enumerate(_grouped(self.templates)):
             n_tables = max(len(templates[0].macros), 1)
             tables = tuple(held[f"group{g}/{k}"] for k in range(n_tables))
-            if any(table.dtype != np.int64 or (np.diff(table) <= 0).any() for table in tables):
-                raise ValueError(f"the attributes of {templates[0].text!r} are not in order")
+            most = 1  # of the keys of the next table
+            for table, macro in zip_longest(tables, templates[0].macros):
+                most *= self._base(macro.view) if macro else 1
+                sound = table.dtype == np.int64 and table.ndim == 1 and (np.diff(table) > 0).all()
+                if not sound or (len(table) and not 0 <= table[0] <= table[-1] < most):
+                    raise ValueError(f"the attributes of {templates[0].text!r} are not in order")
+                most = len(table)
             self.groups.append(_Group(tuple(templates), tables, self.n_columns))
             self.n_columns += len(tables[-1])
 
@@ -314,7 +322,13 @@ def pack_texts(name: str, texts: Iterable[str]) -> dict[str, NDArray[Any]]:
 
 def unpack_texts(name: str, held: Mapping[str, NDArray[Any]]) -> list[str]:
     """The strings that `pack_texts` packed."""
-    text, ends = held[f"{name}/text"].tobytes(), held[f"{name}/ends"].tolist()
+    packed, places = held[f"{name}/text"], held[f"{name}/ends"]
+    sound = (
+        packed.dtype == np.uint8 and places.dtype == np.int64 and packed.ndim == places.ndim == 1
+    )
+    if not sound or (np.diff(places, prepend=0, append=len(packed)) < 0).any():
+        raise ValueError(f"{name} holds no list of texts")
+    text, ends = packed.tobytes(), places.tolist()
     starts = [0, *ends[:-1]] if ends else []
     return [
         text[start:stop].decode("utf-8", "surrogatepass")

@@ -28,6 +28,7 @@ from structsvm.problems._multiclass_blocks cimport clip_to_box, conjugate, proje
 
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import dot
+from structsvm.snapshots import Kind, vector
 
 # Multipliers within this share of their bound are at it.
 AT_BOUND = 1e-12
@@ -386,19 +387,20 @@ cdef class MulticlassDual:
             "numbers": np.array([self.regularization, float(self.n_visits)]),
         }
 
-    def restore(self, held):
-        """Become what `snapshot` was taken of.
+    def kinds(self):
+        """What `snapshot` holds."""
+        return {
+            "alpha": Kind(np.float64, self.alpha.shape, 0.0),
+            "weights": vector(len(self.weights)),
+            "gaps": vector(len(self.gaps)),
+            "idle": Kind(np.int32, self.idle.shape, 0, 2**30),
+            "numbers": Kind(np.float64, (2,), 0.0),
+        }
 
-        Raises
-        ------
-        ValueError
-            If the arrays do not fit this problem.
-        """
+    def restore(self, held):
+        """Become what `snapshot` was taken of."""
         for name in ("alpha", "weights", "gaps", "idle"):
-            mine = getattr(self, name)
-            if held[name].shape != mine.shape:
-                raise ValueError("the snapshot does not fit this problem")
-            mine[...] = held[name]
+            getattr(self, name)[...] = held[name]
         self.regularization = float(held["numbers"][0])
         self.n_visits = int(held["numbers"][1])
 

@@ -35,7 +35,13 @@ from structsvm.solvers._plane_cache cimport (
     highest, insert_plane, longest_idle, remove_plane, rescore, rounding_of_heights,
 )
 
+from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_vector
+from structsvm.snapshots import Kind, vector
+
+# In a snapshot: how far dual weights may be from summing to 1, and where an int may go on from.
+ROUNDED = 1e-6
+MOST_COUNTED = 2**30
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
@@ -613,13 +619,33 @@ cdef class DualBlocks:
         }
         return held if self.lag is None else held | {"lag": self.lag.copy()}
 
+    def kinds(self):
+        """What `snapshot` holds."""
+        cdef Py_ssize_t n_weights = len(self.weights)
+        kinds = {
+            "sizes": Kind(np.int32, (self.n,), 0),
+            "truth": Kind(np.float64, (self.n,), 0.0, 1.0 + ROUNDED),
+            "planes": Kind(np.float64, (None, 3)),
+            "counts": Kind(np.int64, (None, 2), 0, MOST_COUNTED),
+            "indices": Kind(np.int32, (None,), 0, n_weights - 1),
+            "values": vector(None),
+            "gram": vector(None),
+            "weights": vector(n_weights),
+            "gaps": vector(self.n),
+            "hinges": vector(self.n),
+            "multipliers": vector(len(self.multipliers), least=0.0),
+            "calls": Kind(np.int64, (3,), 0, MOST_COUNTED**2),
+            "numbers": vector(2, least=0.0),
+        }
+        return kinds if self.lag is None else kinds | {"lag": vector(n_weights)}
+
     def restore(self, held):
         """Become what `snapshot` was taken of: blocks of the same problem and options.
 
         Raises
         ------
-        ValueError
-            If the arrays do not fit each other or this problem.
+        ModelFileError
+            If the arrays do not fit each other.
         """
         cdef Py_ssize_t i, k, place = 0, entry = 0, cell = 0
         cdef int p
@@ -631,24 +657,24 @@ cdef class DualBlocks:
         cdef const double[:, ::1] planes = held["planes"]
         cdef const offset_t[:, ::1] counts = held["counts"]
         size, nnz = np.asarray(sizes).astype(np.int64), np.asarray(counts)[:, 1]
-        vectors = [self.weights, self.gaps, self.hinges, self.multipliers]
-        names = ["weights", "gaps", "hinges", "multipliers"]
-        if self.lag is not None:
-            vectors.append(self.lag)
-            names.append("lag")
+        weight = np.asarray(planes)[:, 0]
         fits = (
-            len(size) == len(truth) == self.n
-            and (size >= 0).all() and (nnz >= 0).all() and (nnz <= len(indices)).all()
-            and (size <= len(planes)).all()
-            and size.sum() == len(planes) == len(counts)
-            and planes.shape[1] == 3 and counts.shape[1] == 2
-            and nnz.sum() == len(indices) == len(values)
+            (size <= len(planes)).all() and size.sum() == len(planes) == len(counts)
+            and (nnz <= len(indices)).all() and nnz.sum() == len(indices) == len(values)
             and (size * (size + 1) // 2).sum() == len(gram)
-            and (not len(indices) or 0 <= np.min(indices) <= np.max(indices) < len(self.weights))
-            and all(len(held[name]) == len(vector) for name, vector in zip(names, vectors))
+            and held["numbers"][0] > 0.0
+            # A dual point: weights >= 0 of each block's planes and its truth that sum to 1.
+            and (weight >= 0.0).all()
+            and np.allclose(
+                np.bincount(np.repeat(np.arange(self.n), size), weight, self.n),
+                1.0 - np.asarray(truth), rtol=0.0, atol=ROUNDED,
+            )
         )
         if not fits:
-            raise ValueError("the snapshot does not fit this problem")
+            raise ModelFileError(
+                "the snapshot does not fit this problem: its planes are not those of "
+                f"{self.n} examples"
+            )
         for i in range(self.n):
             b = &self.blocks[i]
             block_free(b)
@@ -673,8 +699,10 @@ cdef class DualBlocks:
             for k in range(b.size * (b.size + 1) // 2):
                 b.gram[k] = gram[cell]
                 cell += 1
-        for name, vector in zip(names, vectors):
-            vector[:] = held[name]
+        for name in ("weights", "gaps", "hinges", "multipliers"):
+            getattr(self, name)[:] = held[name]
+        if self.lag is not None:
+            self.lag[:] = held["lag"]
         self.n_planes, self.n_entries = place, entry
         self.n_oracle_calls, self.n_overruled, self.n_updates = held["calls"].tolist()
         self.regularization, self.lag_factor = held["numbers"].tolist()

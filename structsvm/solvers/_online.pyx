@@ -16,6 +16,7 @@ from structsvm.linalg._plane cimport plane_axpy, plane_sqnorm, plane_value, weig
 from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
+from structsvm.snapshots import count, number, vector
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
@@ -107,6 +108,12 @@ cdef class OnlineWeights:
         held = {name: np.array(getattr(self, name)) for name in _NUMBERS}
         held["weights"] = np.array(self.weights)
         return held if self.lag is None else held | {"lag": self.lag.copy()}
+
+    def kinds(self):
+        """What `snapshot` holds."""
+        kinds = dict.fromkeys(_NUMBERS, count()) | {"hinge": number(most=np.inf, nan=True)}
+        kinds["weights"] = vector(len(self.weights))
+        return kinds if self.lag is None else kinds | {"lag": vector(len(self.weights))}
 
     def restore(self, held):
         for name in _NUMBERS:

@@ -21,6 +21,7 @@ from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import dot
+from structsvm.snapshots import count, number, vector
 
 # Projections that have shrunk the weights this much call for `fold`: the sum would else grow out of
 # all proportion to what the weights are made of now.
@@ -215,6 +216,14 @@ cdef class PlaneSum:
         if self.lag is not None:
             held |= {"lag": self.lag.copy(), "settled": self.settled.copy()}
         return held
+
+    def kinds(self):
+        """What `snapshot` holds."""
+        cdef Py_ssize_t n = len(self.total)
+        kinds = dict.fromkeys(_NUMBERS, number(least=0.0))
+        kinds |= dict.fromkeys(("n_met", "n_steps", "n_oracle_calls", "n_overruled"), count())
+        kinds |= {"total": vector(n), "multipliers": vector(len(self.multipliers), least=0.0)}
+        return kinds if self.lag is None else kinds | {"lag": vector(n), "settled": vector(n)}
 
     def restore(self, held):
         for name in _NUMBERS:

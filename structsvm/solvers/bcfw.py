@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
+from structsvm.snapshots import Kind, count, number, vector
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run
@@ -199,16 +200,6 @@ class DualState:
 class _BlockRun(Run):
     """The rounds of the block solver, and its proximal term."""
 
-    kept = (
-        "kappa",
-        "kappa_scale",
-        "kappa_scale_limit",
-        "stalled",
-        "watched_rounds",
-        "watched_estimate",
-        "combination",
-        "previous",
-    )
     kept_parts = ("blocks",)
 
     def __init__(
@@ -230,6 +221,18 @@ class _BlockRun(Run):
         self.watched_rounds, self.watched_estimate = 0, 1.0
         self.combination = np.zeros(0)
         self.previous: NDArray[np.float64] | None = None
+
+    def kept(self) -> dict[str, Kind]:
+        return super().kept() | {
+            "kappa": number(least=0.0),
+            "kappa_scale": number(least=0.0),
+            "kappa_scale_limit": number(least=0.0, most=math.inf),
+            "stalled": count(),
+            "watched_rounds": count(),
+            "watched_estimate": number(least=0.0),
+            "combination": vector(self.problem.n_weights),
+            "previous": vector(self.problem.n_weights, optional=True),
+        }
 
     # ---- rounds
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
+from structsvm.snapshots import Kind, count, number, vector
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run, dual_value_at
 
@@ -54,6 +55,7 @@ class ExactBlocks(Protocol):
     def combination(self) -> NDArray[np.float64]: ...
     def without_rounding(self, combination: NDArray[np.float64]) -> NDArray[np.float64]: ...
     def move_to(self, weights: NDArray[np.float64]) -> None: ...
+    def kinds(self) -> dict[str, Kind]: ...
     def snapshot(self) -> dict[str, NDArray[Any]]: ...
     def restore(self, held: dict[str, NDArray[Any]]) -> None: ...
 
@@ -143,20 +145,6 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
 class _BlockDualRun(Run):
     """The rounds, and the proximal term."""
 
-    kept = (
-        "kappa",
-        "kappa_scale",
-        "kappa_scale_limit",
-        "loss",
-        "rounds_since_stall",
-        "stalled",
-        "slow",
-        "watched_rounds",
-        "watched_estimate",
-        "combination",
-        "previous",
-        "n_certified",
-    )
     kept_parts = ("blocks",)
 
     def __init__(
@@ -179,6 +167,22 @@ class _BlockDualRun(Run):
         self.combination = np.zeros(blocks.problem.n_weights)
         self.previous: NDArray[np.float64] | None = None
         self.n_certified = 0
+
+    def kept(self) -> dict[str, Kind]:
+        return super().kept() | {
+            "kappa": number(least=0.0),
+            "kappa_scale": number(least=0.0),
+            "kappa_scale_limit": number(least=0.0, most=math.inf),
+            "loss": number(),
+            "rounds_since_stall": count(),
+            "stalled": count(),
+            "slow": count(),
+            "watched_rounds": count(),
+            "watched_estimate": number(least=0.0),
+            "combination": vector(self.problem.n_weights),
+            "previous": vector(self.problem.n_weights, optional=True),
+            "n_certified": count(),
+        }
 
     def enter(self) -> None:
         """Start from the dual point the blocks hold, which is feasible for every lambda."""

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import combined_rows, dot, row_products
 from structsvm.problems import Problem
+from structsvm.snapshots import Kind, number, vector
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run
@@ -99,7 +101,6 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
 class _CuttingPlaneRun(Run):
     """A round is one exact cut, and then cuts from cached planes."""
 
-    kept = ("cuts", "idle", "weights", "model_hinge")
     kept_parts = ("cache", "qp")
 
     def __init__(
@@ -120,6 +121,22 @@ class _CuttingPlaneRun(Run):
         self.idle = np.zeros(0, dtype=int)
         self.weights = np.zeros(problem.n_weights)
         self.model_hinge = 0.0
+
+    def kept(self) -> dict[str, Kind]:
+        return super().kept() | {
+            "cuts": Kind(np.float64, (None, self.problem.n_weights)),
+            "idle": Kind(np.int64, (None,), 0.0, 2.0**53),
+            "weights": vector(self.problem.n_weights),
+            "model_hinge": number(least=0.0),
+        }
+
+    def restore(self, snapshot: Snapshot) -> None:
+        super().restore(snapshot)
+        if not len(self.qp) == len(self.room) == len(self.idle):
+            raise ModelFileError(
+                f"the snapshot does not fit this problem: there are {len(self.room)} cuts, "
+                f"{len(self.qp)} planes and {len(self.idle)} counts"
+            )
 
     @property
     def cuts(self) -> NDArray[np.float64]:

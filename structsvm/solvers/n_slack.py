@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
+from structsvm.snapshots import Kind, number
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run
@@ -98,7 +99,6 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
 class _NSlackRun(Run):
     """A round is one pass at fixed weights, and then the quadratic program."""
 
-    kept = ("dual",)
     kept_parts = ("blocks",)
 
     def __init__(
@@ -113,6 +113,9 @@ class _NSlackRun(Run):
         self.blocks = blocks
         self.precision = precision
         self.dual = 0.0
+
+    def kept(self) -> dict[str, Kind]:
+        return super().kept() | {"dual": number()}
 
     def enter(self) -> None:
         self.blocks.regularization = self.lam

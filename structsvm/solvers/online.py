@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
+from structsvm.snapshots import Kind, number
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Snapshot, SolverResult, refuse
 from structsvm.solvers.run import Answer, Run
@@ -197,6 +198,11 @@ class _OnlineRun(Run):
         self.online = online
         self.most = most
         self.best_primal = self.best_dual = self.estimate = math.nan
+
+    def kept(self) -> dict[str, Kind]:
+        # There are none of these values.
+        none = ("best_primal", "best_dual", "estimate")
+        return super().kept() | dict.fromkeys(none, number(nan=True))
 
     def enter(self) -> None:
         pass

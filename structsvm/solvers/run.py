@@ -10,9 +10,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.exceptions import OracleWarning, warn
+from structsvm.exceptions import ModelFileError, OracleWarning, warn
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
+from structsvm.snapshots import Kind, check_snapshot, count, number, vector
 from structsvm.solvers.base import (
     RECORDED,
     Callback,
@@ -67,24 +68,8 @@ class Run(abc.ABC):
     made when the estimate reaches the next power of ten or the tolerance, and at the end.
     """
 
-    #: What a snapshot holds: numbers and arrays by attribute name, ...
-    kept: ClassVar[tuple[str, ...]] = ()
-    #: ... and attributes with a ``snapshot`` of their own.
+    #: Attributes with a ``snapshot`` of their own, and ``kinds`` of what is in it.
     kept_parts: ClassVar[tuple[str, ...]] = ()
-
-    _KEPT = (
-        "n_iter",
-        "best_weights",
-        "best_primal",
-        "best_dual",
-        "estimate",
-        "met_hinge",
-        "doubt",
-        "_next_level",
-        "_certified_at",
-        "_calls_before",
-        "_overruled_before",
-    )
 
     def __init__(
         self, problem: Problem, C: float, tol: float | None, random_state: np.random.RandomState
@@ -151,6 +136,22 @@ class Run(abc.ABC):
         """What a later run can go on from."""
         return None
 
+    def kept(self) -> dict[str, Kind]:
+        """The attributes that later rounds depend on, and what they are: a snapshot has them."""
+        return {
+            "n_iter": count(least=1),
+            "best_weights": vector(self.problem.n_weights, optional=True),
+            "best_primal": number(least=0.0, most=math.inf),
+            "best_dual": number(least=-math.inf),
+            "estimate": number(least=0.0),
+            "met_hinge": number(most=math.inf, nan=True),
+            "doubt": Kind(np.str_, optional=True),
+            "_next_level": number(least=0.0, most=1.0),
+            "_certified_at": count(),
+            "_calls_before": count(),
+            "_overruled_before": count(),
+        }
+
     # ---- what they call
 
     def measured(self, dual: float, weights: NDArray[np.float64], hinge: float) -> bool:
@@ -188,7 +189,7 @@ class Run(abc.ABC):
 
     def snapshot(self) -> Snapshot:
         """All that the rest of the run depends on, as arrays; valid between two rounds."""
-        own = {name: getattr(self, name) for name in (*self._KEPT, *self.kept)}
+        own = {name: getattr(self, name) for name in self.kept()}
         held = {name: np.array(value) for name, value in own.items() if value is not None}
         held["history"] = self._history.rows
         held["seconds"] = np.array(self._seconds())
@@ -206,18 +207,50 @@ class Run(abc.ABC):
                 held[f"{part}/{name}"] = value
         return held
 
+    def _kinds(self) -> dict[str, Kind]:
+        """What each entry of a snapshot must be."""
+        kinds = self.kept()
+        kinds["history"] = Kind(np.float64, (None, len(RECORDED)), -math.inf, math.inf, True)
+        kinds["seconds"] = number(least=0.0)
+        kinds["random/key"] = Kind(np.uint32, (624,))
+        kinds["random/pos"] = count(most=624)
+        kinds["random/has_gauss"] = count(most=1)
+        kinds["random/gauss"] = number()
+        for part in self.kept_parts:
+            kinds |= {f"{part}/{name}": k for name, k in getattr(self, part).kinds().items()}
+        return kinds
+
     def restore(self, snapshot: Snapshot) -> None:
-        for name in (*self._KEPT, *self.kept):
+        """Go on from what `snapshot` gave.
+
+        Raises
+        ------
+        ModelFileError
+            If it is not of such a run: then this one must not be used.
+        """
+        check_snapshot(snapshot, self._kinds())
+        n_iter = int(snapshot["n_iter"])
+        calls = snapshot["history"][:, RECORDED.index("n_oracle_calls")]
+        bound = snapshot["best_primal"] * (1.0 + 1e-6)
+        if (
+            len(calls) != n_iter
+            or snapshot["_certified_at"] > n_iter
+            or not ((calls >= 0) & (calls <= 2.0**53)).all()
+            or ("doubt" not in snapshot and snapshot["best_dual"] > bound)
+        ):
+            raise ModelFileError(
+                f"the snapshot does not fit this problem: its numbers are not those of {n_iter} "
+                "iterations"
+            )
+        for name in self.kept():
             value = snapshot.get(name)
             if value is not None:
                 setattr(self, name, value.item() if value.ndim == 0 else value.copy())
         self._history.rows = snapshot["history"]
         self._seconds_before = float(snapshot["seconds"])
         stream = self.random.get_state(legacy=False)
-        key, position = snapshot["random/key"], int(snapshot["random/pos"])
-        if key.shape != (624,) or key.dtype != np.uint32 or not 0 <= position <= 624:
-            raise ValueError("the snapshot holds no state of a random generator")
-        stream["state"]["key"], stream["state"]["pos"] = key, position
+        stream["state"]["key"] = snapshot["random/key"]
+        stream["state"]["pos"] = int(snapshot["random/pos"])
         stream["has_gauss"] = int(snapshot["random/has_gauss"])
         stream["gauss"] = float(snapshot["random/gauss"])
         self.random.set_state(stream)
@@ -241,14 +274,14 @@ class Run(abc.ABC):
         before = self.counters()
         self._calls_before = before["n_oracle_calls"]
         self._overruled_before = before["n_overruled"]
+        if snapshot is not None:
+            self.restore(snapshot)
         status, error = "max_iter", None
         began = False
         self._within_round = True
         try:
             if snapshot is None:
                 self.enter()
-            else:
-                self.restore(snapshot)
             began, self._within_round = True, False
             stop = snapshot is not None and self._stops_when_resumed(callback)
             while not (stop or self.n_iter >= max_iter or self._converged()):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import cholesky, cholesky_solve, dot, product, row_products
+from structsvm.snapshots import Kind, vector
 
 __all__ = ["SimplexQP"]
 
@@ -91,7 +93,29 @@ class SimplexQP:
     def snapshot(self) -> dict[str, NDArray[np.float64]]:
         return {"gram": self.gram.copy(), "loss": self.loss.copy(), "alpha": self.alpha.copy()}
 
+    def kinds(self) -> dict[str, Kind]:
+        """What `snapshot` holds."""
+        gram = Kind(np.float64, (None, None))
+        return {"gram": gram, "loss": vector(None), "alpha": vector(None, least=0.0)}
+
     def restore(self, snapshot: dict[str, NDArray[np.float64]]) -> None:
+        """Become what `snapshot` was taken of.
+
+        Raises
+        ------
+        ModelFileError
+            If the arrays do not fit each other.
+        """
+        size, planes = len(snapshot["loss"]), snapshot["alpha"][self.n_rays :]
+        if (
+            size < self.n_rays
+            or snapshot["alpha"].shape != (size,)
+            or snapshot["gram"].shape != (size, size)
+            or planes.sum() > 1.0 + 1e-6
+        ):
+            raise ModelFileError(
+                "the snapshot does not fit this problem: it holds no weights of planes"
+            )
         self.gram, self.loss = snapshot["gram"].copy(), snapshot["loss"].copy()
         self.alpha = snapshot["alpha"].copy()
 
@@ -115,7 +139,7 @@ class SimplexQP:
             rays = np.flatnonzero(heights[: self.n_rays] > _PRECISION * size)
             value = self.value()
             # A step that gained nothing means that rounding is all that is left.
-            if (gap <= _PRECISION * size and not len(rays)) or value <= best:
+            if (gap <= _PRECISION * size and not len(rays)) or not value > best:
                 break
             best = value
             used = np.union1d(used, rays)

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
+from structsvm.snapshots import Kind, count
 from structsvm.solvers._plane_sum import PlaneSum
 from structsvm.solvers.base import (
     Callback,
@@ -180,7 +181,6 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
 class _SubgradientRun(Run):
     """A round is one pass in permuted order, at whose end the iterate is a dual point."""
 
-    kept = ("n_certified",)
     kept_parts = ("planes",)
 
     def __init__(
@@ -196,6 +196,9 @@ class _SubgradientRun(Run):
         self.options = options
         self.planes = planes
         self.n_certified = 0
+
+    def kept(self) -> dict[str, Kind]:
+        return super().kept() | {"n_certified": count()}
 
     def enter(self) -> None:
         self.measured(0.0, self.planes.weights(), math.inf)
