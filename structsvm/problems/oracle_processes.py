@@ -374,7 +374,7 @@ def serve() -> None:
         except Exception as error:
             answer = _Failure(_portable(error))
         try:
-            data = cloudpickle.dumps(answer)
+            data = _dumps(answer)
         except Exception as error:
             refusal = TypeError(
                 f"the answers cannot be sent back from another process: {error}. Use n_jobs=1"
@@ -383,13 +383,22 @@ def serve() -> None:
         _send(target, data)
 
 
+def _dumps(answer: Any) -> bytes:
+    # cloudpickle would define classes anew on the other side, so only for those it has to.
+    try:
+        return pickle.dumps(answer, protocol=5)
+    except Exception:
+        data: bytes = cloudpickle.dumps(answer)
+        return data
+
+
 def _portable(error: Exception) -> Exception:
     """The error as it can cross a pipe, with a note of where it came from."""
     import traceback
 
     where = "".join(traceback.format_exception(error))
     try:
-        copy: Exception = pickle.loads(cloudpickle.dumps(error))
+        copy: Exception = pickle.loads(_dumps(error))
     except Exception:
         copy = RuntimeError(f"{type(error).__name__}: {error}")
     notes = list(getattr(error, "__notes__", []))

@@ -27,6 +27,7 @@ __all__ = [
     "ask_batch",
     "brief",
     "check_output",
+    "loss_number",
     "note_example",
     "number_of_weights",
     "one_by_one",
@@ -166,7 +167,11 @@ def task_loss(model: Any, i: int, y: Any, y_hat: Any, method: str) -> float:
         If the output or the loss is of a wrong kind.
     """
     check_output(method, i, y, y_hat)
-    value = model.loss(y, y_hat)
+    return loss_number(i, model.loss(y, y_hat))
+
+
+def loss_number(i: int, value: Any) -> float:
+    """What a loss returned, as a number; ValueError if it is none."""
     if type(value) is float:
         return value
     wrong = isinstance(value, (str, bytes, complex, np.complexfloating))
