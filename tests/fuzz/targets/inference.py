@@ -214,7 +214,10 @@ def _total(*arrays: Any) -> float:
 def _sum(terms: Any) -> float:
     """Without rounding on the way; forbidden where one term is."""
     terms = list(terms)
-    return -math.inf if -math.inf in terms else math.fsum(terms)
+    try:
+        return -math.inf if -math.inf in terms else math.fsum(terms)
+    except OverflowError:  # on the way, not in the end
+        return math.nan
 
 
 class _Chain:
