@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_array", "check_labels", "check_number", "check_same_shape", "reduced"]
+__all__ = [
+    "check_array",
+    "check_labels",
+    "check_magnitude",
+    "check_number",
+    "check_same_shape",
+    "reduced",
+]
 
 _REDUCTIONS = ("mean", "sum", "none")
+
+# Sums of squares of such numbers, and products of two, are numbers of the same type.
+_MOST = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e140}
 
 
 def check_array(name: str, values: ArrayLike, ndim: int | None = None) -> NDArray[Any]:
     """A finite array of float32 or float64; other types become float64."""
     array = np.asarray(values)
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked entries; fill them or leave them out")
+    if array.dtype.kind not in "fiub" and array.size:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+    if array.dtype not in _MOST:
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64) if array.size else np.zeros(array.shape)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
     if array.size == 0:
         raise ValueError(f"{name} is empty")
-    if not np.isfinite(array).all():
-        place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
-        where = ", ".join(map(str, place))
-        raise ValueError(f"{name}[{where}] is {array[place]}, expected a finite number")
+    check_magnitude(name, array, array.dtype)
     return array
+
+
+def check_magnitude(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Finite numbers, and not so large that a hinge of this type overflows."""
+    wrong = ~(np.abs(array) <= _MOST[dtype])
+    if wrong.any():
+        place = tuple(int(k) for k in np.argwhere(wrong)[0])
+        where = ", ".join(map(str, place))
+        limit = f" of magnitude {_MOST[dtype]:g} at most" if np.isfinite(array[place]) else ""
+        raise ValueError(f"{name}[{where}] is {array[place]}, expected a finite number{limit}")
 
 
 def check_same_shape(name: str, array: NDArray[Any], other: str, shape: tuple[int, ...]) -> None:
@@ -50,12 +73,15 @@ def check_labels(y: ArrayLike, scores: NDArray[Any]) -> NDArray[Any]:
     return labels.astype(scores.dtype)
 
 
-def check_number(name: str, value: float, above: float = -np.inf) -> float:
-    number = float(value)
-    if not above < number < np.inf:
-        limit = "a finite number" if above == -np.inf else f"a finite number > {above:g}"
-        raise ValueError(f"{name}={value!r}: expected {limit}")
-    return number
+def check_number(name: str, value: Any, dtype: np.dtype[Any], *, positive: bool = False) -> Any:
+    """A number in the type of the scores; one that must be > 0 is something to divide by."""
+    most = _MOST[dtype]
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    if not is_number or not (1 / most <= value if positive else -most <= value) or value > most:
+        limit = "a finite number > 0" if positive else "a finite number"
+        bounds = f"{1 / most:g} to {most:g}" if positive else f"magnitude {most:g} at most"
+        raise ValueError(f"{name}={value!r}: expected {limit} ({bounds})")
+    return dtype.type(value)
 
 
 def reduced(

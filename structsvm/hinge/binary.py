@@ -131,7 +131,7 @@ def huberized_hinge(
     array([2.   , 0.125, 0.   ])
     """
     labels, m = _margins(y, scores)
-    h = m.dtype.type(check_number("width", width, above=0))
+    h = check_number("width", width, m.dtype, positive=True)
     slope = np.clip((1 + h - m) / (2 * h), 0, 1)
     values = np.where(m < 1 - h, 1 - m, h * slope**2)
     return reduced(values, (-labels * slope,), reduction, with_gradient)
@@ -188,7 +188,7 @@ def softplus_hinge(
     1000001.0
     """
     labels, m = _margins(y, scores)
-    b = m.dtype.type(check_number("beta", beta, above=0))
+    b = check_number("beta", beta, m.dtype, positive=True)
     exponent = b * (1 - m)
     values = np.logaddexp(m.dtype.type(0), exponent) / b
     return reduced(values, (-labels * expit(exponent),), reduction, with_gradient)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.hinge._reduction import check_array, check_number, reduced
+from structsvm.hinge._reduction import check_array, check_magnitude, check_number, reduced
 from structsvm.losses import HammingLoss
 
 __all__ = ["crammer_singer", "lee_lin_wahba", "weston_watkins"]
@@ -74,7 +74,9 @@ def crammer_singer(
     """
     labels, s = _checked(y, scores)
     rows = np.arange(len(s))
-    deltas = HammingLoss(cost=cost).cost_matrix(s.shape[1]).astype(s.dtype)
+    costs = HammingLoss(cost=cost).cost_matrix(s.shape[1])
+    check_magnitude("cost", costs, s.dtype)
+    deltas = costs.astype(s.dtype)
     augmented = deltas[labels] + s - s[rows, labels][:, None]
     # The truth has 0 there and wins ties: the subgradient is 0 where the margin is just kept.
     worst = np.where(augmented.max(axis=1) > 0, augmented.argmax(axis=1), labels)
@@ -113,7 +115,7 @@ def weston_watkins(
     1.5
     """
     labels, s = _checked(y, scores)
-    margin = s.dtype.type(check_number("margin", margin))
+    margin = check_number("margin", margin, s.dtype)
     if power not in (1, 2):
         raise ValueError(f"power={power!r}: expected 1 or 2")
     rows = np.arange(len(s))

@@ -62,7 +62,7 @@ def pairwise_hinge(
     s = check_array("scores", scores, ndim=1)
     levels = check_array("relevance", relevance, ndim=1)
     check_same_shape("relevance", levels, "scores", s.shape)
-    margin = check_number("margin", margin)
+    margin = float(check_number("margin", margin, s.dtype))
     if query is None:
         names = np.zeros(len(s), dtype=int)
     else:
@@ -130,7 +130,7 @@ def margin_ranking(
     one, two = check_array("first", first), check_array("second", second)
     check_same_shape("second", two, "first", one.shape)
     labels = check_labels(y, one)
-    short = one.dtype.type(check_number("margin", margin)) - labels * (one - two)
+    short = check_number("margin", margin, one.dtype) - labels * (one - two)
     slope = labels * (short > 0)
     return reduced(np.maximum(short, 0), (-slope, slope), reduction, with_gradient)
 
@@ -175,7 +175,7 @@ def triplet(
         raise ValueError(f"p={p!r}: expected 1 or 2")
     near_distance, near_slope = _distance(a - near, p)
     far_distance, far_slope = _distance(a - far, p)
-    short = near_distance - far_distance + a.dtype.type(check_number("margin", margin))
+    short = near_distance - far_distance + check_number("margin", margin, a.dtype)
     met = (short > 0)[:, None].astype(a.dtype)
     gradients = (met * (near_slope - far_slope), -met * near_slope, met * far_slope)
     return reduced(np.maximum(short, 0), gradients, reduction, with_gradient)
@@ -214,8 +214,12 @@ def hinge_embedding(
     array([0.5 , 0.75, 0.  ])
     """
     d = check_array("distances", distances)
+    if (d < 0).any():
+        place = tuple(int(k) for k in np.argwhere(d < 0)[0])
+        where = ", ".join(map(str, place))
+        raise ValueError(f"distances[{where}] is {d[place]}, expected a distance >= 0")
     labels = check_labels(y, d)
-    short = d.dtype.type(check_number("margin", margin)) - d
+    short = check_number("margin", margin, d.dtype) - d
     values = np.where(labels > 0, d, np.maximum(short, 0))
     gradient = np.where(labels > 0, d.dtype.type(1), -(short > 0).astype(d.dtype))
     return reduced(values, (gradient,), reduction, with_gradient)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._n_best import n_best_chain
 from structsvm.inference._viterbi import max_marginals_chains, viterbi_chains
+from structsvm.inference.cut_scores import check_unmasked
 
 __all__ = ["max_marginals", "n_best", "viterbi"]
 
@@ -19,13 +20,19 @@ def _scores(name: str, value: ArrayLike, dtype: np.dtype, ndim: int) -> NDArray[
         raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
     if array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
-    array = np.ascontiguousarray(array, dtype=dtype)
+    given = check_unmasked(name, value, array)
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(given, dtype=dtype)
     wrong = np.isnan(array) | (array == np.inf)
+    if given.dtype != dtype:
+        wrong |= (array == -np.inf) & (given != -np.inf)
     if wrong.any():
         where = ", ".join(str(k) for k in np.argwhere(wrong)[0])
-        raise ValueError(
-            f"{name}[{where}] is {array[wrong][0]}; scores are finite, or -inf where forbidden"
-        )
+        rule = "finite, or -inf where forbidden"
+        if np.isfinite(given[wrong][0]):
+            rule += f"; {dtype} holds none so large"
+            rule += ": pass unary as float64" if dtype == np.float32 else ""
+        raise ValueError(f"{name}[{where}] is {given[wrong][0]}; scores are {rule}")
     return array
 
 
@@ -201,8 +208,9 @@ def n_best(
     if not isinstance(n, numbers.Integral) or n < 1:
         raise ValueError(f"n={n!r}: expected an integer >= 1")
     # In float64 whatever comes: sums in another order than those of float32 would not be ordered.
-    unary = np.asarray(unary)
-    unary = unary.astype(np.float64) if unary.dtype.kind in "fiub" else unary
+    own = np.asarray(unary)
+    if own.dtype == np.float32:
+        unary = check_unmasked("unary", unary, own).astype(np.float64)
     own, transition, start, end, _ = _checked(unary, transition, start, end, None)
     n_positions, n_labels = own.shape
     if not n_positions:

@@ -69,7 +69,7 @@ cdef class GraphCut:
         memset(&self.graph, 0, sizeof(ssvm_graph))
         self._lock = threading.Lock()
 
-    def __init__(self, Py_ssize_t n_nodes, edges):
+    def __init__(self, n_nodes, edges):
         cdef const int32_t[:, ::1] view = check_edges(edges, n_nodes)
         cdef Py_ssize_t n_edges = view.shape[0]
         if ssvm_graph_reserve(&self.graph, <int32_t> n_nodes, <int32_t> n_edges):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from structsvm.validation import check_scalar
 
 __all__ = [
     "CutCertificate",
@@ -17,6 +20,7 @@ __all__ = [
     "check_pairwise",
     "check_total",
     "check_unary",
+    "check_unmasked",
     "real_scores",
     "scales_well",
 ]
@@ -59,10 +63,20 @@ def _place(index: NDArray[np.intp]) -> str:
 
 def real_scores(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """float64 of any shape."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub" and array.size:
+    array = check_unmasked(name, value, np.asarray(value))
+    if not array.size:
+        return np.zeros(array.shape)
+    if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
-    return array.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):
+        return array.astype(np.float64, copy=False)
+
+
+def check_unmasked(name: str, value: ArrayLike, array: NDArray[Any]) -> NDArray[Any]:
+    """The array made of `value`, unless a mask was lost on the way."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries; fill them: every score must be a number")
+    return array
 
 
 def check_finite_scores(
@@ -128,7 +142,8 @@ def check_factor(factor: float) -> float:
 
 def check_edges(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
     """int32 of shape (n_edges, 2), ends between 0 and n_nodes - 1, no end twice in an edge."""
-    if not 0 <= n_nodes < 2**31 - 1:
+    check_scalar("n_nodes", n_nodes, above=-1, integer=True)
+    if not n_nodes < 2**31 - 1:
         raise ValueError(f"n_nodes={n_nodes}: expected 0 to 2**31 - 2")
     array = np.asarray(edges)
     if array.size == 0:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._graph_cut import GraphCut
-from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.cut_scores import CutCertificate, real_scores
 
 __all__ = ["graph_cut"]
 
@@ -85,7 +85,9 @@ def graph_cut(
     >>> graph_cut([2.0, -0.5, -1.0], [[0, 1], [1, 2]], [1.0, 0.25])
     array([1, 1, 0], dtype=uint8)
     """
-    cut = GraphCut(len(np.atleast_1d(unary)), edges)
-    cut.set_scores(unary, pairwise, keep_flow=False)
+    # To GraphCut None means scores as they are; here there are none.
+    own, pairs = real_scores("unary", unary), real_scores("pairwise", pairwise)
+    cut = GraphCut(len(np.atleast_1d(own)), edges)
+    cut.set_scores(own, pairs, keep_flow=False)
     labels = cut.solve()
     return (labels, cut.certificate()) if return_certificate else labels

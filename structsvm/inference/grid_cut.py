@@ -128,7 +128,7 @@ def grid_cut_many(
         As for `grid_cut`, one for each image.
     connectivity : {4, 8, 6, 26}, default=4
     n_jobs : int, default=1
-        Threads; -1 for all cores. The labels do not depend on it.
+        Threads, at most one an image; -1 for all cores. The labels do not depend on it.
 
     Returns
     -------
@@ -147,7 +147,8 @@ def grid_cut_many(
     """
     if len(unaries) != len(pairwises):
         raise ValueError(f"{len(unaries)} images have unary scores but {len(pairwises)} pairwise")
-    run = joblib.Parallel(n_jobs=n_jobs, prefer="threads")
+    n_threads = joblib.effective_n_jobs(n_jobs)
+    run = joblib.Parallel(n_jobs=max(1, min(n_threads, len(unaries))), prefer="threads")
     cuts = run(
         joblib.delayed(_cut_of_one)(i, unary, pairwise, connectivity)
         for i, (unary, pairwise) in enumerate(zip(unaries, pairwises, strict=True))

@@ -428,3 +428,58 @@ def test_structured_hinge_of_one_label_is_crammer_singer():
     assert hinges.structured_hinge(model, X, y, w) == pytest.approx(want)
     with pytest.raises(ValueError, match=r"w has shape \(3,\), expected \(12,\) as the model's"):
         hinges.structured_hinge(model, X, y, w[:3])
+
+
+EVERY_HINGE = {
+    **{name: (loss, ([1, -1], [0.5, 0.5]), options) for name, (loss, options) in BINARY.items()},
+    "crammer_singer": (hinges.crammer_singer, ([0, 1], [[0.5, 0.5]] * 2), {}),
+    "weston_watkins": (hinges.weston_watkins, ([0, 1], [[0.5, 0.5]] * 2), {"power": 2}),
+    "lee_lin_wahba": (hinges.lee_lin_wahba, ([0, 1], [[0.5, 0.5]] * 2), {}),
+    "pairwise_hinge": (hinges.pairwise_hinge, ([1, 0], [0.5, 0.5]), {}),
+    "hinge_embedding": (hinges.hinge_embedding, ([1, -1], [0.5, 0.5]), {}),
+    "margin_ranking": (hinges.margin_ranking, ([1, -1], [0.5, 0.5], [0.5, 0.5]), {}),
+    "triplet": (hinges.triplet, ([[0.5, 0.5]],) * 3, {}),
+    "discriminator_hinge": (hinges.discriminator_hinge, ([0.5], [0.5]), {}),
+    "generator_hinge": (hinges.generator_hinge, ([0.5],), {}),
+}
+
+
+@pytest.mark.parametrize("name", EVERY_HINGE)
+def test_scores_that_would_overflow_are_refused_and_those_below_do_not(name):
+    loss, arguments, options = EVERY_HINGE[name]
+    for dtype, most in ((np.float32, 1e15), (np.float64, 1e140)):
+        scores = np.array(arguments[-1], dtype=dtype)
+        scores.flat[0] = most
+        value, gradient = loss(*arguments[:-1], scores, **options, with_gradient=True)
+        assert np.isfinite(value)
+        assert all(np.isfinite(part).all() for part in np.atleast_1d(gradient))
+        scores.flat[0] = 10 * most
+        with pytest.raises(ValueError, match=r"expected a finite number of magnitude 1e"):
+            loss(*arguments[:-1], scores, **options)
+
+
+@pytest.mark.parametrize("name", EVERY_HINGE)
+def test_scores_of_other_kinds_are_refused(name):
+    loss, arguments, options = EVERY_HINGE[name]
+    for scores, message in (
+        (np.array(arguments[-1], dtype=complex), "has dtype complex128, expected real numbers"),
+        (np.array(arguments[-1]).astype(str), r"has dtype <U\d+, expected real numbers"),
+        (np.ma.masked_array(arguments[-1], mask=True), "has masked entries"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            loss(*arguments[:-1], scores, **options)
+
+
+@pytest.mark.parametrize("value", ["1", None, True, 10**400, 1e300, 1e-300, -1.0, [1.0]])
+def test_widths_and_the_like_are_numbers_in_range(value):
+    with pytest.raises(ValueError, match=r"width=.*: expected a finite number > 0 \("):
+        hinges.huberized_hinge([1], [0.5], width=value)
+    with pytest.raises(ValueError, match=r"beta=.*: expected a finite number > 0 \("):
+        hinges.softplus_hinge([1], np.float32([0.5]), beta=value)
+
+
+def test_distances_and_costs_are_checked():
+    with pytest.raises(ValueError, match=r"distances\[1\] is -0.5, expected a distance >= 0"):
+        hinges.hinge_embedding([1, -1], [0.5, -0.5])
+    with pytest.raises(ValueError, match=r"cost\[0, 1\] is 1e\+30, expected a finite number of"):
+        hinges.crammer_singer([0], np.float32([[0.5, 0.5]]), cost=[[0, 1e30], [1, 0]])

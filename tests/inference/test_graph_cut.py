@@ -10,7 +10,7 @@ from reference.graphs import assert_proven, sizes_apart
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
-from structsvm.inference import GraphCut, GridCut, graph_cut
+from structsvm.inference import GraphCut, GridCut, graph_cut, roof_duality
 
 
 def score(labels, unary, edges, pairwise):
@@ -284,3 +284,25 @@ def test_errors_of_the_object():
     assert cut.solve().tolist() == [1, 1]
     with pytest.raises(ValueError, match="n_nodes=-1"):
         GraphCut(-1, [])
+
+
+def test_a_cut_of_nothing_is_no_cut_of_zeros():
+    with pytest.raises(ValueError, match="unary has dtype object, expected real numbers"):
+        graph_cut(None, [], [])
+    with pytest.raises(ValueError, match="pairwise has dtype object, expected real numbers"):
+        graph_cut([1.0, 2.0], [[0, 1]], None)
+
+
+@pytest.mark.parametrize("search", [graph_cut, roof_duality])
+def test_masked_scores_are_refused(search):
+    masked = np.ma.masked_array([1.0, 2.0], mask=[False, True])
+    with pytest.raises(ValueError, match="unary has masked entries"):
+        search(masked, [[0, 1]], [1.0])
+    with pytest.raises(ValueError, match="pairwise has masked entries"):
+        search([1.0, 2.0], [[0, 1], [0, 1]], masked)
+
+
+@pytest.mark.parametrize("n_nodes", [2**64, 2**31, 1.5, "3", None, True])
+def test_numbers_of_nodes_are_checked(n_nodes):
+    with pytest.raises(ValueError, match="n_nodes="):
+        GraphCut(n_nodes, [])

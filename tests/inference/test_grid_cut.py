@@ -2,6 +2,7 @@
 
 import itertools
 
+import joblib
 import networkx
 import numpy as np
 import pytest
@@ -520,3 +521,13 @@ def test_errors_of_the_object():
 def test_errors_of_many_images_name_the_image():
     with pytest.raises(ValueError, match=r"in image 1: unary\[0, 0\] is nan"):
         grid_cut_many([[[1.0]], [[np.nan]]], [1.0, 1.0])
+
+
+def test_no_more_threads_than_images(monkeypatch):
+    asked = []
+    parallel = joblib.Parallel
+    monkeypatch.setattr(joblib, "Parallel", lambda n_jobs, **_: asked.append(n_jobs) or parallel(1))
+    for n_images, n_jobs, n_threads in ((2, 10**6, 2), (3, 2, 2), (1, -1, 1), (0, 5, 1)):
+        found = grid_cut_many([[[1.0, -0.5]]] * n_images, [0.7] * n_images, n_jobs=n_jobs)
+        assert [labels.tolist() for labels in found] == [[[1, 1]]] * n_images
+        assert asked.pop() == n_threads

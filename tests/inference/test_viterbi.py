@@ -13,7 +13,7 @@ from reference.chains import (
     score_of_steps,
 )
 
-from structsvm.inference import viterbi
+from structsvm.inference import max_marginals, n_best, viterbi
 
 # Sums of these are exact in float64 (and nearly all in float32), so values and ties are exact.
 SCORES = st.sampled_from([0.0, 1.0, -1.0, 2.0, -0.0, -np.inf, 1e12, -1e12, 0.5])
@@ -277,3 +277,20 @@ def test_forbidden_chain_is_named():
     ):
         with pytest.raises(ValueError, match=r"chain 0 has no .* length 1 is forbidden by -inf"):
             viterbi(*arguments)
+
+
+@pytest.mark.parametrize("search", [viterbi, max_marginals])
+def test_scores_beyond_float32_are_named_and_not_made_infinite(search):
+    unary = np.zeros((2, 1), dtype=np.float32)
+    for value, told in ((1e150, r"1e\+150"), (-1e150, r"-1e\+150")):
+        with pytest.raises(ValueError, match=rf"start\[0\] is {told}; .* pass unary as float64"):
+            search(unary, [[0.0]], [value])
+    search(unary.astype(np.float64), [[0.0]], [1e150])
+
+
+@pytest.mark.parametrize("search", [viterbi, max_marginals, n_best])
+def test_masked_scores_are_refused(search):
+    for dtype in (np.float32, np.float64):
+        unary = np.ma.masked_array(np.zeros((2, 1), dtype=dtype), mask=[[False], [True]])
+        with pytest.raises(ValueError, match="unary has masked entries; fill them"):
+            search(unary, [[0.0]])
