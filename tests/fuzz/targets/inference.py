@@ -274,12 +274,17 @@ def _viterbi(unary: Any, transition: Any, start: Any, end: Any, lengths: Any) ->
     ):
         own = labels[first : first + len(chain.unary)].tolist()
         first += len(own)
-        if not chain.scale < most:
+        if not chain.scale < most or _is_lost(chain, digits):
             continue
         _same("viterbi: score of the labels", value, chain.score(own), chain.scale, digits)
         if chain.is_small:
             best = max(score for _, score in chain.all())
             _same("viterbi: best score", value, best, chain.scale, digits)
+
+
+def _is_lost(chain: _Chain, digits: float) -> bool:
+    """Whether float32 has no digits left for scores so small."""
+    return digits > 1e-9 and chain.scale < 1e-30
 
 
 def _max_marginals(unary: Any, transition: Any, start: Any, end: Any, lengths: Any) -> None:
@@ -289,7 +294,7 @@ def _max_marginals(unary: Any, transition: Any, start: Any, end: Any, lengths: A
     for chain in _chains(unary, transition, start, end, lengths):
         rows = found[first : first + len(chain.unary)]
         first += len(rows)
-        if not chain.scale < most / 4 or not chain.is_small:
+        if not chain.scale < most / 4 or not chain.is_small or _is_lost(chain, digits):
             continue
         best = np.full(chain.unary.shape, -np.inf)
         for labels, score in chain.all():
@@ -329,7 +334,7 @@ class _Graph:
         self.unary = np.asarray(unary, dtype=float)
         if self.unary.ndim == 1:
             self.unary = np.stack([np.zeros(len(self.unary)), self.unary], axis=1)
-        self.edges = np.asarray(edges).reshape(-1, 2).astype(int).tolist()
+        self.edges = np.asarray(edges).reshape(-1, 2).tolist()
         pairs = np.asarray(pairwise, dtype=float)
         self.scale = _total(unary) + (
             len(self.edges) * _total(pairs) if pairs.ndim in (0, 2) else _total(pairs)
@@ -524,8 +529,9 @@ def _relax(unary: Any, edges: Any, pairwise: Any, tol: Any, max_sweeps: Any, fac
     graph = inference.Relaxation(n, edges, k)
     graph.solve(unary, pairwise, tol=tol, max_sweeps=max_sweeps)
     graph.scale(factor)
-    scaled = np.asarray(unary, dtype=float) * float(factor)
-    pairs = np.asarray(pairwise, dtype=float) * float(factor)
+    with np.errstate(over="ignore"):
+        scaled = np.asarray(unary, dtype=float) * float(factor)
+        pairs = np.asarray(pairwise, dtype=float) * float(factor)
     found = graph.solve(scaled, pairs, tol=tol, max_sweeps=max_sweeps)
     _check_relaxed("Relaxation", found, _Graph(scaled, edges, pairs))
 
