@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm import hinge
+from structsvm.hinge._reduction import check_magnitude
 from structsvm.row_validation import check_rows, read_rows
 from structsvm.validation import check_sample_weight, check_scalar
 
@@ -291,8 +292,10 @@ def _with_ones(X: Any) -> Any:
 
 def _scores(rows: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
     scores = np.asarray(rows @ w)
-    if not np.isfinite(scores).all():
-        raise ValueError(_OVERFLOW)
+    try:
+        check_magnitude("scores", scores, scores.dtype)
+    except ValueError:
+        raise ValueError(_OVERFLOW) from None
     return scores
 
 
