@@ -3,7 +3,7 @@
 Build switches, read from the environment:
 
 STRUCTSVM_NATIVE=1          compile for this CPU (the wheel then runs on like machines only)
-STRUCTSVM_DEBUG=1           bounds, overflow and initialisation checks, C assertions, symbols
+STRUCTSVM_DEBUG=1           bounds checks, C assertions, symbols
 STRUCTSVM_SANITIZE=address  the address sanitizer of the compiler; `make sanitize` runs on it
 """
 
@@ -32,11 +32,13 @@ compile_args += ["-march=native"] if NATIVE else []
 link_args = ["-fsanitize=address"] if SANITIZER else []
 compile_args += [*link_args, "-fno-omit-frame-pointer"] if SANITIZER else []
 
+# Of Cython's checks only that of bounds takes the GIL before it raises; the ones of overflow and of
+# initialisation crash in code without it. A memoryview that is not set is empty: bounds catch it.
 directives = {
     "language_level": 3,
     "boundscheck": DEBUG,
-    "initializedcheck": DEBUG,
-    "overflowcheck": DEBUG,
+    "initializedcheck": False,
+    "overflowcheck": False,
     "wraparound": False,
     "cdivision": True,
     "embedsignature": True,

@@ -127,6 +127,16 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
         """Learn sizes from the data. The default learns nothing."""
 
+    def _initialize(
+        self,
+        X: Sequence[Any],
+        y: Sequence[Any],
+        sample_weight: NDArray[np.float64] | None,
+        **bind_params: Any,
+    ) -> None:
+        """`initialize`, for models that learn from weights of examples or of their parts too."""
+        self.initialize(X, y)
+
     @stands_for("inference")
     def batch_inference(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1

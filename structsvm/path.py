@@ -64,13 +64,15 @@ def fit_path(
     ([0.01, 0.1, 1.0], True)
     """
     values = [float(C) for C in Cs]
-    validation = estimator._validation(X_val, y_val)
+    validation = None
     fitted: list[Any] = [None] * len(values)
     bound = None
     for k in sorted(range(len(values)), key=values.__getitem__):
         svm: Any = clone(estimator).set_params(C=values[k])
         svm._check_warm_start(make_solver(svm.solver), "fit_path")
         examples = svm._examples(X, y, **fit_params)
+        if validation is None:
+            validation = svm._validation(X_val, y_val)
         bound = svm._fit(examples, validation, bound=bound)
         svm._warm = None  # the dual state goes on to the next one
         fitted[k] = svm

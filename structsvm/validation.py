@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+import joblib
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,7 @@ from structsvm.sparse_validation import check_sparse
 
 __all__ = [
     "as_items",
+    "check_n_jobs",
     "check_pairs",
     "check_sample_weight",
     "check_scalar",
@@ -40,15 +42,44 @@ def check_scalar(name: str, value: Any, *, above: float, integer: bool = False) 
         raise ValueError(f"{name}={value!r}: expected a finite number > {above}")
 
 
+def check_n_jobs(n_jobs: Any) -> int:
+    """How many threads or processes `n_jobs` asks for, as in joblib.
+
+    Raises
+    ------
+    ValueError
+        Unless it is None or an integer, not 0.
+    """
+    if n_jobs is None:
+        return int(joblib.effective_n_jobs(None))
+    if isinstance(n_jobs, (bool, np.bool_)) or not isinstance(n_jobs, numbers.Integral):
+        raise ValueError(f"n_jobs={n_jobs!r}: expected None or an integer")
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0: expected at least 1, or -1 for all processors")
+    return int(joblib.effective_n_jobs(int(n_jobs)))
+
+
 def as_items(name: str, value: Any) -> Any:
     """One item for each example: as a list, or packed as they are."""
     if isinstance(value, PackedSequences):
         return value
-    if isinstance(value, (str, bytes, dict)) or sp.issparse(value) or not hasattr(value, "__len__"):
-        raise ValueError(
-            f"{name} is a {type(value).__name__}; expected a list with one item for each example"
-        )
+    if (wrong := _no_sequence(value)) is not None:
+        raise ValueError(f"{name} is a {wrong}; expected a list with one item for each example")
     return list(value)
+
+
+def _no_sequence(value: Any) -> str | None:
+    """What `value` is, if it is no sequence of items in an order."""
+    kind = type(value).__name__
+    if hasattr(value, "__dataframe__") or (hasattr(value, "columns") and hasattr(value, "shape")):
+        return f"{kind}, which gives the names of its columns one by one (for rows: .to_numpy())"
+    if isinstance(value, Set):
+        return f"{kind}, which has no order"
+    if isinstance(value, (str, bytes, Mapping)) or sp.issparse(value):
+        return kind
+    if not hasattr(value, "__len__") or (hasattr(value, "shape") and value.shape == ()):
+        return kind
+    return None
 
 
 def check_pairs(X: Any, y: Any) -> tuple[Any, Any]:
@@ -244,7 +275,7 @@ def flatten_labels(
 
 
 def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
-    if isinstance(item, (str, bytes)) or not hasattr(item, "__len__"):
+    if _no_sequence(item) is not None:
         raise ValueError(
             f"{name}[{i}] is {item!r}; expected a sequence with one label for each position"
         )

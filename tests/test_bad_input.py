@@ -1,13 +1,24 @@
 """Bad input: one sentence that says what was wrong and where; or the right result."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from structsvm import ChainModel, ChainSVM, StructSVM
+from structsvm import (
+    ChainModel,
+    ChainSVM,
+    GraphSVM,
+    GridSVM,
+    MulticlassModel,
+    MulticlassSVM,
+    StructSVM,
+)
+from structsvm.inference import grid_cut_many
 from structsvm.losses import HammingLoss
 
 
@@ -104,6 +115,135 @@ def test_bad_y(case):
 def test_bad_collections(X, y, message):
     with pytest.raises(ValueError, match=message):
         ChainSVM().fit(X, y)
+
+
+class Frame:
+    """What a table of pandas does, as far as it matters here."""
+
+    def __init__(self, rows, columns="abc"):
+        self.rows, self.columns, self.shape = np.asarray(rows), list(columns), np.shape(rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __iter__(self):
+        return iter(self.columns)
+
+    def __getitem__(self, name):
+        return self.rows[:, self.columns.index(name)]
+
+
+class ForeignFrame:
+    """A table of any library, by the protocol for those."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, k):
+        return "abc"[k]
+
+    def __dataframe__(self):
+        return self
+
+
+class Series:
+    def __init__(self, values):
+        self.values = list(values)
+
+    def __len__(self):
+        return len(self.values)
+
+    def __iter__(self):
+        return iter(self.values)
+
+
+NO_LISTS = {
+    "table": (Frame(np.eye(3)), "a Frame, which gives the names of its columns one by one"),
+    "foreign table": (ForeignFrame(), "a ForeignFrame, which gives the names of its columns"),
+    "set": ({1, 2, 3}, "a set, which has no order"),
+    "frozen set": (frozenset([1, 2, 3]), "a frozenset, which has no order"),
+    "keys": ({1: 0, 2: 0, 3: 0}.keys(), "a dict_keys, which has no order"),
+    "dict": ({1: 0, 2: 0, 3: 0}, "a dict; expected a list"),
+    "string": ("abc", "a str; expected a list"),
+    "bytes": (b"abc", "a bytes; expected a list"),
+    "generator": ((i for i in range(3)), "a generator; expected a list"),
+    "None": (None, "a NoneType; expected a list"),
+    "number": (3, "a int; expected a list"),
+    "array of no dimension": (np.array(3.0), "a ndarray; expected a list"),
+}
+
+
+@pytest.mark.parametrize("case", NO_LISTS)
+def test_what_is_no_list_of_examples_is_refused_by_every_estimator(case):
+    value, message = NO_LISTS[case]
+    rows, graphs = [np.eye(3)] * 3, [(np.eye(3), [[0, 1]])] * 3
+    images, labels = [np.ones((1, 3, 2))] * 3, [[0, 1, 2]] * 3
+    for estimator, X, y in (
+        (StructSVM(MulticlassModel()), np.eye(3), [0, 1, 2]),
+        (ChainSVM(), rows, labels),
+        (GraphSVM(), graphs, labels),
+        (GridSVM(), images, [[[0, 1, 2]]] * 3),
+    ):
+        for kind in ("X", "y"):
+            data = {"X": X, "y": y, kind: value}
+            with pytest.raises(ValueError, match=f"^{kind} is {message}"):
+                estimator.fit(**data)
+        estimator.fit(X, y)
+        with pytest.raises(ValueError, match=f"^X is {message}"):
+            estimator.predict(value)
+        with pytest.raises(ValueError, match=f"^y is {message}"):
+            estimator.score(X, value)
+
+
+@pytest.mark.parametrize("case", NO_LISTS)
+def test_what_is_no_list_of_labels_is_refused(case):
+    value, _ = NO_LISTS[case]
+    with pytest.raises(ValueError, match=r"^y\[1\] is .*; expected a sequence with one label for"):
+        ChainSVM().fit([np.eye(3)] * 2, [[0, 1, 2], value])
+
+
+def test_a_column_of_a_table_is_a_list():
+    want = ChainSVM(random_state=0).fit(X, Y)
+    got = ChainSVM(random_state=0).fit(Series(X), Series(map(Series, Y)))
+    assert np.array_equal(got.coef_, want.coef_)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "message"),
+    [
+        (0, "n_jobs=0: expected at least 1, or -1 for all processors"),
+        (2.5, "n_jobs=2.5: expected None or an integer"),
+        (True, "n_jobs=True: expected None or an integer"),
+        ("2", "n_jobs='2': expected None or an integer"),
+    ],
+)
+def test_bad_n_jobs(n_jobs, message):
+    for estimator in (ChainSVM(n_jobs=n_jobs), StructSVM(ChainModel(), n_jobs=n_jobs)):
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(X, Y)
+        fitted = clone(estimator).set_params(n_jobs=None).fit(X, Y).set_params(n_jobs=n_jobs)
+        with pytest.raises(ValueError, match=message):
+            fitted.predict(X)
+    with pytest.raises(ValueError, match=message):
+        MulticlassSVM(n_jobs=n_jobs).fit(np.eye(3), [0, 1, 2])
+    with pytest.raises(ValueError, match=message):
+        grid_cut_many([np.ones((2, 2))], [0.1], n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize("n_jobs", [10**9, 10**30, -5])
+def test_no_more_threads_than_examples(n_jobs):
+    want = ChainSVM(n_jobs=2, random_state=0).fit(X, Y)
+    svm = ChainSVM(n_jobs=n_jobs, random_state=0).fit(X, Y)
+    if n_jobs > 0:
+        assert np.array_equal(svm.coef_, want.coef_)
+    assert all(map(np.array_equal, svm.predict(X), want.predict(X)))
+    problem = svm.model_.bind(X, Y)
+    problem.use_threads(n_jobs)
+    assert problem.n_threads == (len(X) if n_jobs > 0 else 1)
+    rows = MulticlassSVM(n_jobs=n_jobs).fit(np.eye(3), [0, 1, 2])
+    assert rows.dual_gap_ <= 1e-3
+    cuts = grid_cut_many([np.ones((2, 2))] * 3, [0.1] * 3, n_jobs=n_jobs)
+    assert np.array_equal(cuts, np.ones((3, 2, 2)))
 
 
 @pytest.mark.parametrize(
@@ -304,6 +444,55 @@ def test_numbers_out_of_range_are_refused_by_every_solver(solver):
     for C in (1e-310, 1e308):
         with pytest.raises(ValueError, match="is out of range: lambda"):
             ChainSVM(C=C, solver=solver).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [1e100, 1e160, 1e200, 1e307])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    "solver",
+    [
+        "bcfw",
+        "block_dual",
+        "cutting_plane",
+        "n_slack",
+        "subgradient",
+        "perceptron",
+        "passive_aggressive",
+    ],
+)
+def test_finite_features_give_finite_weights_or_one_sentence(solver, method, scale):
+    rng = np.random.default_rng(0)
+    rows, classes = rng.normal(size=(30, 3)) * scale, np.arange(30) % 3
+    sentence = (
+        r"inner products of planes overflow: features or|the oracle's plane for example \d+ ho"
+    )
+    for kind, labels, slack in itertools.product(("rows", "chain"), (2, 3), ("linear", "squared")):
+        if kind == "rows":
+            svm, X, y = MulticlassSVM(slack=slack), rows, classes % labels
+        else:
+            svm, X, y = ChainSVM(), [rows[:10], rows[10:]], [classes[:10], classes[10:]]
+        if kind == "chain" and (solver == "block_dual" or method == "partial_fit"):
+            continue
+        limit = {} if solver in ("perceptron", "passive_aggressive") else {"max_iter": 20}
+        svm.set_params(solver=solver, random_state=0, **limit)
+        complaint = ""
+        try:
+            getattr(svm, method)(X, y)
+        except ValueError as error:
+            complaint = str(error)
+        if complaint:
+            assert re.match(sentence, complaint)
+        else:
+            assert np.isfinite(svm.coef_).all()
+            assert np.isnan(svm.dual_gap_) or 0 <= svm.dual_gap_ <= 1
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kernel", ["rbf", "poly", "sigmoid"])
+def test_features_whose_variance_overflows_have_no_scale(kernel):
+    with pytest.raises(ValueError, match=r"X.var\(\) overflows: scale the features, or give gamma"):
+        MulticlassSVM(kernel=kernel).fit(np.eye(3) * 1e200, [0, 1, 2])
 
 
 def test_features_whose_products_overflow_do_not_hang():

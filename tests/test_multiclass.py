@@ -207,6 +207,29 @@ def test_weights_of_examples_and_classes(iris):
     np.testing.assert_array_equal(balanced.coef_, same.coef_)
 
 
+@pytest.mark.parametrize("two", [False, True])
+def test_balanced_classes_weigh_the_same_with_sample_weights_counted(iris, two):
+    X, y = iris[0][30:140], iris[1][30:140]
+    y = (y > 0).astype(int) if two else y
+    weight = np.random.default_rng(0).integers(0, 4, len(y))
+    repeated = np.repeat(np.arange(len(y)), weight)
+    kind = {"C": 0.5, "class_weight": "balanced", "fit_intercept": False}
+    svm = MulticlassSVM(**kind, tol=1e-11, max_iter=10**5, random_state=0)
+    svm.set_params(slack="squared" if two else "linear")
+    weighted = clone(svm).fit(X, y, sample_weight=weight)
+    want = clone(svm).fit(X[repeated], y[repeated])
+    assert weighted.objective_ == pytest.approx(want.objective_, rel=1e-10)
+    hinge = {"loss": "squared_hinge"} if two else {"multi_class": "crammer_singer"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        liblinear = LinearSVC(**kind, **hinge, tol=1e-10, max_iter=10**6)
+        liblinear.fit(X[repeated], y[repeated])
+    np.testing.assert_allclose(weighted.coef_, liblinear.coef_, atol=1e-6)
+    # A class without weight has nothing to balance.
+    nothing = clone(svm).fit(X, y, sample_weight=weight * (y != y[0]))
+    assert np.isfinite(nothing.coef_).all()
+
+
 def test_scale_of_features_does_not_matter_to_the_certificate():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), np.arange(40) % 4

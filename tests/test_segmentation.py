@@ -361,6 +361,22 @@ def test_class_weights_move_the_decision(blobs):
     assert np.array_equal(balanced.coef_, same_by_hand.coef_)
 
 
+def test_balanced_classes_count_nodes_by_their_weight(blobs):
+    X, y = blobs.X_train[:4], blobs.y_train[:4]
+    again = [0, 0, 0, 1, 3]
+    weight = [3.0, 1.0, 0.0, 1.0]
+    for svm in (
+        GridSVM(class_weight="balanced", tol=0.1, random_state=0),
+        StructSVM(GridModel(class_weight="balanced"), tol=0.1, random_state=0),
+    ):
+        want = clone(svm).fit([X[i] for i in again], [y[i] for i in again])
+        got = clone(svm).fit(X, y, sample_weight=weight)
+        np.testing.assert_allclose(got.model_.class_weight_, want.model_.class_weight_)
+    of_pixels = [np.full(labels.shape, factor) for labels, factor in zip(y, weight, strict=True)]
+    got = GridSVM(class_weight="balanced", tol=0.1).fit(X, y, pixel_weight=of_pixels)
+    np.testing.assert_allclose(got.model_.class_weight_, want.model_.class_weight_)
+
+
 # ---- void
 
 

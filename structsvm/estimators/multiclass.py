@@ -17,6 +17,7 @@ from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
+from structsvm.models.node_labels import balanced_weights
 from structsvm.problems import Problem
 from structsvm.row_validation import check_class_labels, read_rows
 from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
@@ -53,7 +54,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         None is 1 for each wrong class. For "crammer_singer" only.
     fit_intercept : bool, default=True
     class_weight : dict, "balanced" or None, default=None
-        Factor of the hinges of each class, as in scikit-learn.
+        Factor of the hinges of each class, as in scikit-learn. With "balanced" all classes weigh
+        the same, `sample_weight` included: a row of weight 2 counts as two rows.
     kernel : {"linear", "rbf", "poly", "sigmoid"} or callable, default="linear"
         With a kernel the scores are sums over examples; same objective, same certificate, for up to
         about 20,000 rows and "block_dual" only. A callable takes two matrices and returns the
@@ -243,18 +245,16 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
                 f"classes are {shorten(known.tolist())}, but training began with "
                 f"{shorten(self.classes_.tolist())}"
             )
-        if self.class_weight == "balanced":
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all data at once: for partial_fit give the weights "
                 "of the classes as a dict"
             )
         examples = self._examples(X, y, sample_weight, known, reset=first)
-        if first:
-            self._n_rows = examples.X.shape[0]
-        elif self._online is None and hasattr(self, "_n_rows"):
-            solver = self._online_solver()
-            if isinstance(solver, Subgradient):
-                state = solver.state_at(self._flat_weights(), self._n_rows)
+        if not first and getattr(self, "_online", None) is None:
+            solver = self._online_solver(self._n_examples)
+            if isinstance(solver, Subgradient) and solver.n_examples is not None:
+                state = solver.state_at(self._flat_weights(), int(solver.n_examples))
                 self._online = (solver_name(solver), state)
         self._partial_fit(examples, classes=known)
         return self
@@ -272,8 +272,12 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         weight = check_sample_weight(sample_weight, X.shape[0])
         if self.class_weight is not None:
             known = np.unique(y) if classes is None else classes
-            factors = compute_class_weight(self.class_weight, classes=known, y=y)
-            factor = factors[encode_labels(y, known)]
+            numbers = encode_labels(y, known)
+            if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+                factors = balanced_weights(np.bincount(numbers, weight, len(known)))
+            else:
+                factors = compute_class_weight(self.class_weight, classes=known, y=y)
+            factor = factors[numbers]
             weight = factor if weight is None else weight * factor
         return RowExamples(X, y, weight, {})
 
@@ -290,9 +294,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             known = classes
         model.resize(known, examples.X.shape[1])
 
-    def _online_solver(self) -> Any:
-        solver = self._checked_solver()
-        return solver if hasattr(solver, "learn") else Subgradient(n_examples=self._n_rows)
+    def _online_solver(self, n_examples: int | None) -> Any:
+        solver = super()._online_solver(n_examples)
+        return solver if hasattr(solver, "learn") else Subgradient(n_examples=n_examples)
 
     # ---- what a fit leaves
 
@@ -329,8 +333,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         super()._keep(result, model, problem, solver)
         for name in ("support_", "dual_coef_", "support_counts_"):
             self.__dict__.pop(name, None)
+        if isinstance(model, KernelMulticlassModel):
+            self.__dict__.pop("coef_", None)  # of a fit without kernel
         if hasattr(result.state, "dual_point"):
-            self._n_rows = problem.n_examples
             self.__dict__.update(result.state.dual_point(float(self.C)))
         if isinstance(model, KernelMulticlassModel):
             # Of these weights, which need not be those of the last dual point.

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm import persistence
 from structsvm.base import StructuredModel
+from structsvm.estimators.fingerprint import fingerprint
 from structsvm.estimators.fitting import Bound, Examples, Validation, Watch, batch_answers
 from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_callbacks
 from structsvm.exceptions import OracleWarning, warn
@@ -27,9 +27,16 @@ from structsvm.linalg._plane import padded_copy
 from structsvm.problems import Problem
 from structsvm.problems.oracle_processes import kept_workers
 from structsvm.reporting import logger, speaking
-from structsvm.solvers import Progress, Solver, SolverResult, make_solver, solver_name
+from structsvm.solvers import (
+    Progress,
+    Solver,
+    SolverResult,
+    Subgradient,
+    make_solver,
+    solver_name,
+)
 from structsvm.solvers.base import refuse
-from structsvm.validation import as_items, check_pairs, check_scalar
+from structsvm.validation import as_items, check_n_jobs, check_pairs, check_scalar
 
 __all__ = ["StructSVM"]
 
@@ -68,9 +75,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         there is a ConvergenceWarning; for solvers without a dual it is 10.
     n_jobs : int, default=None
         Threads for compiled models, worker processes for models in Python; None is 1, -1 is all
-        processors. A fit gives the same bits for any value from 2 on. They are also those of 1
-        unless the solver is "bcfw" and a call of the oracle costs some 0.1 ms or more, as all of
-        those in Python are taken to: oracles then answer for weights up to 32 examples old.
+        processors, -2 all but one, and so on. There are never more than there are examples, or than
+        four for each processor. A fit gives the same bits for any value from 2 on. They are also
+        those of 1 unless the solver is "bcfw" and a call of the oracle costs some 0.1 ms or more,
+        as all of those in Python are taken to: oracles then answer for weights up to 32 examples
+        old.
         Predictions are the same for any value. Workers are started when first needed, which takes
         about a second, and end with the call of `fit`, `predict` or `score`: they are worth it
         where such a call takes some seconds. ``set_params(n_jobs=1)`` before quick predictions. A
@@ -82,7 +91,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         where logging is not configured.
     warm_start : bool, default=False
         Go on from the dual solution of the last fit if model, data and weights are the same; C may
-        differ. Else start afresh, and say so in the log.
+        differ. Else, or if they cannot be compared, start afresh, and say so in the log.
     callbacks : list of callables, default=None
         Each is called with a `structsvm.solvers.Progress` after every iteration; a true result
         stops the fit.
@@ -132,6 +141,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     model_: StructuredModel
     coef_: NDArray[np.float64]
+    _n_examples: int | None = None  # of the fit, or the first call of partial_fit
 
     def __init__(
         self,
@@ -202,7 +212,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """One pass over more examples, in their order, from where the last call left off.
 
         For the solvers "perceptron", "passive_aggressive" and "subgradient". The first call sizes
-        the model. Calls with pieces of the data amount to one call with all of it.
+        the model. Calls with pieces of the data amount to one call with all of it. "subgradient"
+        takes the data to be as many examples as the first call brought, or the call of `fit` that
+        this goes on from; to count more, give ``solver=Subgradient(n_examples=...)``.
 
         Returns
         -------
@@ -229,12 +241,12 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         solver = self._checked_solver()
         C = self._penalty(solver)
         examples.check()
-        fingerprint = functools.cache(lambda: self._fingerprint(examples))
-        model, problem, state = bound or self._bound(examples, fingerprint)
+        of_data = functools.cache(lambda: self._fingerprint(examples))
+        model, problem, state = bound or self._bound(examples, of_data)
         problem.set_rescaling(self.rescaling)
         problem.use_threads(self._threads())
         held_out = (validation.X, validation.y)
-        identity = functools.cache(lambda: joblib.hash((fingerprint(), C, solver, held_out)))
+        identity = functools.cache(lambda: fingerprint(of_data(), C, solver, held_out))
         watch = Watch(self, model, validation, identity)
         snapshot, random_state = None, check_random_state(self.random_state)
         if resume_from is not None:
@@ -257,21 +269,22 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 snapshot=snapshot,
             )
             watch.tell(result)
+        self._n_examples = problem.n_examples
         self._keep(result, model, problem, solver)
         bound = Bound(model, problem, result.state)
-        self._warm = (fingerprint(), bound) if self.warm_start else None
+        self._warm = (self._comparable(of_data), bound) if self.warm_start else None
         watch.finish()
         if result.error is not None:
             raise result.error
         return bound
 
     def _partial_fit(self, examples: Examples, **size: Any) -> None:
-        solver = self._online_solver()
+        fitted = hasattr(self, "coef_")
+        solver = self._online_solver(self._n_examples if fitted else len(examples.y))
         name = solver_name(solver)
         if not hasattr(solver, "learn"):
             raise refuse(name, "partial_fit", "needs all data at once")
         examples.check()
-        fitted = hasattr(self, "coef_")
         kept, state = getattr(self, "_online", None) or (name, None)
         if fitted and (state is None or kept != name):
             raise ValueError(
@@ -291,6 +304,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             result.n_iter += self.n_iter_
             result.n_oracle_calls += self.n_oracle_calls_
         self._warm = None
+        if not fitted:
+            self._n_examples = problem.n_examples
         self._keep(result, model, problem, solver)
         if result.error is not None:
             raise result.error
@@ -323,9 +338,12 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """The gap to stop at; None leaves it to the solver."""
         return None if self.tol is None else float(self.tol)
 
-    def _online_solver(self) -> Any:
-        """The solver of ``partial_fit``."""
-        return self._checked_solver()
+    def _online_solver(self, n_examples: int | None) -> Any:
+        """The solver of ``partial_fit``, for data of so many examples where nobody says more."""
+        solver = self._checked_solver()
+        if isinstance(solver, Subgradient) and solver.n_examples is None:
+            solver.n_examples = n_examples
+        return solver
 
     def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
         if not getattr(solver, "can_warm_start", True):
@@ -340,24 +358,33 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return model
 
     def _size_model(self, model: StructuredModel, examples: Examples) -> None:
-        model.initialize(examples.X, examples.y)
+        model._initialize(examples.X, examples.y, examples.weight, **examples.bind_params)
 
     def _fingerprint(self, examples: Examples) -> str:
         """A hash of all that a problem is made of."""
         model = self._make_model()
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
-        digest: str = joblib.hash((vars(examples), kind, model.get_params(), self.rescaling))
-        return digest
+        return fingerprint(vars(examples), kind, model.get_params(), self.rescaling)
+
+    @staticmethod
+    def _comparable(fingerprint: Callable[[], str]) -> str | None:
+        try:
+            return fingerprint()
+        except TypeError as error:
+            logger.info("warm_start: the next fit starts afresh: %s", error)
+            return None
 
     def _bound(self, examples: Examples, fingerprint: Callable[[], str]) -> Bound:
         """The model sized and bound, and the dual state to go on from, if there is one."""
         kept = getattr(self, "_warm", None) if self.warm_start else None
-        if kept is not None:
-            if kept[0] == fingerprint():
+        model = self._make_model()
+        if kept is not None and kept[0] is not None:
+            # A class of the same name may be another one, with another oracle.
+            same_class = type(kept[1].model) is type(model)
+            if same_class and kept[0] == self._comparable(fingerprint):
                 bound: Bound = kept[1]
                 return bound
             logger.info("warm_start: the data or the model changed, so the fit starts afresh")
-        model = self._make_model()
         self._size_model(model, examples)
         return Bound(model, examples.bind(model), None)
 
@@ -462,7 +489,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return self._weight_attributes(model, weights)
 
     def _threads(self) -> int:
-        return int(joblib.effective_n_jobs(self.n_jobs))
+        return check_n_jobs(self.n_jobs)
 
     # ---- keeping
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from structsvm.inference._grid_cut import GridCut
 from structsvm.inference.cut_scores import CutCertificate, real_scores
 from structsvm.inference.grid_scores import check_grid, check_grid_pairwise, check_grid_unary
+from structsvm.validation import check_n_jobs
 
 __all__ = ["grid_cut", "grid_cut_many"]
 
@@ -147,8 +148,8 @@ def grid_cut_many(
     """
     if len(unaries) != len(pairwises):
         raise ValueError(f"{len(unaries)} images have unary scores but {len(pairwises)} pairwise")
-    n_threads = joblib.effective_n_jobs(n_jobs)
-    run = joblib.Parallel(n_jobs=max(1, min(n_threads, len(unaries))), prefer="threads")
+    n_threads = min(check_n_jobs(n_jobs), max(len(unaries), 1))
+    run = joblib.Parallel(n_jobs=n_threads, prefer="threads")
     cuts = run(
         joblib.delayed(_cut_of_one)(i, unary, pairwise, connectivity)
         for i, (unary, pairwise) in enumerate(zip(unaries, pairwises, strict=True))

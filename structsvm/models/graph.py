@@ -43,7 +43,7 @@ class GraphModel(LabelledGraphs):
         A constant feature of nodes, of edges. Regularised like any other.
     class_weight : "balanced" or dict, default=None
         Factor of the loss where a class is right; "balanced" is n_nodes / (n_classes * nodes of
-        the class).
+        the class), where nodes count as much as they weigh (`sample_weight` times `node_weight`).
     ignore_label : label, default=None
         Nodes with this label in y are void: they have neither loss nor truth, and training leaves
         them and their edges out.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.models.multiclass import MulticlassModel
@@ -97,10 +98,19 @@ class KernelMulticlassModel(MulticlassModel):
             return float(self.gamma)
         if self.gamma == "auto" or not X.shape[1]:
             return 1.0 / float(max(X.shape[1], 1))
-        mean = float(X.mean())
-        sparse = hasattr(X, "multiply")
-        square = float(X.multiply(X).mean() if sparse else np.einsum("ij,ij", X, X) / X.size)
-        variance = square - mean**2
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = X.mean(dtype=np.float64)
+            if sp.issparse(X):
+                values = X.data.astype(np.float64, copy=False)
+                zeros = X.shape[0] * X.shape[1] - len(values)
+                variance = (((values - mean) ** 2).sum() + zeros * mean**2) / (zeros + len(values))
+            else:
+                variance = X.var(dtype=np.float64)
+            if not np.isfinite(variance):
+                raise ValueError(
+                    "gamma='scale' is 1 / (n_features * X.var()), and X.var() overflows: scale the "
+                    "features, or give gamma as a number"
+                )
         return float(1.0 / (X.shape[1] * variance)) if variance > 0 else 1.0
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -76,10 +77,24 @@ class LabelledGraphs(StructuredModel, abc.ABC):
 
     def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
         """Learn the labels and the numbers of features."""
+        self._initialize(X, y, None)
+
+    def _initialize(
+        self,
+        X: Sequence[Any],
+        y: Sequence[Any],
+        sample_weight: NDArray[np.float64] | None,
+        **bind_params: Any,
+    ) -> None:
         self._check_parameters()
         y = as_items("y", y)
         parts = self._parts(X, y)
-        classes, counts = known_labels(y, [part.shape for part in parts], self.ignore_label)
+        shapes = [part.shape for part in parts]
+        weights = pack_node_weight(bind_params.get("node_weight"), shapes)
+        if sample_weight is not None:
+            of_nodes = np.repeat(sample_weight, [math.prod(shape) for shape in shapes])
+            weights = of_nodes if weights is None else weights * of_nodes
+        classes, counts = known_labels(y, shapes, self.ignore_label, weights)
         self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
         self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from structsvm.validation import as_items, encode_labels, flatten_labels, shorten
 
 __all__ = [
+    "balanced_weights",
     "check_class_weight",
     "encode_nodes",
     "known_labels",
@@ -82,17 +83,23 @@ def known_nodes(
 
 
 def known_labels(
-    y: Any, shapes: Sequence[tuple[int, ...]], ignore_label: Any
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The labels that are not void, sorted, and how many nodes have each."""
+    y: Any,
+    shapes: Sequence[tuple[int, ...]],
+    ignore_label: Any,
+    weights: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The labels that are not void, sorted, and how many nodes have each, or their weights' sum."""
     flat = flat_labels(y, shapes)
-    known = flat[~_is_void(flat, ignore_label)]
+    counted = ~_is_void(flat, ignore_label)
+    known = flat[counted]
     if not len(known):
         raise ValueError(
             f"all labels in y are {ignore_label!r}, the ignore_label: there is nothing to learn"
         )
-    classes, counts = np.unique(known, return_counts=True)
-    return classes, counts
+    if weights is None:
+        return np.unique(known, return_counts=True)
+    classes, numbers = np.unique(known, return_inverse=True)
+    return classes, np.bincount(numbers, weights[counted], len(classes))
 
 
 def encode_nodes(
@@ -143,17 +150,27 @@ def pack_node_weight(
     return np.concatenate(rows) if rows else np.zeros(0)
 
 
+def balanced_weights(sizes: NDArray[Any]) -> NDArray[np.float64]:
+    """Factors that make classes of these sizes, numbers or sums of weights, weigh the same.
+
+    A class of size 0 has nothing to weigh: as if it were not there.
+    """
+    factors = np.ones(len(sizes))
+    there = sizes > 0
+    factors[there] = sizes.sum() / (there.sum() * sizes[there])
+    return factors
+
+
 def check_class_weight(
     class_weight: str | Mapping[Any, float] | None,
     classes: NDArray[Any],
-    counts: NDArray[np.int64],
+    counts: NDArray[Any],
 ) -> NDArray[np.float64]:
-    """A factor >= 0 for each class."""
+    """A factor >= 0 for each class, given how often it occurs or how much it weighs."""
     if class_weight is None:
         return np.ones(len(classes))
     if isinstance(class_weight, str) and class_weight == "balanced":
-        balanced: NDArray[np.float64] = counts.sum() / (len(classes) * counts)
-        return balanced
+        return balanced_weights(counts)
     if not isinstance(class_weight, Mapping):
         raise ValueError(
             f"class_weight={class_weight!r}: expected 'balanced', a dict from classes to factors, "

@@ -11,7 +11,7 @@ from structsvm.linalg._plane cimport builder_finish, weights_of
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
 from structsvm.linalg._plane import is_padded
-from structsvm.problems._problem import run_threads
+from structsvm.problems._problem import run_threads, useful_threads
 
 
 cdef int counts_add(PartCounts* mu, Py_ssize_t part, double count) except -1 nogil:
@@ -262,7 +262,7 @@ cdef class FactoredProblem(Problem):
             self.answer(i, w, rescaling, thread, labels + self.offsets[i], &values[i])
         return 0
 
-    def decode(self, weights, *, bint augmented=False, Py_ssize_t n_threads=1):
+    def decode(self, weights, *, bint augmented=False, n_threads=1):
         """The best outputs at `weights`; when `augmented`, what the oracle answers.
 
         Where the oracle's answers are fractional, these are the outputs found on the way there.
@@ -277,7 +277,7 @@ cdef class FactoredProblem(Problem):
             raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
         if n_threads < 1:
             raise ValueError(f"n_threads={n_threads}: expected at least 1")
-        n_threads = max(1, min(n_threads, self.n_examples))
+        n_threads = useful_threads(n_threads, self.n_examples)
         self.reserve(n_threads)
         # One sentence must not cost a look at millions of weights: those that it uses are seen by
         # its scores.

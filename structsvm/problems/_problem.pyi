@@ -33,6 +33,7 @@ class Problem:
         self, i: int, weights: ArrayLike
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], float]: ...
 
+def useful_threads(n_threads: int, n: int) -> int: ...
 def run_threads(
     task: Callable[[int, int, int], object],
     n: int,

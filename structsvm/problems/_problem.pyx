@@ -24,6 +24,7 @@ cdef double MOST_WORK_AT_A_TIME = 5e7
 cdef enum:
     EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
     RANGES_PER_THREAD = 4
+    THREADS_PER_PROCESSOR = 4
 
 _RESCALINGS = {"margin": MARGIN, "slack": SLACK, "plain": PLAIN}
 
@@ -132,8 +133,10 @@ cdef class Problem:
     cdef Py_ssize_t calls_at_a_time(self, Py_ssize_t most) noexcept:
         return max(<Py_ssize_t> min(<double> most, MOST_WORK_AT_A_TIME / self.oracle_work), 1)
 
-    def use_threads(self, Py_ssize_t n_threads):
-        """Have passes made by so many threads from now on, or by fewer than before."""
+    def use_threads(self, n_threads):
+        """Have passes made by so many threads from now on, or by as many as have something to do.
+        """
+        n_threads = useful_threads(n_threads, self.n_examples)
         self.reserve(n_threads)
         if n_threads < self.n_threads:
             self.release()
@@ -160,7 +163,8 @@ cdef class Problem:
             with gil:
                 raise ValueError(
                     f"the oracle's plane for example {i} holds NaN or inf; "
-                    "joint features and losses must be finite"
+                    "joint features and losses must be finite; where they are, they are too large: "
+                    "scale the features"
                 )
         if self._rescaling == SLACK:
             plane_stretch(out, out.loss)
@@ -267,6 +271,14 @@ cdef class _PlaneTask:
             )
 
 
+def useful_threads(n_threads, Py_ssize_t n):
+    """Of so many threads as many as there is use for: one for each of n examples, at most, and
+    `THREADS_PER_PROCESSOR` for each processor, or two.
+    """
+    most = max(2, THREADS_PER_PROCESSOR * (os.cpu_count() or 1))
+    return max(1, min(n_threads, n, most))
+
+
 _executor = None    # threads for all problems of this process, started when first needed
 
 
@@ -289,7 +301,7 @@ def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads, meanwhile=None):
     new range is begun.
     """
     global _executor
-    n_threads = max(1, min(n_threads, n))
+    n_threads = useful_threads(n_threads, n)
     if n_threads == 1:
         if meanwhile is not None:
             meanwhile()

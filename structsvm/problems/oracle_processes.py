@@ -29,6 +29,7 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.problems._problem import useful_threads
 from structsvm.problems.python_methods import Numbered, ask_batch
 
 __all__ = ["OracleProcesses", "Planes", "in_processes", "kept_workers"]
@@ -285,7 +286,7 @@ def in_processes(
     for column in columns[1:]:
         if len(column) != len(columns[0]):
             raise ValueError(f"{len(columns[0])} inputs but {len(column)} outputs")
-    n_processes = min(n_processes, len(columns[0]))
+    n_processes = useful_threads(n_processes, len(columns[0]))
     if n_processes <= 1:
         return ask_batch(model, name, *columns, w=w)[1]
     kept = _kept.get()

@@ -12,7 +12,7 @@ import math
 import numbers
 import reprlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -56,8 +56,10 @@ class Numbered(list[Any]):
         self.numbers = numbers
 
     @staticmethod
-    def numbers_of(items: Sized) -> Sequence[int]:
-        own: Sequence[int] = getattr(items, "numbers", range(len(items)))
+    def numbers_of(items: Any) -> Sequence[int]:
+        """Of the examples in a list, or in the rows of a matrix."""
+        n = items.shape[0] if hasattr(items, "shape") else len(items)
+        own: Sequence[int] = getattr(items, "numbers", range(n))
         return own
 
 
@@ -104,7 +106,8 @@ def ask_batch(
     """
     method = getattr(model, name)
     single = getattr(method, "stands_for", None)
-    numbers, n = Numbered.numbers_of(columns[0]), len(columns[0])
+    numbers = Numbered.numbers_of(columns[0])
+    n = len(numbers)
     try:
         outputs = method(*columns, w, **options)
     except Exception as error:

@@ -8,7 +8,7 @@ sum of c * (t - 1) * plane. A visit costs the oracle and O(nnz).
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport fabs
+from libc.math cimport fabs, isfinite
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
@@ -17,6 +17,7 @@ from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
 from structsvm.snapshots import count, number, vector
+from structsvm.solvers.base import TOO_LARGE
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
@@ -60,7 +61,8 @@ cdef class OnlineWeights:
         problem whose rescaling is "plain".
         """
         cdef Py_ssize_t k, at_a_time = problem.calls_at_a_time(VISITS_PER_SIGNAL_CHECK)
-        cdef double height, step, hinge_sum = 0.0
+        cdef double height, sqnorm, step, hinge_sum = 0.0
+        cdef bint overflown = False
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef Plane* plane = &batch.planes[0]
         cdef Weights w = weights_of(self.weights)
@@ -79,15 +81,20 @@ cdef class OnlineWeights:
                 self.n_oracle_calls += 1
                 self.n_visits += 1
                 height = plane_value(plane, &w)
+                sqnorm = 0.0
                 step = 1.0
                 if most == 0.0:
                     height -= plane.loss
                 elif plane.nnz and height > SAME_HEIGHT * (
                     fabs(plane.loss) + fabs(plane.loss - height)
                 ):
-                    step = min(most, height / plane_sqnorm(plane))
+                    sqnorm = plane_sqnorm(plane)
+                    step = min(most, height / sqnorm)
                 else:
                     step = 0.0
+                overflown = not (isfinite(height) and isfinite(sqnorm))
+                if overflown:
+                    break
                 if height > 0.0:
                     hinge_sum += height
                 if step == 0.0 or plane.nnz == 0:
@@ -96,6 +103,8 @@ cdef class OnlineWeights:
                 plane_axpy(step, plane, &self._weights[0])
                 if self._lag is not None:
                     plane_axpy(step * (self.n_visits - 1), plane, &self._lag[0])
+        if overflown:
+            raise ValueError(TOO_LARGE)
         self.hinge = hinge_sum / max(order.shape[0], 1)
 
     def average(self):

@@ -10,7 +10,7 @@ the sum is that of the planes and of multipliers that are just large enough.
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport sqrt
+from libc.math cimport isfinite, sqrt
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
@@ -22,6 +22,7 @@ from structsvm.problems._problem cimport Problem
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import dot
 from structsvm.snapshots import count, number, vector
+from structsvm.solvers.base import TOO_LARGE
 
 # Projections that have shrunk the weights this much call for `fold`: the sum would else grow out of
 # all proportion to what the weights are made of now.
@@ -102,6 +103,7 @@ cdef class PlaneSum:
         cdef PlaneBatch batch = PlaneBatch(batch_size)
         cdef Weights w = weights_of(self.total)
         cdef double height, hinge_sum = 0.0
+        cdef bint overflown = False
         if problem.n_weights != self._total.shape[0]:
             raise ValueError(
                 f"the problem has {problem.n_weights} weights, expected {self._total.shape[0]}"
@@ -117,6 +119,7 @@ cdef class PlaneSum:
                 for k in range(count):
                     problem.plane(order[start + k], &w, 0, &batch.planes[k])
                     height = plane_value(&batch.planes[k], &w)
+                    overflown |= not isfinite(height)
                     if height > 0.0:
                         hinge_sum += height
                     elif height < 0.0 and height < -WORSE_HEIGHT * plane_size(
@@ -124,11 +127,15 @@ cdef class PlaneSum:
                     ):
                         self.n_overruled += 1
                 self.n_oracle_calls += count
+                if overflown:
+                    break
                 self.step(batch.planes, count, lam, project)
                 start += count
                 if self.shrinking < MOST_SHRINKING:
                     with gil:
                         self.fold()
+        if overflown:
+            raise ValueError(TOO_LARGE)
         self.hinge = hinge_sum / max(n, 1)
 
     cdef void step(

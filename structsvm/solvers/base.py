@@ -13,6 +13,7 @@ from structsvm.problems import Problem
 
 __all__ = [
     "RECORDED",
+    "TOO_LARGE",
     "Callback",
     "History",
     "OnlineSolver",
@@ -20,9 +21,16 @@ __all__ = [
     "Snapshot",
     "Solver",
     "SolverResult",
+    "check_weights",
     "refuse",
     "regularization",
 ]
+
+
+#: What every solver says of finite data whose sums are not.
+TOO_LARGE = (
+    "inner products of planes overflow: features or joint features are too large; scale them"
+)
 
 
 def regularization(C: float, n_examples: int) -> float:
@@ -35,6 +43,19 @@ def regularization(C: float, n_examples: int) -> float:
     if not 0.0 < total < float("inf") or not 1.0 / total < float("inf"):
         raise ValueError(f"C={C:g} is out of range: lambda = 1 / (C n) is no number")
     return 1.0 / total
+
+
+def check_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights, once it is known that they are numbers.
+
+    Raises
+    ------
+    ValueError
+        If one is not finite: sums on the way to them were too large for a double.
+    """
+    if not np.isfinite(weights).all():
+        raise ValueError(TOO_LARGE)
+    return weights
 
 
 #: Arrays by name, and nothing else.

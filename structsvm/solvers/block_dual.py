@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.problems import Problem
 from structsvm.snapshots import Kind, count, number, vector
-from structsvm.solvers.base import Callback, Snapshot, SolverResult
+from structsvm.solvers.base import TOO_LARGE, Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run, dual_value_at
 
 __all__ = ["BlockDual"]
@@ -186,6 +186,8 @@ class _BlockDualRun(Run):
 
     def enter(self) -> None:
         """Start from the dual point the blocks hold, which is feasible for every lambda."""
+        if not math.isfinite(self.blocks.mean_sqnorm):
+            raise ValueError(TOO_LARGE)
         self.combination, self.loss = self.blocks.combination(), self.blocks.loss()
         self.blocks.regularization = self.lam
         self.blocks.move_to(self.combination / self.lam)

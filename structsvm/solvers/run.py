@@ -21,6 +21,7 @@ from structsvm.solvers.base import (
     Progress,
     Snapshot,
     SolverResult,
+    check_weights,
     regularization,
 )
 
@@ -402,7 +403,7 @@ class Run(abc.ABC):
 
     def _candidates(self) -> list[NDArray[np.float64]]:
         # An average of weights >= 0 may be below 0 by a rounding error.
-        return [self.problem.project(weights) for weights in self.candidates()]
+        return [check_weights(self.problem.project(weights)) for weights in self.candidates()]
 
     def _certify(self) -> None:
         self._certified_at = self.n_iter

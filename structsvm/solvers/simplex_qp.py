@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import cholesky, cholesky_solve, dot, product, row_products
 from structsvm.snapshots import Kind, vector
+from structsvm.solvers.base import TOO_LARGE
 
 __all__ = ["SimplexQP"]
 
@@ -15,10 +16,6 @@ __all__ = ["SimplexQP"]
 _RIDGE = 1e-11
 # Solved when no plane lies this much above the model, relative to the parts of the heights.
 _PRECISION = 1e-11
-
-_OVERFLOW = (
-    "inner products of planes overflow: features or joint features are too large; scale them"
-)
 
 
 class SimplexQP:
@@ -80,7 +77,7 @@ class SimplexQP:
         gram[m, :m] = gram[:m, m] = products
         gram[m, m] = sqnorm
         if not np.isfinite(gram[m]).all():
-            raise ValueError(_OVERFLOW)
+            raise ValueError(TOO_LARGE)
         self.gram, self.loss = gram, np.append(self.loss, loss)
         self.alpha = np.append(self.alpha, 0.0)
 
@@ -183,7 +180,7 @@ class SimplexQP:
         while (factor := cholesky(gram + ridge * np.eye(len(used)))) is None:
             ridge *= 100.0
             if not np.isfinite(ridge):
-                raise ValueError(_OVERFLOW)
+                raise ValueError(TOO_LARGE)
         # Measured from the present level, the losses are small numbers that do not cancel.
         present = row_products(gram, self.alpha[used])
         truth = truth or not mass.any()

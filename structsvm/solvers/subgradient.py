@@ -19,6 +19,7 @@ from structsvm.solvers.base import (
     History,
     Snapshot,
     SolverResult,
+    check_weights,
     regularization,
 )
 from structsvm.solvers.run import Run
@@ -52,7 +53,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         the optimum lies.
     n_examples : int, default=None
         For ``partial_fit`` only: the size n of the whole data in lambda = 1 / (C n), which the
-        pieces do not tell.
+        pieces do not tell. Estimators take None for the size of the first piece.
 
     Notes
     -----
@@ -133,8 +134,8 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         except KeyboardInterrupt:
             status = "interrupted"
         return SolverResult(
-            weights=problem.project(
-                planes.average() if self.averaging != "none" else planes.weights()
+            weights=check_weights(
+                problem.project(planes.average() if self.averaging != "none" else planes.weights())
             ),
             objective=math.nan,
             dual_objective=math.nan,
