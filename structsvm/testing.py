@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import cloudpickle
-import joblib
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -318,13 +317,19 @@ class _Checks:
                     f"an output for X[{i}] changed when {self.name} was asked again: return a new "
                     "object each time"
                 )
+        distinct: dict[int, _Seen] = {}
         for one in seen:
+            distinct.setdefault(one.kept.digest or id(one), one)
+        for one in distinct.values():
             one.loss = self._loss(i, one.output)
             self._output_unchanged("loss", i, one)
             one.psi = self._psi(i, one.output)
             self._output_unchanged("joint_feature", i, one)
+        for one in seen:
+            like = distinct[one.kept.digest or id(one)]
+            one.loss, one.psi = like.loss, like.psi
         self.fresh = self._make_fresh()
-        for one in reversed(seen):
+        for one in reversed(list(distinct.values())):
             self._check_memory(i, one)
         if not self.model.exact:
             return
@@ -368,6 +373,8 @@ class _Checks:
             self._psi(i, one.output),
             self._vector(i, self._asked_anew("joint_feature", i, self.X[i], one.output)),
         ):
+            if np.array_equal(psi[0], one.psi[0]) and np.array_equal(psi[1], one.psi[1]):
+                continue
             now, before = _row(psi, self.n_weights), _row(one.psi, self.n_weights)
             change = (now - before).tocoo()
             size = float(np.abs(one.psi[1]).max(initial=0.0))
@@ -543,12 +550,11 @@ class _Kept:
         return self.copy is not None and not _same(self.copy, value, set())
 
 
-def _hash(value: Any) -> str | None:
+def _hash(value: Any) -> int | None:
     try:
-        digest: str = joblib.hash(value)
+        return hash(pickle.dumps(value, protocol=5))
     except Exception:  # what cannot be pickled
         return None
-    return digest
 
 
 def _same(before: Any, now: Any, compared: set[tuple[int, int]]) -> bool:

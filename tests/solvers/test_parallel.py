@@ -39,6 +39,36 @@ class Failing(Python):
         return super().loss_augmented_inference(x, y, w)
 
 
+class Placed(StructuredModel):
+    """Outputs tell which process made them; w[0] < 0 asks for trouble."""
+
+    def joint_feature(self, x, y):
+        return np.array([1.0, y[0]])
+
+    def loss(self, y, y_hat):
+        return float(y[0] != y_hat[0])
+
+    def inference(self, x, w):
+        if w[0] == -1 and x == 3:
+            raise ArithmeticError("three is too many")
+        if w[0] == -2 and x == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return (x, os.getpid())
+
+    def loss_augmented_inference(self, x, y, w):
+        return self.inference(x, w)
+
+
+class PlacedAtOnce(Placed):
+    def batch_inference(self, X, w):
+        return [(x, os.getpid(), len(X)) for x in X]
+
+
+class PlacedByItself(Placed):
+    def batch_inference(self, X, w, *, n_jobs=1):
+        return [(x, os.getpid(), n_jobs) for x in X]
+
+
 class Dying(Python):
     def loss_augmented_inference(self, x, y, w):
         if np.abs(w).sum() > 0.1 and threading.current_thread() is threading.main_thread():
@@ -158,6 +188,113 @@ def test_a_process_that_dies_is_told_of_and_the_fit_kept(words):
     with pytest.raises(RuntimeError, match="an oracle process ended with exit code -9"):
         svm.fit(*words)
     assert svm.n_iter_ >= 1
+
+
+@pytest.fixture
+def placed():
+    """A function that makes an estimator fitted to nothing in particular."""
+
+    def make(model, w=(0.0, 1.0)):
+        svm = StructSVM(Placed(), solver="perceptron", max_iter=1)
+        svm.fit([0, 1], [(0, 0), (1, 0)])
+        svm.model_, svm.coef_[:] = model, w
+        return svm.set_params(n_jobs=2)
+
+    return make
+
+
+def test_predictions_of_python_models_are_made_by_processes(placed):
+    svm = placed(Placed())
+    X = list(range(7))
+    Y = [(x, 0) for x in X]
+    for outputs in (svm.predict(X), svm.loss_augmented_predict(X, Y)):
+        assert [x for x, _ in outputs] == X  # the order is kept
+        places = {place for _, place in outputs}
+        assert len(places) == 2
+        assert os.getpid() not in places
+    assert svm.decision_function(X).tolist() == X
+    assert svm.score(X, Y) == 0.0
+    assert svm.predict([5]) == [(5, os.getpid())]  # nothing to share
+    assert not running_workers()
+
+
+def test_batch_methods_are_honoured_in_processes(placed):
+    outputs = placed(PlacedAtOnce()).predict(range(7))
+    assert [x for x, _, _ in outputs] == list(range(7))
+    assert sorted({size for *_, size in outputs}) == [3, 4]
+    assert len({place for _, place, _ in outputs} - {os.getpid()}) == 2
+    # One that takes n_jobs sees to it.
+    assert placed(PlacedByItself()).predict([8, 9]) == [(8, os.getpid(), 2), (9, os.getpid(), 2)]
+
+
+def test_errors_of_predictions_in_processes_tell_the_example(placed):
+    svm = placed(Placed(), w=(-1.0, 0.0))
+    with pytest.raises(ArithmeticError, match="three is too many") as info:
+        svm.predict(range(5))
+    assert info.value.__notes__[0].startswith("raised in an oracle process")
+    assert info.value.__notes__[1] == "raised while inference worked on example 3"
+    svm.coef_[0] = -2
+    with pytest.raises(RuntimeError, match="an oracle process ended with exit code -9; negative"):
+        svm.predict(range(5))
+    svm.model_.lock = threading.Lock()
+    with pytest.raises(TypeError, match="Placed or its data cannot be sent to other processes, as"):
+        svm.predict(range(5))
+    assert svm.set_params(n_jobs=1).predict([1]) == [(1, os.getpid())]
+    assert not running_workers()
+
+
+def test_answers_that_cannot_come_back_are_refused(placed):
+    class Locks(Placed):
+        def inference(self, x, w):
+            return threading.Lock()
+
+    with pytest.raises(
+        TypeError, match=r"answers cannot be sent back from another process: .* Use n"
+    ):
+        placed(Locks()).predict([1, 2])
+
+    class Output:
+        def __init__(self, x):
+            self.x = x
+
+    class Makes(Placed):
+        def inference(self, x, w):
+            return Output(x)
+
+    outputs = placed(Makes()).predict([1, 2])
+    assert all(type(one) is Output for one in outputs)
+    assert [one.x for one in outputs] == [1, 2]
+
+
+def test_held_out_examples_are_scored_by_processes_that_stay_for_the_fit(words):
+    X, y = words
+    seen = []
+    svm = StructSVM(Python(), solver="n_slack", tol=0.3, random_state=0)
+    svm.set_params(callbacks=[lambda progress: seen.append(len(running_workers()))])
+    svm.fit(X[:9], y[:9], X_val=X[9:], y_val=y[9:])
+    scores = svm.history_["validation_score"]
+    assert set(seen) == {0}
+    seen.clear()
+    svm.set_params(n_jobs=2).fit(X[:9], y[:9], X_val=X[9:], y_val=y[9:])
+    assert np.array_equal(svm.history_["validation_score"], scores)
+    assert set(seen) == {4}  # two for the oracles, two for predictions
+    assert not running_workers()
+
+
+def test_losses_below_zero_by_rounding_count_as_zero_in_processes():
+    class Rounding(Placed):
+        def loss(self, y, y_hat):
+            return 1e9 * (y[0] != y_hat[0]) - 1e-7
+
+        def loss_augmented_inference(self, x, y, w):
+            return (1, 0)
+
+    svm = StructSVM(Rounding(), solver="n_slack", n_jobs=2, max_iter=1, tol=0.99)
+    with pytest.warns(
+        RuntimeWarning, match=r"loss\(y\[\d\], y_hat\) returned -1e-07, below 0 by"
+    ) as told:
+        svm.fit([0, 1, 2], [(1, 0), (0, 0), (1, 0)])
+    assert len([one for one in told if "rounding" in str(one.message)]) == 1
 
 
 def test_what_cannot_be_sent_is_refused(words):
