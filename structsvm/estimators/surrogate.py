@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -19,7 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm import hinge
 from structsvm.hinge._reduction import check_magnitude
+from structsvm.linalg._sums import dot
+from structsvm.problems._feature_rows import FeatureRows
 from structsvm.row_validation import check_rows, read_rows
+from structsvm.solvers.lbfgs import lbfgs
 from structsvm.validation import check_sample_weight, check_scalar
 
 __all__ = ["SurrogateSVM"]
@@ -147,11 +149,11 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         weight = check_sample_weight(sample_weight, len(y))
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
-        rows = _with_ones(X) if self.fit_intercept else X
+        rows = FeatureRows(X, intercept=bool(self.fit_intercept))
         cost = float(self.C) * (np.ones(len(y)) if weight is None else weight)
         objective = functools.partial(_objective, loss, rows, signs, cost)
         self.n_iter_ = 0
-        w, interrupted = np.zeros(rows.shape[1]), False
+        w, interrupted = np.zeros(rows.n_features + rows.intercept), False
         with np.errstate(over="ignore", invalid="ignore"):
             try:
                 if self.solver == "lbfgs":
@@ -201,35 +203,15 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _by_lbfgs(self, objective: Callable[..., Any], w: NDArray[np.float64]) -> None:
         """Bring `w` to the minimum; after every iteration it is the iterate."""
-
-        def keep(xk: NDArray[np.float64]) -> None:
-            w[:] = xk
-            self.n_iter_ += 1
-
-        n_weights = len(w)
-        start, _ = objective(w)
-        # P at the optimum is not known yet; a share of P at zero errs on the safe side later.
-        reach = np.sqrt(self.tol * max(start, np.finfo(float).tiny) / max(n_weights, 1)) / 10
-        while self.n_iter_ < self.max_iter:
-            before = self.n_iter_
-            found = minimize(
-                objective,
-                np.array(w),
-                jac=True,
-                method="L-BFGS-B",
-                callback=keep,
-                options={"maxiter": int(self.max_iter) - self.n_iter_, "gtol": reach, "ftol": 0.0},
-            )
-            w[:] = found.x
-            self.n_iter_ = before + max(int(found.nit), 1)
-            if _relative_gap(*objective(w)) <= self.tol or found.nit == 0:
+        for value, gradient in lbfgs(objective, w):
+            if self.n_iter_ >= self.max_iter or _relative_gap(value, gradient) <= self.tol:
                 break
-            reach /= 10
+            self.n_iter_ += 1
 
     def _by_subgradients(
         self,
         loss: _Loss,
-        rows: Any,
+        rows: FeatureRows,
         signs: NDArray[np.float64],
         cost: NDArray[np.float64],
         mean: NDArray[np.float64],
@@ -237,20 +219,20 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Steps of 1 / t of the strongly convex P, averaged with weight t; w stays in the ball
         that the minimum is in. `mean` becomes the average."""
         random = check_random_state(self.random_state)
-        n, n_weights = rows.shape
+        n, n_weights = rows.n_rows, len(mean)
         w, t = np.zeros(n_weights), 0
         at_zero, _ = _objective(loss, rows, signs, cost, w)
         radius = np.sqrt(2 * at_zero)
         for _ in range(int(self.max_iter)):
-            order = random.permutation(n)
+            order = random.permutation(n).astype(np.int32)
             for start in range(0, n, _BATCH):
                 batch = order[start : start + _BATCH]
                 t += 1
-                scores = _scores(rows[batch], w)
+                scores = _scores(rows, w, batch)
                 _, slopes = loss(signs[batch], scores, reduction="none", with_gradient=True)
-                step = rows[batch].T @ (slopes * cost[batch]) * (n / len(batch))
-                w = w * (1 - 1 / t) - np.asarray(step) / t
-                if (length := float(np.linalg.norm(w))) > radius:
+                step = rows.combined((slopes * cost[batch])[:, None], batch)[:, 0]
+                w = w * (1 - 1 / t) - step * (n / len(batch)) / t
+                if (length := math.sqrt(dot(w, w))) > radius:
                     w *= radius / length
                 mean += 2 / (t + 1) * (w - mean)
             self.n_iter_ += 1
@@ -264,7 +246,8 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X = check_rows(read_rows(self, X, reset=False, needs_y=False)[0])
-        scores: NDArray[np.float64] = np.asarray(X @ self.coef_[0]) + self.intercept_[0]
+        scores = FeatureRows(X, intercept=False).scores(self.coef_.T)[:, 0]
+        scores += self.intercept_[0]
         return scores
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -285,13 +268,10 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _with_ones(X: Any) -> Any:
-    ones = np.ones((X.shape[0], 1))
-    return sp.hstack([X, ones], format="csr") if sp.issparse(X) else np.hstack([X, ones])
-
-
-def _scores(rows: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
-    scores = np.asarray(rows @ w)
+def _scores(
+    rows: FeatureRows, w: NDArray[np.float64], batch: NDArray[np.int32] | None = None
+) -> NDArray[np.float64]:
+    scores = rows.scores(w[:, None], batch)[:, 0]
     try:
         check_magnitude("scores", scores, scores.dtype)
     except ValueError:
@@ -303,7 +283,7 @@ def _relative_gap(objective: float, gradient: NDArray[np.float64]) -> float:
     """A bound on (P - its minimum) / P, by strong convexity and because P >= 0."""
     if objective <= 0:
         return 0.0
-    return min(float(gradient @ gradient) / 2 / objective, 1.0)
+    return min(dot(gradient, gradient) / 2 / objective, 1.0)
 
 
 def _scales(X: Any) -> str:
@@ -318,7 +298,7 @@ def _scales(X: Any) -> str:
 
 def _objective(
     loss: _Loss,
-    rows: Any,
+    rows: FeatureRows,
     signs: NDArray[np.float64],
     cost: NDArray[np.float64],
     w: NDArray[np.float64],
@@ -332,4 +312,5 @@ def _objective(
             f"the surrogate is {values[i]} at the score {scores[i]:g} of X[{i}], expected >= 0: "
             "add a constant to it"
         )
-    return 0.5 * float(w @ w) + float(cost @ values), w + np.asarray(rows.T @ (cost * slopes))
+    gradient = w + rows.combined((cost * slopes)[:, None])[:, 0]
+    return 0.5 * dot(w, w) + dot(cost, values), gradient

@@ -31,6 +31,9 @@ cdef extern from "structsvm/linalg/sums.h" nogil:
     int ssvm_cholesky(double* A, Py_ssize_t n, double* column)
     void ssvm_cholesky_solve(const double* L, Py_ssize_t n, double* x, Py_ssize_t width)
 
+cdef extern from "structsvm/linalg/exponential.h" nogil:
+    void ssvm_decay(const double* x, Py_ssize_t n, double* out)
+
 
 def dot(a, b):
     """<a, b> of two vectors."""
@@ -119,3 +122,17 @@ def cholesky_solve(factor, sides):
         with nogil:
             ssvm_cholesky_solve(&L[0, 0], L.shape[0], &X[0, 0], X.shape[1])
     return solutions
+
+
+def decay(x):
+    """exp(-x) for an array of numbers x >= 0, to a few units in the last place.
+
+    NumPy's is another function on a CPU with AVX-512, the C library's on one without FMA.
+    """
+    cdef const double[::1] flat = np.ascontiguousarray(x, dtype=np.float64).ravel()
+    values = np.empty(np.shape(x))
+    cdef double[::1] out = values.reshape(-1)
+    if flat.shape[0]:
+        with nogil:
+            ssvm_decay(&flat[0], flat.shape[0], &out[0])
+    return values

@@ -16,10 +16,13 @@
 #define SSVM_CLONES
 #endif
 
+/* SSVM_UNUSED: not every module that includes a header uses all of it. */
 #if defined(__GNUC__)
 #define SSVM_INLINE static inline __attribute__((always_inline))
+#define SSVM_UNUSED __attribute__((unused))
 #else
 #define SSVM_INLINE static inline
+#define SSVM_UNUSED
 #endif
 
 /* Rows of label scores are padded to whole groups of lanes, so that inner loops have a constant

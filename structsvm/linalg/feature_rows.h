@@ -28,13 +28,6 @@ typedef struct {
 #define SSVM_PREFETCH(address) ((void)0)
 #endif
 
-/* Not every module that includes this uses all of it. */
-#if defined(__GNUC__)
-#define SSVM_UNUSED __attribute__((unused))
-#else
-#define SSVM_UNUSED
-#endif
-
 /* Non-zeros ahead whose row of W is asked for. */
 enum { SSVM_AHEAD = 12 };
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.inference import viterbi
+from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.chain_scores import (
     chain_scores,
@@ -396,10 +397,12 @@ class ChainModel(StructuredModel):
         """Scores of positions, those of the ends included, and of the steps to each."""
         rows, edges = self._dense(x)
         blocks = self.weight_blocks(w)
-        unary = self._of_states(rows @ blocks["state"] + blocks["intercept"])
+        unary = self._of_states(product(rows, blocks["state"]) + blocks["intercept"])
         unary[:1] += blocks["start"]
         unary[-1:] += blocks["end"]
-        return unary, np.tensordot(edges, blocks["edge"], axes=1) + blocks["transition"]
+        n = self._states.n_states
+        steps = product(edges, blocks["edge"].reshape(-1, n * n)).reshape(-1, n, n)
+        return unary, steps + blocks["transition"]
 
     def _decode(self, unary: NDArray[np.float64], transition: NDArray[np.float64]) -> NDArray[Any]:
         start, end = None, None

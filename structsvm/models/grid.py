@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.labelled_graphs import LabelledGraphs, Parts
 from structsvm.models.node_labels import known_nodes
@@ -251,7 +252,7 @@ class GridModel(LabelledGraphs):
             squares = _squared_differences(self._contrast_channels(image.pixels), step)
             with np.errstate(over="ignore"):
                 betas = np.minimum(self.beta_ * np.array(contrasts), _GREATEST)
-                alike = np.exp(-squares.reshape(-1, 1) * betas) / np.hypot(*step)
+                alike = decay(squares.reshape(-1, 1) * betas) / np.hypot(*step)
             columns.append(alike)
         if image.own is not None:
             dtype = np.result_type(dtype, image.own)

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.linalg._sums import product
 from structsvm.models.multiclass import MulticlassModel
 from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
 from structsvm.problems.kernel import KERNELS, Kernel
@@ -120,7 +121,7 @@ class KernelMulticlassModel(MulticlassModel):
         coefficients = w[len(w) // 2 :].reshape(-1, width)
         if not len(coefficients):  # no example supports anything
             return np.zeros((X.shape[0], width))
-        scores: NDArray[np.float64] = self.kernel_.between(X, self.kernel_.X) @ coefficients
+        scores: NDArray[np.float64] = product(self.kernel_.between(X, self.kernel_.X), coefficients)
         return scores + coefficients.sum(axis=0) if self.fit_intercept else scores
 
     def with_support(self, support: NDArray[np.intp]) -> Self:

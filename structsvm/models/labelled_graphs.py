@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.inference import alpha_expansion, graph_cut, relax
+from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.node_labels import (
@@ -395,8 +396,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         """Scores of nodes (n, K), and of edges (m,) or (m, K, K)."""
         k = len(self.classes_)
         w = w * self._scale(len(part.nodes))
-        unary = self._node_rows(part) @ w[: self._first_pair].reshape(-1, k)
-        pairs = self._edge_rows(part) @ w[self._first_pair :].reshape(-1, self._pair_width)
+        unary = product(self._node_rows(part), w[: self._first_pair].reshape(-1, k))
+        pairs = product(self._edge_rows(part), w[self._first_pair :].reshape(-1, self._pair_width))
         return unary, pairs.reshape((-1, k, k) if self._tables else -1)
 
     def _best_labels(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
+from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
@@ -141,9 +142,7 @@ class MulticlassModel(StructuredModel):
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
         X = check_rows(X, self.n_features_in_)
-        matrix = self.weight_matrix(w)
-        scores: NDArray[np.float64] = X @ matrix[: self.n_features_in_]
-        return scores + matrix[-1] if self.fit_intercept else scores
+        return FeatureRows(X, intercept=bool(self.fit_intercept)).scores(self.weight_matrix(w))
 
     def answers(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """The class with the greatest score of each row."""
@@ -187,7 +186,7 @@ class MulticlassModel(StructuredModel):
         return float(self._margins(len(self.classes_))[truth][chosen].sum())
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
-        return self.answers((self._dense(x) @ self.weight_matrix(w))[None])[0]
+        return self.answers(combined_rows(self._dense(x), self.weight_matrix(w))[None])[0]
 
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
         (truth,), violations = self._numbers(y), self._violations(x, y, w)
@@ -213,7 +212,7 @@ class MulticlassModel(StructuredModel):
 
     def _violations(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         (truth,) = self._numbers(y)
-        scores = self._dense(x) @ self.weight_matrix(w)
+        scores = combined_rows(self._dense(x), self.weight_matrix(w))
         if len(scores) == 1:
             scores = np.array([-scores[0], scores[0]]) / 2
         two = len(scores) == 2

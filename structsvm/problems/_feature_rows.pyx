@@ -3,7 +3,7 @@
 import numpy as np
 
 from structsvm._typedefs cimport index_t, offset_t
-from structsvm.linalg._plane cimport Plane, plane_reserve
+from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, plane_reserve
 
 cdef extern from "structsvm/linalg/feature_rows.h" nogil:
     ctypedef enum ssvm_kind:
@@ -99,6 +99,59 @@ cdef class FeatureRows:
                     size += 1
         out.nnz = size
         return 0
+
+    def scores(self, weights, examples=None):
+        """<x_i, W[:, k]> of shape (n_rows, n_columns), for all rows or for some.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_features + intercept, n_columns)
+        examples : int32 ndarray, default=None
+        """
+        cdef Py_ssize_t k, width = weights.shape[1], size = weights.size
+        cdef Py_ssize_t n = self.n_rows if examples is None else len(examples)
+        cdef const index_t[::1] some
+        if weights.shape[0] != self.n_features + self.intercept:
+            raise ValueError(
+                f"{weights.shape[0]} rows of weights, expected {self.n_features + self.intercept}"
+            )
+        # Whole groups of lanes are read behind the one and written behind the other.
+        padded, values = np.zeros(size + WEIGHT_PADDING), np.zeros(n * width + 4 * WEIGHT_PADDING)
+        padded[:size] = weights.ravel()
+        cdef const double[::1] w = padded
+        cdef double[::1] out = values
+        if width and examples is None:
+            with nogil:
+                ssvm_all_feature_scores(&self.rows, n, &w[0], width, 1.0, &out[0])
+        elif width:
+            some = examples
+            with nogil:
+                for k in range(n):
+                    ssvm_feature_scores(&self.rows, some[k], &w[0], width, &out[k * width])
+        return values[:n * width].reshape(n, width)
+
+    def combined(self, factors, examples=None):
+        """sum_i x_i f_i' of shape (n_features + intercept, n_columns), over all rows or some.
+
+        Parameters
+        ----------
+        factors : ndarray of shape (n_rows, n_columns), or a row for each of `examples`
+        examples : int32 ndarray, default=None
+        """
+        cdef const double[:, ::1] f = np.ascontiguousarray(factors, dtype=np.float64)
+        cdef Py_ssize_t k, n = self.n_rows if examples is None else len(examples)
+        cdef const index_t[::1] some = (
+            np.arange(n, dtype=np.int32) if examples is None else examples
+        )
+        if f.shape[0] != n:
+            raise ValueError(f"{f.shape[0]} rows of factors, expected {n}")
+        total = np.zeros((self.n_features + self.intercept, f.shape[1]))
+        cdef double[:, ::1] out = total
+        if total.size:
+            with nogil:
+                for k in range(n):
+                    ssvm_feature_add(&self.rows, some[k], &f[k, 0], &out[0, 0], f.shape[1])
+        return total
 
     def sqnorms(self):
         """Squared norm of each row, the intercept's 1 included."""

@@ -19,6 +19,8 @@ from structsvm.problems._feature_rows cimport FeatureRows
 from structsvm.problems._multiclass cimport MulticlassProblem, coefficients
 from structsvm.problems._multiclass_dual cimport MulticlassDual
 
+from structsvm.linalg._sums import dot, product
+
 cdef extern from "structsvm/linalg/feature_rows.h" nogil:
     void ssvm_add_outer(
         const double* x, Py_ssize_t n, const double* q, Py_ssize_t width, double* w
@@ -170,7 +172,7 @@ cdef class KernelDual(MulticlassDual):
         support = np.flatnonzero((self.alpha > 0.0).any(axis=1)).astype(np.int32)
         for start in range(0, len(support), ROWS_AT_ONCE):
             some = support[start:start + ROWS_AT_ONCE]
-            F += self.problem.kernel.rows(some).T @ B[some]
+            F += product(self.problem.kernel.rows(some).T, B[some])
         return z
 
     def without_rounding(self, combination):
@@ -191,8 +193,8 @@ cdef class KernelDual(MulticlassDual):
             If a squared norm comes out below 0.
         """
         half = len(a) // 2
-        value = float(a[:half] @ b[half:])
-        if a is b and value < -NO_NORM * float(np.abs(a[:half]) @ np.abs(b[half:])):
+        value = dot(a[:half], b[half:])
+        if a is b and value < -NO_NORM * dot(np.abs(a[:half]), np.abs(b[half:])):
             raise ValueError(
                 f"the kernel is not positive semidefinite: a squared norm is {value:.3g}"
             )

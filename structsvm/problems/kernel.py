@@ -10,8 +10,9 @@ import scipy.sparse as sp
 from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigvalsh
-from sklearn.metrics.pairwise import pairwise_kernels
 
+from structsvm.linalg._sums import decay
+from structsvm.problems._feature_rows import FeatureRows
 from structsvm.sparse_validation import check_sparse
 
 __all__ = ["KERNELS", "Kernel"]
@@ -21,6 +22,7 @@ KERNELS = {"rbf": ("gamma",), "poly": ("gamma", "degree", "coef0"), "sigmoid": (
 
 # Examples whose kernel values are computed at a time.
 _BATCH = 256
+_COLUMNS, _ROWS = 32, 1024
 
 # Rows on which a kernel of unknown kind is looked at as a whole.
 _MOST_ROWS = 2000
@@ -73,7 +75,8 @@ class Kernel:
             If a callable returns another shape, or something is not finite.
         """
         if isinstance(self.kernel, str):
-            values = pairwise_kernels(A, B, metric=self.kernel, **self.params)
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = self._named(A, B)
         else:
             values = self.kernel(A, B)
             if sp.issparse(values):
@@ -154,6 +157,47 @@ class Kernel:
                     f"{how}: it must be a symmetric function of two rows"
                 )
 
+    def _named(self, A: Any, B: Any) -> NDArray[np.float64]:
+        """Values of a kernel with a name: those of scikit-learn's, but of inner products and
+        exponentials whose bits do not hang on the BLAS and the CPU."""
+        A_sqnorms, B_sqnorms = (FeatureRows(X, intercept=False).sqnorms() for X in (A, B))
+        if sp.issparse(A) or sp.issparse(B):
+            products = A @ B.T
+            products = products.toarray() if sp.issparse(products) else np.asarray(products)
+            return self._of_products(products.astype(np.float64), A_sqnorms[:, None], B_sqnorms)
+        values = np.empty((len(A), len(B)))
+        # Pieces that stay in the cache, of a width that `scores` is fast at.
+        for i in range(0, len(A), _COLUMNS):
+            columns = np.asarray(A[i : i + _COLUMNS].T, dtype=np.float64)
+            for j in range(0, len(B), _ROWS):
+                rows = FeatureRows(B[j : j + _ROWS], intercept=False)
+                products = rows.scores(columns)
+                piece = self._of_products(
+                    products, B_sqnorms[j : j + _ROWS, None], A_sqnorms[i : i + _COLUMNS]
+                )
+                values[i : i + _COLUMNS, j : j + _ROWS] = piece.T
+        return values
+
+    def _of_products(
+        self,
+        products: NDArray[np.float64],
+        left: NDArray[np.float64],
+        right: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """From inner products and squared norms, which broadcast against them, to values."""
+        gamma = self.params["gamma"]
+        if self.kernel == "rbf":
+            squares = left + right
+            squares -= 2.0 * products
+            np.maximum(squares, 0.0, out=squares)
+            squares *= gamma
+            return decay(squares)
+        values = gamma * products + self.params["coef0"]
+        if self.kernel == "poly":
+            return _power(values, self.params["degree"])
+        halves = decay(2.0 * np.abs(values))
+        return np.copysign((1.0 - halves) / (1.0 + halves), values)
+
     def rows(self, examples: NDArray[np.int32]) -> NDArray[np.float64]:
         """k between these examples and all, of shape (len(examples), n_examples)."""
         return self.between(self.X[examples], self.X) + float(self.intercept)
@@ -180,3 +224,15 @@ class Kernel:
                 "product"
             )
         return values
+
+
+def _power(values: NDArray[np.float64], degree: float) -> NDArray[np.float64]:
+    """By multiplications where the degree is a small integer: powers are the C library's."""
+    if degree != int(degree) or not 0 <= degree <= 64:
+        return np.asarray(values**degree)
+    power, left = np.ones_like(values), int(degree)
+    while left:
+        if left % 2:
+            power *= values
+        values, left = values * values, left // 2
+    return power

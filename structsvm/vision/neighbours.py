@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.linalg._sums import decay
 from structsvm.vision.images import check_image
 
 __all__ = ["contrast", "contrast_of"]
@@ -88,7 +89,7 @@ def contrast_of(differences: NDArray[np.float64], beta: float | None) -> NDArray
     # In this unit squares neither overflow nor vanish.
     squares = ((differences / unit) ** 2).sum(axis=1)
     rate = 0.5 / squares.mean() if beta is None else min(float(beta) * unit * unit, _STEEPEST)
-    likeness: NDArray[np.float64] = np.exp(-rate * squares)
+    likeness: NDArray[np.float64] = decay(rate * squares)
     return likeness
 
 
