@@ -162,7 +162,7 @@ class Kernel:
         exponentials whose bits do not hang on the BLAS and the CPU."""
         A_sqnorms, B_sqnorms = (FeatureRows(X, intercept=False).sqnorms() for X in (A, B))
         if sp.issparse(A) or sp.issparse(B):
-            products = A @ B.T
+            products = A.astype(np.float64) @ B.T
             products = products.toarray() if sp.issparse(products) else np.asarray(products)
             return self._of_products(products.astype(np.float64), A_sqnorms[:, None], B_sqnorms)
         values = np.empty((len(A), len(B)))
