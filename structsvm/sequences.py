@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.sparse_validation import check_sparse
+from structsvm.sparse_validation import check_sparse, damage_of
 
 __all__ = ["PackedSequences", "check_finite"]
 
@@ -24,6 +24,12 @@ class PackedSequences(Sequence[Any]):
     The same to `ChainSVM` as a list of CSR matrices, without the cost of taking them apart and
     putting them together. Canonical float64 rows with int32 columns are used where they are, also
     in a memory-mapped file: data may be larger than memory. Others are converted, in a copy.
+
+    Arrays that are used where they are should stay as they are. Every use looks at offsets and row
+    starts again and takes copies of them. It looks at each row when it reads it: one with a column
+    out of range, or a value that is not finite, is an error. Other changes give results for the new
+    data. What cannot be caught: a mapped file that is cut short, where the system ends the process
+    (SIGBUS), and what another process writes into a row while it is read.
 
     Parameters
     ----------
@@ -62,19 +68,57 @@ class PackedSequences(Sequence[Any]):
                 f"offsets has dtype {places.dtype} and shape {places.shape}; expected integers of "
                 "shape (n_sequences + 1,)"
             )
-        self.offsets: NDArray[np.int64] = places.astype(np.int64, copy=False)
         self.rows = _canonical("rows", rows)
         self.edges = None if edges is None else _canonical("edges", edges)
-        n_positions = self.rows.shape[0]
-        if places[0] != 0 or places[-1] != n_positions or (np.diff(self.offsets) < 0).any():
+        self.offsets: NDArray[np.int64] = places.astype(np.int64, copy=False)
+        self._check_offsets()
+
+    def _check_offsets(self) -> None:
+        n_positions, ends = self.rows.shape[0], self.offsets[[0, -1]].tolist()
+        if ends != [0, n_positions] or (self.offsets[1:] < self.offsets[:-1]).any():
             raise ValueError(
-                f"offsets must rise from 0 to the {n_positions} rows; they go from {places[0]} to "
-                f"{places[-1]}" + (" and fall between" if places[-1] == n_positions else "")
+                f"offsets must rise from 0 to the {n_positions} rows; they go from {ends[0]} to "
+                f"{ends[1]}" + (" and fall between" if ends[1] == n_positions else "")
             )
         if self.edges is not None and self.edges.shape[0] != n_positions:
             raise ValueError(
                 f"edges has {self.edges.shape[0]} rows, expected {n_positions} as rows has"
             )
+
+    def checked(self) -> PackedSequences:
+        """These sequences for one use: offsets and row starts are looked at again, and copied.
+
+        Takes O(sequences + positions); see above for what is left to the use.
+
+        Raises
+        ------
+        ValueError
+            If they were changed so that they do not fit any more.
+        """
+        result = object.__new__(type(self))
+        result.rows = _with_own_starts("rows", self.rows)
+        result.edges = None if self.edges is None else _with_own_starts("edges", self.edges)
+        offsets = self.offsets
+        if not isinstance(offsets, np.ndarray) or offsets.dtype != np.int64 or offsets.ndim != 1:
+            raise _changed("offsets", "expected an int64 array")
+        result.offsets = np.array(offsets)
+        try:
+            result._check_offsets()
+        except (ValueError, IndexError) as error:
+            raise _changed("offsets", str(error)) from None
+        return result
+
+    def block(self, first: int, stop: int) -> tuple[sp.csr_array, sp.csr_array | None]:
+        """Rows and edges of the sequences `first` to `stop`, each entry looked at.
+
+        Raises
+        ------
+        ValueError
+            If the rows were changed so that they do not fit any more.
+        """
+        start, end = self.offsets[first], self.offsets[stop]
+        edges = None if self.edges is None else _part("edges", self.edges, start, end)
+        return _part("rows", self.rows, start, end), edges
 
     @property
     def n_features(self) -> int:
@@ -84,7 +128,7 @@ class PackedSequences(Sequence[Any]):
     def n_edge_features(self) -> int:
         return 0 if self.edges is None else int(self.edges.shape[1])
 
-    @cached_property
+    @property
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.offsets)
 
@@ -100,13 +144,13 @@ class PackedSequences(Sequence[Any]):
             stop = max(stop, start)
             first, last = self.offsets[start], self.offsets[stop]
             return PackedSequences(
-                self.rows[first:last],
+                _cut(self.rows, first, last),
                 self.offsets[start : stop + 1] - first,
-                None if self.edges is None else self.edges[first:last],
+                None if self.edges is None else _cut(self.edges, first, last),
             )
         i = range(len(self))[index]
-        here = slice(self.offsets[i], self.offsets[i + 1])
-        return self.rows[here] if self.edges is None else (self.rows[here], self.edges[here])
+        rows, edges = self.block(i, i + 1)
+        return rows if edges is None else (rows, edges)
 
     def place(self, position: int) -> tuple[int, int]:
         """The sequence that a position is in, and its place there."""
@@ -156,6 +200,49 @@ def _canonical(name: str, matrix: Any) -> sp.csr_array:
     return result
 
 
+def _changed(name: str, what: str) -> ValueError:
+    return ValueError(
+        f"PackedSequences.{name} was changed after it was made: {what}. Make a new "
+        "PackedSequences of the new data"
+    )
+
+
+def _with_own_starts(name: str, matrix: sp.csr_array) -> sp.csr_array:
+    """The matrix with row starts of its own, if compiled code can follow them."""
+    if not sp.issparse(matrix) or matrix.format != "csr":
+        raise _changed(name, "expected a CSR matrix")
+    for part, dtype in (("data", np.float64), ("indices", np.int32)):
+        array = getattr(matrix, part)
+        if array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
+            raise _changed(name, f"{part} must be a contiguous {np.dtype(dtype)} array")
+    starts = np.array(matrix.indptr)
+    if starts.dtype.kind != "i" or not _are_starts(starts, matrix):
+        raise _changed(name, "indptr points out of the matrix, or indices and data differ in size")
+    result = copy.copy(matrix)
+    result.indptr = starts
+    return result
+
+
+def _part(name: str, matrix: sp.csr_array, first: int, last: int) -> sp.csr_array:
+    """Some rows of the matrix, each entry looked at."""
+    part = _cut(matrix, first, last)
+    if (wrong := damage_of(part)) is not None:
+        raise _changed(name, wrong)
+    if check_finite(part.data) is not None:
+        raise _changed(name, "a value is not finite")
+    return part
+
+
+def _cut(matrix: sp.csr_array, first: int, last: int) -> sp.csr_array:
+    """Some rows of the matrix as views; scipy would follow row starts that lead astray."""
+    starts = matrix.indptr[first : last + 1]
+    if not 0 <= first <= last == first + len(starts) - 1:
+        raise _changed("offsets", f"rows {first} to {last} are not there")
+    here = slice(starts[0], starts[-1])
+    parts = (matrix.data[here], matrix.indices[here], starts - starts[0])
+    return _csr(parts, (last - first, matrix.shape[1]))
+
+
 def _csr(parts: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_array:
     """CSR of these very arrays; scipy's constructor would widen the columns with the row starts."""
     result = sp.csr_array(shape, dtype=np.float64)
@@ -169,6 +256,16 @@ def _parts(matrix: sp.csr_array) -> tuple[Any, ...]:
 
 def _rebuilt(rows: Any, offsets: NDArray[np.int64], edges: Any) -> PackedSequences:
     return PackedSequences(_csr(*rows), offsets, None if edges is None else _csr(*edges))
+
+
+def _are_starts(indptr: NDArray[Any], matrix: Any) -> bool:
+    """Whether these are row starts of the matrix, for the indices and values that there are."""
+    return bool(
+        len(indptr) == matrix.shape[0] + 1
+        and indptr[0] == 0
+        and (indptr[1:] >= indptr[:-1]).all()
+        and indptr[-1] <= len(matrix.indices) == len(matrix.data)
+    )
 
 
 def check_finite(values: NDArray[np.floating]) -> int | None:

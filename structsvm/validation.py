@@ -111,6 +111,7 @@ def pack_sequences(
         Naming the item: not 2-D, not real, of another width, sparse but not CSR, NaN or inf.
     """
     if isinstance(X, PackedSequences):
+        X = X.checked()
         for kind, found, expected in (
             ("", X.n_features, n_features),
             ("edge ", X.n_edge_features, n_edge_features),

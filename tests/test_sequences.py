@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from structsvm import ChainSVM, PackedSequences
@@ -97,6 +98,135 @@ def test_damaged_rows_and_other_widths_are_refused(words):
     svm = ChainSVM(tol=0.1, random_state=0).fit(pack(X), y)
     with pytest.raises(ValueError, match="X has 4 features, expected 5"):
         svm.predict(pack([x[:, :4] for x in X]))
+
+
+def sequences_to_change(edges=False):
+    rng = np.random.default_rng(0)
+    X = [(rng.random((6, 4)) + 1) * (rng.random((6, 4)) < 0.7) for _ in range(20)]
+    packed = pack(X)
+    if edges:
+        packed = PackedSequences(packed.rows, packed.offsets, sp.csr_array(rng.random((120, 2))))
+    return packed, [rng.integers(3, size=6) for _ in X]
+
+
+def overwrite(place, value):
+    return lambda array: array.__setitem__(place, value)
+
+
+CHANGES = {
+    "columns too great": ("indices", overwrite(50, 2**30)),
+    "columns just too great": ("indices", overwrite(50, 4)),
+    "negative columns": ("indices", overwrite(50, -(2**30))),
+    "NaN": ("data", overwrite(50, np.nan)),
+    "inf": ("data", overwrite(50, np.inf)),
+    "row starts too great": ("indptr", overwrite(30, 2**30)),
+    "row starts that fall": ("indptr", overwrite(30, 0)),
+}
+USES = {
+    "fit": lambda svm, X, y: clone(svm).fit(X, y),
+    "partial_fit": lambda svm, X, y: svm.partial_fit(X, y),
+    "predict": lambda svm, X, y: svm.predict(X),
+    "decision_function": lambda svm, X, y: svm.decision_function(X),
+    "score": lambda svm, X, y: svm.score(X, y),
+    "max_marginals": lambda svm, X, y: svm.max_marginals(X),
+    "predict_n_best": lambda svm, X, y: svm.predict_n_best(X, 2),
+    "complete": lambda svm, X, y: svm.complete(X, [[None] * 6] * len(X)),
+    "loss_augmented_predict": lambda svm, X, y: svm.loss_augmented_predict(X, y),
+    "items": lambda svm, X, y: list(X),
+    "slices": lambda svm, X, y: X[1:],
+    "validation": lambda svm, X, y: clone(svm).fit(X[:1], y[:1], X_val=X, y_val=y),
+}
+
+
+@pytest.mark.parametrize("edges", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_rows_that_were_changed_are_refused_in_every_use(change, edges):
+    part, write = CHANGES[change]
+    for call in USES.values():
+        packed, y = sequences_to_change(edges)
+        svm = ChainSVM(solver="perceptron", max_iter=1).partial_fit(packed, y)
+        write(getattr(packed.edges if edges else packed.rows, part))
+        with pytest.raises(ValueError, match=r"changed after|damaged CSR|must be finite"):
+            call(svm, packed, y)
+
+
+@pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_rows_that_change_during_a_fit_end_it(solver, order):
+    packed, y = sequences_to_change(edges=True)
+
+    def change(progress):
+        packed.rows.indices[50] = 2**30
+
+    svm = ChainSVM(tol=1e-9, solver=solver, order=order, callbacks=[change], random_state=0)
+    place, t = packed.place(int(np.searchsorted(packed.rows.indptr, 50, side="right")) - 1)
+    with pytest.raises(ValueError, match=rf"features of X\[{place}\] at position {t} were changed"):
+        svm.fit(packed, y)
+    packed.edges.indices[20] = -5
+    packed.rows.indices[50] = 0
+    with pytest.raises(ValueError, match="edge features of X"):
+        svm.fit(packed, y)
+
+
+def test_row_starts_that_change_during_a_fit_do_not_matter():
+    packed, y = sequences_to_change()
+    wide = packed.rows.copy()
+    wide.indptr = wide.indptr.astype(np.int64)
+    packed = PackedSequences(wide, packed.offsets)
+    want = ChainSVM(random_state=0).fit(packed, y).coef_
+
+    def change(progress):
+        packed.rows.indptr[:] = 2**40
+        packed.offsets[:] = 2**40
+
+    svm = ChainSVM(callbacks=[change], random_state=0).fit(packed, y)
+    np.testing.assert_array_equal(svm.coef_, want)
+    with pytest.raises(ValueError, match=r"PackedSequences\.rows was changed after"):
+        svm.fit(packed, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("offsets", [0, 120], "offsets was changed after it was made: expected an int64 array"),
+        ("offsets", np.array([0, 7, 3, 120]), "offsets was changed .* and fall between"),
+        ("offsets", np.array([0, 121]), "offsets must rise from 0 to the 120 rows"),
+        ("offsets", np.zeros(0, np.int64), "offsets was changed"),
+        ("rows", np.zeros((120, 4)), "rows was changed after it was made: expected a CSR matrix"),
+        ("rows.data", np.zeros(200, np.float32), "rows was changed .*: data must be a contiguous"),
+        ("rows.indices", np.zeros(200, np.int64), "indices must be a contiguous int32 array"),
+        ("rows.data", np.zeros(900)[::3], "data must be a contiguous float64 array"),
+        ("rows.data", np.zeros(3), "indices and data differ in size"),
+        ("rows.indptr", np.zeros(3, np.int32), "indptr points out of the matrix"),
+        ("edges", sp.csr_array(np.eye(2)), "edges has 2 rows, expected 120"),
+    ],
+)
+def test_other_arrays_put_in_place_are_refused(name, value, message):
+    packed, y = sequences_to_change()
+    svm = ChainSVM(solver="perceptron", max_iter=1).fit(packed, y)
+    owner, _, part = name.rpartition(".")
+    setattr(getattr(packed, owner) if owner else packed, part, value)
+    for method in (svm.predict, svm.max_marginals):
+        with pytest.raises(ValueError, match=message):
+            method(packed)
+
+
+def test_a_map_that_was_overwritten_is_refused(tmp_path):
+    packed, y = sequences_to_change()
+    for part in ("data", "indices", "indptr"):
+        array = getattr(packed.rows, part)
+        np.memmap(tmp_path / part, array.dtype, "w+", shape=array.shape)[:] = array
+    data, columns, starts = (
+        np.memmap(tmp_path / part, dtype, "r")
+        for part, dtype in (("data", np.float64), ("indices", np.int32), ("indptr", np.int32))
+    )
+    mapped = PackedSequences(sp.csr_array((data, columns, starts), (120, 4)), packed.offsets)
+    svm = ChainSVM(random_state=0).fit(mapped, y)
+    np.testing.assert_array_equal(svm.coef_, ChainSVM(random_state=0).fit(packed, y).coef_)
+    np.memmap(tmp_path / "indices", np.int32, "r+")[:] = 2**31 - 1
+    for use in ("fit", "predict", "score", "max_marginals"):
+        with pytest.raises(ValueError, match="changed after"):
+            USES[use](svm, mapped, y)
 
 
 def test_rows_on_disk_need_not_fit_in_memory(tmp_path):

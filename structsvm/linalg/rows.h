@@ -57,17 +57,39 @@ SSVM_INLINE void ssvm_row_block(const int32_t *columns, const double *values, pt
     }
 }
 
+/* Whether n columns are all in 0 .. n_columns - 1. The arrays may be a file that somebody changes. */
+SSVM_INLINE int ssvm_columns_fit(const int32_t *columns, ptrdiff_t n, ptrdiff_t n_columns)
+{
+    uint32_t greatest = 0; /* as unsigned numbers, negative ones are too great as well */
+    for (ptrdiff_t e = 0; e < n; ++e)
+        greatest = (uint32_t)columns[e] > greatest ? (uint32_t)columns[e] : greatest;
+    return n <= 0 || (ptrdiff_t)greatest < n_columns;
+}
+
+/* Whether n values are finite. A sum with one that is not is not finite, whatever its factors: so
+ * only where a sum is not need this be asked. */
+static int ssvm_values_are_finite(const double *values, ptrdiff_t n)
+{
+    for (ptrdiff_t e = 0; e < n; ++e)
+        if (!(values[e] - values[e] == 0.0))
+            return 0;
+    return 1;
+}
+
 /* out[r, k] = scale * (initial[k] + sum_e values[e] * weights[columns[e], k]), e over CSR row r.
  *
  * weights  IN   (n_columns, row_size), readable SSVM_LANES - 1 doubles past its end: whole groups
  *               of lanes are read, and the surplus lanes of `out` hold no score
  * initial  IN   (row_size,) likewise, or NULL for zeros
- * out      OUT  (n_rows, stride), stride = row_size rounded up to SSVM_LANES */
-SSVM_CLONES static void ssvm_csr_times_rows(const int64_t *row_start, ptrdiff_t n_rows,
-                                            const int32_t *columns, const double *values,
-                                            const double *weights, ptrdiff_t row_size,
-                                            const double *initial, double scale,
-                                            double *out, ptrdiff_t stride)
+ * out      OUT  (n_rows, stride), stride = row_size rounded up to SSVM_LANES
+ *
+ * Returns -1, or the first row that has a column outside of the weights or a value that is not
+ * finite; rows from there on are not computed. */
+SSVM_CLONES static ptrdiff_t ssvm_csr_times_rows(const int64_t *row_start, ptrdiff_t n_rows,
+                                                 const int32_t *columns, const double *values,
+                                                 const double *weights, ptrdiff_t n_columns,
+                                                 ptrdiff_t row_size, const double *initial,
+                                                 double scale, double *out, ptrdiff_t stride)
 {
     for (ptrdiff_t r = 0; r < n_rows; ++r) {
         const int32_t *c = columns + row_start[r];
@@ -75,6 +97,8 @@ SSVM_CLONES static void ssvm_csr_times_rows(const int64_t *row_start, ptrdiff_t 
         const ptrdiff_t n = (ptrdiff_t)(row_start[r + 1] - row_start[r]);
         double *o = out + r * stride;
         ptrdiff_t k = 0;
+        if (!ssvm_columns_fit(c, n, n_columns))
+            return r;
 #define SSVM_BLOCK(GROUPS)                                                                        \
     ssvm_row_block(c, v, n, weights + k, row_size, initial ? initial + k : NULL, scale, o + k,    \
                    GROUPS)
@@ -87,7 +111,10 @@ SSVM_CLONES static void ssvm_csr_times_rows(const int64_t *row_start, ptrdiff_t 
         else if (stride - k == SSVM_LANES)
             SSVM_BLOCK(1);
 #undef SSVM_BLOCK
+        if (!(o[0] - o[0] == 0.0) && !ssvm_values_are_finite(v, n))
+            return r;
     }
+    return -1;
 }
 
 /* out[r, k] = scale * rows[r, k], from rows of `row_size` to rows of `stride` lanes; reads and writes

@@ -43,12 +43,12 @@ def chain_scores(
         )
     n_states = len(start)
     for first, stop in _chunks(packed, n_states):
-        here = slice(packed.offsets[first], packed.offsets[stop])
-        unary = model._of_states(packed.rows[here] @ blocks["state"] + blocks["intercept"])
+        rows, edges = packed.block(first, stop)
+        unary = model._of_states(rows @ blocks["state"] + blocks["intercept"])
         steps = transition
-        if packed.edges is not None:
+        if edges is not None:
             edge = blocks["edge"].reshape(-1, n_states * n_states)
-            steps = (packed.edges[here] @ edge).reshape(-1, n_states, n_states) + transition
+            steps = (edges @ edge).reshape(-1, n_states, n_states) + transition
         yield ChainScores(unary, steps, start, end, packed.lengths[first:stop])
 
 

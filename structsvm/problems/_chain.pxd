@@ -31,6 +31,7 @@ cdef class ChainFeatures(PartFeatures):
     cdef const double[::1] values
     cdef const index_t* _columns
     cdef const double* _values
+    cdef Py_ssize_t n_features, n_edge_features
     cdef Py_ssize_t n_labels, stride
     # Of second order: the label of each state, sorted; else None, and as many labels as states.
     cdef const label_t[::1] label_of
@@ -41,7 +42,7 @@ cdef class ChainFeatures(PartFeatures):
     cdef const index_t[::1] edge_columns
     cdef const double[::1] edge_values
     cdef void expand(self, Py_ssize_t length, double* theta) noexcept nogil
-    cdef void edge_scores(
+    cdef Py_ssize_t edge_scores(
         self, offset_t first, Py_ssize_t length, const Weights* w, double* rows
     ) noexcept nogil
 

@@ -16,9 +16,11 @@ from structsvm.problems._factored cimport counts_add
 cdef extern from "structsvm/linalg/rows.h" nogil:
     enum:
         SSVM_LANES
-    void ssvm_csr_times_rows(
+    bint ssvm_columns_fit(const index_t* columns, Py_ssize_t n, Py_ssize_t n_columns)
+    bint ssvm_values_are_finite(const double* values, Py_ssize_t n)
+    Py_ssize_t ssvm_csr_times_rows(
         const offset_t* row_start, Py_ssize_t n_rows, const index_t* columns,
-        const double* values, const double* weights, Py_ssize_t row_size,
+        const double* values, const double* weights, Py_ssize_t n_columns, Py_ssize_t row_size,
         const double* initial, double scale, double* out, Py_ssize_t stride,
     )
     void ssvm_add_square(
@@ -48,7 +50,8 @@ cdef class ChainFeatures(PartFeatures):
     ----------
     offsets : int64 array of shape (n_examples + 1,)
     row_start, columns, values : int64, int32 and float64 arrays
-        CSR over all positions.
+        CSR over all positions. Nobody else may change `row_start`. The others may be a file that
+        changes while it is read: a row that does not fit any more is an error.
     n_features, n_labels : int
     intercept, transitions, boundary : bool
         Which blocks of weights there are.
@@ -69,6 +72,7 @@ cdef class ChainFeatures(PartFeatures):
         *, bint intercept, bint transitions, bint boundary, edges=None, label_of=None,
     ):
         cdef Py_ssize_t place = n_features * n_labels
+        self.n_features = n_features
         self.n_columns = n_labels
         self.column_stride = padded(n_labels)
         self.offsets = offsets
@@ -98,29 +102,35 @@ cdef class ChainFeatures(PartFeatures):
         if edges is not None:
             if not transitions:
                 raise ValueError("edge features need transitions")
-            self.edge_row_start, self.edge_columns, self.edge_values, n_edge_features = edges
+            (
+                self.edge_row_start, self.edge_columns, self.edge_values, self.n_edge_features
+            ) = edges
             self.edge = place
-            place += n_edge_features * n_labels * n_labels
+            place += self.n_edge_features * n_labels * n_labels
         self.n_weights = place
 
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
         cdef offset_t first = self.offsets[i]
         cdef Py_ssize_t length = self.offsets[i + 1] - first
-        cdef Py_ssize_t n_rows, first_row
+        cdef Py_ssize_t n_rows, first_row, wrong
         cdef const double* initial = NULL
         cdef double* shared = theta + length * self.stride
         if length == 0:
             return 0
         if self.intercept >= 0:
             initial = w.data + self.intercept
-        ssvm_csr_times_rows(
-            &self.row_start[first], length, self._columns, self._values, w.data, self.n_columns,
-            initial, w.scale, theta, self.column_stride,
+        wrong = ssvm_csr_times_rows(
+            &self.row_start[first], length, self._columns, self._values, w.data, self.n_features,
+            self.n_columns, initial, w.scale, theta, self.column_stride,
         )
+        if wrong >= 0:
+            changed(i, wrong, False)
         if self.label_of is not None:
             self.expand(length, theta)
         if self.edge >= 0:
-            self.edge_scores(first, length, w, shared)
+            wrong = self.edge_scores(first, length, w, shared)
+            if wrong >= 0:
+                changed(i, wrong, True)
             if self.start >= 0:
                 ssvm_pad_rows(
                     w.data + self.start, 2, self.n_labels, w.scale,
@@ -150,23 +160,38 @@ cdef class ChainFeatures(PartFeatures):
             for s in range(self.n_labels, self.stride):
                 of_states[s] = 0.0
 
-    cdef void edge_scores(
+    cdef Py_ssize_t edge_scores(
         self, offset_t first, Py_ssize_t length, const Weights* w, double* rows
     ) noexcept nogil:
-        """rows OUT: the transition scores of each step, all K rows of one after the other."""
-        cdef Py_ssize_t t, size = self.n_labels * self.n_labels
+        """Returns -1, or the first position whose edge features do not fit.
+
+        rows OUT: the transition scores of each step, all K rows of one after the other."""
+        cdef Py_ssize_t t, n, size = self.n_labels * self.n_labels
         cdef Py_ssize_t step = self.n_labels * self.stride
-        cdef offset_t e
+        cdef double* out
+        cdef offset_t e, start
         ssvm_pad_rows(
             w.data + self.transition, self.n_labels, self.n_labels, w.scale, rows, self.stride
         )
         for t in range(1, length):
-            memcpy(rows + t * step, rows, step * sizeof(double))
-            for e in range(self.edge_row_start[first + t], self.edge_row_start[first + t + 1]):
+            out = rows + t * step
+            memcpy(out, rows, step * sizeof(double))
+            start = self.edge_row_start[first + t]
+            n = self.edge_row_start[first + t + 1] - start
+            if n == 0:
+                continue
+            if not ssvm_columns_fit(&self.edge_columns[start], n, self.n_edge_features):
+                return t
+            for e in range(start, start + n):
                 ssvm_add_square(
                     w.data + self.edge + self.edge_columns[e] * size, self.n_labels,
-                    w.scale * self.edge_values[e], rows + t * step, self.stride,
+                    w.scale * self.edge_values[e], out, self.stride,
                 )
+            if not out[0] - out[0] == 0.0 and not ssvm_values_are_finite(
+                &self.edge_values[start], n
+            ):
+                return t
+        return -1
 
     cdef int accumulate(
         self, Py_ssize_t i, const PartCounts* mu, PlaneBuilder* out
@@ -174,7 +199,7 @@ cdef class ChainFeatures(PartFeatures):
         cdef offset_t first = self.offsets[i]
         cdef Py_ssize_t length = self.offsets[i + 1] - first
         cdef Py_ssize_t size = self.n_labels * self.n_labels
-        cdef Py_ssize_t p, row, label, block, t, cell
+        cdef Py_ssize_t p, row, label, block, t, cell, n
         cdef offset_t start
         block = self.transition if self.transition >= 0 else self.start
         for p in range(mu.size):
@@ -184,9 +209,12 @@ cdef class ChainFeatures(PartFeatures):
                 if self.label_of is not None:
                     label = self.label_of[label]
                 start = self.row_start[first + row]
+                n = self.row_start[first + row + 1] - start
+                if not ssvm_columns_fit(self._columns + start, n, self.n_features):
+                    changed(i, row, False)
                 builder_add_row(
-                    out, self.row_start[first + row + 1] - start, self._columns + start,
-                    self._values + start, self.n_columns, label, mu.counts[p],
+                    out, n, self._columns + start, self._values + start, self.n_columns, label,
+                    mu.counts[p],
                 )
                 if self.intercept >= 0:
                     builder_add(out, self.intercept + label, mu.counts[p])
@@ -198,10 +226,14 @@ cdef class ChainFeatures(PartFeatures):
                     row -= t * self.n_labels
                     cell = row * self.n_labels + label
                     start = self.edge_row_start[first + t]
-                    if start < self.edge_row_start[first + t + 1]:
+                    n = self.edge_row_start[first + t + 1] - start
+                    if n > 0:
+                        if not ssvm_columns_fit(
+                            &self.edge_columns[start], n, self.n_edge_features
+                        ):
+                            changed(i, t, True)
                         builder_add_row(
-                            out, self.edge_row_start[first + t + 1] - start,
-                            &self.edge_columns[start], &self.edge_values[start], size,
+                            out, n, &self.edge_columns[start], &self.edge_values[start], size,
                             self.edge + cell, mu.counts[p],
                         )
                 else:
@@ -223,6 +255,16 @@ cdef class ChainFeatures(PartFeatures):
             for k in range(self.n_labels):
                 total += 0.0 * theta[row * self.stride + k]
         return total == 0.0
+
+
+cdef int changed(Py_ssize_t i, Py_ssize_t t, bint edge) except -1 nogil:
+    """Say that a row was sound when it was packed and is not now."""
+    with gil:
+        raise ValueError(
+            f"{'edge features' if edge else 'features'} of X[{i}] at position {t} were changed "
+            "after they were packed: a column is out of range, or a value is not finite. Make a "
+            "new PackedSequences of the new data"
+        )
 
 
 cdef void level_scratch_free(LevelScratch* s) noexcept:
