@@ -155,6 +155,8 @@ def check_label_kinds(name: str, labels: Any) -> None:
                     f"{name}[{i}] is {label!r}, which ends in a null character: numpy drops it, "
                     "and labels would merge; name the class otherwise"
                 )
+        elif isinstance(label, (bool, np.bool_)):
+            kinds.setdefault("truth value", i)
         elif isinstance(label, numbers.Integral):
             kinds.setdefault("number", i)
             if not -(2**63) <= int(label) < 2**63:
@@ -167,9 +169,11 @@ def check_label_kinds(name: str, labels: Any) -> None:
         elif isinstance(label, numbers.Real):
             kinds.setdefault("number", i)
             kinds.setdefault("float", i)
-    if "string" in kinds and "number" in kinds:
+    mixed = [kind for kind in ("string", "number", "truth value") if kind in kinds]
+    if len(mixed) > 1:
+        others = "other labels" if mixed[0] == "string" else "truth values"
         raise ValueError(
-            f"{name} mixes strings with other labels: they must be of one kind, but "
+            f"{name} mixes {mixed[0]}s with {others}: they must be of one kind, but "
             + " and ".join(f"{name}[{i}] is {labels[i]!r}" for i in sorted(kinds.values())[:2])
         )
     if "great" in kinds and "float" in kinds:

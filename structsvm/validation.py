@@ -111,14 +111,14 @@ def pack_sequences(
         Naming the item: not 2-D, not real, of another width, sparse but not CSR, NaN or inf.
     """
     if isinstance(X, PackedSequences):
-        X = X.checked()
+        packed = X.checked()
         for kind, found, expected in (
-            ("", X.n_features, n_features),
-            ("edge ", X.n_edge_features, n_edge_features),
+            ("", packed.n_features, n_features),
+            ("edge ", packed.n_edge_features, n_edge_features),
         ):
-            if expected is not None and found != expected and X.rows.shape[0]:
+            if expected is not None and found != expected and packed.rows.shape[0]:
                 raise ValueError(f"X has {found} {kind}features, expected {expected}")
-        return X
+        return packed
     items = as_items("X", X)
     paired = [i for i, item in enumerate(items) if _is_pair(item)]
     if not paired:
@@ -280,13 +280,20 @@ def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
         raise ValueError(
             f"{name}[{i}] is {item!r}; expected a sequence with one label for each position"
         )
+    if np.ma.is_masked(item):
+        raise ValueError(f"{name}[{i}] has masked entries; each position needs a label")
     row = item if isinstance(item, np.ndarray) else object_row(item)
     if row.ndim != 1:
         raise ValueError(f"{name}[{i}] has {row.ndim} dimensions, expected 1")
-    if row.dtype.kind == "O":
+    if row.dtype.kind in "OT":
         # numpy would turn a mixed list into strings without a word.
         if all(isinstance(label, str) for label in row):
-            return row.astype(str)
+            if cut := next((label for label in row if label.endswith("\0")), None):
+                raise ValueError(
+                    f"{name}[{i}] holds {cut!r}, which ends in a null character: numpy drops it, "
+                    "and labels would merge; name the label otherwise"
+                )
+            return np.array(row.tolist(), dtype=str)
         wrong = [
             label
             for label in row
@@ -296,6 +303,11 @@ def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
             raise ValueError(
                 f"{name}[{i}] holds {wrong[0]!r}; labels must be all integers or all strings"
             )
+        if great := [label for label in row if not -(2**63) <= int(label) < 2**63]:
+            raise ValueError(
+                f"{name}[{i}] holds {great[0]}, expected integers from -2**63 to 2**63 - 1; longer "
+                "labels can be strings"
+            )
         return row.astype(np.int64)
     if row.dtype.kind not in "iuU" and len(row):
         raise ValueError(f"{name}[{i}] has dtype {row.dtype}; labels must be integers or strings")
@@ -303,9 +315,7 @@ def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
 
 
 def object_row(item: Sequence[Any]) -> NDArray[Any]:
-    row = np.empty(len(item), dtype=object)
-    row[:] = list(item)
-    return row
+    return np.fromiter(item, dtype=object, count=len(item))
 
 
 def encode_labels(
@@ -322,8 +332,16 @@ def encode_labels(
         known = np.zeros(len(flat), dtype=bool)
         places = np.zeros(len(flat), dtype=np.int64)
     else:
-        places = np.minimum(np.searchsorted(classes, flat), len(classes) - 1)
-        known = classes[places] == flat
+        if flat.dtype.kind != classes.dtype.kind and flat.dtype.kind != "U":
+            # numpy would compare them as floats, in which great integers are the same.
+            numbers_of = {label: number for number, label in enumerate(classes.tolist())}
+            distinct, inverse = np.unique(flat, return_inverse=True)
+            found = [numbers_of.get(label, -1) for label in distinct.tolist()]
+            places = np.array(found, dtype=np.int64)[inverse]
+            known = places >= 0
+        else:
+            places = np.minimum(np.searchsorted(classes, flat), len(classes) - 1)
+            known = classes[places] == flat
     if not known.all():
         if unknown is None:
             stranger = flat[~known][0].item()

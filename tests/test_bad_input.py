@@ -16,6 +16,7 @@ from structsvm import (
     GridSVM,
     MulticlassModel,
     MulticlassSVM,
+    SequenceTagger,
     StructSVM,
 )
 from structsvm.inference import grid_cut_many
@@ -498,3 +499,84 @@ def test_features_whose_variance_overflows_have_no_scale(kernel):
 def test_features_whose_products_overflow_do_not_hang():
     with pytest.raises(ValueError, match="inner products of planes overflow"):
         ChainSVM(solver="cutting_plane").fit([x * 1e160 for x in X], Y)
+
+
+def chain(labels):
+    return ChainSVM(tol=0.1).fit([np.eye(len(labels))], [labels])
+
+
+def tagger(labels):
+    words = [f"w{k}" for k in range(len(labels))]
+    return SequenceTagger(tol=0.1).fit([words], [labels])
+
+
+def grid(labels):
+    return GridSVM(tol=0.5, max_iter=3).fit([np.eye(len(labels))[None]], [[labels]])
+
+
+def graph(labels):
+    edges = np.array([[0, 1]])
+    return GraphSVM(tol=0.5, max_iter=3).fit([(np.eye(len(labels)), edges)], [labels])
+
+
+def multiclass(labels):
+    return MulticlassSVM(tol=0.1).fit(np.eye(len(labels)), labels)
+
+
+STRUCTURED = [chain, tagger, grid, graph]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("fit", [*STRUCTURED, multiclass])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["x\0y", "xy", "x"],
+        ["caf\u00e9", "cafe\u0301", "cafe"],
+        ["\udc80", "\ud800", "a"],
+        [np.str_("a"), "b", "aa"],
+        [2**63 - 1, -(2**63), 2**63 - 2],
+        [2**53, 2**53 + 1, 0],
+        np.array(["a", "b", "c"], dtype=np.dtypes.StringDType()),
+        np.array([1, 2, 255], dtype=np.uint8),
+    ],
+)
+def test_labels_that_differ_stay_apart(fit, labels):
+    svm = fit(labels)
+    assert svm.classes_.tolist() == sorted(list(labels))
+
+
+@pytest.mark.parametrize("fit", [*STRUCTURED, multiclass])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["x\0", "x"], r"'x\\x00', which ends in a null character: numpy drops it"),
+        (["x", np.str_("x\0\0")], "ends in a null character"),
+        ([10**30, 0], "10{30}, expected .* from -2\\*\\*63 to 2\\*\\*63 - 1"),
+        ([0, -(2**63) - 1], "expected .* from -2"),
+        ([2**63, -1], "9223372036854775808, expected|is beyond"),
+        ([1, "1"], "labels must be all integers or all strings|mixes strings"),
+        ([True, 2], "holds True|y mixes numbers with truth values"),
+        ([None, 1], "None"),
+        (["a", None], "None"),
+        ([b"a", b"b"], "b'a'|has dtype .S1"),
+        ([float("nan"), 1.0], "nan|not finite|dtype float64"),
+    ],
+)
+def test_labels_that_would_merge_are_refused(fit, labels, message):
+    with pytest.raises(ValueError, match=message):
+        fit(labels)
+
+
+def test_great_labels_are_compared_as_integers():
+    svm = multiclass(np.array([2**53, 2**53 + 1, 5], dtype=np.int64))
+    for kind in (np.uint64, np.float64):
+        y = np.array([2**53, 5], dtype=kind)
+        assert svm.model_.bind(np.eye(3)[[0, 2]], y) is not None
+    with pytest.raises(ValueError, match="label 9007199254740994 was not in the y"):
+        svm.model_.bind(np.eye(3)[:1], np.array([2**53 + 2], dtype=np.uint64))
+
+
+def test_masked_labels_are_refused():
+    with pytest.raises(ValueError, match=r"y\[0\] has masked entries"):
+        chain(np.ma.masked_greater([0, 1, 2], 1))

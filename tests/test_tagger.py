@@ -233,3 +233,157 @@ def test_joblib_hashes_the_same_for_the_same_data():
     X, _ = corpus()
     first, second = (TokenFeatures().fit_transform(X) for _ in range(2))
     assert joblib.hash(first) == joblib.hash(second)
+
+
+def as_words(sentence):
+    return [word for word, _ in sentence]
+
+
+def as_tuples(sentence):
+    return [(word,) for word, _ in sentence]
+
+
+def as_columns(sentence):
+    return list(sentence)
+
+
+def as_three_columns(sentence):
+    return [(*token, "x") for token in sentence]
+
+
+def as_lists_of_columns(sentence):
+    return [list(token) for token in sentence]
+
+
+def as_dicts(sentence):
+    return [{"word": word, "pos": pos} for word, pos in sentence]
+
+
+def as_tuples_of_attributes(sentence):
+    return [tuple(token) for token in attributes(sentence)]
+
+
+def as_bytes(sentence):
+    return [word.encode() for word, _ in sentence]
+
+
+def as_text(sentence):
+    return " ".join(word for word, _ in sentence)
+
+
+READS = [
+    as_words, as_tuples, as_columns, as_three_columns, as_lists_of_columns, as_dicts, attributes,
+    as_tuples_of_attributes, as_bytes, as_text,
+]  # fmt: skip
+FITS = {
+    "words": ("auto", as_words, {as_words, as_tuples}),
+    "one column": ("auto", as_tuples, {as_words, as_tuples}),
+    "columns": ("auto", as_columns, {as_columns, as_tuples_of_attributes}),
+    "wide": (TokenFeatures("words"), as_three_columns, {as_three_columns, as_words, as_tuples}),
+    "lists of columns": (TokenFeatures(), as_lists_of_columns, {as_lists_of_columns, attributes}),
+    "dicts": ("auto", as_dicts, {as_dicts}),
+    "lists": ("auto", attributes, {attributes, as_lists_of_columns}),
+    "tuples": (
+        SequenceVectorizer(),
+        as_tuples_of_attributes,
+        {as_tuples_of_attributes, as_columns, as_tuples, as_three_columns},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FITS)
+@pytest.mark.parametrize("saved", [False, True])
+def test_what_was_fitted_is_what_must_come(tmp_path, case, saved):
+    """Lists look like other lists, and tuples like other tuples of as many; all else differs."""
+    features, read, alike = FITS[case]
+    X, y = corpus(20)
+    tagger = SequenceTagger(features, random_state=0).fit([read(s) for s in X], y)
+    if saved:
+        tagger.save(tmp_path / "model")
+        tagger = structsvm.load(tmp_path / "model")
+    for other in READS:
+        new = [other(s) for s in X]
+        if other in alike:
+            tagger.predict(new)
+            continue
+        for method in (tagger.predict, tagger.max_marginals, tagger.decision_function):
+            with pytest.raises(ValueError, match=r"^X\[\d+\](\[\d+\])? (is|has) "):
+                method(new)
+        with pytest.raises(ValueError, match=r"^X\[0\]"):
+            tagger.tag(new[0])
+        with pytest.raises(ValueError, match=r"^X\["):
+            tagger.score(new, y)
+    mixed = [read(X[0]), [read(X[1])[0], 3.0]]
+    with pytest.raises(ValueError, match=r"X\[1\]\[1\] is 3.0"):
+        tagger.predict(mixed)
+
+
+def test_attributes_given_to_a_tagger_of_words_are_named():
+    X, y = corpus(20)
+    tagger = SequenceTagger(random_state=0).fit([as_words(s) for s in X], y)
+    message = r"X\[0\]\[0\] is \['word=.*a list, but the tokens that fit saw are tuples: pass what"
+    with pytest.raises(ValueError, match=message):
+        tagger.predict([attributes(s) for s in X])
+    with pytest.raises(ValueError, match=r"in X_val and y_val: .*a list, but the tokens that fit"):
+        SequenceTagger().fit([as_words(s) for s in X], y, X_val=[attributes(s) for s in X], y_val=y)
+    online = SequenceTagger(solver="perceptron").partial_fit([as_words(s) for s in X], y)
+    with pytest.raises(ValueError, match="a list, but the tokens that fit saw are tuples"):
+        online.partial_fit([attributes(s) for s in X], y)
+
+
+def test_tuples_of_attributes_are_not_taken_for_columns():
+    X, y = corpus(20)
+    long = [[(*token, "a", "b") for token in s] for s in X]
+    message = r"the first token is \('.*, a tuple of 4: features='auto' reads tuples as columns"
+    with pytest.raises(ValueError, match=message):
+        SequenceTagger().fit(long, y)
+    ragged = [[(*token, *("a" * (t % 2))) for t, token in enumerate(s)] for s in X]
+    with pytest.raises(
+        ValueError, match=r"of 3 columns, expected 2 as X\[0\] has; if these are at"
+    ):
+        SequenceTagger().fit(ragged, y)
+    assert SequenceTagger(SequenceVectorizer(), random_state=0).fit(long, y).score(long, y) > 0.9
+    assert SequenceTagger(TokenFeatures(), random_state=0).fit(long, y).score(long, y) > 0.9
+
+
+@pytest.mark.parametrize("read", [as_words, as_columns, attributes, as_dicts])
+def test_sentences_may_be_iterators(read):
+    X, y = corpus(20)
+    X = [read(s) for s in X]
+    tagger = SequenceTagger(random_state=0).fit(X, y)
+    lazy = SequenceTagger(random_state=0)
+    lazy.fit([iter(s) for s in X], y, X_val=[iter(s) for s in X], y_val=y)
+    np.testing.assert_array_equal(
+        lazy.features_.transform(X).rows.toarray(), tagger.features_.transform(X).rows.toarray()
+    )
+    for a, b in zip(tagger.predict([(t for t in s) for s in X]), tagger.predict(X), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert tagger.score([iter(s) for s in X], y) == tagger.score(X, y)
+    assert tagger.tag(iter(X[0])) == tagger.tag(X[0])
+    online = SequenceTagger(solver="perceptron")
+    online.partial_fit([iter(s) for s in X], y).partial_fit([iter(s) for s in X], y)
+    assert online.score(X, y) > 0.5
+    fit = SequenceVectorizer() if read in (attributes, as_dicts) else TokenFeatures("words")
+    np.testing.assert_array_equal(
+        fit.fit_transform([iter(s) for s in X]).rows.toarray(),
+        clone(fit).fit_transform(X).rows.toarray(),
+    )
+
+
+def test_other_collections_of_sentences():
+    X, y = np.array([["d1", "n1"], ["n2", "v1"]]), [["D", "N"], ["N", "V"]]
+    tagger = SequenceTagger(random_state=0).fit(X, y)
+    assert tagger.tag(X[0]) == tagger.tag(["d1", "n1"]) == ["D", "N"]
+    for bad, message in (
+        ((s for s in X), "X is a generator; expected a list of sequences of tokens"),
+        ("d1 n1", "X is a str; expected a list of sequences"),
+        (["d1 n1", "n2 v1"], r"X\[0\] is a str; expected a list of tokens"),
+        (np.array(["d1", "n2"]), r"X\[0\] is a str_; expected a list of tokens"),
+        (np.array([[["d1"]]]), r"X\[0\]\[0\] is array\("),
+        ([[(word for word in "ab")]], r"X\[0\]\[0\] is <generator"),
+    ):
+        for call in (tagger.predict, lambda X: SequenceTagger().fit(X, y)):
+            with pytest.raises(ValueError, match=message):
+                call(bad)
+    with pytest.raises(ValueError, match="X is a PackedSequences, rows that were made before; fit"):
+        SequenceTagger().fit(tagger.features_.transform(X), y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from structsvm.cli.models import load_tagger
+from structsvm.cli.models import columns_read, load_tagger
 from structsvm.columns import ColumnError, read_columns
 from structsvm.metrics import label_report, sequence_accuracy, span_report, token_accuracy
 
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.data} has {n_columns} columns before the label, the model reads "
                 f"{tagger.features_.n_columns_read_}"
             )
-        guess = [tags.tolist() for tags in tagger.predict(sentences)]
+        guess = [tags.tolist() for tags in tagger.predict(columns_read(tagger, sentences))]
     lines = [
         f"token accuracy     {token_accuracy(truth, guess):.4f}",
         f"sequence accuracy  {sequence_accuracy(truth, guess):.4f}",

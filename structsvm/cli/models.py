@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from structsvm.columns import Sentence
 from structsvm.estimators import SequenceTagger
 from structsvm.features import TokenFeatures
 from structsvm.persistence import load
 
-__all__ = ["load_tagger"]
+__all__ = ["columns_read", "load_tagger"]
 
 
 def load_tagger(path: str, *, columns: bool = True) -> SequenceTagger:
@@ -26,3 +29,9 @@ def load_tagger(path: str, *, columns: bool = True) -> SequenceTagger:
             "from Python"
         )
     return tagger
+
+
+def columns_read(tagger: SequenceTagger, sentences: Iterable[Sentence]) -> list[Sentence]:
+    """Of each token the columns that the tagger reads: a file may have more."""
+    n_columns = tagger.features_.n_columns_read_
+    return [[token[:n_columns] for token in sentence] for sentence in sentences]

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from structsvm.cli.models import load_tagger
+from structsvm.cli.models import columns_read, load_tagger
 from structsvm.columns import ColumnReader, Lines, joined_columns, open_binary
 from structsvm.estimators import SequenceTagger
 
@@ -40,7 +40,7 @@ def _batches(stream: IO[bytes], reader: ColumnReader) -> Iterator[list[Lines]]:
 
 
 def _tagged(tagger: SequenceTagger, batch: list[Lines], *, confidence: bool) -> str:
-    sentences = [lines.tokens for lines in batch]
+    sentences = columns_read(tagger, (lines.tokens for lines in batch))
     columns: list[Any] = [tagger.predict(sentences)]
     if confidence:
         columns.append([_leads(marginals) for marginals in tagger.max_marginals(sentences)])

@@ -15,6 +15,7 @@ from structsvm.base import StructuredModel
 from structsvm.estimators.chain import ChainSVM
 from structsvm.estimators.fitting import of_held_out_examples
 from structsvm.features import SequenceVectorizer, TokenFeatures
+from structsvm.features.tokens import check_sequences
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
 from structsvm.sequences import PackedSequences
@@ -34,8 +35,9 @@ class SequenceTagger(ChainSVM):
         What describes a token: a `TokenFeatures`, a `SequenceVectorizer` or a transformer of your
         own from lists of tokens to `PackedSequences`. "auto" looks at the first token: a dict or a
         list of str holds attributes (`SequenceVectorizer`, the input of common packages for
-        conditional random fields), a tuple of str has columns (``TokenFeatures("chunk")``, or
-        "words" of one column), and a str is a word (``TokenFeatures("words")``).
+        conditional random fields), a tuple of two str has columns (``TokenFeatures("chunk")``, or
+        "words" of one column), and a str is a word (``TokenFeatures("words")``). Later tokens must
+        be of the kind that was fitted.
     C : float, default=None
         Weight of the hinges against the norm; text likes values from 0.03 to 0.3. None is 0.1, or
         nothing for the perceptron, which has no use for it.
@@ -142,11 +144,12 @@ class SequenceTagger(ChainSVM):
         -------
         self
         """
+        X = _sentences(X)
         features = self._make_features(X)
         rows = features.fit_transform(X)
         if X_val is not None:
             with of_held_out_examples():
-                X_val = features.transform(X_val)
+                X_val = features.transform(_sentences(X_val))
         with self._reading_with(features):
             super().fit(
                 rows,
@@ -184,6 +187,7 @@ class SequenceTagger(ChainSVM):
         -------
         self
         """
+        X = _sentences(X)
         if hasattr(self, "features_"):
             features, rows = self.features_, self.features_.transform(X)
         else:
@@ -209,6 +213,13 @@ class SequenceTagger(ChainSVM):
         first = next((token for sentence in X for token in sentence), None)
         if first is None or isinstance(first, (Mapping, list)):
             return SequenceVectorizer()
+        if isinstance(first, tuple) and len(first) > 2:
+            raise ValueError(
+                f"the first token is {first!r}, a tuple of {len(first)}: features='auto' reads "
+                "tuples as columns, a word and its tag, and would ignore the rest. If these are "
+                "attributes, pass lists or features=SequenceVectorizer(); if they are columns, "
+                "TokenFeatures('chunk') takes the first two, and templates any"
+            )
         return TokenFeatures("chunk" if isinstance(first, tuple) and len(first) > 1 else "words")
 
     @contextlib.contextmanager
@@ -225,7 +236,9 @@ class SequenceTagger(ChainSVM):
                 del self.features_
 
     def _read(self, X: Any) -> Any:
-        return X if isinstance(X, PackedSequences) else self.features_.transform(X)
+        if isinstance(X, PackedSequences):
+            return X
+        return self.features_.transform(check_sequences(X))
 
     def _penalty(self, solver: Solver) -> float:
         if self.C is None:
@@ -266,3 +279,13 @@ class SequenceTagger(ChainSVM):
 
     def _fitted_attributes(self, weights: NDArray[np.float64], model: Any) -> dict[str, Any]:
         return super()._fitted_attributes(weights, model) | {"features_": self.features_}
+
+
+def _sentences(X: Any) -> list[Any]:
+    """Sentences that can be read more than once."""
+    if isinstance(X, PackedSequences):
+        raise ValueError(
+            "X is a PackedSequences, rows that were made before; fit takes sentences of tokens. "
+            "ChainSVM takes rows"
+        )
+    return check_sequences(X)

@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.features.encoding import Columns, HashedTemplates, LearnedTemplates
+from structsvm.features.encoding import (
+    Columns,
+    HashedTemplates,
+    LearnedTemplates,
+    pack_texts,
+    unpack_texts,
+)
 from structsvm.features.templates import BUILT_IN, Template, parse_templates
-from structsvm.features.vectorizer import check_sequences
+from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
 from structsvm.sequences import PackedSequences
 
 __all__ = ["TokenFeatures"]
@@ -56,11 +62,16 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Columns of positions and of edges.
     n_columns_read_ : int
         How many columns the templates look at, up to the last one.
+    n_columns_in_ : int
+        How many columns the tokens had that `fit` saw.
+    token_kinds_ : list of str
+        What tokens it saw: "list", "dict", or "tuple", which a word is too.
 
     Notes
     -----
     A sentence is a list of tokens; a token is a str (its only column), a list or tuple of str, one
-    for each column, or a mapping. Time is O(tokens * templates * log(attributes)).
+    for each column, or a mapping. `transform` takes what `fit` saw, with as many columns, or with
+    those alone that the templates read. Time is O(tokens * templates * log(attributes)).
 
     Examples
     --------
@@ -73,6 +84,9 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     array([[1., 0., 0., 0., 0., 1., 0.],
            [0., 0., 0., 1., 1., 0., 1.]])
     """
+
+    token_kinds_: list[str] | None
+    n_columns_in_: int | None
 
     def __init__(
         self,
@@ -103,13 +117,17 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit_transform(self, X: Sequence[Any], y: Any = None) -> PackedSequences:
         """``fit(X).transform(X)``, which reads X once."""
         encoders = self._make_encoders()
-        columns = self._columns(X, encoders)
+        X = check_sequences(X)
+        sentences = self._sentences(X)
+        columns = self._columns(sentences, encoders)
+        kinds, width = self._token_kinds(X), self._width(sentences)
         places = [encoder.learn(columns, int(self.min_count)) for encoder in encoders]
         if not encoders[0].n_columns:
             raise ValueError(
                 f"no attribute occurs {self.min_count} times in X: nothing to learn from"
             )
         self._keep(encoders)
+        self.token_kinds_, self.n_columns_in_ = sorted(kinds), width
         return self._packed(columns, places)
 
     def _make_encoders(self) -> tuple[Any, Any]:
@@ -129,7 +147,9 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _keep(self, encoders: tuple[Any, Any]) -> None:
         """Be fitted from now on."""
         self._encoders = states, edges = encoders
-        self.n_columns_read_ = max(_columns_read(encoders), default=0) + 1
+        self.n_columns_read_ = _n_read(encoders)
+        self.token_kinds_ = None  # files of version 0.1 do not tell
+        self.n_columns_in_ = None
         self.n_features_out_ = states.n_columns + 2 * (self.outside == "drop")
         self.n_edge_features_out_ = edges.n_columns if edges.templates else 0
 
@@ -146,7 +166,12 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             With `n_features_out_` features, and edges if there are "B" templates.
         """
         check_is_fitted(self)
-        columns = self._columns(X, self._encoders)
+        X = check_sequences(X)
+        sentences = self._sentences(X)
+        check_kinds(X, self._token_kinds(X), self.token_kinds_)
+        columns = self._columns(sentences, self._encoders)
+        if self.n_columns_in_ is not None:
+            self._width(sentences, (self.n_columns_in_, self.n_columns_read_))
         return self._packed(columns, [encoder.look_up(columns) for encoder in self._encoders])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -166,11 +191,16 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def learned_arrays(self) -> dict[str, NDArray[Any]]:
         """What `fit` learned, as arrays by name."""
         check_is_fitted(self)
-        return {
+        held = {
             f"{part}/{name}": array
             for part, encoder in zip(_PARTS, self._encoders, strict=True)
             for name, array in encoder.arrays().items()
         }
+        if self.token_kinds_ is not None:
+            held |= pack_texts("kinds", self.token_kinds_)
+        if self.n_columns_in_ is not None:
+            held["n_columns_in"] = np.array(self.n_columns_in_)
+        return held
 
     def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
         """Be fitted as the one with the same parameters that these arrays are of."""
@@ -181,6 +211,10 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 {k.removeprefix(start): v for k, v in held.items() if k.startswith(start)}
             )
         self._keep(encoders)
+        if "kinds/text" in held:
+            self.token_kinds_ = unpack_texts("kinds", held)
+        if "n_columns_in" in held:
+            self.n_columns_in_ = int(held["n_columns_in"])
 
     # ---- from tokens to columns of strings
 
@@ -204,8 +238,32 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return parse_templates(BUILT_IN[self.templates])
         return parse_templates(self.templates)
 
-    def _columns(self, X: Any, encoders: tuple[Any, Any]) -> Columns:
-        sentences = [self._sentence(i, sentence) for i, sentence in enumerate(check_sequences(X))]
+    def _token_kinds(self, X: list[Any]) -> dict[str, tuple[int, int]]:
+        """The kinds of tokens; a word is a tuple of one column."""
+        kinds = token_kinds(X)
+        if "word" in kinds:
+            kinds.setdefault("tuple", kinds.pop("word"))
+        return kinds
+
+    @staticmethod
+    def _width(sentences: list[list[Any]], allowed: tuple[int, ...] = ()) -> int | None:
+        """How many columns all tokens have; one of the allowed numbers, if there are any."""
+        expected, where = None, "as in fit"
+        for i, sentence in enumerate(sentences):
+            for width in set(map(len, sentence)):
+                if expected is None and (not allowed or width in allowed):
+                    expected = width
+                    where = where if allowed else f"as X[{i}] has"
+                if width != expected:
+                    t = next(t for t, token in enumerate(sentence) if len(token) == width)
+                    expected = allowed[0] if allowed else expected
+                    raise ValueError(
+                        f"X[{i}][{t}] is {sentence[t]!r} of {width} columns, expected {expected} "
+                        f"{where}; if these are attributes, they go with SequenceVectorizer"
+                    )
+        return expected
+
+    def _columns(self, sentences: list[list[Any]], encoders: tuple[Any, Any]) -> Columns:
         lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
         used = sorted(_columns_read(encoders))
         columns = {}
@@ -223,6 +281,9 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ):
             raise _no_str(sentences, used)
         return result
+
+    def _sentences(self, X: list[Any]) -> list[list[Any]]:
+        return [self._sentence(i, sentence) for i, sentence in enumerate(X)]
 
     def _sentence(self, i: int, sentence: Any) -> list[Any]:
         """The tokens as tuples or lists of columns."""
@@ -282,6 +343,11 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _n_read(encoders: tuple[Any, Any]) -> int:
+    """How many columns the templates look at, up to the last one."""
+    return max(_columns_read(encoders), default=0) + 1
 
 
 def _columns_read(encoders: tuple[Any, Any]) -> set[int]:

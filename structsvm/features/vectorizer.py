@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.features._attributes import attribute_rows, count_attributes
 from structsvm.features.encoding import pack_texts, unpack_texts
+from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
 from structsvm.sequences import PackedSequences
 
 __all__ = ["SequenceVectorizer"]
@@ -40,10 +41,13 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     vocabulary_ : dict from str to int
         The column of each attribute; columns are in sorted order.
     n_features_out_ : int
+    token_kinds_ : list of str
+        What tokens `fit` saw: "list", "dict", or "tuple", which is read as a list.
 
     Notes
     -----
-    Attributes that `fit` did not see are ignored by `transform`. An attribute listed twice counts
+    Attributes that `fit` did not see are ignored by `transform`; tokens of a kind that it did not
+    see are an error. An attribute listed twice counts
     twice. Time is O(attributes of all tokens).
 
     Examples
@@ -62,6 +66,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     vocabulary_: dict[str, int]
     n_features_out_: int
+    token_kinds_: list[str] | None
 
     def __init__(self, *, min_count: int = 1) -> None:
         self.min_count = min_count
@@ -76,7 +81,8 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not isinstance(self.min_count, numbers.Integral) or self.min_count < 1:
             raise ValueError(f"min_count={self.min_count!r}: expected an integer >= 1")
-        counts = count_attributes(check_sequences(X), _attributes)
+        X = check_sequences(X)
+        counts = count_attributes(X, _attributes)
         names = sorted(name for name, count in counts.items() if count >= self.min_count)
         if not names:
             raise ValueError(
@@ -84,7 +90,13 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.vocabulary_ = {name: column for column, name in enumerate(names)}
         self.n_features_out_ = len(names)
+        self.token_kinds_ = sorted(token_kinds(X))
         return self
+
+    def fit_transform(self, X: Sequence[Any], y: Any = None) -> PackedSequences:
+        """``fit(X).transform(X)``."""
+        X = check_sequences(X)
+        return self.fit(X).transform(X)
 
     def transform(self, X: Sequence[Any]) -> PackedSequences:
         """The rows of all tokens.
@@ -99,9 +111,9 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             With `n_features_out_` features; item i holds the rows of sequence i.
         """
         check_is_fitted(self)
-        columns, values, row_start, offsets = attribute_rows(
-            check_sequences(X), self.vocabulary_, _attributes
-        )
+        X = check_sequences(X)
+        columns, values, row_start, offsets = attribute_rows(X, self.vocabulary_, _attributes)
+        check_kinds(X, token_kinds(X), self.token_kinds_)
         shape = (len(row_start) - 1, self.n_features_out_)
         rows = sp.csr_array((values, columns, row_start), shape=shape)
         rows.sum_duplicates()
@@ -115,7 +127,9 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def learned_arrays(self) -> dict[str, NDArray[Any]]:
         """What `fit` learned, as arrays by name."""
         check_is_fitted(self)
-        return pack_texts("names", self.vocabulary_)
+        kinds = self.token_kinds_
+        known = {} if kinds is None else pack_texts("kinds", kinds)
+        return pack_texts("names", self.vocabulary_) | known
 
     def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
         """Be fitted as the one with the same parameters that these arrays are of."""
@@ -124,21 +138,13 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.vocabulary_) < len(names):
             raise ValueError("an attribute has two columns")
         self.n_features_out_ = len(names)
+        # Files of version 0.1 do not tell.
+        self.token_kinds_ = unpack_texts("kinds", held) if "kinds/text" in held else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
-
-
-def check_sequences(X: Any) -> Iterator[Any]:
-    """The sequences of X, if it is a list of lists."""
-    if isinstance(X, (str, bytes, Mapping)) or not hasattr(X, "__len__"):
-        raise ValueError(f"X is a {type(X).__name__}; expected a list of sequences of tokens")
-    for i, sequence in enumerate(X):
-        if isinstance(sequence, (str, bytes, Mapping)) or not hasattr(sequence, "__iter__"):
-            raise ValueError(f"X[{i}] is a {type(sequence).__name__}; expected a list of tokens")
-        yield sequence
 
 
 def _attributes(token: Any, i: int, t: int) -> Iterable[tuple[str, float]]:
@@ -160,7 +166,7 @@ def _attributes(token: Any, i: int, t: int) -> Iterable[tuple[str, float]]:
                 )
             yield name, number
         return
-    if isinstance(token, (str, bytes)) or not hasattr(token, "__iter__"):
+    if isinstance(token, (str, bytes)) or not hasattr(token, "__len__"):
         raise ValueError(
             f"X[{i}][{t}] is {token!r}; expected a dict, or a list of str, of the token's "
             "attributes"

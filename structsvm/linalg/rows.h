@@ -91,13 +91,16 @@ SSVM_CLONES static ptrdiff_t ssvm_csr_times_rows(const int64_t *row_start, ptrdi
                                                  ptrdiff_t row_size, const double *initial,
                                                  double scale, double *out, ptrdiff_t stride)
 {
+    /* All rows together: one by one they are too short for it to be as good as free. */
+    const int sound = ssvm_columns_fit(columns + row_start[0],
+                                       (ptrdiff_t)(row_start[n_rows] - row_start[0]), n_columns);
     for (ptrdiff_t r = 0; r < n_rows; ++r) {
         const int32_t *c = columns + row_start[r];
         const double *v = values + row_start[r];
         const ptrdiff_t n = (ptrdiff_t)(row_start[r + 1] - row_start[r]);
         double *o = out + r * stride;
         ptrdiff_t k = 0;
-        if (!ssvm_columns_fit(c, n, n_columns))
+        if (!sound && !ssvm_columns_fit(c, n, n_columns))
             return r;
 #define SSVM_BLOCK(GROUPS)                                                                        \
     ssvm_row_block(c, v, n, weights + k, row_size, initial ? initial + k : NULL, scale, o + k,    \

@@ -44,14 +44,15 @@ def _label_array(place: str, item: Any) -> NDArray[Any]:
         raise ValueError(f"{place} has masked entries; give them a label, see ignore_label")
     try:
         row = np.asarray(item)
-        if row.dtype.kind == "U" and not isinstance(item, np.ndarray):
-            # Of numbers among strings numpy would make strings without a word.
+        if row.dtype.kind not in "bf" and not isinstance(item, np.ndarray):
+            # Of numbers among strings numpy would make strings without a word, and of truth values
+            # among numbers numbers; strings it would cut at null characters.
             row = np.asarray(item, dtype=object)
     except ValueError as error:
         raise ValueError(f"{place} is no rectangular array of labels: {error}") from None
     if row.dtype.kind == "b":
         return row.astype(np.int64)
-    if row.dtype.kind not in "iuUO":
+    if row.dtype.kind not in "iuUOT":
         raise ValueError(
             f"{place} has dtype {row.dtype}; labels must be integers, truth values or strings"
         )
