@@ -138,6 +138,10 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         self.initialize(X, y)
 
     @stands_for("inference")
+    def _screened(self, y: Any, *, held_out: bool = False) -> Any:
+        """What estimators train on, or score, instead of the outputs y; None: y as they are."""
+        return None
+
     def batch_inference(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
     ) -> list[Any]:

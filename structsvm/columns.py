@@ -12,6 +12,7 @@ by gzip.
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import re
 import sys
@@ -27,6 +28,7 @@ __all__ = [
     "format_sentence",
     "iter_columns",
     "joined_columns",
+    "line_of",
     "read_columns",
     "write_columns",
 ]
@@ -224,6 +226,13 @@ def read_columns(
     if not sentences:
         raise ColumnError(f"{name} holds no sentence")
     return sentences, labels
+
+
+def line_of(path: str | os.PathLike[str], i: int, t: int) -> int:
+    """The number of the line that holds token `t` of sentence `i`, both from 0, of a file."""
+    with open_binary(path) as file:
+        sentences = iter_columns(file, os.fspath(path))
+        return next(itertools.islice(sentences, i, None)).first + t
 
 
 def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-__all__ = ["ModelFileError", "OracleWarning", "warn"]
+__all__ = ["LabelError", "ModelFileError", "OracleWarning", "warn"]
 
 
 class OracleWarning(UserWarning):
@@ -14,6 +14,20 @@ class OracleWarning(UserWarning):
 
 class ModelFileError(ValueError):
     """A model file that is damaged, forged, or of another version."""
+
+
+class LabelError(ValueError):
+    """A label that does not fit.
+
+    Attributes
+    ----------
+    place : tuple of int, or None
+        The number of its sequence, and its position there.
+    """
+
+    def __init__(self, message: str, place: tuple[int, int] | None = None) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 def warn(message: str, category: type[Warning]) -> None:

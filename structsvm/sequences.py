@@ -152,6 +152,20 @@ class PackedSequences(Sequence[Any]):
         rows, edges = self.block(i, i + 1)
         return rows if edges is None else (rows, edges)
 
+    def take(self, chosen: Sequence[int]) -> PackedSequences:
+        """Some of the sequences, in a copy of their rows."""
+        here = self.checked()
+        rows = np.concatenate(
+            [np.zeros(0, np.int64)]
+            + [np.arange(here.offsets[i], here.offsets[i + 1]) for i in chosen]
+        )
+        offsets = np.concatenate([[0], np.cumsum(here.lengths[np.asarray(chosen, np.int64)])])
+        for name, matrix in (("rows", here.rows), ("edges", here.edges)):
+            if matrix is not None and (wrong := damage_of(matrix)) is not None:
+                raise _changed(name, wrong)
+        edges = None if here.edges is None else here.edges[rows]
+        return PackedSequences(here.rows[rows], offsets, edges)
+
     def place(self, position: int) -> tuple[int, int]:
         """The sequence that a position is in, and its place there."""
         i = int(np.searchsorted(self.offsets, position, side="right")) - 1

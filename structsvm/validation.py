@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.exceptions import LabelError
 from structsvm.sequences import PackedSequences, check_finite
 from structsvm.sparse_validation import check_sparse
 
@@ -288,10 +289,12 @@ def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
     if row.dtype.kind in "OT":
         # numpy would turn a mixed list into strings without a word.
         if all(isinstance(label, str) for label in row):
-            if cut := next((label for label in row if label.endswith("\0")), None):
-                raise ValueError(
-                    f"{name}[{i}] holds {cut!r}, which ends in a null character: numpy drops it, "
-                    "and labels would merge; name the label otherwise"
+            cut = next((t for t, label in enumerate(row) if label.endswith("\0")), None)
+            if cut is not None:
+                raise LabelError(
+                    f"{name}[{i}] holds {row[cut]!r}, which ends in a null character: numpy drops "
+                    "it, and labels would merge; name the label otherwise",
+                    (i, cut),
                 )
             return np.array(row.tolist(), dtype=str)
         wrong = [

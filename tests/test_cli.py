@@ -99,6 +99,24 @@ def test_options_reach_the_tagger(folder):
     assert structsvm.load("model").features_.n_hashed == 4096
 
 
+BROKEN = "d1 D B-NP\nn1 N I-NP\n\n\nv1 V O\nn2 N I-NP\n\n"
+
+
+@pytest.mark.parametrize(("what", "told"), [("skip", "left out"), ("repair", "repaired")])
+def test_sentences_that_break_constraints_are_counted(folder, capsys, what, told):
+    (folder / "broken.txt").write_text(BROKEN)
+    arguments = f"train broken.txt -o model --constraints iob2 --on-violation {what}"
+    assert main(f"{arguments} --validation broken.txt") == 0
+    err = capsys.readouterr().err
+    sentence = (
+        f"1 of 2 sequences break the constraints and were {told}; the first is y[1], where label 1 "
+        "is I-NP after O\n"
+    )
+    assert f"structsvm train: warning: {sentence}" in err
+    assert f"structsvm train: warning: in X_val and y_val: {sentence}" in err
+    assert structsvm.load("model").on_violation == what
+
+
 def test_early_stopping(folder, capsys):
     arguments = "train train.txt -o model --validation test.txt --patience 1 --tol 1e-9"
     assert main(arguments) == 0
@@ -202,6 +220,20 @@ def test_labels_that_are_no_spans(folder, capsys):
         ("train train.txt -o m -f bad", "bad: template 1, 'U%x[0]'"),
         ("train train.txt -o m -f bad", "(line 1)"),
         ("train train.txt -o m -f latin.txt", "latin.txt: line 2 is no utf-8 text, byte 0xe9"),
+        ("train broken.txt -o m --constraints iob2", "broken.txt, line 6: y[1][1] is I-NP after O"),
+        (
+            "train train.txt -o m --constraints iob2 --validation broken.txt",
+            "broken.txt, line 6: y[1][1] is I-NP after O",
+        ),
+        ("train nul.txt -o m", "nul.txt, line 2: y[0] holds 'O\\x00', which ends in a null"),
+        (
+            "train tags.txt -o m --constraints iob2",
+            "tags.txt, line 3: y[1][0]: tag 1 is 'NP'; sche",
+        ),
+        (
+            "train tags.txt -o m --constraints iob2 --on-violation repair",
+            "y[1] cannot be repaired: tag 0 is 'NP'",
+        ),
         ("train tabs.txt -o m", "tabs.txt, line 2: column 3 of 3 is empty"),
         ("train words.txt -o m -f chunk", "templates use column 1"),
         ("train train.txt -o m --validation words.txt", "words.txt has 2 columns, train.txt has 3"),
@@ -225,6 +257,8 @@ def test_bad_files_end_in_one_line(folder, model, capsys, arguments, message):
         "empty.txt": b"\n", "ragged.txt": b"a b c\nd e f\ng h\n", "latin.txt": b"a b c\n\xe9 d e\n",
         "damaged.gz": gzip.compress(b"a b c\n" * 99)[:-9], "bad": b"U%x[0]\n",
         "words.txt": b"a X\nb Y\n", "narrow.txt": b"a\nb\n", "empty.gz": gzip.compress(b""),
+        "broken.txt": BROKEN.encode(), "nul.txt": b"a b O\nc d O\0\n",
+        "tags.txt": b"a b B-NP\n\nc d NP\n",
         "tabs.txt": b"a\tb\tO\nc\td\t\n",
     }  # fmt: skip
     for name, data in files.items():

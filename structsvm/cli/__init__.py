@@ -75,6 +75,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--constraints", choices=["iob2", "iobes"],
         help="forbid tags that are ill-formed in this scheme",
     )  # fmt: skip
+    parser.add_argument(
+        "--on-violation", choices=["raise", "skip", "repair"], default="raise",
+        help="sentences that --constraints forbid: end with an error, leave them out, or write "
+        "their spans as the scheme has them (default: raise)",
+    )  # fmt: skip
     parser.add_argument("--validation", metavar="FILE",
                         help="column file that chooses the best iteration")  # fmt: skip
     parser.add_argument("--patience", type=_positive_int, metavar="N",

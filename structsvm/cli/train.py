@@ -14,8 +14,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from structsvm.callbacks import EarlyStopping, ProgressBar
-from structsvm.columns import ColumnError, read_columns
+from structsvm.columns import ColumnError, line_of, read_columns
 from structsvm.estimators import SequenceTagger
+from structsvm.exceptions import LabelError
 from structsvm.features import TokenFeatures, read_templates
 from structsvm.features.templates import BUILT_IN
 from structsvm.metrics import spans
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         _features(args, len(sentences[0][0])),
         C=args.C,
         constraints=args.constraints,
+        on_violation=args.on_violation,
         scoring=args.scoring or ("span_f1" if _are_spans(tags) else "token_accuracy"),
         solver=args.solver,
         tol=args.tol,
@@ -55,11 +57,30 @@ def run(args: argparse.Namespace) -> int:
     with warnings.catch_warnings():
         # The summary tells what the warning would, and says it of the data at hand.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        tagger.set_params(callbacks=callbacks).fit(sentences, tags, X_val=X_val, y_val=y_val)
+        warnings.filterwarnings("always", ".* sequences break the constraints", UserWarning)
+        warnings.showwarning = _show  # type: ignore[assignment]
+        tagger.set_params(callbacks=callbacks)
+        try:
+            tagger.fit(sentences, tags, X_val=X_val, y_val=y_val)
+        except ValueError as error:
+            raise _located(error, args) from error
     tagger.save(args.model)
     if not args.quiet:
         _tell(_summary(tagger, args.model, time.perf_counter() - started))
     return 130 if tagger.status_ == "interrupted" else 0
+
+
+def _show(message: Warning | str, *_: Any) -> None:
+    _tell(f"structsvm train: warning: {message}")
+
+
+def _located(error: ValueError, args: argparse.Namespace) -> ValueError:
+    """The error, with the line of the file where it is of a label."""
+    label_error = error if isinstance(error, LabelError) else error.__cause__
+    if not isinstance(label_error, LabelError) or label_error.place is None:
+        return error
+    path = args.data if label_error is error else args.validation
+    return ColumnError(f"{path}, line {line_of(path, *label_error.place)}: {label_error}")
 
 
 def _features(args: argparse.Namespace, n_columns: int) -> TokenFeatures:

@@ -44,6 +44,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         Score the first and the last label.
     constraints : {"iob2", "iobes"} or list of pairs (from, to), default=None
         Labels that must not follow each other, in training and in prediction; see `ChainModel`.
+    on_violation : {"raise", "skip", "repair"}, default="raise"
+        What to do with training and held-out sequences that constraints forbid; see `ChainModel`.
     order : {1, 2}, default=1
         How many labels a transition looks back; see `ChainModel`.
     solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
@@ -53,6 +55,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     ----------
     classes_ : ndarray of shape (n_classes,)
     n_features_in_, n_edge_features_in_ : int
+    n_violations_ : int
+        Training sequences that constraints forbid, which were left out or repaired.
     state_coef_ : ndarray of shape (n_features, n_classes)
     transition_coef_ : ndarray of shape (n_classes, n_classes)
         ``transition_coef_[i, j]``: score of class j right after class i.
@@ -105,6 +109,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         transitions: bool = True,
         boundary: bool = True,
         constraints: str | Sequence[Any] | None = None,
+        on_violation: str = "raise",
         order: int = 1,
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
@@ -122,6 +127,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         self.transitions = transitions
         self.boundary = boundary
         self.constraints = constraints
+        self.on_violation = on_violation
         self.order = order
         self.solver = solver
         self.rescaling = rescaling
@@ -140,6 +146,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
             transitions=self.transitions,
             boundary=self.boundary,
             constraints=self.constraints,
+            on_violation=self.on_violation,
             order=self.order,
         )
 

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.estimators.sklearn_callbacks import TaskReport
+from structsvm.exceptions import warn
 from structsvm.problems import Problem
 from structsvm.problems.oracle_processes import in_processes
 from structsvm.problems.python_methods import ask_batch
 from structsvm.reporting import log_progress
+from structsvm.sequences import PackedSequences
 from structsvm.snapshots import Kind, check_snapshot, vector
 from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Snapshot
-from structsvm.validation import check_pairs, check_sample_weight
+from structsvm.validation import as_items, check_pairs, check_sample_weight
 
 __all__ = ["Bound", "Examples", "Validation", "Watch", "batch_answers", "of_held_out_examples"]
 
@@ -34,15 +36,39 @@ class Examples:
     y: Any
     weight: Any
     bind_params: dict[str, Any]
+    n_violations: int | None = None  #: outputs that the model could not take, where it counts them
+    screened: bool = False
 
     def check(self) -> None:
         self.X, self.y = check_pairs(self.X, self.y)
         self.weight = check_sample_weight(self.weight, len(self.X))
 
+    def screen(self, model: StructuredModel) -> None:
+        """See to outputs that the model could not take."""
+        if self.screened or (screened := model._screened(self.y)) is None:
+            return
+        self.screened, self.n_violations = True, screened.n_violations
+        if screened.told:
+            warn(screened.told, UserWarning)
+            self.y = screened.y
+            if (kept := screened.kept) is not None:
+                self.X = _chosen(self.X, kept)
+                if self.weight is not None:
+                    self.weight = check_sample_weight(self.weight[kept], len(kept))
+                self.bind_params = {
+                    name: None if value is None else _chosen(as_items(name, value), kept)
+                    for name, value in self.bind_params.items()
+                }
+
     def bind(self, model: StructuredModel) -> Problem:
         problem = model.bind(self.X, self.y, **self.bind_params)
         problem.set_sample_weight(self.weight)
         return problem
+
+
+def _chosen(items: Any, kept: list[int]) -> Any:
+    """Some of the examples."""
+    return items.take(kept) if isinstance(items, PackedSequences) else [items[i] for i in kept]
 
 
 class Bound(NamedTuple):
@@ -61,6 +87,7 @@ class Validation:
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
+        self.screened = False
         self.X: Any = X if self.given else []
         self.y: Any = y if self.given else []
         if self.given:
@@ -69,6 +96,19 @@ class Validation:
 
     def check(self) -> None:
         self.X, self.y = check_pairs(self.X, self.y)
+
+    def screen(self, model: StructuredModel) -> None:
+        """See to outputs that the model could not take."""
+        if not self.given or self.screened:
+            return
+        self.screened = True
+        with of_held_out_examples():
+            screened = model._screened(self.y, held_out=True)
+        if screened is not None and screened.told:
+            warn(f"in X_val and y_val: {screened.told}", UserWarning)
+            self.y = screened.y
+            if screened.kept is not None:
+                self.X = _chosen(self.X, screened.kept)
 
     def score(self, estimator: Any, model: StructuredModel, weights: NDArray[np.float64]) -> float:
         with of_held_out_examples():

@@ -241,6 +241,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         solver = self._checked_solver()
         C = self._penalty(solver)
         examples.check()
+        unsized = self._make_model()
+        examples.screen(unsized)
+        validation.screen(unsized)
         of_data = functools.cache(lambda: self._fingerprint(examples))
         model, problem, state = bound or self._bound(examples, of_data)
         problem.set_rescaling(self.rescaling)
@@ -271,6 +274,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             watch.tell(result)
         self._n_examples = problem.n_examples
         self._keep(result, model, problem, solver)
+        if examples.n_violations is not None:
+            self.n_violations_ = examples.n_violations
         bound = Bound(model, problem, result.state)
         self._warm = (self._comparable(of_data), bound) if self.warm_start else None
         watch.finish()
@@ -285,6 +290,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if not hasattr(solver, "learn"):
             raise refuse(name, "partial_fit", "needs all data at once")
         examples.check()
+        examples.screen(self._make_model())
         kept, state = getattr(self, "_online", None) or (name, None)
         if fitted and (state is None or kept != name):
             raise ValueError(
@@ -306,7 +312,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self._warm = None
         if not fitted:
             self._n_examples = problem.n_examples
+        before = getattr(self, "n_violations_", 0) if fitted else 0
         self._keep(result, model, problem, solver)
+        if examples.n_violations is not None:
+            self.n_violations_ = before + examples.n_violations
         if result.error is not None:
             raise result.error
 

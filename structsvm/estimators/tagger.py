@@ -41,7 +41,7 @@ class SequenceTagger(ChainSVM):
     C : float, default=None
         Weight of the hinges against the norm; text likes values from 0.03 to 0.3. None is 0.1, or
         nothing for the perceptron, which has no use for it.
-    loss, constraints, order
+    loss, constraints, on_violation, order
         See `ChainSVM`.
     scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
         What `score` gives, and what chooses among iterations where there are held-out sentences;
@@ -90,6 +90,7 @@ class SequenceTagger(ChainSVM):
         C: float | None = None,
         loss: str | HammingLoss = "hamming",
         constraints: str | Sequence[Any] | None = None,
+        on_violation: str = "raise",
         order: int = 1,
         scoring: str = "token_accuracy",
         solver: str | Solver = "bcfw",
@@ -106,6 +107,7 @@ class SequenceTagger(ChainSVM):
         self.C = C
         self.loss = loss
         self.constraints = constraints
+        self.on_violation = on_violation
         self.order = order
         self.scoring = scoring
         self.solver = solver

@@ -20,7 +20,15 @@ from structsvm.models.chain_scores import (
     max_marginals_of,
     n_best_of,
 )
-from structsvm.models.constraints import Allowed, allowed_labels
+from structsvm.models.constraints import (
+    ON_VIOLATION,
+    SCHEMES,
+    Allowed,
+    Screened,
+    allowed_labels,
+    check_tags,
+    screen_labels,
+)
 from structsvm.models.states import LabelStates, PairStates, pairs_of
 from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
 from structsvm.problems._factored import FactoredProblem
@@ -71,6 +79,13 @@ class ChainModel(StructuredModel):
         Labels that must not follow each other, in training and in prediction: by the rules of a
         tagging scheme ("I-NP" only after "B-NP" or "I-NP"), or as listed; None in place of "from"
         is the start and in place of "to" the end of a sequence. Needs `transitions`.
+    on_violation : {"raise", "skip", "repair"}, default="raise"
+        What estimators do with training and held-out sequences that constraints forbid: raise
+        ValueError, leave them out, or change their labels. The latter two are told in one warning
+        and counted in `n_violations_`. A scheme repairs a sequence by writing in that scheme the
+        spans that `structsvm.metrics.spans` reads with "conll": prefixes change and nothing else
+        ("O I-NP" becomes "O B-NP"). A list of pairs repairs it by the fewest changes of labels, to
+        labels in y. "skip" also leaves out sequences with a label that the scheme does not know.
 
     order : {1, 2}, default=1
         How many labels a transition looks back. Of second order, transition, start, end and edge
@@ -97,6 +112,7 @@ class ChainModel(StructuredModel):
         transitions: bool = True,
         boundary: bool = True,
         constraints: str | Sequence[Any] | None = None,
+        on_violation: str = "raise",
         order: int = 1,
     ) -> None:
         self.task_loss = task_loss
@@ -104,6 +120,7 @@ class ChainModel(StructuredModel):
         self.transitions = transitions
         self.boundary = boundary
         self.constraints = constraints
+        self.on_violation = on_violation
         self.order = order
 
     # ---- sizes and weights
@@ -189,6 +206,15 @@ class ChainModel(StructuredModel):
             place += size
         return blocks
 
+    def _screened(self, y: Any, *, held_out: bool = False) -> Screened:
+        if self.on_violation not in ON_VIOLATION:
+            names = ", ".join(repr(name) for name in ON_VIOLATION)
+            raise ValueError(f"on_violation={self.on_violation!r}: expected one of {names}")
+        # What is bound is checked there.
+        if self.constraints is None or (self.on_violation == "raise" and not held_out):
+            return Screened(y, None, 0, "")
+        return screen_labels(self.constraints, self.on_violation, y)
+
     # ---- the compiled way
 
     def bind(
@@ -208,6 +234,8 @@ class ChainModel(StructuredModel):
         if y is not None:
             flat, _ = flatten_labels(y, packed.lengths)
             labels = encode_labels(flat, self.classes_)
+            if isinstance(self.constraints, str) and self.constraints in SCHEMES:
+                check_tags(self.constraints, labels, packed.offsets, self.classes_)
             if (allowed := self._allowed()) is not None:
                 allowed.check(labels, packed.offsets, self.classes_)
             labels = self.state_numbers(labels, packed.offsets)

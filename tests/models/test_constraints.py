@@ -4,12 +4,22 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel, load
+from structsvm import (
+    ChainModel,
+    ChainSVM,
+    PackedSequences,
+    SequenceTagger,
+    StructSVM,
+    StructuredModel,
+    load,
+)
+from structsvm.exceptions import LabelError
 from structsvm.metrics import spans
-from structsvm.models.constraints import allowed_labels
+from structsvm.models.constraints import allowed_labels, screen_labels
 
 IOB = np.array(["B-A", "B-B", "I-A", "I-B", "O"])
 IOBES = np.array(["B-A", "E-A", "E-B", "I-A", "O", "S-B"])
@@ -149,6 +159,168 @@ def test_what_does_not_fit_is_refused(constraints, change, message):
     X = [np.zeros((len(tags), 2)) for tags in y]
     with pytest.raises(ValueError, match=message):
         ChainSVM(constraints=constraints).fit(X, y)
+
+
+BAD_TAGS = [["B-A", "I-A", "O"], ["O", "I-A", "I-A"], ["B-A", "I-B"], [], ["O", "B-B", "I-B"]]
+BAD_X = [np.eye(5)[: len(tags)] for tags in BAD_TAGS]
+
+
+def plainly(**params):
+    return ChainSVM(C=1.0, random_state=0, **params)
+
+
+def test_sequences_that_break_constraints_may_be_left_out():
+    svm = plainly(constraints="iob2", on_violation="skip")
+    message = (
+        r"^2 of 5 sequences break the constraints and were left out; the first is y\[1\], where "
+        "label 1 is I-A after O$"
+    )
+    weights = [[1.0] * len(tags) for tags in BAD_TAGS]
+    with pytest.warns(UserWarning, match=message) as told:
+        svm.fit(BAD_X, BAD_TAGS, [1, 2, 3, 4, 5], weights)
+    assert len(told) == 1
+    kept = [0, 3, 4]
+    want = plainly(constraints="iob2").fit(
+        [BAD_X[i] for i in kept], [BAD_TAGS[i] for i in kept], [1, 4, 5], [weights[i] for i in kept]
+    )
+    np.testing.assert_array_equal(svm.coef_, want.coef_)
+    assert (svm.n_violations_, want.n_violations_) == (2, 0)
+    assert svm.classes_.tolist() == ["B-A", "B-B", "I-A", "I-B", "O"]
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("edges", [False, True])
+def test_packed_rows_of_sequences_left_out(order, edges):
+    rows = sp.csr_array(np.concatenate(BAD_X))
+    offsets = np.cumsum([0, *map(len, BAD_TAGS)])
+    packed = PackedSequences(rows, offsets, rows if edges else None)
+    svm = plainly(constraints="iob2", on_violation="skip", order=order)
+    with pytest.warns(UserWarning, match="2 of 5 sequences break"):
+        svm.fit(packed, BAD_TAGS)
+    kept = [packed[i] for i in (0, 3, 4)]
+    want = plainly(constraints="iob2", order=order)
+    want.fit(kept, [BAD_TAGS[i] for i in (0, 3, 4)])
+    np.testing.assert_array_equal(svm.coef_, want.coef_)
+
+
+@pytest.mark.parametrize(
+    ("constraints", "tags", "repaired"),
+    [
+        ("iob2", "O I-A I-A", "O B-A I-A"),
+        ("iob2", "B-A I-B I-A", "B-A B-B B-A"),
+        ("iob2", "I-A I-A B-A", "B-A I-A B-A"),
+        ("iob2", "I O I I", "B O B I"),
+        ("iob2", "S-A B-A E-A", "B-A B-A I-A"),
+        ("iobes", "B-A I-A O", "B-A E-A O"),
+        ("iobes", "I-A O B-B", "S-A O S-B"),
+        ("iobes", "O E-A S-A E-A", "O S-A S-A S-A"),
+        ("iobes", "B-A B-A I-B E-B", "S-A S-A B-B E-B"),
+        ([("a", "b"), (None, "c"), ("b", None)], "a b", "a a"),
+        ([("a", "b")], "a b a b c", "a a a a c"),
+        ([(None, "c")], "c c a", "a c a"),
+    ],
+)
+def test_sequences_that_break_constraints_may_be_repaired(constraints, tags, repaired):
+    good = {"iob2": "B-A I-A O", "iobes": "S-A O"}.get(str(constraints), "a a c a")
+    y = [good.split(), tags.split(), repaired.split()]
+    X = [np.eye(6)[: len(labels)] for labels in y]
+    svm = plainly(constraints=constraints, on_violation="repair")
+    with pytest.warns(
+        UserWarning, match=r"^1 of 3 sequences break .* repaired; the first is y\[1\]"
+    ):
+        svm.fit(X, y)
+    assert svm.n_violations_ == 1
+    want = plainly(constraints=constraints).fit(X, [y[0], repaired.split(), y[2]])
+    np.testing.assert_array_equal(svm.coef_, want.coef_)
+    assert y[1] == tags.split()
+
+
+@given(
+    st.sampled_from(["iob2", "iobes"]),
+    st.lists(st.sampled_from(["O", "B-A", "I-A", "E-A", "S-A", "B-B", "I-B"]), min_size=1),
+)
+def test_a_repaired_sequence_has_the_same_spans(scheme, tags):
+    repaired = screen_labels(scheme, "repair", [tags, ["O"]]).y[0]
+    assert by_rule(scheme, list(repaired))
+    assert spans(repaired) == spans(tags)
+    again = screen_labels(scheme, "repair", [repaired, ["O"]])
+    assert again.n_violations == 0
+    if by_rule(scheme, tags) and not (scheme == "iob2" and {"E-A", "S-A"} & {*tags}):
+        assert list(repaired) == tags
+
+
+def changes(a, b):
+    return sum(x != y for x, y in zip(a, b, strict=True))
+
+
+@given(st.lists(st.sampled_from("xyz"), min_size=1, max_size=5))
+def test_a_list_of_pairs_is_kept_with_the_fewest_changes(labels):
+    repaired = screen_labels(PAIRS, "repair", [labels, ["x"], ["y"], ["z"]]).y[0]
+    assert by_rule(PAIRS, list(repaired))
+    least = min(
+        changes(labels, other)
+        for other in itertools.product("xyz", repeat=len(labels))
+        if by_rule(PAIRS, other)
+    )
+    assert changes(labels, repaired) == least
+
+
+def test_held_out_sequences_and_pieces_are_seen_to_likewise():
+    X, y = BAD_X[:1], BAD_TAGS[:1]
+    for what in ("skip", "repair"):
+        svm = plainly(constraints="iob2", on_violation=what)
+        with pytest.warns(UserWarning, match="^in X_val and y_val: 2 of 5 sequences break"):
+            svm.fit(X, y, X_val=BAD_X, y_val=BAD_TAGS)
+        assert svm.n_violations_ == 0
+        online = plainly(constraints="iob2", on_violation=what, solver="perceptron")
+        for _ in range(2):
+            with pytest.warns(UserWarning, match="2 of 5"):
+                online.partial_fit(BAD_X, BAD_TAGS)
+        assert online.n_violations_ == 4
+    with pytest.raises(
+        ValueError, match=r"in X_val and y_val: y\[1\]\[1\] is I-A after O, which c"
+    ):
+        plainly(constraints="iob2").fit(X, y, X_val=BAD_X, y_val=BAD_TAGS)
+
+
+def test_the_model_itself_and_the_tagger_take_it_too(tmp_path):
+    with pytest.warns(UserWarning, match="2 of 5"):
+        svm = StructSVM(ChainModel(constraints="iob2", on_violation="skip")).fit(BAD_X, BAD_TAGS)
+    assert svm.n_violations_ == 2
+    X = [[f"w{t}" for t in range(len(tags))] for tags in BAD_TAGS]
+    tagger = SequenceTagger(constraints="iob2", on_violation="repair", random_state=0)
+    with pytest.warns(UserWarning, match="2 of 5"):
+        tagger.fit(X, BAD_TAGS)
+    tagger.save(tmp_path / "model")
+    assert load(tmp_path / "model").on_violation == "repair"
+
+
+def test_labels_that_the_scheme_does_not_know():
+    y = [["B-A", "O"], ["NP", "O"]]
+    X = [np.eye(2)] * 2
+    with pytest.warns(UserWarning, match=r"1 of 2 .* y\[1\], where label 0 is NP at the start"):
+        svm = plainly(constraints="iob2", on_violation="skip").fit(X, y)
+    assert svm.classes_.tolist() == ["B-A", "O"]
+    with pytest.raises(ValueError, match=r"y\[1\] cannot be repaired: tag 0 is 'NP'; scheme"):
+        plainly(constraints="iob2", on_violation="repair").fit(X, y)
+    with pytest.raises(ValueError, match="tag 0 is 0, expected a str"):
+        plainly(constraints="iob2", on_violation="skip").fit(X, [[0, 1], [1, 0]])
+
+
+def test_violations_that_cannot_be_helped():
+    X, y = [np.eye(2)], [["I-A", "O"]]
+    with pytest.raises(ValueError, match=r"1 of 1 sequences .*: there is nothing left to learn"):
+        plainly(constraints="iob2", on_violation="skip").fit(X, y)
+    nothing = [("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")]
+    with pytest.raises(ValueError, match=r"y\[0\] cannot be repaired: constraints forbid all sequ"):
+        plainly(constraints=nothing, on_violation="repair").fit(X, [["a", "b"]])
+    with pytest.raises(
+        ValueError, match="on_violation='drop': expected one of 'raise', 'skip', 're"
+    ):
+        plainly(constraints="iob2", on_violation="drop").fit(X, y)
+    with pytest.raises(LabelError, match="on_violation='skip' leaves such sequences out") as info:
+        plainly(constraints="iob2").fit(X, y)
+    assert info.value.place == (0, 0)
 
 
 def test_constraints_need_transitions_and_something_allowed():
