@@ -138,7 +138,7 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         self.initialize(X, y)
 
     @stands_for("inference")
-    def _screened(self, y: Any, *, held_out: bool = False) -> Any:
+    def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Any:
         """What estimators train on, or score, instead of the outputs y; None: y as they are."""
         return None
 

@@ -303,8 +303,9 @@ def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
             if isinstance(label, (bool, np.bool_)) or not isinstance(label, numbers.Integral)
         ]
         if wrong:
+            strange = next((label for label in wrong if not isinstance(label, str)), wrong[0])
             raise ValueError(
-                f"{name}[{i}] holds {wrong[0]!r}; labels must be all integers or all strings"
+                f"{name}[{i}] holds {strange!r}; labels must be all integers or all strings"
             )
         if great := [label for label in row if not -(2**63) <= int(label) < 2**63]:
             raise ValueError(

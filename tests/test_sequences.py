@@ -191,7 +191,6 @@ def test_row_starts_that_change_during_a_fit_do_not_matter():
         ("offsets", [0, 120], "offsets was changed after it was made: expected an int64 array"),
         ("offsets", np.array([0, 7, 3, 120]), "offsets was changed .* and fall between"),
         ("offsets", np.array([0, 121]), "offsets must rise from 0 to the 120 rows"),
-        ("offsets", np.zeros(0, np.int64), "offsets was changed"),
         ("rows", np.zeros((120, 4)), "rows was changed after it was made: expected a CSR matrix"),
         ("rows.data", np.zeros(200, np.float32), "rows was changed .*: data must be a contiguous"),
         ("rows.indices", np.zeros(200, np.int64), "indices must be a contiguous int32 array"),

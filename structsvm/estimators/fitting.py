@@ -43,9 +43,9 @@ class Examples:
         self.X, self.y = check_pairs(self.X, self.y)
         self.weight = check_sample_weight(self.weight, len(self.X))
 
-    def screen(self, model: StructuredModel) -> None:
-        """See to outputs that the model could not take."""
-        if self.screened or (screened := model._screened(self.y)) is None:
+    def screen(self, model: StructuredModel, *, whole: bool = True) -> None:
+        """See to outputs that the model could not take; these are the `whole` data, or a piece."""
+        if self.screened or (screened := model._screened(self.y, whole=whole)) is None:
             return
         self.screened, self.n_violations = True, screened.n_violations
         if screened.told:

@@ -290,7 +290,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if not hasattr(solver, "learn"):
             raise refuse(name, "partial_fit", "needs all data at once")
         examples.check()
-        examples.screen(self._make_model())
+        examples.screen(self._make_model(), whole=False)
         kept, state = getattr(self, "_online", None) or (name, None)
         if fitted and (state is None or kept != name):
             raise ValueError(

@@ -15,7 +15,7 @@ from structsvm.base import StructuredModel
 from structsvm.estimators.chain import ChainSVM
 from structsvm.estimators.fitting import of_held_out_examples
 from structsvm.features import SequenceVectorizer, TokenFeatures
-from structsvm.features.tokens import check_sequences
+from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
 from structsvm.sequences import PackedSequences
@@ -151,7 +151,9 @@ class SequenceTagger(ChainSVM):
         rows = features.fit_transform(X)
         if X_val is not None:
             with of_held_out_examples():
-                X_val = features.transform(_sentences(X_val))
+                X_val = _sentences(X_val)
+                self._check_tokens(features, X_val)
+                X_val = features.transform(X_val)
         with self._reading_with(features):
             super().fit(
                 rows,
@@ -191,7 +193,9 @@ class SequenceTagger(ChainSVM):
         """
         X = _sentences(X)
         if hasattr(self, "features_"):
-            features, rows = self.features_, self.features_.transform(X)
+            features = self.features_
+            self._check_tokens(features, X)
+            rows = features.transform(X)
         else:
             features = self._make_features(X)
             rows = features.fit_transform(X)
@@ -240,7 +244,15 @@ class SequenceTagger(ChainSVM):
     def _read(self, X: Any) -> Any:
         if isinstance(X, PackedSequences):
             return X
-        return self.features_.transform(check_sequences(X))
+        X = check_sequences(X)
+        self._check_tokens(self.features_, X)
+        return self.features_.transform(X)
+
+    @staticmethod
+    def _check_tokens(features: Any, X: list[Any]) -> None:
+        """Tuples are columns here, and no attributes as they are to a `SequenceVectorizer`."""
+        if isinstance(features, SequenceVectorizer):
+            check_kinds(X, token_kinds(X), features.token_kinds_)
 
     def _penalty(self, solver: Solver) -> float:
         if self.C is None:

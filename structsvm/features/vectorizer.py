@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.features._attributes import attribute_rows, count_attributes
 from structsvm.features.encoding import pack_texts, unpack_texts
-from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
+from structsvm.features.tokens import check_sequences, token_kinds
 from structsvm.sequences import PackedSequences
 
 __all__ = ["SequenceVectorizer"]
@@ -46,8 +46,8 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    Attributes that `fit` did not see are ignored by `transform`; tokens of a kind that it did not
-    see are an error. An attribute listed twice counts
+    Attributes that `fit` did not see are ignored by `transform`. A `SequenceTagger` refuses
+    tokens of a kind that `fit` did not see. An attribute listed twice counts
     twice. Time is O(attributes of all tokens).
 
     Examples
@@ -113,7 +113,6 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = check_sequences(X)
         columns, values, row_start, offsets = attribute_rows(X, self.vocabulary_, _attributes)
-        check_kinds(X, token_kinds(X), self.token_kinds_)
         shape = (len(row_start) - 1, self.n_features_out_)
         rows = sp.csr_array((values, columns, row_start), shape=shape)
         rows.sum_duplicates()

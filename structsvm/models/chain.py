@@ -206,14 +206,14 @@ class ChainModel(StructuredModel):
             place += size
         return blocks
 
-    def _screened(self, y: Any, *, held_out: bool = False) -> Screened:
+    def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Screened:
         if self.on_violation not in ON_VIOLATION:
             names = ", ".join(repr(name) for name in ON_VIOLATION)
             raise ValueError(f"on_violation={self.on_violation!r}: expected one of {names}")
         # What is bound is checked there.
         if self.constraints is None or (self.on_violation == "raise" and not held_out):
             return Screened(y, None, 0, "")
-        return screen_labels(self.constraints, self.on_violation, y)
+        return screen_labels(self.constraints, self.on_violation, y, whole=whole)
 
     # ---- the compiled way
 
@@ -299,7 +299,9 @@ class ChainModel(StructuredModel):
             return None
         if not self.transitions:
             raise ValueError("constraints forbid transitions, so they need transitions=True")
-        return allowed_labels(self.constraints, self.classes_)
+        # Labels may have gone with the sequences that had them.
+        gone = self.on_violation != "raise"
+        return allowed_labels(self.constraints, self.classes_, ignore_strangers=gone)
 
     def batch_inference(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1

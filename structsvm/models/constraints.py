@@ -162,8 +162,15 @@ class Screened(NamedTuple):
     told: str  #: what was done, in a sentence; empty if nothing
 
 
-def screen_labels(constraints: str | Sequence[Any], on_violation: str, y: Any) -> Screened:
+def screen_labels(
+    constraints: str | Sequence[Any], on_violation: str, y: Any, *, whole: bool = False
+) -> Screened:
     """Leave out, repair or refuse the sequences that constraints forbid; see `ChainModel`.
+
+    Parameters
+    ----------
+    whole : bool, default=False
+        Whether y has all labels there are, so that pairs which name another are wrong.
 
     Raises
     ------
@@ -179,7 +186,7 @@ def screen_labels(constraints: str | Sequence[Any], on_violation: str, y: Any) -
     known = np.array([_is_known(label, constraints) for label in classes.tolist()], dtype=bool)
     if not known.any() and len(classes):
         allowed_labels(constraints, classes)  # raises
-    masks = allowed_labels(constraints, classes[known], ignore_strangers=True)
+    masks = allowed_labels(constraints, classes[known], ignore_strangers=not whole)
     allowed = Allowed(*(np.zeros((len(classes),) * mask.ndim, dtype=bool) for mask in masks))
     for mask, of_known in zip(allowed, masks, strict=True):
         mask[np.ix_(*[known] * mask.ndim)] = of_known

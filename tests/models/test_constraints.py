@@ -221,7 +221,7 @@ def test_packed_rows_of_sequences_left_out(order, edges):
     ],
 )
 def test_sequences_that_break_constraints_may_be_repaired(constraints, tags, repaired):
-    good = {"iob2": "B-A I-A O", "iobes": "S-A O"}.get(str(constraints), "a a c a")
+    good = {"iob2": "B-A I-A O", "iobes": "S-A O"}.get(str(constraints), "a a c b a")
     y = [good.split(), tags.split(), repaired.split()]
     X = [np.eye(6)[: len(labels)] for labels in y]
     svm = plainly(constraints=constraints, on_violation="repair")
@@ -245,7 +245,8 @@ def test_a_repaired_sequence_has_the_same_spans(scheme, tags):
     assert spans(repaired) == spans(tags)
     again = screen_labels(scheme, "repair", [repaired, ["O"]])
     assert again.n_violations == 0
-    if by_rule(scheme, tags) and not (scheme == "iob2" and {"E-A", "S-A"} & {*tags}):
+    of_scheme = scheme == "iobes" or not {"E-A", "S-A"} & {*tags}
+    if of_scheme and by_rule(scheme, tags):
         assert list(repaired) == tags
 
 
@@ -311,6 +312,8 @@ def test_violations_that_cannot_be_helped():
     X, y = [np.eye(2)], [["I-A", "O"]]
     with pytest.raises(ValueError, match=r"1 of 1 sequences .*: there is nothing left to learn"):
         plainly(constraints="iob2", on_violation="skip").fit(X, y)
+    with pytest.raises(ValueError, match=r"constraints\[0\] names 'X', which is no label"):
+        plainly(constraints=[("I-A", "X")], on_violation="skip").fit(X, y)
     nothing = [("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")]
     with pytest.raises(ValueError, match=r"y\[0\] cannot be repaired: constraints forbid all sequ"):
         plainly(constraints=nothing, on_violation="repair").fit(X, [["a", "b"]])
