@@ -7,6 +7,7 @@ best weights so far. These here are the common ones.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -152,12 +153,17 @@ class ProgressBar:
             now = time.monotonic()
             if now - self._written >= 0.1 or done:
                 self._written = now
-                file.write(f"\r\x1b[K{self._line(progress, gap)}" + ("\n" if done else ""))
-                file.flush()
+                self._tell(file, f"\r\x1b[K{self._line(progress, gap)}" + ("\n" if done else ""))
         elif progress.n_iter == 1 or not gap > self._level / 10 or done:
             if gap > 0.0:
                 self._level = 10.0 ** math.ceil(math.log10(gap))
-            file.write(self._line(progress, gap) + "\n")
+            self._tell(file, self._line(progress, gap) + "\n")
+
+    @staticmethod
+    def _tell(file: TextIO, text: str) -> None:
+        # A fit goes on when nobody reads how it goes.
+        with contextlib.suppress(BrokenPipeError):
+            file.write(text)
             file.flush()
 
     def _line(self, progress: Progress, gap: float) -> str:

@@ -11,6 +11,7 @@ by gzip.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import os
@@ -18,7 +19,8 @@ import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from io import BufferedReader
+from typing import Any, NamedTuple
 
 from structsvm.files import replacing
 
@@ -216,13 +218,10 @@ def read_columns(
     sentences, labels = [], []
     name = os.fspath(path)
     with open_binary(name) as file:
-        try:
-            blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
-            for sentence in iter_columns(blocks, name, least=2):
-                sentences.append([token[:-1] for token in sentence.tokens])
-                labels.append([sys.intern(token[-1]) for token in sentence.tokens])
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ColumnError(f"{name} is a damaged gzip file: {error}") from None
+        blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
+        for sentence in iter_columns(blocks, name, least=2):
+            sentences.append([token[:-1] for token in sentence.tokens])
+            labels.append([sys.intern(token[-1]) for token in sentence.tokens])
     if not sentences:
         raise ColumnError(f"{name} holds no sentence")
     return sentences, labels
@@ -235,11 +234,29 @@ def line_of(path: str | os.PathLike[str], i: int, t: int) -> int:
         return next(itertools.islice(sentences, i, None)).first + t
 
 
-def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Open for reading, unpacking what gzip packed."""
-    with open(path, "rb") as file:
-        packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    return gzip.open(path, "rb") if packed else open(path, "rb")  # type: ignore[return-value]
+@contextlib.contextmanager
+def open_binary(path: str | os.PathLike[str]) -> Iterator[BufferedReader | gzip.GzipFile]:
+    """Open for reading, unpacking what gzip packed.
+
+    Raises
+    ------
+    ColumnError
+        While it is read, if what gzip packed is damaged.
+    """
+    name = os.fspath(path)
+    try:
+        # Once, as what comes through a pipe is there once.
+        with open(name, "rb") as file:
+            begin = file.peek(len(_GZIP_MAGIC))[: len(_GZIP_MAGIC)]
+            if not begin and name.endswith(".gz"):
+                raise EOFError("it is empty")
+            if begin != _GZIP_MAGIC:
+                yield file
+            else:
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield unpacked
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ColumnError(f"{name} is a damaged gzip file: {error}") from None
 
 
 def format_sentence(tokens: Iterable[Sequence[str] | str], labels: Iterable[Any] = ()) -> str:

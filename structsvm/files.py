@@ -55,12 +55,19 @@ def check_output(
     if _target(path) is None and again:
         raise OSError(errno.EINVAL, "is a pipe or a device, expected a file", os.fsdecode(path))
     for name in inputs:
-        with contextlib.suppress(FileNotFoundError):
-            if name is not None and os.path.samefile(path, name):
-                raise ValueError(
-                    f"{os.fsdecode(path)} would be written over {os.fsdecode(name)}, which is read "
-                    "or written too: give another name"
-                )
+        if name is not None and _are_one(path, name):
+            raise ValueError(
+                f"{os.fsdecode(path)} would be written over {os.fsdecode(name)}, which is read "
+                "or written too: give another name"
+            )
+
+
+def _are_one(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one file, which need not be there yet; not a device."""
+    try:
+        return os.path.samefile(path, other) and os.path.isfile(path)
+    except FileNotFoundError:
+        return os.path.realpath(path) == os.path.realpath(other)
 
 
 @contextlib.contextmanager

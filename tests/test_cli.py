@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import os
+import signal
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 import structsvm
-from structsvm import cli
+from structsvm import cli, persistence
 from structsvm.columns import read_columns, write_columns
 from structsvm.features import SequenceVectorizer
 from structsvm.metrics import span_f1_score
@@ -326,3 +328,280 @@ def test_a_reader_that_leaves_early_is_no_error(folder, model):
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 0
+
+
+# ---- files: what is read is not written, what is written is whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train train.txt -o train.txt", "train.txt would be written over train.txt"),
+        ("train train.txt -o ./sub/../train.txt", "would be written over train.txt, which is"),
+        ("train train.txt -o soft", "soft would be written over train.txt"),
+        ("train train.txt -o hard", "hard would be written over train.txt"),
+        ("train train.txt -o test.txt --validation test.txt", "would be written over test.txt"),
+        ("train train.txt -o template -f template", "would be written over template"),
+        ("train train.txt -o m --checkpoint train.txt --resume", "would be written over train.txt"),
+        ("train train.txt -o m --checkpoint m", "m would be written over m"),
+        ("train train.txt -o sub", "sub: is a folder, expected the name of a file"),
+        ("train train.txt -o sub/", "sub/: is a folder, expected the name of a file"),
+        ("train train.txt -o none/m", "none is no folder"),
+        ("train train.txt -o m --checkpoint sub", "sub: is a folder, expected"),
+        ("train train.txt -o m --checkpoint none/c", "the folder of none/c does not exist"),
+        ("train train.txt -o m --checkpoint pipe", "pipe: is a pipe or a device, expected a file"),
+        ("train train.txt -o m --resume", "--resume needs --checkpoint"),
+        ("train train.txt -o m --checkpoint test.txt", "test.txt exists: add --resume to go on"),
+        ("train train.txt -o m --checkpoint test.txt --resume", "test.txt is no readable model"),
+        ("tag model test.txt -o test.txt", "test.txt would be written over test.txt"),
+        ("tag model test.txt -o model", "model would be written over model"),
+        ("tag model test.txt -o sub", "sub: is a folder"),
+        ("dump model -o model", "model would be written over model"),
+        ("evaluate test.txt -m model -o model", "model would be written over model"),
+        ("evaluate test.txt -m model -o hard2", "hard2 would be written over test.txt"),
+    ],
+)
+def test_outputs_that_cannot_be_or_are_inputs_are_refused(
+    folder, model, capsys, monkeypatch, arguments, message
+):
+    (folder / "template").write_text("U00:%x[0,0]\n")
+    (folder / "sub").mkdir()
+    os.link("train.txt", "hard")
+    os.link("test.txt", "hard2")
+    os.symlink("train.txt", "soft")
+    os.mkfifo("pipe")
+    before = {name: os.stat(name) for name in os.listdir()}
+    if "is no readable" not in message:
+        monkeypatch.setattr(structsvm.SequenceTagger, "fit", None)  # before training
+    assert main(arguments) == 1
+    assert message in capsys.readouterr().err
+    assert {name: os.stat(name) for name in os.listdir()}.keys() == before.keys()
+    assert all(os.stat(name).st_mtime_ns == old.st_mtime_ns for name, old in before.items())
+
+
+def test_results_in_a_file_are_those_on_standard_output(folder, model, capsys):
+    for arguments in ("tag model test.txt", "dump model", "evaluate test.txt -m model"):
+        assert main(arguments) == 0
+        expected = capsys.readouterr().out
+        assert main(f"{arguments} -o out") == 0
+        assert capsys.readouterr().out == ""
+        assert (folder / "out").read_text() == expected
+    (folder / "bad").write_text("d1 D\n\nd1 D\nd2\n")
+    assert main("tag model bad -o out") == 1
+    assert (folder / "out").read_text() == expected
+
+
+def test_templates_and_labels_are_named_by_file_and_line(folder, model, capsys):
+    (folder / "words.txt").write_text("\na X\n\n\nb Y\nc X\n")
+    (folder / "iob.txt").write_text("a N B-NP\nb N I-NP\n\nc N O\nd N I-NP\n")
+    (folder / "odd.txt").write_text("a N O\n\nc N O\nd N Q-NP\n")
+    for arguments, message in (
+        ("train words.txt -o m -f chunk", "words.txt, line 2: X[0][0] is ('a',): the templates"),
+        ("train iob.txt -o m --constraints iob2", "iob.txt, line 5: y[1][1] is I-NP after O"),
+        ("evaluate odd.txt -m model --scheme iob2", "odd.txt, line 4: sequence 1: tag 1 is 'Q-NP'"),
+    ):
+        assert main(arguments) == 1
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.split("error: ")[1].startswith(message)
+
+
+@pytest.mark.parametrize("command", ["train {} -o m -q", "tag model {}", "evaluate {} -m model"])
+def test_a_damaged_gzip_file_is_one_sentence(folder, model, capsys, command):
+    whole = gzip.compress((folder / "test.txt").read_bytes() * 20)
+    wrong_sum = bytearray(whole)
+    wrong_sum[-6] ^= 1
+    in_the_middle = bytearray(whole)
+    in_the_middle[len(whole) // 2] ^= 0xFF
+    damaged = [whole[:length] for length in (0, 2, 5, 11, len(whole) // 2, len(whole) - 1)]
+    damaged += [wrong_sum, whole + b"more", b"\x1f\x8b" + b"\x00" * 30, in_the_middle]
+    for data in damaged:
+        (folder / "data.gz").write_bytes(data)
+        assert main(command.format("data.gz")) == 1
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        # What is unpacked wrongly may make no sense before its checksum comes.
+        assert "error: data.gz is a damaged gzip file: " in err or data is in_the_middle
+    (folder / "data.gz").write_bytes(whole)
+    assert main(command.format("data.gz")) == 0
+
+
+def test_data_may_come_through_a_pipe(folder, model, capsys):
+    assert main("evaluate test.txt -m model") == 0
+    expected = capsys.readouterr().out
+    plain = (folder / "test.txt").read_bytes()
+    for data in (plain, gzip.compress(plain)):
+        read, write = os.pipe()
+        with open(write, "wb") as file:
+            file.write(data)
+        assert main(f"evaluate /proc/self/fd/{read} -m model") == 0
+        os.close(read)
+        assert capsys.readouterr().out == expected
+
+
+# ---- processes
+
+
+LOCALES = {
+    "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "another encoding": {"PYTHONIOENCODING": "utf-16"},
+}
+ALL_COMMANDS = """
+import sys
+from structsvm import cli
+name = sys.argv[1]
+assert cli.main(["train", "in.txt", "-o", name, "--max-iter", "3", "-q"]) == 0
+for line in ("tag {} in.txt", "dump {}", "info {}", "evaluate in.txt -m {}"):
+    assert cli.main(line.format(name).split()) == 0
+assert cli.main(["info", name + "2"]) == 1
+"""
+
+
+@pytest.mark.parametrize("environment", LOCALES.values(), ids=LOCALES)
+def test_utf_8_whatever_the_locale(folder, environment):
+    (folder / "in.txt").write_bytes("Füße\tN\tB-ß\n日本\tN\tI-ß\n\n".encode() * 5)
+    name = os.fsdecode(b"caf\xe9")
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_COMMANDS, name],
+        env=os.environ | environment, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    out = done.stdout.decode("utf-8")
+    assert out.startswith("Füße\tN\tB-ß\tB-ß\n日本\tN\tI-ß\tI-ß\n\n" * 5)
+    assert "=日本" in out
+    assert "labels:     B-ß I-ß\n" in out
+    assert "\nß " in out
+    assert os.path.exists(name)
+    if "LC_ALL" in environment:
+        assert done.stderr == b"structsvm info: error: caf\\udce92: No such file or directory\n"
+
+
+@pytest.mark.parametrize("arguments", ["dump model", "--help"])
+def test_a_reader_that_has_gone_is_no_error(folder, model, arguments):
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "structsvm", *arguments.split()],
+            stdout=nobody, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_training_goes_on_when_nobody_reads_how_it_goes(folder):
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "structsvm", "train", "train.txt", "-o", "m"],
+            stdout=nobody, stderr=nobody, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert structsvm.load("m").dual_gap_ <= 0.03
+
+
+def test_a_full_standard_output_is_one_sentence_and_own_input_is_refused(folder, model):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "structsvm", "info", "model"],
+            stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left on device" in done.stderr
+    before = (folder / "test.txt").read_bytes()
+    with open("test.txt", "ab") as same:
+        done = subprocess.run(
+            [sys.executable, "-m", "structsvm", "tag", "model", "test.txt"],
+            stdout=same, stderr=subprocess.PIPE, check=False, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert b"standard output is test.txt, which is read" in done.stderr
+    assert (folder / "test.txt").read_bytes() == before
+
+
+#: Kills its process for good, or ends it kindly, at a pass or in the middle of a write.
+KILLED = """
+import os, signal, sys
+from structsvm import callbacks, cli, files, persistence
+how, n = getattr(signal, sys.argv.pop(1)), int(sys.argv.pop(1))
+written, write = [], persistence.write_checkpoint
+def write_or_die(snapshot, path):
+    written.append(path)
+    if len(written) == n:
+        if how == signal.SIGKILL:
+            os.fsync = lambda handle: os.kill(os.getpid(), how)
+        else:
+            os.kill(os.getpid(), how)
+    write(snapshot, path)
+persistence.write_checkpoint = write_or_die
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_training_killed_for_good_goes_on_to_the_same_bits(folder, capsys):
+    options = ["train", "train.txt", "--tol", "1e-3", "--validation", "test.txt", "-q", "-o"]
+    assert cli.main([*options, "whole"]) == 0
+    whole = structsvm.load("whole")
+    assert whole.n_iter_ > 5
+    resumable = [*options, "model", "--checkpoint", "c", "--resume"]
+    (folder / "model").write_text("an older model")
+    done = subprocess.run([sys.executable, "-c", KILLED, "SIGKILL", "4", *resumable], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (folder / "model").read_text() == "an older model"
+    # One interval is lost: the fourth checkpoint was not whole.
+    assert persistence.read_checkpoint("c", None)["n_iter"] == 3
+    assert len([name for name in os.listdir() if name.endswith(".part")]) == 1
+    resumable.remove("-q")
+    assert cli.main(resumable) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert "c: goes on from there" in lines
+    assert "pass    1" not in "".join(lines)
+    model = structsvm.load("model")
+    assert np.array_equal(model.coef_, whole.coef_)
+    assert model.n_iter_ == whole.n_iter_
+    for column, values in whole.history_.items():
+        same = np.array_equal(model.history_[column], values, equal_nan=True)
+        assert same or column == "seconds"
+    assert sorted(os.listdir()) == ["c", "model", "test.txt", "train.txt", "whole"]
+
+
+def test_resuming_what_never_began_begins(folder, capsys):
+    assert main("train train.txt -o model --checkpoint c --checkpoint-every 3 --resume") == 0
+    assert "c: begins afresh" in capsys.readouterr().err
+    n_iter = persistence.read_checkpoint("c", None)["n_iter"]
+    assert n_iter == structsvm.load("model").n_iter_ // 3 * 3
+    # Another fit's checkpoint is not gone on from.
+    assert main("train train.txt -o model -C 2 --checkpoint c --resume") == 1
+    assert "the checkpoint is of a fit to other data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_terminated_training_writes_its_model(folder, how):
+    arguments = ["train", "train.txt", "-o", "model", "--tol", "1e-9", "--checkpoint", "c"]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, how, "3", *arguments], capture_output=True, check=False
+    )
+    assert done.returncode == 130, done.stderr
+    assert b"interrupted after " in done.stderr
+    assert structsvm.load("model").n_iter_ == 3
+    assert sorted(os.listdir()) == ["c", "model", "test.txt", "train.txt"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored(folder):
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{KILLED}"
+    arguments = ["train", "train.txt", "-o", "model", "-q", "--checkpoint", "c"]
+    done = subprocess.run([sys.executable, "-c", code, "SIGHUP", "2", *arguments], check=False)
+    assert done.returncode == 0
+    assert structsvm.load("model").dual_gap_ <= 0.03
+
+
+def test_a_training_ended_before_its_first_pass_leaves_the_old_model(folder, capsys, monkeypatch):
+    (folder / "model").write_text("an older model")
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("structsvm.solvers.bcfw._BlockRun.round", interrupt)
+    assert main("train train.txt -o model") == 130
+    assert "model is left as it was" in capsys.readouterr().err
+    assert (folder / "model").read_text() == "an older model"

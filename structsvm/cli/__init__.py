@@ -6,18 +6,23 @@ This module only reads arguments: what a command needs is imported when it runs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
-import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+
+from structsvm.cli.output import hang_up, tell
 
 __all__ = ["main"]
 
 _EPILOG = (
     "Column files have a token a line, columns between tabs or spaces, an empty line after each "
     "sentence, the label last; .gz is read too. Exit codes: 0 done, 1 bad data or model, 2 bad "
-    "arguments, 130 interrupted."
+    "arguments, 130 interrupted (Ctrl-C, SIGTERM, SIGHUP): train then keeps what it has."
 )
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -89,6 +94,15 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="of the validation (default: span_f1 if all labels are tags such as B-NP, else "
         "token_accuracy)",
     )  # fmt: skip
+    parser.add_argument("--checkpoint", metavar="FILE",
+                        help="write the state of the training there as it goes on")  # fmt: skip
+    parser.add_argument("--checkpoint-every", type=_positive_int, default=1, metavar="N",
+                        help="passes between two of these (default: 1)")  # fmt: skip
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="go on from the checkpoint, if there is one, to the model that a training without a "
+        "break would have made",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="order of the examples (default: 0)")
     parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
@@ -99,6 +113,7 @@ def _add_tag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a model file that train wrote")
     parser.add_argument("data", nargs="?", default="-",
                         help="column file (default: standard input, as it comes)")  # fmt: skip
+    _add_output(parser)
     parser.add_argument("--confidence", action="store_true",
                         help="add the lead of each tag over the next best as a column")  # fmt: skip
     parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
@@ -112,6 +127,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheme", choices=["conll", "iob2", "iobes"], default="conll",
                         help="how spans are read (default: conll)")  # fmt: skip
     parser.add_argument("--labels", action="store_true", help="report on every label")
+    _add_output(parser)
 
 
 def _add_dump(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +135,11 @@ def _add_dump(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model")
     parser.add_argument("-k", "--top", type=_positive_int, metavar="K",
                         help="only the K largest weights of each kind")  # fmt: skip
+    _add_output(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
@@ -142,25 +163,44 @@ def _positive_int(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
-    args = make_parser().parse_args(argv)
+    try:
+        args = make_parser().parse_args(argv)
+        with _ended_as_by_ctrl_c():
+            return _done(args)
+    finally:
+        hang_up(sys.stdout)
+        hang_up(sys.stderr)
+
+
+def _done(args: argparse.Namespace) -> int:
     try:
         run = importlib.import_module(f"structsvm.cli.{args.command}").run
         code: int = run(args)
-        sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # The reader has gone, as that of `| head` does: no more is wanted. What is still buffered
-        # must not raise when the interpreter closes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # the reader has gone, as that of `| head` does: no more is wanted
     except KeyboardInterrupt:
         return 130
-    except (ValueError, OSError) as error:
-        print(f"structsvm {args.command}: error: {_told(error)}", file=sys.stderr)  # noqa: T201
+    except (ValueError, OSError, MemoryError) as error:
+        tell(f"structsvm {args.command}: error: {_told(error)}")
         return 1
 
 
 def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return str(error) or type(error).__name__
+
+
+@contextlib.contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Take the signals that end a process for Ctrl-C, unless they are ignored (as by nohup)."""
+    ours = threading.current_thread() is threading.main_thread()
+    taken = [s for s in _SIGNALS if ours and signal.getsignal(s) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)

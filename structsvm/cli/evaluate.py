@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from structsvm.cli.models import columns_read, load_tagger
+from structsvm.cli.output import writing
+from structsvm.cli.places import naming_lines
 from structsvm.columns import ColumnError, read_columns
 from structsvm.metrics import label_report, sequence_accuracy, span_report, token_accuracy
 
@@ -32,10 +33,12 @@ def run(args: argparse.Namespace) -> int:
     if args.labels:
         lines += ["", label_report(truth, guess)]
     try:
-        lines += ["", span_report(truth, guess, scheme=args.scheme)]
+        with naming_lines(args.data):
+            lines += ["", span_report(truth, guess, scheme=args.scheme)]
     except ValueError:
         if args.scheme != "conll":
             raise
         # No tags of spans: there is nothing more to say of them.
-    sys.stdout.write("\n".join(lines) + "\n")
+    with writing(args.output, args.data, args.model) as results:
+        results.write("\n".join(lines) + "\n")
     return 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import sys
 
 import numpy as np
 
+from structsvm.cli.output import writing
 from structsvm.persistence import load
 
 __all__ = ["run"]
@@ -29,5 +29,6 @@ def run(args: argparse.Namespace) -> int:
         kind = "certified" if estimator.certified_ else "not certified"
         rows["objective"] = f"{estimator.objective_:.6g}, relative gap {estimator.dual_gap_:.2g}"
         rows["objective"] += f" ({kind})"
-    sys.stdout.write("".join(f"{name + ':':12}{value}\n" for name, value in rows.items()))
+    with writing(None, args.model) as results:
+        results.write("".join(f"{name + ':':12}{value}\n" for name, value in rows.items()))
     return 0

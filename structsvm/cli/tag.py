@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from structsvm.cli.models import columns_read, load_tagger
+from structsvm.cli.output import writing
 from structsvm.columns import ColumnReader, Lines, joined_columns, open_binary
 from structsvm.estimators import SequenceTagger
 
@@ -22,17 +23,18 @@ def run(args: argparse.Namespace) -> int:
     tagger = load_tagger(args.model).set_params(n_jobs=args.jobs)
     name = "standard input" if args.data == "-" else args.data
     reader = ColumnReader(name, least=tagger.features_.n_columns_read_)
-    stream = sys.stdin.buffer if args.data == "-" else open_binary(args.data)
-    with stream:
-        for batch in _batches(stream, reader):
-            sys.stdout.write(_tagged(tagger, batch, confidence=args.confidence))
-            sys.stdout.flush()
+    data = None if args.data == "-" else args.data
+    stream: Any = sys.stdin.buffer if data is None else open_binary(data)
+    with writing(args.output, args.model, data) as results, stream as source:
+        for batch in _batches(source, reader):
+            results.write(_tagged(tagger, batch, confidence=args.confidence))
+            results.flush()
     return 0
 
 
-def _batches(stream: IO[bytes], reader: ColumnReader) -> Iterator[list[Lines]]:
+def _batches(stream: Any, reader: ColumnReader) -> Iterator[list[Lines]]:
     """The sentences that have come so far, as soon as there are any."""
-    while block := stream.read1(_BLOCK_BYTES):  # type: ignore[attr-defined]
+    while block := stream.read1(_BLOCK_BYTES):
         if batch := reader.feed(block):
             yield batch
     if batch := reader.finish():

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
+import os
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from structsvm.callbacks import EarlyStopping, ProgressBar
-from structsvm.columns import ColumnError, line_of, read_columns
+from structsvm.callbacks import Checkpoint, EarlyStopping, ProgressBar
+from structsvm.cli.output import tell
+from structsvm.cli.places import naming_lines
+from structsvm.columns import ColumnError, read_columns
 from structsvm.estimators import SequenceTagger
-from structsvm.exceptions import LabelError
 from structsvm.features import TokenFeatures, read_templates
 from structsvm.features.templates import BUILT_IN
+from structsvm.files import check_output
 from structsvm.metrics import spans
 
 __all__ = ["run"]
@@ -27,8 +28,7 @@ __all__ = ["run"]
 def run(args: argparse.Namespace) -> int:
     if args.patience is not None and args.validation is None:
         raise ValueError("--patience needs --validation")
-    if not (folder := Path(args.model).absolute().parent).is_dir():
-        raise ValueError(f"{folder} is no folder: the model could not be written")
+    resume_from = _checked_outputs(args)
     started = time.perf_counter()
     sentences, tags = read_columns(args.data)
     X_val: Any = None
@@ -50,37 +50,50 @@ def run(args: argparse.Namespace) -> int:
     )
     callbacks: list[Any] = []
     if not args.quiet:
-        _tell(f"{args.data}: {len(sentences)} sentences, {sum(map(len, tags))} tokens")
+        tell(f"{args.data}: {len(sentences)} sentences, {sum(map(len, tags))} tokens")
         callbacks.append(ProgressBar(tol=_aim(tagger)))
     if args.patience is not None:
         callbacks.append(EarlyStopping(args.patience))
-    with warnings.catch_warnings():
+    if args.checkpoint is not None:
+        callbacks.append(Checkpoint(args.checkpoint, every=args.checkpoint_every))
+    if args.resume and not args.quiet:
+        tell(f"{args.checkpoint}: " + ("goes on from there" if resume_from else "begins afresh"))
+    with warnings.catch_warnings(), naming_lines(args.data, args.validation):
         # The summary tells what the warning would, and says it of the data at hand.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("always", ".* sequences break the constraints", UserWarning)
         warnings.showwarning = _show  # type: ignore[assignment]
         tagger.set_params(callbacks=callbacks)
-        try:
-            tagger.fit(sentences, tags, X_val=X_val, y_val=y_val)
-        except ValueError as error:
-            raise _located(error, args) from error
+        tagger.fit(sentences, tags, X_val=X_val, y_val=y_val, resume_from=resume_from)
+    if tagger.status_ == "interrupted" and tagger.n_iter_ == 0:
+        tell(f"interrupted before the first pass: {args.model} is left as it was")
+        return 130
     tagger.save(args.model)
     if not args.quiet:
-        _tell(_summary(tagger, args.model, time.perf_counter() - started))
+        tell(_summary(tagger, args.model, time.perf_counter() - started))
     return 130 if tagger.status_ == "interrupted" else 0
 
 
 def _show(message: Warning | str, *_: Any) -> None:
-    _tell(f"structsvm train: warning: {message}")
+    tell(f"structsvm train: warning: {message}")
 
 
-def _located(error: ValueError, args: argparse.Namespace) -> ValueError:
-    """The error, with the line of the file where it is of a label."""
-    label_error = error if isinstance(error, LabelError) else error.__cause__
-    if not isinstance(label_error, LabelError) or label_error.place is None:
-        return error
-    path = args.data if label_error is error else args.validation
-    return ColumnError(f"{path}, line {line_of(path, *label_error.place)}: {label_error}")
+def _checked_outputs(args: argparse.Namespace) -> str | None:
+    """The checkpoint to go on from, if there is one, once all that is written can be."""
+    if args.resume and args.checkpoint is None:
+        raise ValueError("--resume needs --checkpoint")
+    templates = None if args.features in ("auto", *BUILT_IN) else args.features
+    inputs = (args.data, args.validation, templates)
+    check_output(args.model, *inputs, args.checkpoint)
+    if args.checkpoint is None:
+        return None
+    check_output(args.checkpoint, *inputs, again=True)
+    there = os.path.exists(args.checkpoint)
+    if there and not args.resume:
+        raise ValueError(
+            f"{args.checkpoint} exists: add --resume to go on from it, or remove it to begin afresh"
+        )
+    return args.checkpoint if there else None
 
 
 def _features(args: argparse.Namespace, n_columns: int) -> TokenFeatures:
@@ -125,7 +138,3 @@ def _summary(tagger: SequenceTagger, path: str, seconds: float) -> str:
     if not math.isnan(tagger.dual_gap_):
         told += f", certified gap {tagger.dual_gap_:.2g}"
     return "\n".join([*lines, told])
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(text + "\n")
