@@ -21,7 +21,7 @@ from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import dot
-from structsvm.snapshots import count, number, vector
+from structsvm.snapshots import count as counted, number, vector
 from structsvm.solvers.base import TOO_LARGE
 
 # Projections that have shrunk the weights this much call for `fold`: the sum would else grow out of
@@ -228,7 +228,7 @@ cdef class PlaneSum:
         """What `snapshot` holds."""
         cdef Py_ssize_t n = len(self.total)
         kinds = dict.fromkeys(_NUMBERS, number(least=0.0))
-        kinds |= dict.fromkeys(("n_met", "n_steps", "n_oracle_calls", "n_overruled"), count())
+        kinds |= dict.fromkeys(("n_met", "n_steps", "n_oracle_calls", "n_overruled"), counted())
         kinds |= {"total": vector(n), "multipliers": vector(len(self.multipliers), least=0.0)}
         return kinds if self.lag is None else kinds | {"lag": vector(n), "settled": vector(n)}
 
