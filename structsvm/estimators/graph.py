@@ -79,7 +79,10 @@ class GraphSVM(_NodeLabelSVM):
     ignore_label : label, default=None
         Nodes with this label in y are void: neither loss nor truth.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
-        How the labels that training competes with are found; see `GraphModel`.
+        How the labels that training competes with are found. "auto": by exact cuts for two classes
+        and Potts scores, by expansion for more classes, with tables by roof duality (two classes)
+        or a relaxation; by expansion, with a warning, where n_edges * n_classes ** 2 of a graph is
+        above 2**20, which is too large for a relaxation. See `GraphModel`.
     relaxation_tol : float, default=1e-3
         What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
@@ -97,8 +100,9 @@ class GraphSVM(_NodeLabelSVM):
     edge_intercept_ : ndarray of shape (), or (n_classes, n_classes)
         Views of `coef_`, like those above; zeros for what is switched off.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_
-        See `StructSVM`. With more than two classes, or tables, `certified_` is False and the gap an
-        estimate: expansions may miss the best labels, a relaxation answers for more than labels.
+        See `StructSVM`. With more than two classes `certified_` is False and the gap an estimate:
+        expansions may miss the best labels, a relaxation answers for more than labels. With two
+        classes and tables it is True where every answer in training was labels.
     n_iter_, n_oracle_calls_, history_, validation_score_
         See `StructSVM`.
 
@@ -250,7 +254,10 @@ class GridSVM(_NodeLabelSVM):
     ignore_label : label, default=None
         Pixels with this label in y are void: neither loss nor truth.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
-        How the labels that training competes with are found; see `GraphModel`.
+        How the labels that training competes with are found. "auto": by exact cuts for two classes
+        and Potts scores, by expansion for more classes, with tables by roof duality (two classes)
+        or a relaxation; by expansion, with a warning, where n_edges * n_classes ** 2 of a graph is
+        above 2**20, which is too large for a relaxation. See `GraphModel`.
     relaxation_tol : float, default=1e-3
         What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
@@ -269,8 +276,9 @@ class GridSVM(_NodeLabelSVM):
         Views of `coef_`, like those above; zeros for what is switched off. With `directions` the
         constants are the last of each direction's edge features.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_
-        See `StructSVM`. With more than two classes, or tables, `certified_` is False and the gap an
-        estimate: expansions may miss the best labels, a relaxation answers for more than labels.
+        See `StructSVM`. With more than two classes `certified_` is False and the gap an estimate:
+        expansions may miss the best labels, a relaxation answers for more than labels. With two
+        classes and tables it is True where every answer in training was labels.
     n_iter_, n_oracle_calls_, history_, validation_score_
         See `StructSVM`.
 
@@ -284,9 +292,9 @@ class GridSVM(_NodeLabelSVM):
 
     Under-generating inference (expansions find labellings, maybe not the best) makes hinges, and
     with them the gap, look smaller than they are. A plane once found is kept, and used where the
-    oracle answers with a lower one. Over-generating inference ("relaxation") minimises an upper
-    bound on the true objective, and the gap is that of this bound, up to `relaxation_tol`. It takes
-    longer, and learns better labels where expansions miss much.
+    oracle answers with a lower one. Over-generating inference (roof duality and "relaxation")
+    minimises an upper bound on the true objective, and the gap is that of this bound, up to
+    `relaxation_tol`. It takes longer, and learns better labels where expansions miss much.
 
     References
     ----------

@@ -6,11 +6,22 @@ from libc.stdint cimport int32_t, uint8_t
 
 
 cdef extern from "structsvm/inference/graph_flow.h" nogil:
+    ctypedef struct ssvm_node:
+        int32_t first
+
+    ctypedef struct ssvm_arc:
+        double residual
+        int32_t head
+        int32_t sister
+
     ctypedef struct ssvm_graph:
         int32_t n_nodes
         int32_t n_edges
         int32_t node_room
         int32_t edge_room
+        ssvm_node* nodes
+        ssvm_arc* arcs
+        int32_t* arc_of
         double* capacity
         double* unary
 

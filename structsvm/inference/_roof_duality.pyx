@@ -15,30 +15,77 @@ import numpy as np
 from libc.stdint cimport int8_t, int32_t, uint8_t
 from libc.string cimport memset
 
-cdef extern from "structsvm/inference/graph_flow.h" nogil:
-    ctypedef struct ssvm_node:
-        double excess
-        int32_t first
+from structsvm.inference._graph_cut cimport (
+    ssvm_arc, ssvm_graph, ssvm_graph_certify, ssvm_graph_connect, ssvm_graph_cut, ssvm_graph_free,
+    ssvm_graph_label, ssvm_graph_load, ssvm_graph_reserve,
+)
 
-    ctypedef struct ssvm_arc:
-        double residual
-        int32_t head
-        int32_t sister
 
-    ctypedef struct ssvm_graph:
-        ssvm_node* nodes
-        ssvm_arc* arcs
-        int32_t* arc_of
+cdef class DoubledGraph:
+    """Room for graphs of so many nodes and edges, or fewer."""
 
-    int ssvm_graph_reserve(ssvm_graph* g, int32_t n, int32_t m)
-    void ssvm_graph_free(ssvm_graph* g)
-    void ssvm_graph_connect(ssvm_graph* g, int32_t n, int32_t m, const int32_t* edges)
-    void ssvm_graph_load(
-        ssvm_graph* g, const double* unary, const double* capacity, const double* start
-    )
-    void ssvm_graph_cut(ssvm_graph* g)
-    uint8_t ssvm_graph_label(const ssvm_graph* g, int32_t i)
-    double ssvm_graph_certify(ssvm_graph* g, double* out, double* energy)
+    def __cinit__(self):
+        memset(&self.graph, 0, sizeof(ssvm_graph))
+
+    def __init__(self, Py_ssize_t most_nodes, Py_ssize_t most_edges):
+        cdef Py_ssize_t n = 2 * max(most_nodes, 1), m = 2 * max(most_edges, 1)
+        if ssvm_graph_reserve(&self.graph, <int32_t> n, <int32_t> m):
+            raise MemoryError(f"no memory for a graph of {n} nodes and {m} edges")
+        self._ends = np.zeros((m, 2), dtype=np.int32)
+        self._scores, self._capacity = np.zeros(n), np.zeros(m)
+        self._component = np.zeros(n, dtype=np.int32)
+        self._scratch = np.zeros((5, n), dtype=np.int32)
+        self.strong = np.zeros(n // 2, dtype=np.uint8)
+        self.labels = np.zeros(n // 2, dtype=np.int8)
+
+    def __dealloc__(self):
+        ssvm_graph_free(&self.graph)
+
+    cdef void cut(
+        self, int32_t n, int32_t m, const double* unary, const int32_t* edges,
+        const double* pairwise,
+    ) noexcept nogil:
+        """Label what can be labelled."""
+        cdef int32_t i, e, a, b
+        for i in range(n):
+            self._scores[i], self._scores[n + i] = unary[i], -unary[i]
+        for e in range(m):
+            # The second edge is the mirror of the first, turned: so are its arcs.
+            a, b = edges[2 * e], edges[2 * e + 1]
+            self._ends[2 * e, 0], self._ends[2 * e + 1, 1] = a, n + a
+            if pairwise[e] >= 0.0:
+                self._ends[2 * e, 1], self._ends[2 * e + 1, 0] = b, n + b
+            else:
+                self._ends[2 * e, 1], self._ends[2 * e + 1, 0] = n + b, b
+            self._capacity[2 * e] = self._capacity[2 * e + 1] = abs(pairwise[e])
+        ssvm_graph_connect(&self.graph, 2 * n, 2 * m, &self._ends[0, 0])
+        ssvm_graph_load(&self.graph, &self._scores[0], &self._capacity[0], NULL)
+        ssvm_graph_cut(&self.graph)
+
+    cdef double missed(self) noexcept nogil:
+        """By how much, at most, the fractional labeling misses the value of the best one."""
+        cdef double energy = 0.0
+        cdef double flow = ssvm_graph_certify(&self.graph, &self._scores[0], &energy)
+        return max((energy - flow) / 2, 0.0)
+
+    cdef void decide(self, int32_t n, int32_t m) noexcept nogil:
+        """`labels`, -1 where undecided, and `strong`, of the graph that was cut."""
+        cdef int32_t i
+        cdef uint8_t one, mirror
+        make_symmetric(&self.graph, m)
+        self._scratch[:, : 2 * n] = 0
+        for i in range(n):
+            one = ssvm_graph_label(&self.graph, i)
+            mirror = ssvm_graph_label(&self.graph, n + i)
+            self.strong[i] = one != mirror
+            self.labels[i] = <int8_t> one if self.strong[i] else -1
+            # 0: left out
+            self._component[i] = self._component[n + i] = 0 if self.strong[i] else -1
+        # Mirrors first: where either label will do, nodes get 0.
+        number_components(&self.graph, n, self._component, self._scratch)
+        for i in range(n):
+            if not self.strong[i] and self._component[i] != self._component[n + i]:
+                self.labels[i] = 1 if self._component[i] < self._component[n + i] else 0
 
 
 def persistent_labels(
@@ -50,48 +97,19 @@ def persistent_labels(
 ):
     """Label what can be labelled; returns by how much, at most, the fractional labeling misses the
     value of the best one."""
-    cdef int32_t n = <int32_t> unary.shape[0], m = <int32_t> edges.shape[0], i, e, a, b
-    cdef int32_t[:, ::1] ends = np.zeros((2 * max(m, 1), 2), dtype=np.int32)
-    cdef double[::1] scores = np.zeros(2 * max(n, 1)), capacity = np.zeros(2 * max(m, 1))
-    cdef double[::1] out = np.zeros(2 * max(n, 1))
-    cdef int32_t[::1] component = np.zeros(2 * max(n, 1), dtype=np.int32)
-    cdef int32_t[:, ::1] scratch = np.zeros((5, 2 * max(n, 1)), dtype=np.int32)
-    cdef double flow, energy
-    cdef uint8_t one, mirror
-    cdef ssvm_graph graph
-    memset(&graph, 0, sizeof(ssvm_graph))
-    if ssvm_graph_reserve(&graph, 2 * n, 2 * m):
-        ssvm_graph_free(&graph)
-        raise MemoryError(f"no memory for a graph of {2 * n} nodes and {2 * m} edges")
+    cdef int32_t n = <int32_t> unary.shape[0], m = <int32_t> edges.shape[0]
+    cdef double missed
+    cdef DoubledGraph graph = DoubledGraph(n, m)
     with nogil:
-        for i in range(n):
-            scores[i], scores[n + i] = unary[i], -unary[i]
-        for e in range(m):
-            # The second edge is the mirror of the first, turned: so are its arcs.
-            a, b = edges[e, 0], edges[e, 1]
-            ends[2 * e, 0], ends[2 * e + 1, 1] = a, n + a
-            if pairwise[e] >= 0.0:
-                ends[2 * e, 1], ends[2 * e + 1, 0] = b, n + b
-            else:
-                ends[2 * e, 1], ends[2 * e + 1, 0] = n + b, b
-            capacity[2 * e] = capacity[2 * e + 1] = abs(pairwise[e])
-        ssvm_graph_connect(&graph, 2 * n, 2 * m, &ends[0, 0])
-        ssvm_graph_load(&graph, &scores[0], &capacity[0], NULL)
-        ssvm_graph_cut(&graph)
-        flow = ssvm_graph_certify(&graph, &out[0], &energy)
-        make_symmetric(&graph, m)
-        for i in range(n):
-            one, mirror = ssvm_graph_label(&graph, i), ssvm_graph_label(&graph, n + i)
-            strong[i] = one != mirror
-            labels[i] = <int8_t> one if strong[i] else -1
-            component[i] = component[n + i] = 0 if strong[i] else -1  # 0: left out
-        # Mirrors first: where either label will do, nodes get 0.
-        number_components(&graph, n, component, scratch)
-        for i in range(n):
-            if not strong[i] and component[i] != component[n + i]:
-                labels[i] = 1 if component[i] < component[n + i] else 0
-        ssvm_graph_free(&graph)
-    return max((energy - flow) / 2, 0.0)
+        graph.cut(
+            n, m, &unary[0] if n else NULL, &edges[0, 0] if m else NULL,
+            &pairwise[0] if m else NULL,
+        )
+        missed = graph.missed()
+        graph.decide(n, m)
+        labels[:] = graph.labels[:n]
+        strong[:] = graph.strong[:n]
+    return missed
 
 
 cdef void make_symmetric(ssvm_graph* graph, int32_t m) noexcept nogil:

@@ -48,15 +48,27 @@ class GraphModel(LabelledGraphs):
         Nodes with this label in y are void: they have neither loss nor truth, and training leaves
         them and their edges out.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
-        "auto" is an exact cut for two classes and Potts scores, else alpha-expansion, which finds
-        labels, maybe not the best ones (*under-generating*: the hinge of training looks smaller
-        than it is). With "relaxation" the oracle of training answers with a point of the local
-        polytope: distributions over the labels of each node and the pairs of each edge that agree
-        where they meet. All labelings are among them, so that what is minimised is an upper bound
-        on the true objective (*over-generating*). Labels to predict are then found by expansion
-        from those of the relaxation. It is worth its time with tables; with Potts scores
-        expansions come close to the best labels, and take a tenth of the time or less. See
-        `structsvm.inference.relax`.
+        How the oracle of training answers.
+
+        - "auto", for two classes and Potts scores: an exact cut.
+        - "auto", for more classes and Potts scores: as "expansion", which comes close there.
+        - "auto", for two classes and tables: roof duality, in the time of two cuts. Where it
+          decides every label it is exact; where it does not, half of each label stands for what is
+          undecided, as in "relaxation". A fit in which all answers were labels is certified.
+        - "auto", for more classes and tables: as "relaxation". A training graph whose tables have
+          more than 2**20 entries (n_edges * n_classes ** 2) is too large for it: then all training
+          is as with "expansion", and a warning says so. Such a graph is predicted by expansion.
+        - "expansion": labels that no expansion betters, maybe not the best ones
+          (*under-generating*: the hinge of training looks smaller than it is). With tables it may
+          miss nearly everything, where neighbours prefer different labels.
+        - "relaxation": a point of the local polytope, which has distributions over the labels of
+          each node and the pairs of each edge that agree where they meet. All labelings are among
+          them, so that what is minimised is an upper bound on the true objective
+          (*over-generating*). It takes ten times as long as expansion, or more; see
+          `structsvm.inference.relax`.
+
+        Labels to predict are found by expansion, with tables from those that roof duality or the
+        relaxation gives.
     relaxation_tol : float, default=1e-3
         By how much, as a share of the greatest loss that an example can have, the relaxation may
         miss the best point of the polytope; a relaxation that needs more than 200 sweeps for that
@@ -75,7 +87,7 @@ class GraphModel(LabelledGraphs):
     n_features_in_, n_edge_features_, n_weights : int
     exact : bool
         True with "auto" for two classes and Potts scores, which are cut. With all else the duality
-        gap of a fit is an estimate.
+        gap of a fit is an estimate, unless roof duality has decided every label.
     oracle : {"exact", "under-generating", "over-generating"}
         What the oracle of training is.
     """

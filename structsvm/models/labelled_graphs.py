@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.inference import alpha_expansion, graph_cut, relax
+from structsvm.exceptions import warn
+from structsvm.inference import alpha_expansion, graph_cut, relax, roof_duality
 from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
@@ -26,6 +27,7 @@ from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._graph import GraphData, GraphFeatures, GraphLoss, GraphStructure
 from structsvm.problems._relaxed_graph import RelaxedGraphStructure
+from structsvm.problems._roof_graph import RoofGraphStructure
 from structsvm.validation import as_items, check_scalar
 
 __all__ = ["LabelledGraphs", "Parts"]
@@ -38,6 +40,10 @@ _LANES, _CUT_OF_A_NODE = 8, 150
 _SWEEPS, _SOFT_TERM = 30, 20
 
 _METHODS = ("auto", "expansion", "relaxation")
+
+# Entries in the tables of all edges of a graph, beyond which "auto" does without relaxation: a
+# second or so for each answer.
+_MOST_ENTRIES = 1 << 20
 
 # Bytes of flows that "auto" keeps.
 _AUTO_BYTES = 1 << 30
@@ -98,6 +104,19 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         classes, counts = known_labels(y, shapes, self.ignore_label, weights)
         self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
         self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
+        entries = [self._entries(part) for part in parts]
+        if self._relaxes and not self._by_roof_duality and max(entries) > self._most_entries:
+            self._is_too_large = True
+            i = int(np.argmax(entries))
+            warn(
+                f"X[{i}] has {len(parts[i].edges)} edges, whose tables for {len(classes)} labels "
+                f"have {entries[i]} entries: more than the {_MOST_ENTRIES} for which "
+                "inference_method='auto' trains with a relaxation. It takes expansion instead, "
+                "which may miss much where edges prefer different labels: the objective and the "
+                "gap are estimates. Give 'relaxation' to take the time, 'expansion' to keep this "
+                "quiet",
+                UserWarning,
+            )
 
     def _check_parameters(self) -> None:
         if self.pairwise not in ("potts", "table"):
@@ -118,6 +137,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         self.classes_ = classes
         self.n_features_in_ = n_features
         self.n_edge_features_ = n_edge_features
+        self._is_too_large = False
         self.n_weights = self._first_pair + self._n_edge_rows * self._pair_width
         if not 0 < self.n_weights < 2**31:
             raise ValueError(
@@ -194,9 +214,30 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         return len(self.classes_) <= 2 and not self._tables and self.inference_method == "auto"
 
     @property
+    def _relaxes(self) -> bool:
+        """Whether the oracle of training is a relaxation: by "auto" for tables, as edges may like
+        different labels and moves are not exact then."""
+        if self.inference_method == "auto":
+            return self._tables and not self._is_too_large
+        return self.inference_method == "relaxation"
+
+    @property
+    def _by_roof_duality(self) -> bool:
+        """The relaxation of two labels, exactly and in the time of two cuts."""
+        return self.inference_method == "auto" and self._tables and len(self.classes_) == 2
+
+    @property
+    def _most_entries(self) -> int:
+        """So large a graph is decoded from the labels of its relaxation."""
+        return _MOST_ENTRIES if self.inference_method == "auto" else 2**62
+
+    def _entries(self, part: Parts) -> int:
+        return len(part.edges) * self._pair_width
+
+    @property
     def oracle(self) -> str:
         """What the oracle of training is: "exact", "under-generating" or "over-generating"."""
-        if self.inference_method == "relaxation":
+        if self._relaxes:
             return "over-generating"
         return "exact" if self.exact else "under-generating"
 
@@ -256,11 +297,19 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         factors: NDArray[np.float64],
     ) -> GraphStructure:
         k, tables = len(self.classes_), self._tables
-        if self.inference_method != "relaxation":
+        if not self._relaxes:
             kept_bytes = 0 if labels is None else self._kept_bytes()
             return GraphStructure(data, k, tables=tables, by_cut=self.exact, kept_bytes=kept_bytes)
+        if self._by_roof_duality:
+            return RoofGraphStructure(data)
         slack = np.append(0.0, np.cumsum(self._slack(labels, factors)))
-        return RelaxedGraphStructure(data, k, tables=tables, slack=np.diff(slack[data.offsets]))
+        return RelaxedGraphStructure(
+            data,
+            k,
+            tables=tables,
+            slack=np.diff(slack[data.offsets]),
+            most_entries=self._most_entries,
+        )
 
     def _slack(
         self, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
@@ -279,7 +328,9 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         n_edges = sum(len(part.edges) for part in parts)
         cells = n_nodes * k * self._n_node_rows
         cells += n_edges * self._pair_width * self._n_edge_rows
-        if self.inference_method == "relaxation":
+        if self._by_roof_duality:
+            decoding = 2.0 * _CUT_OF_A_NODE * n_nodes
+        elif self._relaxes:
             terms = n_edges * k * (k if self._tables else 1)
             decoding = 2.0 * _SWEEPS * _SOFT_TERM * terms / _LANES
         else:
@@ -412,7 +463,10 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             numbers = graph_cut(unary[:, 1] - unary[:, 0], part.edges, pairwise)
         else:
             start = None
-            if self.inference_method == "relaxation":
+            if self._by_roof_duality:
+                sure = roof_duality(unary[:, 1] - unary[:, 0], part.edges, pairwise).labels
+                start = np.where(sure >= 0, sure, unary.argmax(axis=1))
+            elif self._relaxes and self._entries(part) <= self._most_entries:
                 slack = self._slack(right, np.full(len(unary), self._scale(len(unary)))).sum()
                 start = _relaxed_labels(unary, part.edges, pairwise, slack)
             numbers, _ = alpha_expansion(unary, part.edges, pairwise, start=start)

@@ -238,6 +238,8 @@ cdef class FactoredProblem(Problem):
         if self.structure.relaxed and self._rescaling == MARGIN:
             self.score(i, w, MARGIN, s.theta)
             self.structure.relax(i, s.theta, y, thread, &s.mu)
+            if not self.structure.exact:  # from the first answer on that is no output
+                self.exact = False
             value = self.loss.relaxed_value(i, y, &s.mu)
         else:
             self.answer(i, w, self._rescaling, thread, s.y_hat, &value)

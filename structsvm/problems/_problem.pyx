@@ -95,6 +95,10 @@ cdef class Problem:
             f"{type(self).__name__} has no oracle for rescaling='slack'; use rescaling='margin'"
         )
 
+    def go_on_from(self, bint exact):
+        """Planes of an earlier run join, whose oracle was exact or not."""
+        self.exact = self.exact and exact
+
     def keep_non_negative(self, part):
         """Say which weights, a slice of them, must be >= 0; before any solver sees the problem."""
         start, stop, step = part.indices(self.n_weights)

@@ -12,7 +12,8 @@ from structsvm.problems._graph cimport GraphStructure
 
 cdef class RelaxedGraphStructure(GraphStructure):
     cdef const double[::1] slack          # of each example: see the class
-    cdef Py_ssize_t max_sweeps
+    cdef Py_ssize_t max_sweeps, most_entries
+    cdef Py_ssize_t most_nodes, most_edges    # of graphs that are not too large
     cdef readonly object missed           # float64 ndarray of shape (n_graphs,): see the class
     cdef double[::1] _missed              # the same
     cdef list _relaxations                # one a thread

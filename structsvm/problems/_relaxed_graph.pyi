@@ -14,4 +14,5 @@ class RelaxedGraphStructure(GraphStructure):
         tables: bool,
         slack: NDArray[np.float64],
         max_sweeps: int = 200,
+        most_entries: int = ...,
     ) -> None: ...

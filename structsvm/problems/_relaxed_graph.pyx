@@ -25,6 +25,9 @@ cdef class RelaxedGraphStructure(GraphStructure):
         By how much the value of the point that answers for an example may miss the best one's.
     max_sweeps : int, default=200
         After so many passes over the messages the answer is what there is, whatever it misses.
+    most_entries : int, default=2**62
+        Graphs whose edges have more numbers as scores are decoded without relaxation, by
+        expansions alone. They must not be trained on.
 
     Attributes
     ----------
@@ -35,9 +38,15 @@ cdef class RelaxedGraphStructure(GraphStructure):
 
     def __init__(
         self, GraphData data, Py_ssize_t n_labels, *, bint tables, slack,
-        Py_ssize_t max_sweeps=200,
+        Py_ssize_t max_sweeps=200, Py_ssize_t most_entries=2**62,
     ):
+        cdef Py_ssize_t i
         super().__init__(data, n_labels, tables=tables, by_cut=False)
+        self.most_entries = most_entries
+        for i in range(data.n_graphs):
+            if data.rows[i].n_edges * self.pair_width <= most_entries:
+                self.most_nodes = max(self.most_nodes, data.rows[i].n_nodes)
+                self.most_edges = max(self.most_edges, data.rows[i].n_edges)
         self.relaxed = True
         self.slack = slack
         self.max_sweeps = max_sweeps
@@ -51,14 +60,15 @@ cdef class RelaxedGraphStructure(GraphStructure):
         cdef void** pointers
         cdef TreeReweighted relaxation
         GraphStructure.reserve(self, n_threads)
-        n, m = self.data.largest()
         if n_threads > len(self._relaxations):
             pointers = <void**> realloc(self._relaxation, n_threads * sizeof(void*))
             if pointers == NULL:
                 raise MemoryError(f"no memory for {n_threads} threads")
             self._relaxation = pointers
         while len(self._relaxations) < n_threads:
-            relaxation = TreeReweighted(n, m, self.n_labels)
+            relaxation = TreeReweighted(
+                self.most_nodes, self.most_edges, self.n_labels
+            )
             if self.tables:
                 relaxation.reserve_tables()
             self._relaxation[len(self._relaxations)] = <void*> relaxation
@@ -93,6 +103,8 @@ cdef class RelaxedGraphStructure(GraphStructure):
     cdef int first_labels(
         self, Py_ssize_t i, const double* theta, int thread, label_t* y_hat
     ) except -1 nogil:
+        if self.data.rows[i].n_edges * self.pair_width > self.most_entries:
+            return GraphStructure.first_labels(self, i, theta, thread, y_hat)
         self.run(<TreeReweighted> self._relaxation[thread], i, theta)
         memcpy(
             y_hat, &(<TreeReweighted> self._relaxation[thread]).labels[0],

@@ -194,6 +194,7 @@ class Run(abc.ABC):
         held = {name: np.array(value) for name, value in own.items() if value is not None}
         held["history"] = self._history.rows
         held["seconds"] = np.array(self._seconds())
+        held["exact"] = np.array(int(self.problem.exact), dtype=np.int64)
         stream = self.random.get_state(legacy=False)
         if stream["bit_generator"] != "MT19937":
             raise ValueError(
@@ -213,6 +214,7 @@ class Run(abc.ABC):
         kinds = self.kept()
         kinds["history"] = Kind(np.float64, (None, len(RECORDED)), -math.inf, math.inf, True)
         kinds["seconds"] = number(least=0.0)
+        kinds["exact"] = count(most=1)._replace(optional=True)  # as version 0.1 has none
         kinds["random/key"] = Kind(np.uint32, (624,))
         kinds["random/pos"] = count(most=624)
         kinds["random/has_gauss"] = count(most=1)
@@ -249,6 +251,7 @@ class Run(abc.ABC):
                 setattr(self, name, value.item() if value.ndim == 0 else value.copy())
         self._history.rows = snapshot["history"]
         self._seconds_before = float(snapshot["seconds"])
+        self.problem.go_on_from(bool(snapshot.get("exact", True)))
         stream = self.random.get_state(legacy=False)
         stream["state"]["key"] = snapshot["random/key"]
         stream["state"]["pos"] = int(snapshot["random/pos"])

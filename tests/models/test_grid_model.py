@@ -213,6 +213,7 @@ def test_planes_of_any_number_of_labels_and_features(
         contrast=False,
         pairwise=pairwise,
         fit_intercept=intercept,
+        inference_method="auto" if pairwise == "potts" else "expansion",
         edge_intercept=True,
     )
     model.initialize(X, y)

@@ -65,6 +65,7 @@ def test_oracle_against_enumeration(seed, n_labels, pairwise, intercepts, normal
         ignore_label=VOID,
         warm_inference=warm,
         class_weight={0: 2.0},
+        inference_method="auto" if pairwise == "potts" else "expansion",
     )
     model.initialize(X, y)
     problem = model.bind(X, y)
@@ -87,6 +88,30 @@ def test_oracle_against_enumeration(seed, n_labels, pairwise, intercepts, normal
             assert min(abs(value - other) for other in values) < 1e-9
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3))
+def test_tables_are_answered_by_no_less_than_the_best_labels(seed, n_labels):
+    rng = np.random.default_rng(seed)
+    X, y = random_graphs(rng, 4, n_labels)
+    model = GraphModel(pairwise="table", ignore_label=VOID, relaxation_tol=1e-6)
+    model.initialize(X, y)
+    assert model.oracle == "over-generating"
+    problem = model.bind(X, y)
+    for _ in range(3):
+        w = random_weights(model, rng)
+        for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+            psi = model.joint_feature(x, truth)
+            values = []
+            for guess in itertools.product(range(n_labels), repeat=len(truth)):
+                guess = np.where(truth == VOID, VOID, guess)
+                values.append(model.loss(truth, guess) - w @ (psi - model.joint_feature(x, guess)))
+            delta, loss = dense(problem, i, w)
+            assert loss - w @ delta >= max(values) - 1e-5
+            if problem.exact:  # as roof duality has decided all labels so far
+                assert n_labels == 2
+                assert loss - w @ delta == pytest.approx(max(values), abs=1e-9)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 3), st.sampled_from(["potts", "table"]))
 def test_planes_are_those_of_the_numpy_reference(seed, n_labels, pairwise):
@@ -94,7 +119,11 @@ def test_planes_are_those_of_the_numpy_reference(seed, n_labels, pairwise):
     X, y = random_graphs(rng, 4, n_labels)
     # Scores without ties, so that both choose the same labels.
     X = [(nodes + 1e-3 * rng.random(nodes.shape), edges, pairs) for nodes, edges, pairs in X]
-    model = GraphModel(pairwise=pairwise, ignore_label=VOID)
+    model = GraphModel(
+        pairwise=pairwise,
+        ignore_label=VOID,
+        inference_method="auto" if pairwise == "potts" else "expansion",
+    )
     model.initialize(X, y)
     problem = model.bind(X, y)
     w = random_weights(model, rng) + 1e-3 * rng.random(model.n_weights)

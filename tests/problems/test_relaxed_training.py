@@ -1,16 +1,20 @@
 """Training with the relaxation as oracle: planes, certificates, and what they are worth."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 import structsvm
 from structsvm import GraphModel, GraphSVM, GridModel, GridSVM, StructSVM
+from structsvm.callbacks import Checkpoint
 from structsvm.losses import HammingLoss
+from structsvm.models.grid import grid_edges
 from structsvm.models.node_labels import encode_nodes
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._relaxed_graph import RelaxedGraphStructure
@@ -352,3 +356,84 @@ def test_scores_that_overflow_are_refused(size):
         model.batch_inference(X, w)
     with pytest.raises(ValueError, match=message):
         model.bind(X, y).mean_hinge(w)
+
+
+def checkerboards(n=10, shape=(11, 13), seed=0):
+    """One noisy feature of each pixel, and one of zeros."""
+    rng = np.random.default_rng(seed)
+    truth = np.indices(shape).sum(axis=0) % 2
+    noise = rng.normal(size=(n, *shape))
+    return list(np.stack([truth - 0.5 + noise, np.zeros_like(noise)], axis=-1)), [truth] * n
+
+
+def as_graphs(X, y):
+    """The same without a grid."""
+    edges = grid_edges(y[0].shape, 4)
+    return [(x.reshape(-1, 2), edges) for x in X], [labels.ravel() for labels in y]
+
+
+@pytest.mark.parametrize("estimator", [GridSVM, GraphSVM])
+@pytest.mark.parametrize("solver", ["bcfw", "cutting_plane"])
+def test_tables_learn_that_neighbours_differ(estimator, solver):
+    X, y = checkerboards()
+    if estimator is GraphSVM:
+        X, y = as_graphs(X, y)
+    svm = estimator(pairwise="table", loss="hamming", solver=solver, random_state=0).fit(X, y)
+    assert svm.score(X, y) > 0.99
+    # Every answer was decided: this is the true objective, and its proof.
+    assert svm.certified_
+    assert svm.dual_gap_ <= 1e-3
+    losses = [svm.model_.loss(truth, guess) for truth, guess in zip(y, svm.predict(X), strict=True)]
+    regularizer = svm.coef_ @ svm.coef_ / 2
+    assert svm.objective_ >= regularizer + sum(losses) * (1 - 1e-9)
+    missed = estimator(
+        pairwise="table",
+        loss="hamming",
+        solver=solver,
+        random_state=0,
+        inference_method="expansion",
+    ).fit(X, y)
+    assert not missed.certified_
+
+
+def test_halves_are_no_proof(tmp_path):
+    """Triangles whose nodes would all differ: no labelling answers for them."""
+    rng = np.random.default_rng(0)
+    triangle = [[0, 1], [1, 2], [2, 0]]
+    X = [(rng.normal(size=(3, 1)), triangle) for _ in range(20)]
+    y = [np.array([0, 1, 1]) for _ in X]
+    svm = GraphSVM(pairwise="table", C=10, random_state=0).fit(X, y)
+    assert not svm.certified_
+    # Not by going on from a checkpoint either, whose planes are those of halves.
+    path = tmp_path / "checkpoint"
+    short = GraphSVM(
+        pairwise="table", C=10, random_state=0, max_iter=3, callbacks=[Checkpoint(path, every=1)]
+    )
+    with pytest.warns(ConvergenceWarning):
+        short.fit(X, y)
+    again = GraphSVM(pairwise="table", C=10, random_state=0).fit(X, y, resume_from=path)
+    assert not again.certified_
+
+
+def test_graphs_too_large_for_a_relaxation_say_so():
+    n = 2**20 // 9 + 3
+    edges = np.stack([np.arange(n - 1), np.arange(1, n)], axis=1)
+    X, y = [(np.ones((n, 1)), edges)], [np.arange(n) % 3]
+    model = GraphModel(pairwise="table")
+    with pytest.warns(UserWarning, match=r"X\[0\] has 116510 edges.*expansion instead"):
+        model.initialize(X, y)
+    assert model.oracle == "under-generating"
+    # What is too large does not stand in the way of the small ones of a prediction.
+    small = GraphModel(pairwise="table").set_params(fit_intercept=False)
+    part = [(np.ones((3, 1)), edges[:2])], [np.arange(3)]
+    small.initialize(*part)
+    assert small.oracle == "over-generating"
+    w = np.zeros(small.n_weights)
+    (labels,) = small.batch_inference(part[0], w)
+    both = small.batch_inference([part[0][0], X[0]], w)
+    assert both[0].tolist() == labels.tolist()
+    assert len(both[1]) == n
+    for method in ("expansion", "relaxation"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            GraphModel(pairwise="table", inference_method=method).initialize(X, y)
