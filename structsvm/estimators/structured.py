@@ -425,11 +425,16 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
             )
         if problem.exact and result.n_overruled and result.doubt is None:
+            by = ""
+            if result.worst_answer is not None:
+                i, shortfall = result.worst_answer
+                by = f"by up to {shortfall:.3g} (on example {i}), "
             warn(
                 f"in {result.n_overruled} of {result.n_oracle_calls} calls the oracle of "
                 f"{type(self.model_).__name__} returned an output worse than one already known, "
-                "which was used instead: loss_augmented_inference misses the maximum, so the "
-                "duality gap is no certificate. Correct it, or declare the model exact = False",
+                f"{by}which was used instead: loss_augmented_inference misses the maximum, so the "
+                "duality gap is no certificate. structsvm.testing.check_model tells more. Correct "
+                "it, or declare the model exact = False",
                 OracleWarning,
             )
 

@@ -15,6 +15,8 @@ cdef class DualBlocks:
     cdef readonly object hinges           # ndarray (n_examples,): hinge met at the last exact one
     cdef readonly Py_ssize_t n_oracle_calls
     cdef readonly Py_ssize_t n_overruled  # oracle answers below a plane already known
+    cdef double worst_shortfall           # of such an answer, and its example
+    cdef Py_ssize_t worst_example
     cdef readonly Py_ssize_t n_updates
     cdef readonly Py_ssize_t n_planes     # cached now
     cdef readonly Py_ssize_t n_entries    # their entries

@@ -185,6 +185,9 @@ cdef class DualBlocks:
                 magnitude += plane_size(&b.cached[best].plane, w)
             if not stale and height < known - WORSE_HEIGHT * magnitude:
                 self.n_overruled += 1
+                if known - height > self.worst_shortfall:
+                    self.worst_shortfall = known - height
+                    self.worst_example = b - self.blocks
             return 0
         if height > known + SAME_HEIGHT * magnitude:
             if self.frank_wolfe and b.size == 0:
@@ -706,6 +709,11 @@ cdef class DualBlocks:
         self.n_planes, self.n_entries = place, entry
         self.n_oracle_calls, self.n_overruled, self.n_updates = held["calls"].tolist()
         self.regularization, self.lag_factor = held["numbers"].tolist()
+
+    @property
+    def worst_answer(self):
+        """The example whose overruled answer was furthest below a known plane, and how far."""
+        return (self.worst_example, self.worst_shortfall) if self.worst_shortfall > 0 else None
 
     @property
     def nbytes(self):

@@ -64,6 +64,8 @@ cdef class PlaneSum:
     cdef public Py_ssize_t n_steps
     cdef public Py_ssize_t n_oracle_calls
     cdef public Py_ssize_t n_overruled    # answers worse than the truth
+    cdef double worst_shortfall           # of such an answer, and its example
+    cdef Py_ssize_t worst_example
     cdef public double total_sqnorm       # |total|^2, kept in step
     cdef public double greatest_loss      # of any plane met
     cdef public double shrinking          # product of the projections since the last fold
@@ -126,6 +128,9 @@ cdef class PlaneSum:
                         &batch.planes[k], &w
                     ):
                         self.n_overruled += 1
+                        if -height > self.worst_shortfall:
+                            self.worst_shortfall = -height
+                            self.worst_example = order[start + k]
                 self.n_oracle_calls += count
                 if overflown:
                     break
@@ -201,6 +206,11 @@ cdef class PlaneSum:
         self.total_sqnorm = dot(self.total, self.total)
         self.total_loss *= self.scale
         self.scale = self.shrinking = 1.0
+
+    @property
+    def worst_answer(self):
+        """The example whose answer was furthest below the truth, and how far; None if none was."""
+        return (self.worst_example, self.worst_shortfall) if self.worst_shortfall > 0 else None
 
     def weights(self):
         return self.scale * self.total

@@ -165,6 +165,8 @@ class SolverResult:
     state: Any = None
     error: Exception | None = None
     doubt: str | None = None
+    #: The example whose overruled answer was the worst, and by how much its hinge fell short.
+    worst_answer: tuple[int, float] | None = None
 
 
 class Solver(Protocol):

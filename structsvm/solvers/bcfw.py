@@ -297,6 +297,9 @@ class _BlockRun(Run):
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
         return self.blocks.evaluate(weights)
 
+    def worst_answer(self) -> tuple[int, float] | None:
+        return self.blocks.worst_answer
+
     def counters(self) -> dict[str, int]:
         return {
             "n_oracle_calls": self.blocks.n_oracle_calls,

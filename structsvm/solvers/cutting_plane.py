@@ -221,6 +221,9 @@ class _CuttingPlaneRun(Run):
     def state(self) -> _CuttingPlaneRun:
         return self
 
+    def worst_answer(self) -> tuple[int, float] | None:
+        return self.cache.worst_answer
+
     def counters(self) -> dict[str, int]:
         return {
             "n_oracle_calls": self.cache.n_oracle_calls,

@@ -133,6 +133,10 @@ class Run(abc.ABC):
         """`dual_value` of a dual point: with the best multipliers of weights that must be >= 0."""
         return dual_value(self.problem.project(z), loss, self.lam)
 
+    def worst_answer(self) -> tuple[int, float] | None:
+        """The example whose overruled answer was the worst, and how far it fell short."""
+        return None
+
     def state(self) -> Any:
         """What a later run can go on from."""
         return None
@@ -456,4 +460,5 @@ class Run(abc.ABC):
             state=self.state(),
             error=error,
             doubt=self.doubt,
+            worst_answer=self.worst_answer(),
         )

@@ -123,6 +123,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
                 f"with, {planes.averaging!r}"
             )
         before, status = planes.n_oracle_calls, "max_iter"
+        overruled_before = planes.n_overruled
         try:
             planes.exact_pass(
                 problem,
@@ -143,7 +144,8 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
             tol=math.nan,
             n_iter=int(status == "max_iter"),
             n_oracle_calls=planes.n_oracle_calls - before,
-            n_overruled=0,
+            n_overruled=planes.n_overruled - overruled_before,
+            worst_answer=planes.worst_answer,
             status=status,
             history=History().arrays(),
             state=planes,
@@ -226,6 +228,9 @@ class _SubgradientRun(Run):
     def mean_hinge(self, weights: NDArray[np.float64]) -> float:
         self.n_certified += self.n
         return super().mean_hinge(weights)
+
+    def worst_answer(self) -> tuple[int, float] | None:
+        return self.planes.worst_answer
 
     def counters(self) -> dict[str, int]:
         arrays = [self.planes.total, self.planes.lag]

@@ -1,5 +1,6 @@
 """Python models behind the Problem contract: what they may return, and what is refused."""
 
+import re
 import traceback
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ from structsvm import StructSVM, StructuredModel
 from structsvm.exceptions import OracleWarning
 from structsvm.hinge import structured_hinge
 from structsvm.problems._python import PythonProblem
+from structsvm.solvers import Subgradient
 
 X = [np.array([1.0, 0.0, 2.0]), np.array([0.0, 1.0, -1.0]), np.array([1.0, 1.0, 0.0])]
 Y = [0, 1, 1]
@@ -600,6 +602,29 @@ def test_batch_methods_need_not_know_of_threads():
     svm = StructSVM(model, tol=0.1, random_state=0).fit(X, Y, X_val=X, y_val=Y)
     assert svm.score(X, Y) == svm.validation_score_
     assert len(svm.loss_augmented_predict(X, Y)) == 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
+def test_the_warning_of_a_wrong_oracle_says_by_how_much_and_where(solver):
+    def oracle(self, x, y, w):
+        """Wrong on the second example, once the weights are not 0."""
+        return 1 - y if x[2] < 0 else Multiclass.loss_augmented_inference(self, x, y, w)
+
+    svm = StructSVM(variant(loss_augmented_inference=oracle), solver=solver, C=100.0, max_iter=20)
+    with pytest.warns(OracleWarning) as told:
+        svm.set_params(random_state=0).fit(X, Y)
+    message = next(str(one.message) for one in told if one.category is OracleWarning)
+    found = re.search(r"by up to (\S+) \(on example 1\), which was used .*check_model", message)
+    assert found, message
+    assert float(found[1]) > 0
+
+
+def test_pieces_of_the_data_tell_of_a_wrong_oracle_too():
+    worst = variant(loss_augmented_inference=lambda s, x, y, w: 1 - y)
+    svm = StructSVM(worst, solver=Subgradient(n_examples=3), C=1000.0)
+    with pytest.warns(OracleWarning, match=r"by up to \S+ \(on example \d\)"):
+        svm.partial_fit(X, Y).partial_fit(X[:1], Y[:1])
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
