@@ -69,7 +69,8 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     ----------
     exact : bool, default=True
         Set it to False where `loss_augmented_inference` may miss the maximum: the duality gap is
-        then an estimate, and the estimator says so.
+        then an estimate, and the estimator says so. Where it is True, training compares the
+        oracle's answers with predictions, see `StructSVM`.
     non_negative : slice, default=None
         Weights that training must keep >= 0, as a slice with start and stop: what some inference
         needs to be exact. The objective is then minimised, and certified, over those weights.

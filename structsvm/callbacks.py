@@ -173,6 +173,7 @@ class ProgressBar:
             filled = round(self._WIDTH * max(share, 0.0))
             parts.insert(0, "[" + "#" * filled + "." * (self._WIDTH - filled) + "]")
             kind = "gap" if progress.gap <= gap else "gap about"
+            kind = "gap estimate" if progress.is_estimate else kind
             parts.append(f"{kind} {gap:.1e}")
         else:
             parts.append(f"mean hinge {progress.mean_hinge:.4g}")

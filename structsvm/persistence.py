@@ -27,6 +27,7 @@ __all__ = ["load", "naming", "read_checkpoint", "save", "write_checkpoint"]
 
 _MODEL, _CHECKPOINT, _VERSION = "structsvm model", "structsvm checkpoint", 1
 _HEADER = "header.json"
+_FEW_ROWS = 64
 # In memory JSON takes some twenty times its size, so there is a limit of its own.
 _MAX_HEADER_BYTES = 1 << 24
 _NUMBERS = ("objective_", "dual_objective_", "dual_gap_")
@@ -350,8 +351,9 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
     start, n_bytes = stream.tell(), len(data) - stream.tell()
     if dtype.hasobject or dtype.kind not in "biufU" or fortran or len(shape) > 2:
         raise ModelFileError(f"member {name} has dtype {dtype} and shape {shape}, not understood")
-    # Without elements there may be any number of rows, which loops would go over.
-    sound = min(shape, default=1) >= 0 and max(shape, default=0) <= max(n_bytes, 1)
+    # Without elements there may be any number of rows, which loops would go over; a few are those
+    # of tables that are empty.
+    sound = min(shape, default=1) >= 0 and max(shape, default=0) <= max(n_bytes, _FEW_ROWS)
     if not sound or math.prod(shape) * dtype.itemsize != n_bytes:
         raise ModelFileError(
             f"member {name} claims shape {shape} of {dtype}, but holds {n_bytes} bytes"

@@ -623,9 +623,9 @@ def test_a_second_ctrl_c_ends_the_fit_at_once(words, name):
         svm.fit(X, y)
     assert Interrupting.calls == 35
     assert len(svm.predict(X)) == len(X)
-    # The first pass of these solvers is a certificate.
+    # The first pass of these solvers gives a value, but nobody could look whether it is true.
     assert np.isfinite(svm.objective_) == (name != "bcfw")
-    assert svm.certified_ == (name != "bcfw")
+    assert not svm.certified_
 
 
 def test_ctrl_c_in_the_last_pass_is_one_ctrl_c(words):

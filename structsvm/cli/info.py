@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         "passes": str(estimator.n_iter_),
     }
     if not math.isnan(estimator.dual_gap_):
-        kind = "certified" if estimator.certified_ else "not certified"
+        kind = "certified" if estimator.certified_ else "estimate"
         rows["objective"] = f"{estimator.objective_:.6g}, relative gap {estimator.dual_gap_:.2g}"
         rows["objective"] += f" ({kind})"
     with writing(None, args.model) as results:

@@ -136,5 +136,5 @@ def _summary(tagger: SequenceTagger, path: str, seconds: float) -> str:
         best = int(np.nanargmax(tagger.history_["validation_score"])) + 1
         told += f"; kept pass {best}, validation {tagger.scoring} {tagger.validation_score_:.4f}"
     if not math.isnan(tagger.dual_gap_):
-        told += f", certified gap {tagger.dual_gap_:.2g}"
+        told += f", {'certified' if tagger.certified_ else 'estimated'} gap {tagger.dual_gap_:.2g}"
     return "\n".join([*lines, told])

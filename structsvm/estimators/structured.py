@@ -102,12 +102,18 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     model_ : StructuredModel
         The clone of `model` that was sized from the data.
     objective_, dual_objective_ : float
-        P at `coef_`, and the dual bound.
+        P at `coef_`, and the dual bound D. Where the oracle is inexact, both are of another
+        problem: each hinge is the largest found, by the oracle now or by a plane that it gave
+        before and misses now (solvers that keep no planes know the first alone). So `objective_`
+        may be below the true one. For relaxed inference it is an upper bound instead.
     dual_gap_ : float
-        (P - D) / P; 1 if the fit ended before the first certificate. Objectives and gap are NaN
-        after solvers without a dual and after `partial_fit`.
+        (P - D) / P, from 0 to 1; 1 if the fit ended before P was known. An estimate, no proof,
+        where `certified_` is False. Objectives and gap are NaN after solvers without a dual and
+        after `partial_fit`.
     certified_ : bool
-        Whether `dual_gap_` is a certificate: False for models with an inexact oracle.
+        Whether `dual_gap_` is a certificate. False for models with an inexact oracle; where the
+        answers of a model of your own were seen not to be maximal, as an `OracleWarning` says; and
+        for kernels not known to be positive semidefinite. See Notes.
     status_ : str
         How the fit ended: "converged", "max_iter", "stopped" (by a callback), "interrupted" or
         "failed".
@@ -122,6 +128,17 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     ------
     ValueError
         From `fit`, for parameters or data that make no sense; the message names the place.
+
+    Notes
+    -----
+    A certificate rests on the oracle. For models written in Python a fit compares it with the
+    model's predictions, for a few examples after the first round and for all at the end: no
+    hinge may be below what a prediction gives, no prediction may score below the truth, and no
+    truth may have a loss. What it finds it tells at once in an `OracleWarning`. A fault that no
+    prediction shows is not found: `structsvm.testing.check_model` looks further.
+
+    However a fit ends, by Ctrl-C, a callback or an error, it certifies what it gives back. A
+    second Ctrl-C ends it without.
 
     References
     ----------
@@ -505,6 +522,27 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _threads(self) -> int:
         return check_n_jobs(self.n_jobs)
 
+    # ---- display
+
+    def _is_estimate(self) -> bool:
+        """Whether there is a gap that is no certificate."""
+        gap = getattr(self, "dual_gap_", math.nan)
+        return math.isfinite(gap) and not getattr(self, "certified_", True)
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        text: str = super().__repr__(N_CHAR_MAX)
+        if self._is_estimate():
+            text += f"  # dual_gap_ {self.dual_gap_:.2g} is an estimate"
+        return text
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        """What scikit-learn's diagrams tell of a fitted estimator."""
+        told = super()._get_fitted_attr_html(doc_link)
+        if self._is_estimate():
+            for name in ("objective_", "dual_objective_", "dual_gap_"):
+                told[name]["type_name"] += " (estimate)"
+        return told
+
     # ---- keeping
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -532,3 +570,12 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         state = dict(super().__getstate__())
         state.pop("_warm", None)
         return state
+
+
+# Else scikit-learn would not break the lines of a long one.
+with contextlib.suppress(ImportError, AttributeError):
+    from sklearn.utils._pprint import _EstimatorPrettyPrinter
+
+    _EstimatorPrettyPrinter._dispatch[StructSVM.__repr__] = (
+        _EstimatorPrettyPrinter._pprint_estimator
+    )

@@ -232,12 +232,14 @@ cdef class MulticlassProblem(Problem):
             run_threads(task, self.n_examples, self.n_threads)
         return values
 
-    def mean_hinge(self, weights):
+    def mean_hinge(self, weights, double[::1] hinges=None):
         """Mean of the hinges times their weights at fixed weights, on all threads reserved."""
-        hinges = self.hinges(weights)
+        values = self.hinges(weights)
         if self.sample_weight is not None:
-            hinges *= self.sample_weight
-        return float(hinges.mean()) if self.n_examples else 0.0
+            values *= self.sample_weight
+        if hinges is not None:
+            hinges[:] = values
+        return float(values.mean()) if self.n_examples else 0.0
 
 
 cdef class _HingeTask:

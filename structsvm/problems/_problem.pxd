@@ -30,6 +30,7 @@ cdef class Problem:
     cdef readonly Py_ssize_t n_examples
     cdef readonly Py_ssize_t n_weights
     cdef readonly bint exact              # were all answers of max_oracle a true argmax?
+    cdef readonly bint foreign            # is the oracle code from outside this package?
     cdef readonly Py_ssize_t n_threads    # in use; scratch space is reserved for as many or more
     # Work of one max_oracle call, in units of one multiply-add on a plane entry. Declared, not
     # measured: what a solver does must not depend on the clock.

@@ -13,7 +13,7 @@ from libc.stdint cimport uintptr_t
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
 from structsvm.linalg._plane cimport (
-    plane_is_finite, plane_scale, plane_stretch, plane_value, weights_of,
+    plane_is_finite, plane_scale, plane_size, plane_stretch, plane_value, weights_of,
 )
 
 from structsvm.linalg._plane import padded_vector
@@ -39,6 +39,9 @@ cdef class Problem:
     n_examples, n_weights : int
     exact : bool
         Whether the oracle returns a true maximum, so that the duality gap is a certificate.
+    foreign : bool
+        Whether the oracle is code from outside this package. A fit compares its answers with the
+        model's predictions before it trusts them.
     oracle_work : float
         Work of an oracle call in multiply-adds, a declared estimate.
     non_negative_start, non_negative_stop : int
@@ -207,8 +210,12 @@ cdef class Problem:
         )
         return 0
 
-    def mean_hinge(self, weights):
-        """Mean of the examples' hinges at fixed weights, on all threads reserved."""
+    def mean_hinge(self, weights, double[::1] hinges=None):
+        """Mean of the examples' hinges at fixed weights, on all threads reserved.
+
+        `hinges`, of shape (n_examples,), receives them one by one, times their weights.
+        """
+        cdef double hinge
         cdef Py_ssize_t start, k, count, n = self.n_examples
         self.reserve(1)
         cdef Py_ssize_t size = min(
@@ -224,8 +231,58 @@ cdef class Problem:
             PyErr_CheckSignals()
             self.plane_many(examples[start:start + count], &w, batch)
             for k in range(count):
-                total += max(plane_value(&batch.planes[k], &w), 0.0)
+                hinge = max(plane_value(&batch.planes[k], &w), 0.0)
+                total += hinge
+                if hinges is not None:
+                    hinges[start + k] = hinge
         return total / max(n, 1)
+
+    def example_weights(self):
+        """The sample weights, 1 where none were set, of shape (n_examples,)."""
+        if self.sample_weight is None:
+            return np.ones(self.n_examples)
+        return np.array(self.sample_weight)
+
+    def answers_at(self, const index_t[::1] examples, weights, *, bint plain):
+        """What the oracle answers for some examples, or `inference` if `plain`.
+
+        Sample weights do not count.
+
+        Returns
+        -------
+        losses, leads, sizes : ndarray of shape (len(examples),)
+            Delta(y_i, y); <w, psi(x_i, y) - psi(x_i, y_i)>, with slack rescaling and not `plain`
+            times that loss; and the sum of the magnitudes that the two add up, by which to judge
+            rounding.
+        """
+        cdef Py_ssize_t start, k, count, n = examples.shape[0]
+        cdef Rescaling rescaling = self._rescaling
+        cdef const double[::1] sample_weight = self.sample_weight
+        self.reserve(1)
+        cdef Py_ssize_t size = min(
+            self.calls_at_a_time(EXAMPLES_AT_ONCE) * self.n_threads, max(n, 1)
+        )
+        cdef PlaneBatch batch = PlaneBatch(size)
+        point = self.padded(weights)
+        cdef Weights w = weights_of(point)
+        found = np.zeros((3, n))
+        cdef double[:, ::1] view = found
+        try:
+            self.sample_weight = None
+            if plain:
+                self._rescaling = PLAIN
+            for start in range(0, n, size):
+                count = min(size, n - start)
+                PyErr_CheckSignals()
+                self.plane_many(examples[start:start + count], &w, batch)
+                for k in range(count):
+                    view[0, start + k] = batch.planes[k].loss
+                    view[1, start + k] = plane_value(&batch.planes[k], &w) - batch.planes[k].loss
+                    view[2, start + k] = plane_size(&batch.planes[k], &w)
+        finally:
+            self._rescaling = rescaling
+            self.sample_weight = sample_weight
+        return found
 
     def oracle(self, Py_ssize_t i, weights):
         """The plane of example i at `weights`: ``(indices, values, loss)``, indices ascending.

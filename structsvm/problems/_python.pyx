@@ -5,7 +5,7 @@ import numpy as np
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport (
-    builder_add_row, builder_finish, plane_reserve, weights_of,
+    builder_add_row, builder_finish, plane_reserve, plane_size, plane_value, weights_of,
 )
 from structsvm.problems._problem cimport PLAIN, SLACK, Problem
 
@@ -47,6 +47,7 @@ cdef class PythonProblem(Problem):
         self.n_examples = len(X)
         self.n_weights = n_weights
         self.exact = exact
+        self.foreign = True
         if non_negative is not None:
             self.keep_non_negative(non_negative)
         self.oracle_work = PYTHON_ORACLE_WORK
@@ -70,6 +71,50 @@ cdef class PythonProblem(Problem):
                 "rescaling='slack' calls; implement it, or use rescaling='margin'"
             )
         return 0
+
+    @property
+    def model_name(self):
+        return type(self.model).__name__
+
+    def truth_losses(self, const index_t[::1] examples):
+        """The loss of each truth against itself, which must be 0."""
+        return np.array([
+            self.checked_loss(i, task_loss(self.model, i, self.Y[i], self.Y[i], "loss"))
+            for i in examples
+        ])
+
+    def truth_sizes(self, const index_t[::1] examples, weights):
+        """Sum of the magnitudes that the score of each truth adds up."""
+        size = np.abs(weights)
+        return np.array([size[self.truth[i][0]] @ np.abs(self.truth[i][1]) for i in examples])
+
+    def rival(self, Py_ssize_t i, weights, double push):
+        """An output unlike the truth: what `inference` answers where the truth's score is lower by
+        `push`, and the scores of outputs like it by some of that.
+
+        Returns
+        -------
+        loss, lead, size
+            As in `answers_at`, at `weights`; None where no push moves the truth.
+        """
+        cdef PlaneBatch batch = PlaneBatch(1)
+        cdef Plane* plane = &batch.planes[0]
+        indices, values = self.truth[i]
+        pushed = self.padded(weights)
+        w = pushed.copy()
+        # Repeated indices add up.
+        np.subtract.at(pushed, indices, values)
+        length = np.sum((pushed - w) ** 2)
+        if not length > 0.0:
+            return None
+        pushed = self.padded(self.project(w + (pushed - w) * (push / length)))
+        pushed.flags.writeable = False
+        self.build(i, "inference", self.model.inference(self.X[i], pushed), plane)
+        plane.loss = self.checked_loss(i, plane.loss)
+        point = self.padded(weights)
+        cdef Weights c_weights = weights_of(point)
+        loss = plane.loss
+        return loss, plane_value(plane, &c_weights) - loss, plane_size(plane, &c_weights)
 
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out

@@ -443,10 +443,11 @@ cdef class DualBlocks:
                 self.optimise(b, gap)
         return gap_sum / max(n_visited, 1)
 
-    def evaluate(self, weights):
+    def evaluate(self, weights, double[::1] hinges=None):
         """One oracle call an example at fixed weights, on all threads reserved.
 
-        The planes met are kept where they beat the known ones, so no call is wasted.
+        The planes met are kept where they beat the known ones, so no call is wasted. `hinges`, of
+        shape (n_examples,), receives each example's hinge.
 
         Returns
         -------
@@ -472,6 +473,8 @@ cdef class DualBlocks:
                     rescore(&self.blocks[start + k], w.data)
                     self.judge(&self.blocks[start + k], &batch.planes[k], &w, &hinge, False)
                     total += hinge
+                    if hinges is not None:
+                        hinges[start + k] = hinge
             self.n_oracle_calls += count
         return total / max(self.n, 1)
 

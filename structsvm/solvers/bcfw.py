@@ -294,8 +294,10 @@ class _BlockRun(Run):
         points = [np.array(self.blocks.weights)]
         return [*points, self.blocks.average()] if self.options.averaging else points
 
-    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
-        return self.blocks.evaluate(weights)
+    def mean_hinge(
+        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
+    ) -> float:
+        return self.blocks.evaluate(weights, hinges)
 
     def worst_answer(self) -> tuple[int, float] | None:
         return self.blocks.worst_answer

@@ -282,9 +282,11 @@ class _BlockDualRun(Run):
             return [self.combination / self.lam]
         return [np.array(self.blocks.weights)]
 
-    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
+    def mean_hinge(
+        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
+    ) -> float:
         self.n_certified += self.n
-        return super().mean_hinge(weights)
+        return super().mean_hinge(weights, hinges)
 
     def counters(self) -> dict[str, int]:
         return {

@@ -215,8 +215,10 @@ class _CuttingPlaneRun(Run):
     def candidates(self) -> list[NDArray[np.float64]]:
         return [self.weights]
 
-    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
-        return self.cache.evaluate(weights)
+    def mean_hinge(
+        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
+    ) -> float:
+        return self.cache.evaluate(weights, hinges)
 
     def state(self) -> _CuttingPlaneRun:
         return self

@@ -148,8 +148,10 @@ class _NSlackRun(Run):
     def candidates(self) -> list[NDArray[np.float64]]:
         return [np.array(self.blocks.weights)]
 
-    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
-        return self.blocks.evaluate(weights)
+    def mean_hinge(
+        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
+    ) -> float:
+        return self.blocks.evaluate(weights, hinges)
 
     def worst_answer(self) -> tuple[int, float] | None:
         return self.blocks.worst_answer

@@ -227,6 +227,9 @@ class _OnlineRun(Run):
     def _relative_gap(self, primal: float) -> float:
         return math.nan
 
+    def _check_a_few(self) -> None:
+        pass  # there is no certificate that they could refute
+
     def _is_estimate(self, n_overruled: int) -> bool:
         return False
 

@@ -24,6 +24,7 @@ from structsvm.solvers.base import (
     check_weights,
     regularization,
 )
+from structsvm.solvers.oracle_check import a_few, find_fault, find_fault_in
 
 __all__ = ["Run", "dual_value", "dual_value_at"]
 
@@ -82,6 +83,7 @@ class Run(abc.ABC):
         self.random = random_state
         self.n_iter = 0
         self.best_weights: NDArray[np.float64] | None = None
+        self.best_hinges: NDArray[np.float64] | None = None  # where they are to be checked
         self.best_primal = math.inf
         self.best_dual = -math.inf
         self.estimate = 1.0
@@ -94,6 +96,7 @@ class Run(abc.ABC):
         self._history = History()
         self._seconds_before = 0.0
         self._calls_before = self._overruled_before = 0
+        self._n_checked = 0  # oracle calls of a check
 
     # ---- for subclasses to fill in
 
@@ -114,9 +117,11 @@ class Run(abc.ABC):
     def counters(self) -> dict[str, int]:
         """n_oracle_calls, n_overruled, n_planes and solver_bytes, as they are now."""
 
-    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
-        """One oracle call an example at fixed weights."""
-        return self.problem.mean_hinge(weights)
+    def mean_hinge(
+        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
+    ) -> float:
+        """One oracle call an example at fixed weights; `hinges` receives what each came to."""
+        return self.problem.mean_hinge(weights, hinges)
 
     def settle(self) -> None:  # noqa: B027
         """After a round that was broken off: make `candidates` and `state` fit for use."""
@@ -146,6 +151,7 @@ class Run(abc.ABC):
         return {
             "n_iter": count(least=1),
             "best_weights": vector(self.problem.n_weights, optional=True),
+            "best_hinges": vector(self.n, least=0.0, optional=True),
             "best_primal": number(least=0.0, most=math.inf),
             "best_dual": number(least=-math.inf),
             "estimate": number(least=0.0),
@@ -155,6 +161,7 @@ class Run(abc.ABC):
             "_certified_at": count(),
             "_calls_before": count(),
             "_overruled_before": count(),
+            "_n_checked": count()._replace(optional=True),
         }
 
     # ---- what they call
@@ -173,11 +180,11 @@ class Run(abc.ABC):
 
     def certify(self, weights: NDArray[np.float64]) -> float:
         """Make a pass at these weights, which must not change afterwards; their mean hinge."""
-        hinge = self.mean_hinge(weights)
+        hinge, hinges = self._pass(weights)
         primal = self._primal(weights, hinge)
         if primal < self.best_primal:
             self.best_primal = primal
-            self.best_weights = weights
+            self.best_weights, self.best_hinges = weights, hinges
         return hinge
 
     def has_doubt(self, sentence: str) -> None:
@@ -297,6 +304,8 @@ class Run(abc.ABC):
                 self.round(first=self.n_iter == 0)
                 self.n_iter += 1
                 self._within_round = False
+                if self.n_iter == 1:
+                    self._check_a_few()
                 if self._due():
                     self._certify()
                 progress = self._progress()
@@ -341,6 +350,8 @@ class Run(abc.ABC):
             status = "converged"
         if answer is None:
             answer = self._uncertified_answer(chosen)
+            if self._is_checked():
+                self.doubt = "the fit ended before answers were compared with predictions"
         return answer, status, error
 
     def _is_uncertified(self) -> bool:
@@ -349,8 +360,13 @@ class Run(abc.ABC):
     def _answer(self, chosen: NDArray[np.float64] | None) -> Answer:
         """The weights to give back, with their primal value."""
         if chosen is None:
-            return self._uncertified_answer(None)
-        return Answer(chosen, self._primal(chosen, self.mean_hinge(chosen)))
+            answer = self._uncertified_answer(None)
+            self._check(answer.weights, self.best_hinges)
+            return answer
+        hinge, hinges = self._pass(chosen)
+        answer = Answer(chosen, self._primal(chosen, hinge))
+        self._check(chosen, hinges)
+        return answer
 
     def _uncertified_answer(self, chosen: NDArray[np.float64] | None) -> Answer:
         """The same, of what is known."""
@@ -368,6 +384,35 @@ class Run(abc.ABC):
 
     def _converged(self) -> bool:
         return self.n_iter > 0 and self.gap <= self.tol
+
+    # ---- oracles from outside
+
+    def _is_checked(self) -> bool:
+        return self.problem.foreign and self.problem.exact and self.doubt is None
+
+    def _pass(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64] | None]:
+        """The mean hinge at fixed weights, and each of them where they are to be checked."""
+        hinges = np.empty(self.n) if self.problem.foreign else None
+        return self.mean_hinge(weights, hinges), hinges
+
+    def _check_a_few(self) -> None:
+        """At once, so that nobody waits for the end of a fit that is in vain."""
+        if self._is_checked():
+            examples = a_few(self.problem)
+            self._n_checked = len(examples)
+            self._tell(find_fault_in(self.problem, self.presentable(), examples))
+
+    def _check(self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None) -> None:
+        """Compare the hinges of what is given back with predictions."""
+        if self._is_checked():
+            if hinges is None:  # of a checkpoint without them
+                _, hinges = self._pass(weights)
+                assert hinges is not None
+            self._tell(find_fault(self.problem, weights, hinges))
+
+    def _tell(self, fault: str | None) -> None:
+        if fault is not None:
+            self.has_doubt(fault)
 
     def _due(self) -> bool:
         return _ESTIMATE_TO_GAP * self.estimate <= max(self._next_level, self.tol)
@@ -434,7 +479,7 @@ class Run(abc.ABC):
             gap=self.gap,
             gap_estimate=self.estimate,
             mean_hinge=self.met_hinge,
-            n_oracle_calls=now["n_oracle_calls"] - self._calls_before,
+            n_oracle_calls=now["n_oracle_calls"] - self._calls_before + self._n_checked,
             seconds=self._seconds(),
             n_planes=now["n_planes"],
             solver_bytes=now["solver_bytes"],
@@ -453,7 +498,7 @@ class Run(abc.ABC):
             gap=self._relative_gap(answer.primal),
             tol=self.tol,
             n_iter=self.n_iter,
-            n_oracle_calls=now["n_oracle_calls"] - self._calls_before,
+            n_oracle_calls=now["n_oracle_calls"] - self._calls_before + self._n_checked,
             n_overruled=now["n_overruled"] - self._overruled_before,
             status=status,
             history=self._history.arrays(),

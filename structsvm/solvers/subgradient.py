@@ -225,9 +225,11 @@ class _SubgradientRun(Run):
             return [self.planes.weights()]
         return [self.planes.weights(), self.planes.average()]
 
-    def mean_hinge(self, weights: NDArray[np.float64]) -> float:
+    def mean_hinge(
+        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
+    ) -> float:
         self.n_certified += self.n
-        return super().mean_hinge(weights)
+        return super().mean_hinge(weights, hinges)
 
     def worst_answer(self) -> tuple[int, float] | None:
         return self.planes.worst_answer

@@ -386,7 +386,10 @@ def test_an_oracle_that_returns_an_energy_too_is_told_so(energy):
     slack = variant(slack_rescaled_inference=with_energy)
     with pytest.raises(ValueError, match="^slack_rescaled_inference " + message):
         StructSVM(slack, solver="n_slack", rescaling="slack").fit(X, Y)
-    svm = StructSVM(variant(inference=with_energy)).set_params(tol=0.5).fit(X, Y)
+    with pytest.raises(ValueError, match="^batch_inference " + message):
+        StructSVM(variant(inference=with_energy)).fit(X, Y)
+    svm = StructSVM(Multiclass(), tol=0.5).fit(X, Y)
+    svm.model_ = variant(inference=with_energy)
     with pytest.raises(ValueError, match="^inference " + message):
         svm.score(X, Y)
 
@@ -516,7 +519,10 @@ def test_a_batch_method_that_returns_no_list_is_named(answer):
     oracle = variant(batch_loss_augmented_inference=lambda s, X, Y, w: answer)
     with pytest.raises(ValueError, match="^batch_loss_augmented_inference " + message):
         StructSVM(oracle, solver="n_slack").fit(X, Y)
-    svm = StructSVM(variant(batch_inference=lambda s, X, w: answer), tol=0.5).fit(X, Y)
+    with pytest.raises(ValueError, match="^batch_inference " + message):
+        StructSVM(variant(batch_inference=lambda s, X, w: answer), tol=0.5).fit(X, Y)
+    svm = StructSVM(Multiclass(), tol=0.5).fit(X, Y)
+    svm.model_ = variant(batch_inference=lambda s, X, w: answer)
     for call in (svm.predict, svm.decision_function):
         with pytest.raises(ValueError, match="^batch_inference " + message):
             call(X)

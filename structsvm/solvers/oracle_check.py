@@ -1,0 +1,171 @@
+"""Whether the answers of a model from outside this package can be those of an exact oracle.
+
+A hinge is a maximum over all outputs, so it is at least what any output gives, the model's own
+prediction among them; and no output scores above a prediction, the truth included. A model that
+breaks one of the two is not what it claims to be. The reverse does not hold: faults that no
+prediction shows stay unseen here, and are what `structsvm.testing.check_model` is for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["a_few", "find_fault", "find_fault_in"]
+
+# Values that differ by this share of what they add up may be equal: models may work in float32.
+_ROUNDING = 1e-6
+# A loss of the truth up to this is rounding.
+_NO_LOSS = 1e-9
+# Examples that are looked at early, and some more at the end, ...
+_A_HANDFUL, _SOME = 8, 32
+# ... each for rivals of the truth whose score is behind by up to these shares of a typical loss.
+_PUSHES = (0.5, 1.0, 2.0)
+
+
+class _Outputs(NamedTuple):
+    """One output for each of some examples: what they lose, and how far they lead the truth."""
+
+    losses: NDArray[np.float64]
+    leads: NDArray[np.float64]
+    rounding: NDArray[np.float64]
+
+    def heights(self, slack: bool) -> NDArray[np.float64]:
+        """What the hinges must at least be."""
+        if slack:
+            return self.losses * (1.0 + self.leads)
+        return self.losses + self.leads
+
+
+def find_fault(
+    problem: Any, weights: NDArray[np.float64], hinges: NDArray[np.float64]
+) -> str | None:
+    """A sentence about the worst fault at these weights, whose hinges are known; None without one.
+
+    One prediction for each example, and three at other weights for some.
+    """
+    factors = problem.example_weights()
+    examples = np.flatnonzero(factors).astype(np.int32)
+    hinges = hinges[examples] / factors[examples]
+    predicted = _predictions(problem, weights, examples)
+    fault = _fault(problem, examples, hinges, predicted)
+    if fault is not None or not len(examples):
+        return fault
+    # What is missed hides where nothing seems to be lost.
+    places = np.flatnonzero(hinges <= 0.0) if (hinges <= 0.0).any() else np.arange(len(examples))
+    places = places[np.linspace(0, len(places) - 1, min(len(places), _SOME)).astype(int)]
+    rounding = predicted.rounding[places]
+    typical = max(hinges.max(), predicted.losses.max())
+    return _rival_fault(problem, weights, examples[places], hinges[places], rounding, typical)
+
+
+def a_few(problem: Any) -> NDArray[np.int32]:
+    """A handful of the examples that count."""
+    counting = np.flatnonzero(problem.example_weights())
+    places = np.linspace(0, len(counting) - 1, min(len(counting), _A_HANDFUL)).astype(int)
+    few: NDArray[np.int32] = counting[places].astype(np.int32)
+    return few
+
+
+def find_fault_in(
+    problem: Any, weights: NDArray[np.float64], examples: NDArray[np.int32]
+) -> str | None:
+    """The same for a few examples, at which more is looked.
+
+    An oracle call, a prediction and three predictions at other weights for each.
+    """
+    slack = problem.rescaling == "slack"
+    losses, leads, _ = problem.answers_at(examples, weights, plain=False)
+    hinges = np.maximum(losses + leads, 0.0)
+    predicted = _predictions(problem, weights, examples)
+    fault = _fault(problem, examples, hinges, predicted)
+    if fault is not None or not len(examples):
+        return fault
+    # The oracle's answers lead the truth by as much as predictions at most.
+    if slack:
+        leads = np.divide(leads, losses, out=np.zeros_like(leads), where=losses > 0)
+    if (k := _worst(leads - predicted.leads, predicted.rounding)) is not None:
+        return (
+            f"{problem.model_name}.inference misses the maximum on example {examples[k]}: the "
+            f"score of its answer is {leads[k] - predicted.leads[k]:.6g} below that of an output "
+            "of the oracle. " + _WAY_OUT
+        )
+    typical = max(losses.max(), predicted.losses.max())
+    return _rival_fault(problem, weights, examples, hinges, predicted.rounding, typical)
+
+
+_WAY_OUT = (
+    "So the duality gap is no certificate. structsvm.testing.check_model finds such faults: "
+    "correct the method, or declare the model exact = False"
+)
+
+
+def _predictions(problem: Any, weights: NDArray[np.float64], examples: Any) -> _Outputs:
+    losses, leads, sizes = problem.answers_at(examples, weights, plain=True)
+    return _Outputs(losses, leads, sizes + 2.0 * problem.truth_sizes(examples, weights))
+
+
+def _worst(excess: NDArray[np.float64], rounding: NDArray[np.float64]) -> int | None:
+    """Where a number that should be at most 0 is furthest above it, beyond rounding."""
+    excess = np.where(excess > _ROUNDING * rounding, excess, 0.0)
+    return int(np.argmax(excess)) if excess.any() else None
+
+
+def _rival_fault(
+    problem: Any,
+    weights: NDArray[np.float64],
+    examples: NDArray[np.int32],
+    hinges: NDArray[np.float64],
+    rounding: NDArray[np.float64],
+    typical: float,
+) -> str | None:
+    """Whether outputs that come close to the truth show a hinge to be too low."""
+    for push in _PUSHES:
+        rivals = [problem.rival(int(i), weights, push * (typical or 1.0)) for i in examples]
+        known = [k for k, rival in enumerate(rivals) if rival is not None]
+        if known:
+            losses, leads, sizes = np.array([rivals[k] for k in known]).T
+            outputs = _Outputs(losses, leads, rounding[known] + sizes)
+            fault = _fault(problem, examples[known], hinges[known], outputs, predicted=False)
+            if fault is not None:
+                return fault
+    return None
+
+
+def _fault(
+    problem: Any,
+    examples: NDArray[np.int32],
+    hinges: NDArray[np.float64],
+    outputs: _Outputs,
+    *,
+    predicted: bool = True,
+) -> str | None:
+    name, slack = problem.model_name, problem.rescaling == "slack"
+    if predicted:
+        of_truth = problem.truth_losses(examples)
+        if (of_truth > _NO_LOSS * max(float(outputs.losses.max(initial=0.0)), 1.0)).any():
+            i = int(examples[np.argmax(of_truth)])
+            return (
+                f"loss(y[{i}], y[{i}]) of {name} is {of_truth.max():g}, expected 0: a loss tells "
+                "how wrong an output is, not how similar. " + _WAY_OUT
+            )
+        if (k := _worst(-outputs.leads, outputs.rounding)) is not None:
+            return (
+                f"{name}.inference misses the maximum on example {examples[k]}: the score of its "
+                f"answer, which has loss {outputs.losses[k]:.6g}, is {-outputs.leads[k]:.6g} below "
+                f"that of the truth, and the hinge there is {hinges[k]:.6g}. " + _WAY_OUT
+            )
+    rounding = outputs.rounding * (np.maximum(outputs.losses, 1.0) if slack else 1.0)
+    if (k := _worst(outputs.heights(slack) - hinges, rounding)) is None:
+        return None
+    method = "slack_rescaled_inference" if slack else "loss_augmented_inference"
+    whose = "the model's own prediction there" if predicted else "another output there"
+    lead = outputs.leads[k]
+    ahead = f", with a score {abs(lead):.6g} {'above' if lead > 0 else 'below'} that of the truth"
+    return (
+        f"{name}.{method} misses the maximum on example {examples[k]}: its hinge is "
+        f"{hinges[k]:.6g}, but {whose} has loss {outputs.losses[k]:.6g}"
+        f"{ahead if lead else ''}. {_WAY_OUT}"
+    )
