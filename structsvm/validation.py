@@ -87,7 +87,8 @@ def check_pairs(X: Any, y: Any) -> tuple[Any, Any]:
     """X and y as lists (or packed) of the same length, at least one."""
     X, y = as_items("X", X), as_items("y", y)
     if len(X) != len(y):
-        raise ValueError(f"X has {len(X)} examples but y has {len(y)}")
+        hint = ": a single output goes into a list of one" if len(X) == 1 else ""
+        raise ValueError(f"X has {len(X)} examples but y has {len(y)}{hint}")
     if not len(X):
         raise ValueError("X and y are empty: there is nothing to learn from")
     return X, y

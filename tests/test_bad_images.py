@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -450,3 +451,73 @@ def test_pixels_out_of_all_proportion_at_prediction(pairwise):
         assert svm.predict([scale * x for x in X])[0].shape == (3, 4)
     with refused("X[0] has scores that add up to no finite number"):
         svm.predict([np.full((3, 4, 2), 1.7e308)])
+
+
+MASK = np.add.outer(np.arange(9), np.arange(8)) % 2
+
+
+def mask_of(*values):
+    """A mask with all these labels."""
+    return np.resize(np.array(values), (9, 8))
+
+
+@pytest.mark.parametrize(
+    ("mask", "parameters", "message"),
+    [
+        (0 * MASK, {}, "all labels in y are 0: there is nothing to tell apart"),
+        (MASK > 2, {}, "all labels in y are 0: there is nothing to tell apart"),
+        (mask_of(0, 255), {"ignore_label": 0}, "all labels in y are 255: there is nothing"),
+        (
+            mask_of(0, 1, 2, 3, 252, 253, 254, 255),
+            {},
+            r"8 labels.*JPEG or resized\? Then take y > 127",
+        ),
+        (mask_of(*range(72)) * 255 // 71, {}, "72 labels.*JPEG or resized"),
+        (mask_of(0, 1, 255), {}, "labels 0, 1, 255: is 255 void\\? Then give ignore_label=255"),
+        (mask_of(0, 128, 255), {}, "labels 0, 128, 255: is 128 void\\? Then give ignore_label=128"),
+    ],
+)
+@pytest.mark.parametrize("graphs", [False, True])
+def test_odd_masks_are_told(mask, parameters, message, graphs):
+    x = np.zeros((9, 8, 2))
+    x[..., 0] = mask
+    if graphs:
+        X, y = [(x.reshape(-1, 2) / 255, [[0, 1]])], [mask.ravel()]
+        svm = GraphSVM(max_iter=200, tol=0.5, **parameters)
+    else:
+        X, y = [x / 255], [mask]
+        svm = GridSVM(max_iter=200, tol=0.5, **parameters)
+    with pytest.warns(UserWarning, match=message):
+        svm.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("values", "parameters"),
+    [
+        ((0, 1), {}),
+        ((0, 255), {}),
+        ((-1, 1), {}),
+        (range(12), {"ignore_label": 11}),
+        (range(12), {}),
+        ((0, 1, 255), {"ignore_label": 255}),
+        ((0, 128, 255), {"ignore_label": 128}),
+        ((3, 50, 90), {}),
+    ],
+)
+def test_good_masks_pass_in_silence(values, parameters):
+    mask = mask_of(*values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GridSVM(tol=0.9, **parameters).fit([mask[..., None] / 255], [mask])
+
+
+def test_masks_of_another_shape_say_what_they_are():
+    x = np.zeros((9, 8, 1))
+    with pytest.raises(ValueError, match="one number a pixel, not a colour; take one channel"):
+        GridSVM().fit([x], [np.stack([MASK] * 4, axis=-1)])
+    with pytest.raises(ValueError, match=r"y\[0\] has shape \(8, 9\).*: it is transposed"):
+        GridSVM().fit([x], [MASK.T])
+    with pytest.raises(ValueError, match="a single output goes into a list of one"):
+        GridSVM().fit([x], MASK)
+    with pytest.raises(ValueError, match="a single image goes into a list of one"):
+        GridSVM().fit(x, MASK)

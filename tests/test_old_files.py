@@ -26,7 +26,14 @@ def test_a_file_of_an_earlier_version_answers_as_it_did(folder, name):
     then = json.loads((folder / "answers.json").read_text(encoding="utf-8"))[name]
     estimator = structsvm.load(folder / name)
     now = answers(estimator, CASES[name][1])
-    assert now["predictions"] == then["predictions"]
-    np.testing.assert_allclose(now["scores"], then["scores"], rtol=1e-12)
+    same = np.isclose(now["scores"], then["scores"], rtol=1e-12, atol=0)
+    if name == "grid_table":
+        # No search was exact for tables; a later one may find labels that score more.
+        assert (np.array(now["scores"]) > then["scores"])[~same].all()
+        for k in np.flatnonzero(same):
+            assert now["predictions"][k] == then["predictions"][k]
+    else:
+        assert same.all()
+        assert now["predictions"] == then["predictions"]
     assert now["gap"] == then["gap"] or (math.isnan(now["gap"]) and math.isnan(then["gap"]))
     assert now["certified"] == then["certified"]

@@ -1,5 +1,7 @@
 """Features, contrasts, superpixels and pictures of photographs."""
 
+import warnings
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -301,3 +303,27 @@ def test_features_segment_photographs():
     y = [mask for _, mask in pictures]
     svm = GridSVM(C=10, contrast_channels=(0, 1, 2), random_state=0).fit(X[:3], y[:3])
     assert svm.score(X[3:], [mask.astype(int) for mask in y[3:]]) > 0.98
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint16, 4095), (np.uint16, 255), (np.uint8, 1)])
+def test_images_that_leave_bits_unused_are_told(dtype, most):
+    image = np.random.default_rng(0).integers(0, most + 1, size=(20, 30)).astype(dtype)
+    image[0, 0] = most
+    with pytest.warns(UserWarning, match=f"values up to {most}.*Then give image / {most} instead"):
+        pixel_features(image, groups=["colour"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pixel_features(image / most, groups=["colour"])
+        pixel_features(0 * image, groups=["colour"])
+        image[0, 0] = np.iinfo(dtype).max
+        pixel_features(image, groups=["colour"])
+
+
+def test_far_fewer_superpixels_than_asked_for_are_told():
+    noise = np.random.default_rng(0).integers(0, 256, size=(60, 80, 3), dtype=np.uint8)
+    with pytest.warns(UserWarning, match="1 superpixels where 150 were asked for.*compactness"):
+        superpixel_graph(noise, n_segments=150)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert superpixel_graph(noise, n_segments=150, compactness=1000).n_nodes > 100
+        superpixel_graph(noise[:4, :5], n_segments=20, compactness=1000)

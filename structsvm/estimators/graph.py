@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from structsvm.base import StructuredModel
 from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.structured import StructSVM
+from structsvm.exceptions import warn
 from structsvm.losses import HammingLoss
 from structsvm.models import GraphModel, GridModel
 from structsvm.models.labelled_graphs import LabelledGraphs
+from structsvm.models.node_labels import odd_labels
 from structsvm.solvers import Progress, Solver
 
 __all__ = ["GraphSVM", "GridSVM"]
@@ -28,6 +31,12 @@ class _NodeLabelSVM(StructSVM):
 
     def _node_examples(self, X: Any, y: Any, sample_weight: Any, node_weight: Any) -> Examples:
         return Examples(X, y, sample_weight, {"node_weight": node_weight})
+
+    def _size_model(self, model: StructuredModel, examples: Examples) -> None:
+        super()._size_model(model, examples)
+        assert isinstance(model, LabelledGraphs)
+        if (odd := odd_labels(model.classes_, model.ignore_label)) is not None:
+            warn(odd, UserWarning)
 
     def _weight_block(self, name: str) -> NDArray[np.float64]:
         check_is_fitted(self)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.exceptions import warn
 from structsvm.validation import as_items, shorten
 
 __all__ = ["jaccard", "pixel_accuracy"]
@@ -170,10 +171,26 @@ def _pairs(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
         flat_truth, flat_guess = flat_truth[counted], flat_guess[counted]
         if not len(flat_truth):
             raise ValueError(f"all pixels have the ignore_label {ignore_label!r}: nothing to score")
-    classes = np.union1d(flat_truth, flat_guess)
+    of_truth, of_guess = np.unique(flat_truth), np.unique(flat_guess)
+    _warn_of_other_names(of_truth, of_guess)
+    classes = np.union1d(of_truth, of_guess)
     if ignore_label is not None:
         classes = classes[classes != ignore_label]
     return _Pairs(flat_truth, flat_guess, classes)
+
+
+def _warn_of_other_names(of_truth: NDArray[Any], of_guess: NDArray[Any]) -> None:
+    """Labels that are called something else on the other side."""
+    truth, guess = set(of_truth.tolist()), set(of_guess.tolist())
+    apart = truth ^ guess
+    masks = any(a <= {0, 1} and b <= {0, 255} for a, b in ((truth, guess), (guess, truth)))
+    strangers = len(truth) > 1 and len(guess) > 1 and not truth & guess
+    if strangers or (masks and {1, 255} <= apart):
+        warn(
+            f"y_true has the labels {shorten(of_truth.tolist())}, but y_pred has "
+            f"{shorten(of_guess.tolist())}: the same by other names? Then give both the same",
+            UserWarning,
+        )
 
 
 def _rows(name: str, value: Any) -> list[NDArray[Any]]:

@@ -67,8 +67,8 @@ class GraphModel(LabelledGraphs):
           (*over-generating*). It takes ten times as long as expansion, or more; see
           `structsvm.inference.relax`.
 
-        Labels to predict are found by expansion, with tables from those that roof duality or the
-        relaxation gives.
+        Labels to predict are found by expansion; where training relaxes, also from the labels that
+        roof duality or the relaxation gives, and the better ones are taken.
     relaxation_tol : float, default=1e-3
         By how much, as a share of the greatest loss that an example can have, the relaxation may
         miss the best point of the polytope; a relaxation that needs more than 200 sweeps for that

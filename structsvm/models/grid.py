@@ -307,7 +307,12 @@ def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
     place = f"X[{i}][0]" if pair else f"X[{i}]"
     pixels = _real_array(place, item[0] if pair else item)
     if pixels.ndim != 3:
-        raise ValueError(f"{place} has shape {pixels.shape}, expected (height, width, n_features)")
+        hint = ""
+        if pixels.ndim == 2:
+            hint = ": a single image goes into a list of one, and one feature needs [..., None]"
+        raise ValueError(
+            f"{place} has shape {pixels.shape}, expected (height, width, n_features){hint}"
+        )
     height, width, _ = pixels.shape
     if not height or not width:
         raise ValueError(f"{place} has shape {pixels.shape}: an image has at least one pixel")

@@ -469,7 +469,10 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             elif self._relaxes and self._entries(part) <= self._most_entries:
                 slack = self._slack(right, np.full(len(unary), self._scale(len(unary)))).sum()
                 start = _relaxed_labels(unary, part.edges, pairwise, slack)
-            numbers, _ = alpha_expansion(unary, part.edges, pairwise, start=start)
+            numbers, score = alpha_expansion(unary, part.edges, pairwise, start=start)
+            if self._relaxes:
+                greedy, other = alpha_expansion(unary, part.edges, pairwise)
+                numbers = greedy if other > score else numbers
         return self.classes_[numbers].reshape(part.shape)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "encode_nodes",
     "known_labels",
     "known_nodes",
+    "odd_labels",
     "pack_node_weight",
 ]
 
@@ -33,7 +34,12 @@ def flat_labels(y: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[Any]:
     for i, (item, shape) in enumerate(zip(items, shapes, strict=True)):
         row = _label_array(f"y[{i}]", item)
         if row.shape != shape:
-            raise ValueError(f"y[{i}] has shape {row.shape}, expected {shape} as X[{i}] has")
+            hint = ""
+            if row.shape[:-1] == shape:
+                hint = ": one number a pixel, not a colour; take one channel, or number the colours"
+            elif row.shape == shape[::-1]:
+                hint = ": it is transposed"
+            raise ValueError(f"y[{i}] has shape {row.shape}, expected {shape} as X[{i}] has{hint}")
         rows.append(np.ravel(row))
     flat, _ = flatten_labels(rows)
     return flat
@@ -101,6 +107,38 @@ def known_labels(
         return np.unique(known, return_counts=True)
     classes, numbers = np.unique(known, return_inverse=True)
     return classes, np.bincount(numbers, weights[counted], len(classes))
+
+
+# Values of a mask of 0 and 255 that are nearer than this share of it to an end belong to that end.
+_NEAR = 0.25
+
+# So many grey values from 0 to 255 are a picture, not labels.
+_A_PICTURE = 64
+
+
+def odd_labels(classes: NDArray[Any], ignore_label: Any) -> str | None:
+    """What is odd about these sorted labels, if anything: what went wrong before they came here."""
+    seen = shorten(classes.tolist())
+    if len(classes) == 1:
+        return f"all labels in y are {classes[0].item()!r}: there is nothing to tell apart"
+    if classes.dtype.kind not in "iu" or len(classes) < 3:
+        return None
+    values = [int(label) for label in classes.tolist()]
+    if ignore_label is None and values[-1] == 255 and values[:-1] == list(range(len(values) - 1)):
+        return f"y has the labels {seen}: is 255 void? Then give ignore_label=255"
+    middle = values[1]
+    if ignore_label is None and values == [0, middle, 255] and 64 <= middle < 192:
+        return f"y has the labels {seen}: is {middle} void? Then give ignore_label={middle}"
+    if values[0] >= 0 and 255 * (1 - _NEAR) < values[-1] <= 255:
+        dark = sum(value < 255 * _NEAR for value in values)
+        light = sum(value > 255 * (1 - _NEAR) for value in values)
+        at_the_ends = dark >= 1 and light >= 2 and dark + light == len(values)
+        if at_the_ends or len(values) >= _A_PICTURE:
+            return (
+                f"y has {len(values)} labels, {seen}: masks of 0 and 255 that were saved as JPEG "
+                "or resized? Then take y > 127"
+            )
+    return None
 
 
 def encode_nodes(

@@ -66,6 +66,7 @@ cdef struct CutScratch:
     ssvm_move move
     const int32_t* connected    # the edges that the graph is connected by
     double* unary
+    label_t* greedy             # what expansions from the best labels without edges find
 
 
 cdef ssvm_labelling labelling_of(

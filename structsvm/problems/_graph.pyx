@@ -5,7 +5,7 @@ import numpy as np
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.inference._expansion cimport (
@@ -326,6 +326,7 @@ cdef class GraphStructure(Structure):
             ssvm_graph_free(&self._scratch[k].graph)
             ssvm_move_free(&self._scratch[k].move)
             free(self._scratch[k].unary)
+            free(self._scratch[k].greedy)
         free(self._scratch)
         free(self._flows)
 
@@ -349,6 +350,9 @@ cdef class GraphStructure(Structure):
                 failed = failed or scratch[k].unary == NULL
             else:
                 failed = ssvm_move_reserve(&scratch[k].move, n, m)
+            if self.relaxed:
+                scratch[k].greedy = <label_t*> malloc(max(<Py_ssize_t> n, 1) * sizeof(label_t))
+                failed = failed or scratch[k].greedy == NULL
             if failed:
                 raise MemoryError(f"no memory for a graph of {n} nodes and {m} edges")
         return 0
@@ -414,6 +418,7 @@ cdef class GraphStructure(Structure):
         cdef const GraphRows* rows = &self.data.rows[i]
         cdef CutScratch* s = &self._scratch[thread]
         cdef ssvm_labelling p = labelling_of(rows, theta, self.n_labels, self.tables)
+        cdef double score
         value[0] = 0.0
         if rows.n_nodes == 0:
             return 0
@@ -425,6 +430,14 @@ cdef class GraphStructure(Structure):
             self.first_labels(i, theta, thread, y_hat)
             ssvm_expansion(&p, &s.move, y_hat, self.max_cycles)
         value[0] = ssvm_labelling_score(&p, y_hat)
+        if self.relaxed:
+            # From the labels of the relaxation, and from where others start: the better ones.
+            ssvm_greedy_labels(&p, s.greedy)
+            ssvm_expansion(&p, &s.move, s.greedy, self.max_cycles)
+            score = ssvm_labelling_score(&p, s.greedy)
+            if score > value[0]:
+                value[0] = score
+                memcpy(y_hat, s.greedy, rows.n_nodes * sizeof(label_t))
         return 0
 
     cdef int difference(

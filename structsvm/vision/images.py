@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.exceptions import warn
 from structsvm.sequences import check_finite
 
 __all__ = ["as_rgb", "check_image", "lab_colours", "skimage_module"]
@@ -65,6 +66,7 @@ def as_rgb(image: Any) -> NDArray[np.float64]:
             )
         scaled = pixels.astype(np.float64, copy=False)
     elif pixels.dtype in (np.uint8, np.uint16):
+        _warn_of_few_bits(pixels)
         scaled = pixels / float(np.iinfo(pixels.dtype).max)
     elif pixels.dtype.kind == "b":
         scaled = pixels.astype(np.float64)
@@ -76,6 +78,19 @@ def as_rgb(image: Any) -> NDArray[np.float64]:
     if scaled.ndim == 2:
         scaled = scaled[..., None]
     return np.ascontiguousarray(np.broadcast_to(scaled, (*scaled.shape[:2], 3)))
+
+
+def _warn_of_few_bits(pixels: NDArray[Any]) -> None:
+    """Pixels that leave bits unused, which would be read as nearly black."""
+    most, full = int(pixels.max()), int(np.iinfo(pixels.dtype).max)
+    if most == 0 or most > (1 if full == 255 else full >> 2):
+        return
+    bits = most.bit_length()
+    warn(
+        f"image has dtype {pixels.dtype} and values up to {most}, of {full} that there could be: "
+        f"data of {bits} bits? Then give image / {2**bits - 1} instead, as it is nearly black",
+        UserWarning,
+    )
 
 
 def lab_colours(image: Any) -> NDArray[np.float64]:

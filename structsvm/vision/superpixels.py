@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.exceptions import warn
 from structsvm.graphs import Graph
 from structsvm.validation import check_scalar
 from structsvm.vision.features import pixel_features
@@ -16,6 +17,9 @@ from structsvm.vision.images import as_rgb, lab_colours, skimage_module
 from structsvm.vision.neighbours import contrast_of
 
 __all__ = ["EDGE_FEATURE_NAMES", "SuperpixelGraph", "superpixel_graph"]
+
+# Fewer superpixels than this share of those asked for are too few.
+_FEW = 0.25
 
 #: What the columns of the edge features of `superpixel_graph` are.
 EDGE_FEATURE_NAMES = ("contrast", "border", "contrast * border")
@@ -118,7 +122,7 @@ def superpixel_graph(
     image : array of shape (height, width), (height, width, 1) or (height, width, 3)
         As `pixel_features` takes it.
     n_segments : int, default=300
-        About how many superpixels SLIC makes.
+        About how many superpixels SLIC makes. Where it makes far fewer a warning says so.
     compactness : float, default=10.0
         How much SLIC weighs distance against colour; larger values give squarer superpixels.
     segments : array of int of shape (height, width), default=None
@@ -169,10 +173,17 @@ def superpixel_graph(
     array([10, 10, 20, 20])
     """
     rgb = as_rgb(image)
-    if segments is None:
-        segments = _slic(rgb, n_segments, compactness)
-    parts = _consecutive(segments, rgb.shape[:2])
+    made = segments is None
+    parts = _consecutive(_slic(rgb, n_segments, compactness) if made else segments, rgb.shape[:2])
     n_nodes = int(parts.max()) + 1
+    wanted = min(int(n_segments), parts.size)
+    if made and n_nodes < _FEW * wanted:
+        warn(
+            f"SLIC made {n_nodes} superpixels where {wanted} were asked for, as colours differ by "
+            "more from pixel to pixel than compactness lets pass, or the image is too small: "
+            f"raise compactness ({compactness:g}), or smooth the image",
+            UserWarning,
+        )
     features = _means(pixel_features(image, groups=groups, scales=scales), parts, n_nodes)
     colours = _means(np.moveaxis(lab_colours(image), 0, -1), parts, n_nodes)
     edges, lengths = _touching(parts, n_nodes)

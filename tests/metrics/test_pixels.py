@@ -135,3 +135,22 @@ def test_what_is_refused(y_true, y_pred, options, message):
 def test_what_jaccard_refuses(options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         jaccard([[0, 1]], [[0, 1]], **options)
+
+
+@pytest.mark.parametrize("score", [jaccard, pixel_accuracy])
+def test_the_same_labels_by_other_names_are_told(score):
+    mask = np.array([[0, 1, 1], [1, 0, 1]])
+    for truth, guess in ((255 * mask, mask), (mask, 255 * mask), (mask > 0, 255 * mask)):
+        with pytest.warns(UserWarning, match="the same by other names"):
+            score([truth], [guess])
+    with pytest.warns(UserWarning, match="the same by other names"):
+        score([mask + 5], [mask])
+    # A prediction without one of the labels, a label missed, void.
+    for truth, guess in (
+        (mask, 0 * mask),
+        (0 * mask, mask),
+        (mask + 1, mask),
+        (mask, mask * 0 + 7),
+    ):
+        score([truth], [guess])
+    score([np.where(mask, 255, 0)], [mask], ignore_label=255)
