@@ -123,10 +123,10 @@ def _columns(data: bytes) -> None:
     if any("" in (*token, tag) for x, y in zip(sentences, labels, strict=True)
            for token, tag in zip(x, y, strict=True)):  # fmt: skip
         raise WrongAnswerError("read_columns: an empty column")
-    if any(c in text for x in sentences for token in x for text in token for c in "\r\n\t\ufeff"):
-        raise WrongAnswerError(
-            "read_columns: a column holds a line end, a tab or a byte order mark"
-        )
+    if any(c in text for x in sentences for token in x for text in token for c in "\r\n\t"):
+        raise WrongAnswerError("read_columns: a column holds a line end or a tab")
+    if any(token[0].startswith("\ufeff") for x in sentences for token in x if token):
+        raise WrongAnswerError("read_columns: a word begins with a byte order mark")
     try:
         write_columns("again.txt", sentences, labels)
     except ValueError:
