@@ -26,10 +26,12 @@ __all__ = [
     "check_pairs",
     "check_sample_weight",
     "check_scalar",
+    "check_unmasked",
     "encode_labels",
     "flatten_labels",
     "pack_position_weight",
     "pack_sequences",
+    "real_array",
 ]
 
 
@@ -364,11 +366,29 @@ def shorten(items: list[Any], limit: int = 10) -> str:
     return shown if len(items) <= limit else f"{shown}, ... ({len(items)} in all)"
 
 
+def check_unmasked(name: str, value: ArrayLike, array: NDArray[Any]) -> NDArray[Any]:
+    """The array made of `value`, unless a mask was lost on the way."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries; fill them: each must be a number")
+    return array
+
+
+def real_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Real numbers as float64 of any shape; infinite where float64 holds none so large."""
+    array = check_unmasked(name, value, np.asarray(value))
+    if not array.size:
+        return np.zeros(array.shape)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float64, copy=False)
+
+
 def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
     """One finite weight >= 0 an example, not all zero; or None."""
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = real_array("sample_weight", sample_weight)
     if weights.shape != (n,):
         raise ValueError(f"sample_weight has shape {weights.shape}, expected ({n},)")
     return _check_weights("sample_weight", weights)
@@ -395,7 +415,7 @@ def pack_position_weight(
         raise ValueError(f"position_weight has {len(rows)} items for {len(lengths)} sequences")
     arrays = []
     for i, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        array = np.asarray(row, dtype=np.float64)
+        array = real_array(f"position_weight[{i}]", row)
         if array.shape != (length,):
             raise ValueError(
                 f"position_weight[{i}] has shape {array.shape}, expected ({length},) as y[{i}] has"

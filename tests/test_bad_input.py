@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+import structsvm
 from structsvm import (
     ChainModel,
     ChainSVM,
@@ -19,6 +20,7 @@ from structsvm import (
     SequenceTagger,
     StructSVM,
 )
+from structsvm.hinge import structured_hinge
 from structsvm.inference import grid_cut_many
 from structsvm.losses import HammingLoss
 
@@ -579,3 +581,44 @@ def test_great_labels_are_compared_as_integers():
 def test_masked_labels_are_refused():
     with pytest.raises(ValueError, match=r"y\[0\] has masked entries"):
         chain(np.ma.masked_greater([0, 1, 2], 1))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.array([1 + 2j, 1.0]), "has dtype complex128, expected real numbers"),
+        (["1", "2"], "has dtype <U1, expected real numbers"),
+        (np.ma.masked_array([1.0, 2.0], mask=[False, True]), "has masked entries"),
+    ],
+)
+def test_weights_that_are_no_real_numbers_are_refused_by_every_estimator(weights, message):
+    rows = np.array([[1.0], [-1.0]])
+    chains, edges = [rows[:1], rows[1:]], np.zeros((0, 2), dtype=int)
+    fits = {
+        structsvm.ChainSVM: (chains, [[0], [1]]),
+        structsvm.StructSVM: (chains, [[0], [1]]),
+        structsvm.GraphSVM: ([(x, edges) for x in chains], [[0], [1]]),
+        structsvm.GridSVM: ([x[None] for x in chains], [[[0]], [[1]]]),
+        structsvm.MulticlassSVM: (rows, [0, 1]),
+        structsvm.SurrogateSVM: (rows, [0, 1]),
+        structsvm.SequenceTagger: ([["a"], ["b"]], [["A"], ["B"]]),
+    }
+    for kind, (X, y) in fits.items():
+        svm = kind(structsvm.ChainModel()) if kind is structsvm.StructSVM else kind()
+        with pytest.raises(ValueError, match=f"sample_weight {message}"):
+            svm.fit(X, y, sample_weight=weights)
+    with pytest.raises(ValueError, match=rf"position_weight\[0\] {message}"):
+        structsvm.ChainSVM().fit([rows], [[0, 1]], position_weight=[weights])
+    with pytest.raises(ValueError, match=message):
+        structsvm.GraphSVM().fit([(rows, edges)], [[0, 1]], node_weight=[weights])
+
+
+def test_weights_of_the_structured_hinge_are_finite(words):
+    X, y = words
+    model = structsvm.ChainModel()
+    model.initialize(X, y)
+    for value in (np.nan, np.inf):
+        w = np.zeros(model.n_weights)
+        w[3] = value
+        with pytest.raises(ValueError, match=rf"w\[3\] is {value}, expected a finite number"):
+            structured_hinge(model, X, y, w)

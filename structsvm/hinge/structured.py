@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from structsvm.base import StructuredModel
-from structsvm.hinge._reduction import check_same_shape, reduced
+from structsvm.hinge._reduction import check_array, check_same_shape, reduced
 from structsvm.linalg._sums import dot
 
 __all__ = ["structured_hinge"]
@@ -63,7 +63,7 @@ def structured_hinge(
     """
     problem = model.bind(X, y)
     problem.set_rescaling(rescaling)
-    weights = np.asarray(w, dtype=np.float64)
+    weights = check_array("w", w).astype(np.float64, copy=False)
     check_same_shape("w", weights, "the model's weights", (problem.n_weights,))
     n = problem.n_examples
     values = np.zeros(n)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.inference.cut_scores import check_edges, real_scores
+from structsvm.inference.cut_scores import check_edges
+from structsvm.validation import real_array
 
 __all__ = ["GraphScores", "check_graph_scores", "check_pairwise", "check_unary"]
 
@@ -84,7 +85,7 @@ def check_pairwise(
 
 def check_scores(name: str, value: ArrayLike, ndim: int, *, forbidden: bool) -> NDArray[np.float64]:
     """A C-contiguous float64 array of `ndim` dimensions; -inf only where `forbidden` allows it."""
-    array = real_scores(name, value)
+    array = real_array(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
     array = np.ascontiguousarray(array)

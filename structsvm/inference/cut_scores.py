@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.validation import check_scalar
+from structsvm.validation import check_scalar, real_array
 
 __all__ = [
     "CutCertificate",
@@ -20,8 +19,6 @@ __all__ = [
     "check_pairwise",
     "check_total",
     "check_unary",
-    "check_unmasked",
-    "real_scores",
     "scales_well",
 ]
 
@@ -61,24 +58,6 @@ def _place(index: NDArray[np.intp]) -> str:
     return ", ".join(str(k) for k in index)
 
 
-def real_scores(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """float64 of any shape."""
-    array = check_unmasked(name, value, np.asarray(value))
-    if not array.size:
-        return np.zeros(array.shape)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
-    with np.errstate(over="ignore"):
-        return array.astype(np.float64, copy=False)
-
-
-def check_unmasked(name: str, value: ArrayLike, array: NDArray[Any]) -> NDArray[Any]:
-    """The array made of `value`, unless a mask was lost on the way."""
-    if np.ma.is_masked(value):
-        raise ValueError(f"{name} has masked entries; fill them: every score must be a number")
-    return array
-
-
 def check_finite_scores(
     name: str, array: NDArray[np.float64], *, non_negative: bool = False
 ) -> None:
@@ -97,7 +76,7 @@ def check_finite_scores(
 
 def check_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Finite float64 of this shape, in C order."""
-    array = real_scores("unary", unary)
+    array = real_array("unary", unary)
     if array.shape != shape:
         raise ValueError(f"unary has shape {array.shape}, expected {shape}")
     check_finite_scores("unary", array)
@@ -106,7 +85,7 @@ def check_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]
 
 def check_pairwise(pairwise: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Finite float64 >= 0 of this shape, or a number for all, in C order."""
-    array = real_scores("pairwise", pairwise)
+    array = real_array("pairwise", pairwise)
     if array.shape not in (shape, ()):
         raise ValueError(f"pairwise has shape {array.shape}, expected {shape} or one number")
     check_finite_scores("pairwise", array, non_negative=True)

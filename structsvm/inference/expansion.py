@@ -6,13 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._expansion import expand_labels
-from structsvm.inference.cut_scores import (
-    check_edges,
-    check_finite_scores,
-    check_total,
-    real_scores,
-)
-from structsvm.validation import check_scalar
+from structsvm.inference.cut_scores import check_edges, check_finite_scores, check_total
+from structsvm.validation import check_scalar, real_array
 
 __all__ = ["alpha_expansion"]
 
@@ -86,13 +81,13 @@ def alpha_expansion(
     >>> alpha_expansion(unary, [[0, 1], [1, 2]], [1.0, 0.2])
     (array([0, 0, 2], dtype=int32), 4.0)
     """
-    scores = np.ascontiguousarray(real_scores("unary", unary))
+    scores = np.ascontiguousarray(real_array("unary", unary))
     if scores.ndim != 2 or (len(scores) and not scores.shape[1]):
         raise ValueError(f"unary has shape {scores.shape}, expected (n_nodes, n_labels)")
     check_finite_scores("unary", scores)
     n_nodes, n_labels = scores.shape
     ends = check_edges(edges, n_nodes)
-    pairs = np.ascontiguousarray(real_scores("pairwise", pairwise))
+    pairs = np.ascontiguousarray(real_array("pairwise", pairwise))
     shapes = {(len(ends),): 1, (len(ends), n_labels, n_labels): n_labels**2, (n_labels,) * 2: 0}
     if pairs.shape not in shapes:
         raise ValueError(

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._graph_cut import GraphCut
-from structsvm.inference.cut_scores import CutCertificate, real_scores
+from structsvm.inference.cut_scores import CutCertificate
+from structsvm.validation import real_array
 
 __all__ = ["graph_cut"]
 
@@ -86,7 +87,7 @@ def graph_cut(
     array([1, 1, 0], dtype=uint8)
     """
     # To GraphCut None means scores as they are; here there are none.
-    own, pairs = real_scores("unary", unary), real_scores("pairwise", pairwise)
+    own, pairs = real_array("unary", unary), real_array("pairwise", pairwise)
     cut = GraphCut(len(np.atleast_1d(own)), edges)
     cut.set_scores(own, pairs, keep_flow=False)
     labels = cut.solve()

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._grid_cut import GridCut
-from structsvm.inference.cut_scores import CutCertificate, real_scores
+from structsvm.inference.cut_scores import CutCertificate
 from structsvm.inference.grid_scores import check_grid, check_grid_pairwise, check_grid_unary
-from structsvm.validation import check_n_jobs
+from structsvm.validation import check_n_jobs, real_array
 
 __all__ = ["grid_cut", "grid_cut_many"]
 
@@ -104,7 +104,7 @@ def grid_cut(
     array([[1, 1, 0],
            [1, 1, 0]], dtype=uint8)
     """
-    own = real_scores("unary", unary)
+    own = real_array("unary", unary)
     shape, directions = check_grid(own.shape, connectivity)
     scores = check_grid_unary(own, shape)
     edges = check_grid_pairwise(pairwise, shape, directions)

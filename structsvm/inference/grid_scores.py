@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.inference.cut_scores import check_finite_scores, check_total, real_scores
+from structsvm.inference.cut_scores import check_finite_scores, check_total
+from structsvm.validation import real_array
 
 __all__ = ["check_grid", "check_grid_pairwise", "check_grid_unary", "flow_limit"]
 
@@ -49,7 +50,7 @@ def check_grid(shape: Any, connectivity: int) -> tuple[tuple[int, ...], NDArray[
 def check_grid_unary(unary: ArrayLike, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], float]:
     """Finite float64 of this shape, in C order: the array given if it is that. And the largest
     magnitude."""
-    array = real_scores("unary", unary)
+    array = real_array("unary", unary)
     if array.shape != shape:
         raise ValueError(f"unary has shape {array.shape}, expected {shape}")
     least, most = _extremes(array)
@@ -63,7 +64,7 @@ def check_grid_pairwise(
 ) -> tuple[NDArray[np.float64], float]:
     """float64 of shape (n_directions, *shape) or (n_directions,) in C order, finite and >= 0 where
     an edge is: the array given if it is that. And the largest."""
-    array = real_scores("pairwise", pairwise)
+    array = real_array("pairwise", pairwise)
     n = len(directions)
     if array.shape not in ((), (n,), (n, *shape)):
         raise ValueError(

@@ -14,9 +14,9 @@ from structsvm.inference.cut_scores import (
     check_finite_scores,
     check_total,
     check_unary,
-    real_scores,
 )
 from structsvm.inference.labeling import OracleKind
+from structsvm.validation import real_array
 
 __all__ = ["PersistentLabels", "roof_duality"]
 
@@ -155,7 +155,7 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
         raise ValueError(
             f"{len(scores)} nodes and {len(ends)} edges: expected at most {_MOST_EDGES} of each"
         )
-    pairs = real_scores("pairwise", pairwise)
+    pairs = real_array("pairwise", pairwise)
     if pairs.shape not in ((len(ends),), (2, 2), (len(ends), 2, 2)):
         raise ValueError(
             f"pairwise has shape {pairs.shape}, expected ({len(ends)},), (2, 2) or "

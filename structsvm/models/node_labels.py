@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.validation import as_items, encode_labels, flatten_labels, shorten
+from structsvm.validation import as_items, encode_labels, flatten_labels, real_array, shorten
 
 __all__ = [
     "balanced_weights",
@@ -176,7 +176,7 @@ def pack_node_weight(
         if np.ma.is_masked(item):
             raise ValueError(f"{place} has masked entries; fill them, with 0 for no loss")
         try:
-            row = np.asarray(item, dtype=np.float64)
+            row = real_array(place, item)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{place} is no array of real numbers: {error}") from None
         if row.shape != shape:
