@@ -161,7 +161,7 @@ class Run(abc.ABC):
             "_certified_at": count(),
             "_calls_before": count(),
             "_overruled_before": count(),
-            "_n_checked": count()._replace(optional=True),
+            "_n_checked": count(most=self.n)._replace(optional=True),  # as version 0.1 has none
         }
 
     # ---- what they call
