@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -232,8 +231,8 @@ def _with_own_starts(name: str, matrix: sp.csr_array) -> sp.csr_array:
     starts = np.array(matrix.indptr)
     if starts.dtype.kind != "i" or not _are_starts(starts, matrix):
         raise _changed(name, "indptr points out of the matrix, or indices and data differ in size")
-    result = copy.copy(matrix)
-    result.indptr = starts
+    result = object.__new__(type(matrix))
+    vars(result).update(vars(matrix), indptr=starts)  # copy.copy takes ten times as long
     return result
 
 

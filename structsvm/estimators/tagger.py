@@ -15,7 +15,7 @@ from structsvm.base import StructuredModel
 from structsvm.estimators.chain import ChainSVM
 from structsvm.estimators.fitting import of_held_out_examples
 from structsvm.features import SequenceVectorizer, TokenFeatures
-from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
+from structsvm.features.tokens import check_kinds, check_sequences
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
 from structsvm.sequences import PackedSequences
@@ -252,7 +252,7 @@ class SequenceTagger(ChainSVM):
     def _check_tokens(features: Any, X: list[Any]) -> None:
         """Tuples are columns here, and no attributes as they are to a `SequenceVectorizer`."""
         if isinstance(features, SequenceVectorizer):
-            check_kinds(X, token_kinds(X), features.token_kinds_)
+            check_kinds(X, features.token_kinds_)
 
     def _penalty(self, solver: Solver) -> float:
         if self.C is None:

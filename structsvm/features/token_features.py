@@ -120,13 +120,14 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X = check_sequences(X)
         sentences = self._sentences(X)
         columns = self._columns(sentences, encoders)
-        kinds, width = self._token_kinds(X), self._width(sentences)
+        width = self._width(sentences)
         places = [encoder.learn(columns, int(self.min_count)) for encoder in encoders]
         if not encoders[0].n_columns:
             raise ValueError(
                 f"no attribute occurs {self.min_count} times in X: nothing to learn from"
             )
         self._keep(encoders)
+        kinds = {"tuple" if kind == "word" else kind for kind in token_kinds(X)}
         self.token_kinds_, self.n_columns_in_ = sorted(kinds), width
         return self._packed(columns, places)
 
@@ -168,7 +169,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = check_sequences(X)
         sentences = self._sentences(X)
-        check_kinds(X, self._token_kinds(X), self.token_kinds_)
+        check_kinds(X, _with_words(self.token_kinds_))
         columns = self._columns(sentences, self._encoders)
         if self.n_columns_in_ is not None:
             self._width(sentences, (self.n_columns_in_, self.n_columns_read_))
@@ -238,30 +239,26 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return parse_templates(BUILT_IN[self.templates])
         return parse_templates(self.templates)
 
-    def _token_kinds(self, X: list[Any]) -> dict[str, tuple[int, int]]:
-        """The kinds of tokens; a word is a tuple of one column."""
-        kinds = token_kinds(X)
-        if "word" in kinds:
-            kinds.setdefault("tuple", kinds.pop("word"))
-        return kinds
-
     @staticmethod
     def _width(sentences: list[list[Any]], allowed: tuple[int, ...] = ()) -> int | None:
         """How many columns all tokens have; one of the allowed numbers, if there are any."""
-        expected, where = None, "as in fit"
-        for i, sentence in enumerate(sentences):
-            for width in set(map(len, sentence)):
-                if expected is None and (not allowed or width in allowed):
-                    expected = width
-                    where = where if allowed else f"as X[{i}] has"
-                if width != expected:
-                    t = next(t for t, token in enumerate(sentence) if len(token) == width)
-                    expected = allowed[0] if allowed else expected
-                    raise ValueError(
-                        f"X[{i}][{t}] is {sentence[t]!r} of {width} columns, expected {expected} "
-                        f"{where}; if these are attributes, they go with SequenceVectorizer"
-                    )
-        return expected
+        widths = set(map(len, itertools.chain.from_iterable(sentences)))
+        if len(widths) < 2 and (not allowed or widths <= set(allowed)):
+            return next(iter(widths), None)
+        expected, where = allowed[0] if allowed else None, "as in fit"
+        if not allowed or len(widths & set(allowed)) == len(widths):
+            i = next(i for i, sentence in enumerate(sentences) if len(sentence))
+            expected, where = len(sentences[i][0]), f"as X[{i}] has"
+        i, t, token = next(
+            (i, t, token)
+            for i, sentence in enumerate(sentences)
+            for t, token in enumerate(sentence)
+            if len(token) != expected
+        )
+        raise ValueError(
+            f"X[{i}][{t}] is {token!r} of {len(token)} columns, expected {expected} {where}; if "
+            "these are attributes, they go with SequenceVectorizer"
+        )
 
     def _columns(self, sentences: list[list[Any]], encoders: tuple[Any, Any]) -> Columns:
         lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
@@ -343,6 +340,11 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _with_words(kinds: list[str] | None) -> list[str] | None:
+    """A word is a tuple of one column."""
+    return [*kinds, "word"] if kinds and "tuple" in kinds else kinds
 
 
 def _n_read(encoders: tuple[Any, Any]) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 __all__ = ["check_kinds", "check_sequences", "token_kinds"]
-
-#: Where the first token of a kind is.
-Kinds = dict[str, tuple[int, int]]
 
 
 def check_sequences(X: Any) -> list[Any]:
@@ -29,34 +27,29 @@ def check_sequences(X: Any) -> list[Any]:
     return sequences
 
 
-def token_kinds(sequences: Sequence[Any]) -> Kinds:
+def token_kinds(sequences: Sequence[Any]) -> set[str]:
     """The kinds of tokens there are: "word", "tuple", "list" (of any other collection), "dict"."""
-    types: dict[type, int] = {}
-    for i, sequence in enumerate(sequences):
-        for kind in set(map(type, sequence)) - types.keys():
-            types[kind] = i
-    kinds: Kinds = {}
-    for kind, i in types.items():
-        t = next(t for t, token in enumerate(sequences[i]) if type(token) is kind)
-        kinds.setdefault(_name(kind), (i, t))
-    return kinds
+    return set(map(_kind, set(map(type, itertools.chain.from_iterable(sequences)))))
 
 
-def _name(kind: type) -> str:
-    for name, of_kind in (("word", str), ("tuple", tuple), ("dict", Mapping)):
-        if issubclass(kind, of_kind):
+def _kind(of_token: type) -> str:
+    for name, known in (("word", str), ("tuple", tuple), ("dict", Mapping)):
+        if issubclass(of_token, known):
             return name
     return "list"
 
 
-def check_kinds(sequences: Sequence[Any], found: Kinds, fitted: Iterable[str] | None) -> None:
+def check_kinds(sequences: Sequence[Any], fitted: Collection[str] | None) -> None:
     """Raise ValueError for the first token of a kind that `fit` did not see; None: it saw any."""
-    if fitted is None:
+    if not fitted or token_kinds(sequences) <= set(fitted):
         return
-    seen = sorted(fitted)
-    for kind, (i, t) in found.items():
-        if seen and kind not in seen:
-            raise ValueError(
-                f"X[{i}][{t}] is {sequences[i][t]!r}, a {kind}, but the tokens that fit saw are "
-                f"{' and '.join(f'{name}s' for name in seen)}: pass what was fitted, or fit anew"
-            )
+    i, t, token = next(
+        (i, t, token)
+        for i, sequence in enumerate(sequences)
+        for t, token in enumerate(sequence)
+        if _kind(type(token)) not in fitted
+    )
+    raise ValueError(
+        f"X[{i}][{t}] is {token!r}, a {_kind(type(token))}, but the tokens that fit saw are "
+        f"{' and '.join(f'{name}s' for name in sorted(fitted))}: pass what was fitted, or fit anew"
+    )
