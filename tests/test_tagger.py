@@ -321,7 +321,7 @@ def test_what_was_fitted_is_what_must_come(tmp_path, case, saved):
 def test_attributes_given_to_a_tagger_of_words_are_named():
     X, y = corpus(20)
     tagger = SequenceTagger(random_state=0).fit([as_words(s) for s in X], y)
-    message = r"X\[0\]\[0\] is \['word=.*a list, but the tokens that fit saw are tuples and words: pass what"
+    message = r"X\[0\]\[0\] is \['word=.*a list, but the tokens that fit saw are tuples and words"
     with pytest.raises(ValueError, match=message):
         tagger.predict([attributes(s) for s in X])
     with pytest.raises(ValueError, match=r"in X_val and y_val: .*a list, but the tokens that fit"):
