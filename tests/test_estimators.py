@@ -1,5 +1,6 @@
 """StructSVM and ChainSVM as scikit-learn's users meet them."""
 
+import io
 import logging
 import pickle
 
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from structsvm import ChainModel, ChainSVM, StructSVM
+from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm.callbacks import ProgressBar
 from structsvm.losses import HammingLoss
 from structsvm.solvers import BCFW
 
@@ -229,3 +232,35 @@ def test_threads_decode_the_same(words):
     svm.set_params(n_jobs=3)
     assert all(map(np.array_equal, one, svm.predict(X)))
     assert np.array_equal(svm.set_params(n_jobs=1).decision_function(X), svm.decision_function(X))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_gap_that_is_no_certificate_is_called_an_estimate_wherever_it_is_told(words, caplog):
+    class Inexact(ChainModel):
+        exact = False
+        bind = StructuredModel.bind
+        batch_inference = StructuredModel.batch_inference
+        batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference
+
+    bar = io.StringIO()
+    params = {"tol": 1e-9, "max_iter": 3, "verbose": 2, "random_state": 0}
+    for model, is_estimate in ((Inexact(), True), (ChainModel(), False)):
+        svm = StructSVM(model, callbacks=[ProgressBar(file=bar)], **params)
+        before = repr(svm)
+        with caplog.at_level("DEBUG", "structsvm"), pytest.warns(ConvergenceWarning) as told:
+            svm.fit(*words)
+        said = [str(told[0].message), repr(svm), caplog.messages[-1], bar.getvalue()]
+        assert [("estimate" in text) for text in said] == [is_estimate] * 4
+        assert svm.certified_ is not is_estimate
+        assert repr(svm).startswith(before)
+        assert repr(clone(svm)) == before
+        if hasattr(svm, "_get_fitted_attr_html"):  # scikit-learn from 1.9 on
+            assert ("(estimate)" in svm._repr_html_()) is is_estimate
+        caplog.clear()
+        bar.truncate(0)
+        bar.seek(0)
+
+
+def test_long_representations_are_still_broken_into_lines():
+    svm = ChainSVM(C=2.0, max_iter=100, tol=1e-5, random_state=3, verbose=1, n_jobs=2)
+    assert max(map(len, repr(svm).splitlines())) <= 80
