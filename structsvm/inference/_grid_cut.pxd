@@ -32,8 +32,8 @@ A grid begins as zero bytes. Then, with n_pixels = depth * height * width:
         The best labels: of several best ones the fewest ones. Allocates nothing, always ends.
     ssvm_grid_labels(g, labels)
         Those labels, (n_pixels,), until scores are loaded or changed.
-    ssvm_grid_given_up(g, unary)
-        After a solve: what the labels found give up at pixels alone.
+    ssvm_grid_given_up(g, unary, enough)
+        After a solve: what the labels found give up at pixels alone, counted until it is `enough`.
     ssvm_grid_certify(g, unary, pairwise, step, flow, energy)
         After a solve, for scores that are the same both ways: a lower bound of what any labelling
         gives up, and what the labels found do; see `CutCertificate`.
@@ -71,7 +71,7 @@ cdef extern from "structsvm/inference/grid_flow.h" nogil:
     void ssvm_grid_scale(ssvm_grid* g, double factor)
     void ssvm_grid_solve(ssvm_grid* g)
     void ssvm_grid_labels(const ssvm_grid* g, uint8_t* labels)
-    double ssvm_grid_given_up(const ssvm_grid* g, const double* unary)
+    double ssvm_grid_given_up(const ssvm_grid* g, const double* unary, double enough)
     void ssvm_grid_certify(
         const ssvm_grid* g, const double* unary, const double* pairwise, Py_ssize_t step,
         double* flow, double* energy,

@@ -245,10 +245,10 @@ default=None
         cdef const double[::1] unary = self._unary.reshape(-1)
         cdef double flow, energy
         with nogil:
-            energy = ssvm_grid_given_up(&self.grid, &unary[0])
-        if self._largest > MOST_FLOW * energy:  # most often the pixels alone give up enough
+            energy = ssvm_grid_given_up(&self.grid, &unary[0], self._largest / MOST_FLOW)
+        if energy < self._largest / MOST_FLOW:  # most often the pixels alone give up enough
             self._certify(&flow, &energy)
-        return self._largest > MOST_FLOW * energy
+        return energy < self._largest / MOST_FLOW
 
     cdef _certify(self, double* flow, double* energy):
         cdef const double[::1] unary = self._unary.reshape(-1)

@@ -248,16 +248,17 @@ static double ssvm_graph_energy(const ssvm_graph *g)
 /* Solve. A flow that was kept from scores of another size is dropped, lest its rounding decide. */
 SSVM_UNUSED static void ssvm_graph_cut(ssvm_graph *g)
 {
+    const double enough = g->kept / SSVM_MOST_FLOW;
     double least = 0.0;
     ssvm_graph_solve(g);
     if (!(g->kept > 0.0))
         return;
     /* Most often the nodes alone give up enough. */
-    for (int32_t i = 0; i < g->n_nodes; ++i) {
+    for (int32_t i = 0; i < g->n_nodes && least < enough; ++i) {
         const double u = g->unary[i];
         least += ssvm_graph_label(g, i) ? (u < 0.0 ? -u : 0.0) : (u > 0.0 ? u : 0.0);
     }
-    if (g->kept <= SSVM_MOST_FLOW * least || g->kept <= SSVM_MOST_FLOW * ssvm_graph_energy(g))
+    if (least >= enough || ssvm_graph_energy(g) >= enough)
         return;
     ssvm_graph_begin(g, NULL, g->limit);
     ssvm_graph_solve(g);

@@ -211,10 +211,11 @@ SSVM_GRID_UNUSED static void ssvm_grid_labels(const ssvm_grid *g, uint8_t *label
     SSVM_GRID_CALL(g, labels, (g, labels));
 }
 
-SSVM_GRID_UNUSED static double ssvm_grid_given_up(const ssvm_grid *g, const double *unary)
+SSVM_GRID_UNUSED static double ssvm_grid_given_up(const ssvm_grid *g, const double *unary,
+                                                  double enough)
 {
     double total;
-    SSVM_GRID_CALL(g, given_up, (g, unary, &total));
+    SSVM_GRID_CALL(g, given_up, (g, unary, enough, &total));
     return total;
 }
 

@@ -184,12 +184,13 @@ static void SSVM_GRID_NAME(labels)(const ssvm_grid *g, uint8_t *labels)
         }
 }
 
-/* What labels give up at pixels alone. */
-static void SSVM_GRID_NAME(given_up)(const ssvm_grid *g, const double *unary, double *total)
+/* What labels give up at pixels alone, counted until it is `enough`. */
+static void SSVM_GRID_NAME(given_up)(const ssvm_grid *g, const double *unary, double enough,
+                                     double *total)
 {
     *total = 0.0;
     for (ptrdiff_t d = 0; d < g->depth; ++d)
-        for (ptrdiff_t h = 0; h < g->height; ++h, unary += g->width) {
+        for (ptrdiff_t h = 0; h < g->height && *total < enough; ++h, unary += g->width) {
             const SSVM_NODE *x = (const SSVM_NODE *)g->nodes + g->first + d * g->plane + h * g->row;
             double row = 0.0;
             for (ptrdiff_t j = 0; j < g->width; ++j) {
