@@ -138,11 +138,11 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         """`initialize`, for models that learn from weights of examples or of their parts too."""
         self.initialize(X, y)
 
-    @stands_for("inference")
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Any:
         """What estimators train on, or score, instead of the outputs y; None: y as they are."""
         return None
 
+    @stands_for("inference")
     def batch_inference(
         self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
     ) -> list[Any]:

@@ -528,6 +528,11 @@ def test_a_batch_method_that_returns_no_list_is_named(answer):
             call(X)
 
 
+def test_batch_methods_say_which_single_one_they_stand_for():
+    for single in ("inference", "loss_augmented_inference", "slack_rescaled_inference"):
+        assert getattr(StructuredModel, f"batch_{single}").stands_for == single
+
+
 def test_a_batch_method_that_fails_tells_of_which_examples():
     def batch(self, X, Y, w):
         raise ZeroDivisionError("in the user's own code")
