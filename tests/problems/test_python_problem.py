@@ -386,7 +386,7 @@ def test_an_oracle_that_returns_an_energy_too_is_told_so(energy):
     slack = variant(slack_rescaled_inference=with_energy)
     with pytest.raises(ValueError, match="^slack_rescaled_inference " + message):
         StructSVM(slack, solver="n_slack", rescaling="slack").fit(X, Y)
-    with pytest.raises(ValueError, match="^batch_inference " + message):
+    with pytest.raises(ValueError, match="^inference " + message):
         StructSVM(variant(inference=with_energy)).fit(X, Y)
     svm = StructSVM(Multiclass(), tol=0.5).fit(X, Y)
     svm.model_ = variant(inference=with_energy)
