@@ -106,6 +106,35 @@ def test_resume_at_the_very_end_equals_the_end(words, tmp_path, name):
     assert resumed.n_oracle_calls_ == whole.n_oracle_calls_
 
 
+class Inexact(Python):
+    exact = False
+
+
+@pytest.mark.parametrize("model", [Python(), Inexact()], ids=["exact", "inexact"])
+def test_only_values_of_an_exact_oracle_must_be_bounds(words, tmp_path, model):
+    path = tmp_path / "fit.ckpt"
+    svm = StructSVM(model, max_iter=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clone(svm).set_params(callbacks=[Checkpoint(path, every=1), stop_after(2)]).fit(*words)
+        snapshot = persistence.read_checkpoint(path, identity=None)
+        crossed = snapshot | {"best_dual": np.array(2.0), "best_primal": np.array(1.0)}
+        persistence.write_checkpoint(crossed, path)
+        if model.exact:
+            with pytest.raises(ModelFileError, match="its numbers are not those of 2 iterations"):
+                svm.fit(*words, resume_from=path)
+        else:
+            assert not svm.fit(*words, resume_from=path).certified_
+
+
+@pytest.mark.parametrize("name", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
+def test_a_fit_without_planes_resumes(words, tmp_path, name):
+    X, y = words[0], [np.zeros(len(labels), int) for labels in words[1]]
+    path = tmp_path / "fit.ckpt"
+    svm = ChainSVM(solver=SOLVERS[name], callbacks=[Checkpoint(path, every=1)]).fit(X, y)
+    assert svm.fit(X, y, resume_from=path).status_ == "converged"
+
+
 def test_a_fit_that_was_stopped_early_stays_stopped(words, tmp_path):
     X, y = words
     path = tmp_path / "fit.ckpt"
