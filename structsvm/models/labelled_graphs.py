@@ -74,6 +74,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     relaxation_tol: float
     warm_inference: str | bool | int
 
+    _is_too_large = False  #: whether a graph that was trained on is too large for a relaxation
+
     # ---- for subclasses
 
     @abc.abstractmethod
@@ -151,7 +153,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
 
     def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What is learnt from data beside sizes and weights."""
-        return {"class_weight": self.class_weight_}
+        held = {"class_weight": self.class_weight_}
+        return held | {"is_too_large": np.ones(1)} if self._is_too_large else held
 
     def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         """Take back what `learned_arrays` gave."""
@@ -164,6 +167,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         if not (np.isfinite(weights) & (weights >= 0)).all():
             raise ValueError("a class weight is negative or not finite")
         self.class_weight_ = weights
+        self._is_too_large = "is_too_large" in arrays
 
     @property
     def _tables(self) -> bool:

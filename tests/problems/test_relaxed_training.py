@@ -437,3 +437,20 @@ def test_graphs_too_large_for_a_relaxation_say_so():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             GraphModel(pairwise="table", inference_method=method).initialize(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_was_trained_by_expansion_predicts_so_after_loading(tmp_path, monkeypatch):
+    monkeypatch.setattr("structsvm.models.labelled_graphs._MOST_ENTRIES", 200)
+    rng = np.random.default_rng(1)
+    X, stripes = [rng.normal(size=(8, 8, 2)) for _ in range(3)], np.indices((8, 8)).sum(axis=0) % 3
+    svm = GridSVM(pairwise="table", max_iter=5, random_state=0)
+    with pytest.warns(UserWarning, match="expansion instead"):
+        svm.fit(X, [stripes] * 3)
+    svm.save(tmp_path / "model")
+    loaded = structsvm.load(tmp_path / "model")
+    assert svm.model_.oracle == loaded.model_.oracle == "under-generating"
+    small = [rng.normal(size=(3, 3, 2)) for _ in range(20)]
+    np.testing.assert_array_equal(loaded.predict(small), svm.predict(small))
+    X, y = [x[:3, :3] for x in X], [stripes[:3, :3]] * 3
+    assert svm.fit(X, y).model_.oracle == "over-generating"
