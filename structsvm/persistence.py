@@ -113,6 +113,11 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         header["features"] = _describe("features", estimator.features_)
         learned = estimator.features_.learned_arrays()
         arrays |= {f"features/{name}": values for name, values in learned.items()}
+    if _has_too_many_classes(model, model.classes_, arrays):
+        raise ValueError(
+            f"{len(model.classes_)} classes are too many for a model file of so few weights: "
+            "use pickle or joblib for this estimator"
+        )
     _write(path, _MODEL, header, arrays)
 
 
@@ -131,6 +136,16 @@ def _most_numbers(n_held: int) -> int:
     compression makes of zeros at best.
     """
     return max(1000 * n_held, 1 << 20)
+
+
+def _has_too_many_classes(
+    model: Any, classes: NDArray[Any], arrays: dict[str, NDArray[Any]]
+) -> bool:
+    """Whether tables of pairs of classes are too large; only one kind of model has none."""
+    from structsvm.models import MulticlassModel
+
+    n_pairs = 0 if isinstance(model, MulticlassModel) else len(classes) ** 2
+    return n_pairs > _most_numbers(sum(array.size for array in arrays.values()))
 
 
 def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[np.float64]:
@@ -378,8 +393,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
         raise ModelFileError(f"it claims {min(sizes.values())} features")
     if "pairs" in arrays:
         sizes["pairs"] = _checked_pairs(arrays["pairs"], len(classes))
-    # Models have tables of pairs of classes.
-    if len(classes) ** 2 > _most_numbers(sum(array.size for array in arrays.values())):
+    if _has_too_many_classes(model, classes, arrays):
         raise ModelFileError(f"it claims {len(classes)} classes, too many for what it holds")
     model.resize(classes, **sizes)
     if hasattr(model, "restore_arrays"):

@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse as sp
 
 import structsvm
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm import ChainModel, ChainSVM, MulticlassSVM, StructSVM, StructuredModel
 from structsvm.exceptions import ModelFileError
 from structsvm.losses import HammingLoss
 from structsvm.solvers import BCFW
@@ -430,3 +430,16 @@ def test_files_have_the_permissions_of_any_other(words, tmp_path):
     path.chmod(0o640)
     svm.save(path)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_many_classes_of_few_weights_come_back(tmp_path):
+    y = np.arange(3000)
+    X = np.stack([np.cos(y), np.sin(y)], axis=1)[:, :1]
+    svm = MulticlassSVM(solver="perceptron", fit_intercept=False, max_iter=1).fit(X, y)
+    svm.save(tmp_path / "model")
+    assert np.array_equal(structsvm.load(tmp_path / "model").predict(X), svm.predict(X))
+    chain = ChainSVM(solver="perceptron", transitions=False, boundary=False, max_iter=1)
+    chain.fit([X], [y])
+    with pytest.raises(ValueError, match="3000 classes are too many for a model file"):
+        chain.set_params(fit_intercept=False).fit([X], [y]).save(tmp_path / "chain")
+    assert not (tmp_path / "chain").exists()
