@@ -205,6 +205,12 @@ def test_what_is_no_list_of_labels_is_refused(case):
         ChainSVM().fit([np.eye(3)] * 2, [[0, 1, 2], value])
 
 
+@pytest.mark.parametrize("y", [iter([["a"], ["b"]]), None])
+def test_pieces_without_labels_are_refused(y):
+    with pytest.raises(ValueError, match=r"^y is a \w+; expected a list with one item for each"):
+        ChainSVM(solver="perceptron").partial_fit([np.eye(1)] * 2, y)
+
+
 def test_a_column_of_a_table_is_a_list():
     want = ChainSVM(random_state=0).fit(X, Y)
     got = ChainSVM(random_state=0).fit(Series(X), Series(map(Series, Y)))

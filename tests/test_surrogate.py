@@ -143,6 +143,16 @@ def test_a_surrogate_below_zero_has_no_relative_gap(data):
         SurrogateSVM(shifted).fit(*data)
 
 
+def test_a_surrogate_below_zero_by_rounding_counts_as_zero(data):
+    def rounded(y, scores, reduction="mean", with_gradient=False):
+        values, slopes = SURROGATES["squared_hinge"](
+            y, scores, reduction="none", with_gradient=True
+        )
+        return values - 1e-17, slopes
+
+    assert (SurrogateSVM(rounded).fit(*data).coef_ == SurrogateSVM().fit(*data).coef_).all()
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["lbfgs", "subgradient"])
 @pytest.mark.parametrize("size", [1e100, 1e150, 1e160, 1e200, 1e307])

@@ -301,13 +301,13 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return bound
 
     def _partial_fit(self, examples: Examples, **size: Any) -> None:
+        examples.check()
+        examples.screen(self._make_model(), whole=False)
         fitted = hasattr(self, "coef_")
         solver = self._online_solver(self._n_examples if fitted else len(examples.y))
         name = solver_name(solver)
         if not hasattr(solver, "learn"):
             raise refuse(name, "partial_fit", "needs all data at once")
-        examples.check()
-        examples.screen(self._make_model(), whole=False)
         kept, state = getattr(self, "_online", None) or (name, None)
         if fitted and (state is None or kept != name):
             raise ValueError(

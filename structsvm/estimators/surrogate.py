@@ -41,6 +41,8 @@ SURROGATES: dict[str, _Loss] = {
 _WITH_KINKS = ("hinge", "perceptron")
 _SOLVERS = ("lbfgs", "subgradient")
 _BATCH = 32
+# Values this little below 0, as share of the greatest (at least 1), are rounding.
+_ROUNDING = 1e-9
 _OVERFLOW = "sums over X overflow: its features, or C, are too large; scale the features"
 
 
@@ -306,11 +308,12 @@ def _objective(
     """P and a subgradient."""
     scores = _scores(rows, w)
     values, slopes = loss(signs, scores, reduction="none", with_gradient=True)
-    if values.min(initial=0.0) < 0:
+    if values.min(initial=0.0) < -_ROUNDING * values.max(initial=1.0):
         i = int(values.argmin())
         raise ValueError(
             f"the surrogate is {values[i]} at the score {scores[i]:g} of X[{i}], expected >= 0: "
             "add a constant to it"
         )
+    values = np.maximum(values, 0.0)
     gradient = w + rows.combined((cost * slopes)[:, None])[:, 0]
     return 0.5 * dot(w, w) + dot(cost, values), gradient
