@@ -18,7 +18,7 @@ sanitized-tests:
 	$(SANITIZED) python -m pytest -q tests/inference tests/problems tests/solvers
 
 sanitized-fuzz:
-	$(SANITIZED) python tests/fuzz --inputs 6000
+	$(SANITIZED) python tests/fuzz --inputs 6000 --jobs 1
 
 test:
 	pytest

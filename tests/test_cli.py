@@ -512,7 +512,7 @@ def test_a_full_standard_output_is_one_sentence_and_own_input_is_refused(folder,
     with open("test.txt", "ab") as same:
         done = subprocess.run(
             [sys.executable, "-m", "structsvm", "tag", "model", "test.txt"],
-            stdout=same, stderr=subprocess.PIPE, check=False, timeout=120,
+            stdout=same, stderr=subprocess.PIPE, check=False, timeout=600,
         )  # fmt: skip
     assert done.returncode == 1
     assert b"standard output is test.txt, which is read" in done.stderr

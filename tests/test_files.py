@@ -87,7 +87,7 @@ def test_a_pipe_is_written_through_or_refused_and_never_replaced(svm, tmp_path, 
         reader = threading.Thread(target=lambda: received.append(path.read_bytes()), daemon=True)
         reader.start()
         write(svm, path)
-        reader.join(timeout=60)
+        reader.join(timeout=600)
         assert received[0]
     assert stat.S_ISFIFO(path.stat().st_mode)
     assert os.listdir(tmp_path) == [name]

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from reference.graphs import assert_proven, sizes_apart
-from scipy.sparse import csr_array
+from reference.graphs import as_matrix, assert_proven, sizes_apart
 from scipy.sparse.csgraph import maximum_flow
 
 from structsvm.inference import GraphCut, GridCut, graph_cut, roof_duality
@@ -135,9 +134,7 @@ def as_network(unary, edges, pairwise):
     rows = np.concatenate([edges[:, 0], edges[:, 1], np.full(n, n), np.arange(n)])
     columns = np.concatenate([edges[:, 1], edges[:, 0], np.arange(n), np.full(n, n + 1)])
     terminal = [np.maximum(unary, 0), np.maximum(-unary, 0)]
-    return csr_array(
-        (np.concatenate([pairwise, pairwise, *terminal]), (rows, columns)), (n + 2,) * 2
-    )
+    return as_matrix(np.concatenate([pairwise, pairwise, *terminal]), rows, columns, n + 2)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -232,7 +229,7 @@ def test_one_object_in_several_threads_neither_crashes_nor_hangs(kind):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=600)
     assert not any(thread.is_alive() for thread in threads)
     cut.set_scores(*scores[0], keep_flow=False)
     assert cut.certificate().gap <= 1e-9

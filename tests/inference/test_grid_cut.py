@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.graphs import assert_proven, sizes_apart
-from scipy.sparse import csr_array
+from reference.graphs import as_matrix, assert_proven, sizes_apart
 from scipy.sparse.csgraph import maximum_flow
 
 from structsvm.inference import GridCut, graph_cut, grid_cut, grid_cut_many
@@ -178,7 +177,7 @@ def as_network(unary, pairwise, connectivity):
     rows = np.concatenate([edges[:, 0], edges[:, 1], np.full(n, n), np.arange(n)])
     columns = np.concatenate([edges[:, 1], edges[:, 0], np.arange(n), np.full(n, n + 1)])
     capacities = np.concatenate([p, p, np.maximum(u, 0), np.maximum(-u, 0)])
-    return csr_array((capacities, (rows, columns)), (n + 2,) * 2)
+    return as_matrix(capacities, rows, columns, n + 2)
 
 
 @pytest.mark.parametrize(("shape", "connectivity"), [*LARGE[:-1], ((1, 1), 4), ((2, 2, 2), 26)])

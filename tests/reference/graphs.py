@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
+from scipy.sparse import csr_array
 
 # Sums of these are exact, so values and ties are too.
 SCORES = st.sampled_from([0.0, 1.0, -1.0, 2.0, -0.0, 0.5, 1e12, -1e12])
@@ -150,3 +151,11 @@ def assert_proven(labels, certificate, unary, edges, pairwise):
     assert abs(Fraction(certificate.energy) - least) <= rounding
     assert abs(Fraction(certificate.flow) - least) <= rounding
     assert certificate.gap <= 1e-12
+
+
+def as_matrix(capacities, rows, columns, n):
+    """A network with one entry an edge and indices of 32 bits, as older versions of scipy need."""
+    places = rows.astype(np.int32), columns.astype(np.int32)
+    matrix = csr_array((capacities, places), (n, n))
+    matrix.sum_duplicates()
+    return matrix

@@ -349,7 +349,7 @@ def test_ctrl_c_waits_for_the_threads_that_use_the_callers_memory():
                 signal.raise_signal(signal.SIGINT)
             finally:
                 interrupted.set()
-        interrupted.wait(10)
+        interrupted.wait(600)
         ended.append(start)
 
     with pytest.raises(KeyboardInterrupt):
