@@ -540,7 +540,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         told = super()._get_fitted_attr_html(doc_link)
         if self._is_estimate():
             for name in ("objective_", "dual_objective_", "dual_gap_"):
-                told[name]["type_name"] += " (estimate)"
+                if "type_name" in told.get(name, ()):
+                    told[name]["type_name"] += " (estimate)"
         return told
 
     # ---- keeping
