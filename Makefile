@@ -1,8 +1,9 @@
 .PHONY: build debug sanitize sanitized-tests sanitized-fuzz test fuzz lint format bench clean
 
-# The sanitizer's runtime goes before everything else; Python leaves each object to malloc, so that
+# The sanitizer's runtime goes before everything else, with that of C++ for exceptions; Python leaves each object to malloc, so that
 # it sees them all; what is not freed at exit is Python's affair.
-SANITIZED = PYTHONMALLOC=malloc LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" \
+SANITIZED = PYTHONMALLOC=malloc \
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=32
 
 build:  ## compile in place, after a change to a .pyx, .pxd or .h file
@@ -15,7 +16,7 @@ sanitize:  ## the same with the address sanitizer; `make sanitized-tests` runs o
 	STRUCTSVM_DEBUG=1 STRUCTSVM_SANITIZE=address python setup.py build_ext --inplace --force -j2
 
 sanitized-tests:
-	$(SANITIZED) python -m pytest -q tests/inference tests/problems tests/solvers
+	$(SANITIZED) python -m pytest -q --capture=sys tests/inference tests/problems tests/solvers
 
 sanitized-fuzz:
 	$(SANITIZED) python tests/fuzz --inputs 6000 --jobs 1

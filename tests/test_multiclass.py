@@ -485,3 +485,10 @@ def test_a_problem_without_block_updates_is_refused(words):
 def test_solvers_by_object(iris):
     for solver in (BCFW(averaging=True), CuttingPlane(max_planes=50)):
         assert MulticlassSVM(solver=solver, C=0.1, random_state=0).fit(*iris).dual_gap_ <= 1e-3
+
+
+@pytest.mark.parametrize("weights", [[1e308, 1e308, 1.0], [1e300, 1.0, 1e-300]])
+def test_balanced_factors_that_are_no_numbers_are_refused(weights):
+    svm = MulticlassSVM(class_weight="balanced")
+    with pytest.raises(ValueError, match=r"'balanced' classes that weigh .* scale the weights"):
+        svm.fit(np.eye(3), [0, 1, 2], sample_weight=weights)

@@ -5,11 +5,13 @@ import functools
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from structsvm import MulticlassSVM, SurrogateSVM
 from structsvm.estimators.surrogate import SURROGATES
@@ -18,9 +20,18 @@ from structsvm.hinge import huberized_hinge
 SMOOTH = [name for name in SURROGATES if name not in ("hinge", "perceptron")]
 
 
+def failing_checks(estimator):
+    """Those that scikit-learn 1.6 has wrong: it names two classes anew after a shuffle."""
+    if parse_version(sklearn.__version__) >= parse_version("1.7"):
+        return {}
+    names = (f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse"))
+    return dict.fromkeys(names, "the labels of the two fits compared are not the same")
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
-    [SurrogateSVM(), SurrogateSVM("hinge", solver="subgradient", max_iter=50, random_state=0)]
+    [SurrogateSVM(), SurrogateSVM("hinge", solver="subgradient", max_iter=50, random_state=0)],
+    expected_failed_checks=failing_checks,
 )
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

@@ -196,7 +196,14 @@ def balanced_weights(sizes: NDArray[Any]) -> NDArray[np.float64]:
     """
     factors = np.ones(len(sizes))
     there = sizes > 0
-    factors[there] = sizes.sum() / (there.sum() * sizes[there])
+    with np.errstate(over="ignore", invalid="ignore"):
+        factors[there] = sizes.sum() / (there.sum() * sizes[there])
+    if not (np.isfinite(factors) & (factors > 0)).all():
+        least, most = sizes[there].min(), sizes[there].max()
+        raise ValueError(
+            f"'balanced' classes that weigh {least:g} to {most:g}: their factors are no numbers; "
+            "scale the weights, or give class_weight as a dict"
+        )
     return factors
 
 
