@@ -385,7 +385,10 @@ class Run(abc.ABC):
         return self._relative_gap(self.best_primal)
 
     def _converged(self) -> bool:
-        return self.n_iter > 0 and self.gap <= self.tol
+        if self.n_iter == 0:
+            return False
+        # A dual value above the primal one leaves nothing for further passes to close.
+        return self.gap <= self.tol or self._is_above(self.best_dual, self.best_primal)
 
     # ---- oracles from outside
 
