@@ -243,10 +243,12 @@ cdef class Problem:
             return np.ones(self.n_examples)
         return np.array(self.sample_weight)
 
-    def answers_at(self, const index_t[::1] examples, weights, *, bint plain):
+    def answers_at(
+        self, const index_t[::1] examples, weights, *, bint plain, bint one_by_one=False
+    ):
         """What the oracle answers for some examples, or `inference` if `plain`.
 
-        Sample weights do not count.
+        Sample weights do not count. With `one_by_one` batch methods are not used.
 
         Returns
         -------
@@ -274,7 +276,11 @@ cdef class Problem:
             for start in range(0, n, size):
                 count = min(size, n - start)
                 PyErr_CheckSignals()
-                self.plane_many(examples[start:start + count], &w, batch)
+                if one_by_one:
+                    for k in range(count):
+                        self.plane(examples[start + k], &w, 0, &batch.planes[k])
+                else:
+                    self.plane_many(examples[start:start + count], &w, batch)
                 for k in range(count):
                     view[0, start + k] = batch.planes[k].loss
                     view[1, start + k] = plane_value(&batch.planes[k], &w) - batch.planes[k].loss

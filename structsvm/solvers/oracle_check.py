@@ -103,7 +103,11 @@ _WAY_OUT = (
 
 
 def _predictions(problem: Any, weights: NDArray[np.float64], examples: Any) -> _Outputs:
-    losses, leads, sizes = problem.answers_at(examples, weights, plain=True)
+    try:
+        answers = problem.answers_at(examples, weights, plain=True)
+    except Exception:  # of a batch method, maybe, which training does not need
+        answers = problem.answers_at(examples, weights, plain=True, one_by_one=True)
+    losses, leads, sizes = answers
     return _Outputs(losses, leads, sizes + 2.0 * problem.truth_sizes(examples, weights))
 
 
