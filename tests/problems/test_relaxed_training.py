@@ -177,6 +177,8 @@ def true_objective(svm, X, y):
     return svm.coef_ @ svm.coef_ / 2 + svm.C * total
 
 
+# Expansions miss so much here that their estimate of the gap stays above any tolerance.
+@pytest.mark.filterwarnings("ignore:GraphSVM stopped after 500 iterations")
 def test_its_objective_is_an_upper_bound_and_that_of_expansions_a_lower_one():
     X, y = frustrated()
     fits = {
