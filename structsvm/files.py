@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -30,6 +31,16 @@ class _Target(NamedTuple):
 
     path: str
     status: os.stat_result | None
+
+
+class _Stream(io.BufferedWriter):
+    """What only goes forward: some devices say that they are at 0 whatever was written."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation("tell")
 
 
 def check_output(
@@ -84,8 +95,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = _target(path)
     if target is None:
-        with open(path, "wb") as file:
-            yield file
+        with open(path, "wb", buffering=0) as raw, _Stream(raw) as stream:
+            yield stream
         return
     folder, name = os.path.split(target.path)
     _remove_leftovers(folder, name)

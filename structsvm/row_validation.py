@@ -32,6 +32,9 @@ def read_rows(
     """
     if sp.issparse(X):
         check_sparse("X", X)
+    for name, value in (("X", X), ("y", y)):
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name} has masked entries; fill them or leave out their rows")
     options = {
         "reset": reset,
         "accept_sparse": "csr",

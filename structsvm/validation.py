@@ -66,12 +66,12 @@ def as_items(name: str, value: Any) -> Any:
     """One item for each example: as a list, or packed as they are."""
     if isinstance(value, PackedSequences):
         return value
-    if (wrong := _no_sequence(value)) is not None:
+    if (wrong := no_sequence(value)) is not None:
         raise ValueError(f"{name} is a {wrong}; expected a list with one item for each example")
     return list(value)
 
 
-def _no_sequence(value: Any) -> str | None:
+def no_sequence(value: Any) -> str | None:
     """What `value` is, if it is no sequence of items in an order."""
     kind = type(value).__name__
     if hasattr(value, "__dataframe__") or (hasattr(value, "columns") and hasattr(value, "shape")):
@@ -280,7 +280,7 @@ def flatten_labels(
 
 
 def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
-    if _no_sequence(item) is not None:
+    if no_sequence(item) is not None:
         raise ValueError(
             f"{name}[{i}] is {item!r}; expected a sequence with one label for each position"
         )

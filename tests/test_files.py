@@ -1,6 +1,7 @@
 """Files that are written: whole or not at all, where the path points, and nowhere else."""
 
 import errno
+import io
 import os
 import resource
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ import structsvm
 from structsvm import ChainSVM
 from structsvm.callbacks import Checkpoint
 from structsvm.columns import read_columns, write_columns
-from structsvm.files import check_output
+from structsvm.files import _Stream, check_output
 
 
 @pytest.fixture
@@ -307,3 +309,22 @@ def test_a_checkpoint_is_checked_when_it_is_made(tmp_path):
         Checkpoint(tmp_path / "pipe")
     with pytest.raises(OSError, match="is a pipe or a device, expected a file"):
         Checkpoint(os.devnull)
+
+
+def test_devices_that_say_they_are_at_their_start():
+    class Device(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, data):
+            return len(data)
+
+        def tell(self):
+            return 0
+
+        def seek(self, place, how=0):
+            return 0
+
+    with _Stream(Device()) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name in ("a", "b"):
+            archive.writestr(name, b"0" * 1000)

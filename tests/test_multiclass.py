@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import structsvm
-from structsvm import MulticlassModel, MulticlassSVM, StructSVM, fit_path
+from structsvm import MulticlassModel, MulticlassSVM, StructSVM, SurrogateSVM, fit_path
 from structsvm.callbacks import Checkpoint, EarlyStopping
 from structsvm.solvers import BCFW, BlockDual, CuttingPlane, Subgradient
 
@@ -492,3 +492,15 @@ def test_balanced_factors_that_are_no_numbers_are_refused(weights):
     svm = MulticlassSVM(class_weight="balanced")
     with pytest.raises(ValueError, match=r"'balanced' classes that weigh .* scale the weights"):
         svm.fit(np.eye(3), [0, 1, 2], sample_weight=weights)
+
+
+@pytest.mark.parametrize("estimator", [MulticlassSVM(), SurrogateSVM()])
+def test_masked_rows_are_refused(estimator):
+    X, y = np.array([[1.0, 9.0], [2.0, 3.0]]), np.array([0, 1])
+    masked = np.ma.masked_array(X, [[0, 1], [0, 0]])
+    with pytest.raises(ValueError, match="X has masked entries"):
+        estimator.fit(masked, y)
+    with pytest.raises(ValueError, match="y has masked entries"):
+        estimator.fit(X, np.ma.masked_array(y, [0, 1]))
+    with pytest.raises(ValueError, match="X has masked entries"):
+        estimator.fit(X, y).predict(masked)

@@ -383,3 +383,31 @@ def test_held_out_weights_of_a_kernel_are_those_that_predict(digits):
     assert np.argmax(scores) < len(scores) - 1
     assert svm.objective_ == pytest.approx(objective_of(svm, X[:100], y[:100], 5.0), rel=1e-8)
     assert svm.dual_gap_ == pytest.approx(1 - svm.dual_objective_ / svm.objective_)
+
+
+@pytest.mark.parametrize("far", [1e7, 3e7, 1e8])
+def test_a_kernel_of_distances_does_not_change_with_the_place(far):
+    X, y = load_iris(return_X_y=True)
+    X = np.round(X * 64) / 64  # exact at any of these places
+    near, away = (
+        MulticlassSVM(kernel="rbf", gamma=0.1, random_state=0).fit(X + place, y)
+        for place in (0.0, far)
+    )
+    assert away.certified_
+    assert away.objective_ == pytest.approx(near.objective_, rel=1e-3)
+    assert away.dual_objective_ == pytest.approx(near.dual_objective_, rel=1e-3)
+    assert np.array_equal(away.predict(X + far), near.predict(X))
+
+
+def test_distances_of_sparse_rows_lost_in_rounding_are_not_certified():
+    X, y = load_iris(return_X_y=True)
+    svm = MulticlassSVM(kernel="rbf", gamma=0.1, max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        svm.fit(sp.csr_array(X + 1e7), y)
+    assert not svm.certified_
+
+
+def test_a_complex_kernel_is_refused():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="complex numbers, expected real"):
+        MulticlassSVM(kernel=lambda a, b: (a @ b.T) * (1 + 0j)).fit(X, y)

@@ -85,7 +85,7 @@ def test_trained_cuts_are_better_than_pixels_alone(capsys):
 
 def test_cut_gives_what_is_said(capsys):
     exec(next(block for block in BLOCKS if "graph_cut" in block), {})
-    assert capsys.readouterr().out == "[1 1 0] True\n"
+    assert capsys.readouterr().out == "[1 1 0] 0.0\n"
 
 
 def test_hinge_function_gives_what_is_said(capsys):

@@ -389,3 +389,27 @@ def test_other_collections_of_sentences():
                 call(bad)
     with pytest.raises(ValueError, match="X is a PackedSequences, rows that were made before; fit"):
         SequenceTagger().fit(tagger.features_.transform(X), y)
+
+
+class Table:
+    """What a data frame looks like: it has columns, and gives their names one by one."""
+
+    columns = ("w", "p")
+    shape = (2, 2)
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "message"), [(Table(), "names of its columns"), ({"a", "b"}, "no order")]
+)
+def test_tables_and_sets_are_no_sentences(sentence, message):
+    with pytest.raises(ValueError, match=rf"X\[1\] is a .*{message}"):
+        SequenceTagger().fit([["a", "b"], sentence], [["B", "I"]] * 2)
+    tagger = SequenceTagger(random_state=0).fit([["a", "b"]], [["B", "I"]])
+    with pytest.raises(ValueError, match=message):
+        tagger.predict([sentence])

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from structsvm.validation import no_sequence
+
 __all__ = ["check_kinds", "check_sequences", "token_kinds"]
 
 
@@ -17,13 +19,15 @@ def check_sequences(X: Any) -> list[Any]:
     ValueError
         If X or one of the sequences is something else.
     """
-    if isinstance(X, (str, bytes, Mapping)) or not hasattr(X, "__len__"):
-        raise ValueError(f"X is a {type(X).__name__}; expected a list of sequences of tokens")
+    if (wrong := no_sequence(X)) is not None:
+        raise ValueError(f"X is a {wrong}; expected a list of sequences of tokens")
     sequences = []
     for i, sequence in enumerate(X):
-        if isinstance(sequence, (str, bytes, Mapping)) or not hasattr(sequence, "__iter__"):
-            raise ValueError(f"X[{i}] is a {type(sequence).__name__}; expected a list of tokens")
-        sequences.append(sequence if hasattr(sequence, "__len__") else list(sequence))
+        if hasattr(sequence, "__iter__") and not hasattr(sequence, "__len__"):
+            sequence = list(sequence)
+        elif (wrong := no_sequence(sequence)) is not None:
+            raise ValueError(f"X[{i}] is a {wrong}; expected a list of tokens")
+        sequences.append(sequence)
     return sequences
 
 

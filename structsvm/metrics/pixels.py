@@ -194,7 +194,11 @@ def _warn_of_other_names(of_truth: NDArray[Any], of_guess: NDArray[Any]) -> None
 
 
 def _rows(name: str, value: Any) -> list[NDArray[Any]]:
-    rows = [np.asarray(item) for item in as_items(name, value)]
+    items = as_items(name, value)
+    for i, item in enumerate(items):
+        if np.ma.is_masked(item):
+            raise ValueError(f"{name}[{i}] has masked entries; give them a label, see ignore_label")
+    rows = [np.asarray(item) for item in items]
     for i, row in enumerate(rows):
         if not row.ndim:
             raise ValueError(

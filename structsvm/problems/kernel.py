@@ -24,6 +24,11 @@ KERNELS = {"rbf": ("gamma",), "poly": ("gamma", "degree", "coef0"), "sigmoid": (
 _BATCH = 256
 _COLUMNS, _ROWS = 32, 1024
 
+# Where rounding of squared distances, times gamma, is more, they are measured from a row ...
+_FAR = 1e-9
+# ... and where it is more all the same, values of the kernel are not known well enough.
+_TOO_FAR = 1e-6
+
 # Rows on which a kernel of unknown kind is looked at as a whole.
 _MOST_ROWS = 2000
 # Two values closer than this, relative to the greatest, are the same.
@@ -65,6 +70,10 @@ class Kernel:
         names = KERNELS[kernel] if isinstance(kernel, str) else ()
         self.params = {name: given[name] for name in names}
         self._precision = float(np.finfo(np.float64).eps)  # of the values
+        # Distances are measured from here, as they cancel where rows are far from 0.
+        self._origin: NDArray[np.float64] | None = None
+        if self._rounding_of_distances() > _FAR and not sp.issparse(X):
+            self._origin = np.asarray(X[0], dtype=np.float64)
 
     def between(self, A: Any, B: Any) -> NDArray[np.float64]:
         """k(a, b) for rows of A and B, without the intercept.
@@ -82,6 +91,8 @@ class Kernel:
             if sp.issparse(values):
                 check_sparse("what the kernel returned", values)
                 values = values.toarray()
+        if np.iscomplexobj(values):
+            raise ValueError("the kernel returned complex numbers, expected real ones")
         if (kind := getattr(values, "dtype", None)) in (np.float32, np.float16):
             self._precision = float(np.finfo(kind).eps)
         values = np.asarray(values, dtype=np.float64)
@@ -107,7 +118,7 @@ class Kernel:
         """
         diagonal = self.diagonal()
         if self._is_definite_by_name() or not len(diagonal):
-            return True
+            return self._rounding_of_distances() <= _TOO_FAR
         n = self.X.shape[0]
         rows = np.arange(n)
         if n > _MOST_ROWS:
@@ -131,6 +142,17 @@ class Kernel:
                 "Training needs an inner product: use 'rbf', or 'poly' with coef0 >= 0"
             )
         return False
+
+    def _rounding_of_distances(self) -> float:
+        """What squared distances between rows lose by rounding, times gamma."""
+        if self.kernel != "rbf" or not self.X.shape[0]:
+            return 0.0
+        sqnorms = FeatureRows(self._moved(self.X), intercept=False).sqnorms()
+        return float(4 * self._precision * self.params["gamma"] * sqnorms.max())
+
+    def _moved(self, X: Any) -> Any:
+        """The rows as seen from the origin."""
+        return X if self._origin is None else X - self._origin
 
     def _is_definite_by_name(self) -> bool:
         if self.kernel == "poly":
@@ -160,6 +182,7 @@ class Kernel:
     def _named(self, A: Any, B: Any) -> NDArray[np.float64]:
         """Values of a kernel with a name: those of scikit-learn's, but of inner products and
         exponentials whose bits do not hang on the BLAS and the CPU."""
+        A, B = self._moved(A), self._moved(B)
         A_sqnorms, B_sqnorms = (FeatureRows(X, intercept=False).sqnorms() for X in (A, B))
         if sp.issparse(A) or sp.issparse(B):
             products = A.astype(np.float64) @ B.T

@@ -154,3 +154,10 @@ def test_the_same_labels_by_other_names_are_told(score):
     ):
         score([truth], [guess])
     score([np.where(mask, 255, 0)], [mask], ignore_label=255)
+
+
+@pytest.mark.parametrize("score", [jaccard, pixel_accuracy])
+def test_masked_labels_are_refused(score):
+    masked = np.ma.masked_array([[0, 1]], [[False, True]])
+    with pytest.raises(ValueError, match=r"y_pred\[0\] has masked entries"):
+        score([[[0, 1]]], [masked])
