@@ -279,11 +279,11 @@ def format_sentence(tokens: Iterable[Sequence[str] | str], labels: Iterable[Any]
     return "".join(separator.join(row) + "\n" for row in rows) + "\n"
 
 
-def _is_column(text: str) -> bool:
+def _is_column(text: object) -> bool:
     """Whether this is read back as it is written."""
-    return bool(
-        text and text == text.strip(" ") and not text.startswith(_MARK) and not _ENDS.search(text)
-    )
+    if not isinstance(text, str) or not text or text.startswith(_MARK):
+        return False
+    return text == text.strip(" ") and not _ENDS.search(text)
 
 
 def joined_columns(lines: Lines, added: Sequence[Sequence[str]]) -> str:

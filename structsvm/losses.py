@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.validation import real_array
+
 __all__ = ["HammingLoss", "make_loss"]
 
 
@@ -50,7 +52,7 @@ class HammingLoss(BaseEstimator):  # type: ignore[misc]
         """
         if self.cost is None:
             return 1.0 - np.eye(n_classes)
-        cost = np.array(self.cost, dtype=np.float64)
+        cost = real_array("cost", self.cost).copy()
         if cost.shape != (n_classes, n_classes):
             raise ValueError(
                 f"cost has shape {cost.shape}, expected ({n_classes}, {n_classes}): "

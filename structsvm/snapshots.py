@@ -13,7 +13,8 @@ from structsvm.exceptions import ModelFileError
 
 __all__ = ["Kind", "Kinds", "check_snapshot", "count", "number", "vector"]
 
-_LARGEST = float(np.finfo(np.float64).max)
+#: Products of two, and sums of those, are numbers.
+_LARGEST = 1e150
 #: More than any fit counts to, and exact as a double.
 _MOST = 2.0**53
 

@@ -149,3 +149,9 @@ def test_columns_are_added_so_that_they_can_be_read(text):
     [again] = iter_columns([added.encode()], "x")
     assert again.tokens == [("a", "b", "B NP", "1"), ("c", "d", "O", "2")]
     assert joined_columns(lines, []) == text + "\n"
+
+
+def test_columns_that_are_no_text_are_refused(tmp_path):
+    for column in (5, 0.5, None, b"x"):
+        with pytest.raises(ValueError, match="which a column file cannot hold"):
+            write_columns(tmp_path / "data.txt", [[("a", column)]])

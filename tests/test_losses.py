@@ -98,3 +98,9 @@ def test_names():
     for unknown in ("zero_one", 3, None, HammingLoss):
         with pytest.raises(ValueError, match=r"unknown loss .*: expected one of 'hamming', 'norm"):
             make_loss(unknown)
+
+
+def test_costs_are_real_numbers():
+    for cost in (np.array([[0, 1j], [1, 0]]), [["0", "1"], ["1", "0"]]):
+        with pytest.raises(ValueError, match=r"cost has dtype .*, expected real numbers"):
+            HammingLoss(cost=cost).cost_matrix(2)

@@ -77,6 +77,8 @@ def check_number(name: str, value: Any, dtype: np.dtype[Any], *, positive: bool 
     """A number in the type of the scores; one that must be > 0 is something to divide by."""
     most = _MOST[dtype]
     is_number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    if isinstance(value, np.generic):
+        value = value.item()  # numpy would compare in a type that cannot hold the bounds
     if not is_number or not (1 / most <= value if positive else -most <= value) or value > most:
         limit = "a finite number > 0" if positive else "a finite number"
         bounds = f"{1 / most:g} to {most:g}" if positive else f"magnitude {most:g} at most"

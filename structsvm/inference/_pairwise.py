@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.inference.cut_scores import check_edges
+from structsvm.inference.cut_scores import check_edges, check_total
 from structsvm.validation import real_array
 
 __all__ = ["GraphScores", "check_graph_scores", "check_pairwise", "check_unary"]
@@ -37,9 +37,13 @@ def check_graph_scores(
     unary = check_unary(unary)
     n_nodes, n_labels = unary.shape
     edges = check_edges(edges, n_nodes)
-    return GraphScores(
-        unary, edges, *check_pairwise(pairwise, len(edges), n_labels, forbidden=forbidden)
-    )
+    pairs = check_pairwise(pairwise, len(edges), n_labels, forbidden=forbidden)
+    check_total(unary[np.isfinite(unary)], 2.0)
+    for scores in pairs:
+        if scores is not None:
+            copies = len(edges) if len(scores) == 1 else 1
+            check_total(scores[np.isfinite(scores)], 2.0 * max(copies, 1))
+    return GraphScores(unary, edges, *pairs)
 
 
 def check_unary(unary: ArrayLike) -> NDArray[np.float64]:

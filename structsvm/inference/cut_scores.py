@@ -93,11 +93,11 @@ def check_pairwise(pairwise: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.fl
 
 
 def check_total(scores: NDArray[np.float64], factor: float = 1.0) -> None:
-    """The sum of these scores, times `factor`, must be a number: flows are sums of them."""
+    """The sum of these scores, times `factor`, must be a number: flows and scores are such sums."""
     with np.errstate(over="ignore"):
         total = factor * float(np.abs(scores).sum())
     if not math.isfinite(total):
-        raise ValueError("the scores of the cut add up to more than a double can hold")
+        raise ValueError("the scores add up to more than a double can hold")
 
 
 def scales_well(factor: float, *scores: NDArray[np.float64]) -> bool:

@@ -483,3 +483,9 @@ def test_distances_and_costs_are_checked():
         hinges.hinge_embedding([1, -1], [0.5, -0.5])
     with pytest.raises(ValueError, match=r"cost\[0, 1\] is 1e\+30, expected a finite number of"):
         hinges.crammer_singer([0], np.float32([[0.5, 0.5]]), cost=[[0, 1e30], [1, 0]])
+
+
+def test_numbers_of_any_type_are_compared_as_they_are():
+    for margin in (np.float32(0.5), np.float16(0.5), np.int8(0), np.float64(0.5)):
+        value = hinges.margin_ranking([1], [0.5], [0.0], margin=margin)
+        assert value == max(float(margin) - 0.5, 0)

@@ -235,7 +235,7 @@ def test_empty_single_and_one_table_for_all():
         ([0, 0], [[0, 1]], [1, 2], r"pairwise has shape \(2,\), expected \(1,\), \(2, 2\) or"),
         ([0, 0], [[0, 2]], [1], r"edges\[0, 1\] is 2, expected a node from 0 to 1"),
         ([0, 0], [[0, 0]], [1], r"edges\[0\] joins node 0 to itself"),
-        ([1e308, 1e308], [[0, 1]], [1], "the scores of the cut add up to more than a double"),
+        ([1e308, 1e308], [[0, 1]], [1], "the scores add up to more than a double"),
         (["a"], [], [], "unary has dtype <U1, expected real numbers"),
     ],
 )

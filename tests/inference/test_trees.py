@@ -169,3 +169,15 @@ def test_a_forbidden_tree_is_named():
 def test_too_many_labelings():
     with pytest.raises(ValueError, match="20 nodes with 3 labels have more than 1000000 labelings"):
         exhaustive(np.zeros((20, 3)), [], np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("search", [max_product_tree, exhaustive])
+def test_scores_that_overflow_are_refused(search):
+    edges = [[0, 1], [1, 2]]
+    for unary, pairwise in (
+        ([[1e308, 0.0], [1e308, 0.0], [0.0, 0.0]], [0.0, 0.0]),
+        ([[0.0, -np.inf]] * 3, [1e308, 1e308]),
+        ([[0.0, -np.inf]] * 3, [[1e308, 0.0], [0.0, 0.0]]),
+    ):
+        with pytest.raises(ValueError, match="the scores add up to more than a double can hold"):
+            search(unary, edges, pairwise)

@@ -206,18 +206,28 @@ def _at_most(what: str, less: float, more: float, scale: float, digits: float = 
 
 def _total(*arrays: Any) -> float:
     """The sum of all magnitudes that are finite."""
-    values = [np.asarray(a, dtype=float).ravel() for a in arrays if a is not None]
+    values = [_floats(a).ravel() for a in arrays if a is not None]
     flat = np.concatenate(values) if values else np.zeros(0)
-    return math.fsum(np.abs(flat[np.isfinite(flat)]).tolist()) if len(flat) else 0.0
+    total = _exact(np.abs(flat[np.isfinite(flat)]).tolist())
+    return math.inf if math.isnan(total) else total
 
 
 def _sum(terms: Any) -> float:
     """Without rounding on the way; forbidden where one term is."""
     terms = list(terms)
+    return -math.inf if -math.inf in terms else _exact(terms)
+
+
+def _exact(terms: list[float]) -> float:
     try:
-        return -math.inf if -math.inf in terms else math.fsum(terms)
-    except OverflowError:  # on the way, not in the end
+        return math.fsum(terms)
+    except OverflowError:  # on the way, perhaps not in the end
         return math.nan
+
+
+def _floats(value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    return array.astype(float) if array.size else np.zeros(array.shape)
 
 
 class _Chain:
@@ -331,11 +341,12 @@ class _Graph:
     """Energies and scores of all labellings of a graph."""
 
     def __init__(self, unary: Any, edges: Any, pairwise: Any) -> None:
-        self.unary = np.asarray(unary, dtype=float)
+        self.unary = _floats(unary)
         if self.unary.ndim == 1:
             self.unary = np.stack([np.zeros(len(self.unary)), self.unary], axis=1)
-        self.edges = np.asarray(edges).reshape(-1, 2).tolist()
-        pairs = np.asarray(pairwise, dtype=float)
+        ends = np.asarray(edges)
+        self.edges = ends.reshape(-1, 2).tolist() if ends.dtype.kind in "iu" else []
+        pairs = _floats(pairwise)
         self.scale = _total(unary) + (
             len(self.edges) * _total(pairs) if pairs.ndim in (0, 2) else _total(pairs)
         )
@@ -375,7 +386,7 @@ class _Graph:
             for (_, u), k in zip(self.unary.tolist(), labels, strict=True)
             if (u > 0) != (k == 1) and u
         ]
-        return math.fsum(own + [float(self.tables[e, 0, 0]) for e, (a, b) in enumerate(self.edges)
+        return _exact(own + [float(self.tables[e, 0, 0]) for e, (a, b) in enumerate(self.edges)
                                 if labels[a] != labels[b]])  # fmt: skip
 
 
