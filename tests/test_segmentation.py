@@ -522,7 +522,8 @@ def test_images_of_any_size(pairwise, connectivity):
 
 def test_labels_that_only_one_image_has(blobs):
     y = [np.zeros_like(labels) for labels in blobs.y_train]
-    one_class = GridSVM(random_state=0).fit(blobs.X_train, y)
+    with pytest.warns(UserWarning, match="all labels in y are 0: there is nothing to tell apart"):
+        one_class = GridSVM(random_state=0).fit(blobs.X_train, y)
     assert one_class.classes_.tolist() == [0]
     assert one_class.objective_ == 0
     assert not any(labels.any() for labels in one_class.predict(blobs.X_train))
