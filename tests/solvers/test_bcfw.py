@@ -242,7 +242,9 @@ def test_python_model_reaches_the_same_optimum_as_the_compiled_one(points):
 def test_wrong_oracle_is_overruled_and_reported(points):
     X, y = points
     svm = StructSVM(Multiclass(fault="worst"), max_iter=20)
-    with pytest.warns(OracleWarning, match=r"loss_augmented_inference misses the maximum on example"):
+    with pytest.warns(
+        OracleWarning, match=r"loss_augmented_inference misses the maximum on example"
+    ):
         svm.fit(X, y)
     assert not svm.certified_
 
