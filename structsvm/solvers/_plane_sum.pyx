@@ -213,7 +213,8 @@ cdef class PlaneSum:
         return (self.worst_example, self.worst_shortfall) if self.worst_shortfall > 0 else None
 
     def weights(self):
-        return self.scale * self.total
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told where used
+            return self.scale * self.total
 
     def average(self):
         """The average of all iterates, kept lazily.
@@ -224,7 +225,8 @@ cdef class PlaneSum:
         """
         if self.weight_sum == 0.0:
             return self.weights()
-        return (self.settled + self.scale_sum * self.total - self.lag) / self.weight_sum
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (self.settled + self.scale_sum * self.total - self.lag) / self.weight_sum
 
     def snapshot(self):
         held = {name: np.array(getattr(self, name)) for name in _NUMBERS}

@@ -89,7 +89,10 @@ def _damaged(value: Any, option: list[tuple[str, int, int]]) -> Any:
     """A sparse matrix with numbers changed in the arrays that say where its entries are."""
     matrix = value.copy() if sp.issparse(value) else sp.csr_array(np.atleast_2d(value))
     for name, place, number in option:
-        part = getattr(matrix, name, None)
+        try:
+            part = getattr(matrix, name, None)
+        except IndexError:  # what it is derived from is damaged already
+            continue
         if isinstance(part, tuple):
             part = part[place % len(part)] if part else None
         if not isinstance(part, np.ndarray) or part.dtype.kind not in "iuf":

@@ -234,7 +234,7 @@ class _Chain:
     """Scores of all label sequences of one chain."""
 
     def __init__(self, unary: Any, transition: Any, start: Any, end: Any) -> None:
-        self.unary = np.asarray(unary, dtype=float)
+        self.unary = _floats(unary)
         self.start = np.zeros(self.unary.shape[1]) if start is None else np.asarray(start, float)
         self.end = np.zeros(self.unary.shape[1]) if end is None else np.asarray(end, float)
         self.transition = np.asarray(transition, dtype=float)
@@ -345,7 +345,7 @@ class _Graph:
         if self.unary.ndim == 1:
             self.unary = np.stack([np.zeros(len(self.unary)), self.unary], axis=1)
         ends = np.asarray(edges)
-        self.edges = ends.reshape(-1, 2).tolist() if ends.dtype.kind in "iu" else []
+        self.edges = ends.reshape(-1, 2).tolist() if ends.size and ends.dtype.kind in "iu" else []
         pairs = _floats(pairwise)
         self.scale = _total(unary) + (
             len(self.edges) * _total(pairs) if pairs.ndim in (0, 2) else _total(pairs)
@@ -438,7 +438,7 @@ def _grid_edges(shape: tuple[int, ...], directions: Any) -> tuple[list[Any], lis
 
 
 def _grid_graph(unary: Any, pairwise: Any, directions: Any) -> _Graph:
-    unary, pairwise = np.asarray(unary, dtype=float), np.asarray(pairwise, dtype=float)
+    unary, pairwise = _floats(unary), _floats(pairwise)
     edges, sources = _grid_edges(unary.shape, directions)
     if pairwise.ndim <= 1:
         pairwise = np.broadcast_to(pairwise, len(directions))
@@ -541,8 +541,8 @@ def _relax(unary: Any, edges: Any, pairwise: Any, tol: Any, max_sweeps: Any, fac
     graph.solve(unary, pairwise, tol=tol, max_sweeps=max_sweeps)
     graph.scale(factor)
     with np.errstate(over="ignore"):
-        scaled = np.asarray(unary, dtype=float) * float(factor)
-        pairs = np.asarray(pairwise, dtype=float) * float(factor)
+        scaled = _floats(unary) * float(factor)
+        pairs = _floats(pairwise) * float(factor)
     found = graph.solve(scaled, pairs, tol=tol, max_sweeps=max_sweeps)
     _check_relaxed("Relaxation", found, _Graph(scaled, edges, pairs))
 
