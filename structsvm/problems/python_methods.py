@@ -282,9 +282,9 @@ def number_of_weights(psi: Any, where: str) -> int | None:
 
 def _sparse_row(psi: Any, where: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Places and values of a sparse row; entries may be given in several parts."""
+    check_sparse(where, psi)
     if math.prod(psi.shape) != max(psi.shape):
         raise ValueError(f"{where} has shape {psi.shape}, expected one row")
-    check_sparse(where, psi)
     row = psi.tocoo()
     return row.coords[int(np.argmax(psi.shape))], _real(row.data, where)
 

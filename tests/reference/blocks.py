@@ -44,6 +44,7 @@ class ReferenceBlocks:
         self.lag = np.zeros(problem.n_weights) if average else None
         self.lag_factor = 0.0
         self.n_updates = self.n_oracle_calls = self.n_overruled = self.nbytes = 0
+        self.worst_answer = None
         # The truth is the plane (0, 0); all weight is on it at first.
         self.truth = [Plane(np.zeros(problem.n_weights), 0.0) for _ in range(self.n)]
         for truth in self.truth:
@@ -170,10 +171,11 @@ class ReferenceBlocks:
             self.optimise(i, self.gaps[i])
         return sum(met) / max(len(met), 1)
 
-    def evaluate(self, weights):
-        return sum(self.judge(i, self.ask(i, weights), weights) for i in range(self.n)) / max(
-            self.n, 1
-        )
+    def evaluate(self, weights, hinges=None):
+        met = [self.judge(i, self.ask(i, weights), weights) for i in range(self.n)]
+        if hinges is not None:
+            hinges[:] = met
+        return sum(met) / max(self.n, 1)
 
     def combination(self):
         support = [p for block in self.planes for p in block if p.weight > 0]
