@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from structsvm.base import StructuredModel
+    from structsvm.data.sequences import PackedSequences
     from structsvm.estimators import (
         ChainSVM,
         GraphSVM,
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
         SurrogateSVM,
     )
     from structsvm.models import ChainModel, GraphModel, GridModel, MulticlassModel
-    from structsvm.path import fit_path
-    from structsvm.persistence import load
-    from structsvm.sequences import PackedSequences
+    from structsvm.persistence.model_files import load
+    from structsvm.training.path import fit_path
 
 __version__ = "0.1.0"
 
@@ -49,13 +49,13 @@ _HOMES = {
     "GridSVM": "estimators",
     "MulticlassModel": "models",
     "MulticlassSVM": "estimators",
-    "PackedSequences": "sequences",
+    "PackedSequences": "data.sequences",
     "SequenceTagger": "estimators",
     "StructSVM": "estimators",
     "StructuredModel": "base",
     "SurrogateSVM": "estimators",
-    "fit_path": "path",
-    "load": "persistence",
+    "fit_path": "training.path",
+    "load": "persistence.model_files",
 }
 _MODULES = (
     "callbacks",
@@ -74,16 +74,18 @@ _MODULES = (
     "vision",
 )
 
+_ROOMS = {*_MODULES, *(home.partition(".")[0] for home in _HOMES.values())}
+
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
-    if name in _MODULES or name in _HOMES.values():
+    if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES, *_HOMES.values()})
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.engines.processes import in_processes
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._python import PythonProblem
-from structsvm.problems.oracle_processes import in_processes
 from structsvm.problems.python_methods import (
     LossCheck,
     Numbered,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from structsvm.validation import real_array
+from structsvm.data.checks import real_array
 
 __all__ = ["HammingLoss", "make_loss"]
 

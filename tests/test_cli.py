@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import structsvm
-from structsvm import cli, persistence
+from structsvm import cli
 from structsvm.columns import read_columns, write_columns
 from structsvm.features import SequenceVectorizer
 from structsvm.metrics import span_f1_score
+from structsvm.persistence import model_files
 
 
 def main(arguments):
@@ -522,9 +523,10 @@ def test_a_full_standard_output_is_one_sentence_and_own_input_is_refused(folder,
 #: Kills its process for good, or ends it kindly, at a pass or in the middle of a write.
 KILLED = """
 import os, signal, sys
-from structsvm import callbacks, cli, files, persistence
+from structsvm import callbacks, cli
+from structsvm.persistence import files, model_files
 how, n = getattr(signal, sys.argv.pop(1)), int(sys.argv.pop(1))
-written, write = [], persistence.write_checkpoint
+written, write = [], model_files.write_checkpoint
 def write_or_die(snapshot, path):
     written.append(path)
     if len(written) == n:
@@ -533,7 +535,7 @@ def write_or_die(snapshot, path):
         else:
             os.kill(os.getpid(), how)
     write(snapshot, path)
-persistence.write_checkpoint = write_or_die
+model_files.write_checkpoint = write_or_die
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -549,7 +551,7 @@ def test_a_training_killed_for_good_goes_on_to_the_same_bits(folder, capsys):
     assert done.returncode == -signal.SIGKILL
     assert (folder / "model").read_text() == "an older model"
     # One interval is lost: the fourth checkpoint was not whole.
-    assert persistence.read_checkpoint("c", None)["n_iter"] == 3
+    assert model_files.read_checkpoint("c", None)["n_iter"] == 3
     assert len([name for name in os.listdir() if name.endswith(".part")]) == 1
     resumable.remove("-q")
     assert cli.main(resumable) == 0
@@ -568,7 +570,7 @@ def test_a_training_killed_for_good_goes_on_to_the_same_bits(folder, capsys):
 def test_resuming_what_never_began_begins(folder, capsys):
     assert main("train train.txt -o model --checkpoint c --checkpoint-every 3 --resume") == 0
     assert "c: begins afresh" in capsys.readouterr().err
-    n_iter = persistence.read_checkpoint("c", None)["n_iter"]
+    n_iter = model_files.read_checkpoint("c", None)["n_iter"]
     assert n_iter == structsvm.load("model").n_iter_ // 3 * 3
     # Another fit's checkpoint is not gone on from.
     assert main("train train.txt -o model -C 2 --checkpoint c --resume") == 1

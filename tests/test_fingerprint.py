@@ -8,7 +8,7 @@ import pytest
 
 from structsvm import MulticlassSVM, StructSVM, StructuredModel
 from structsvm.callbacks import Checkpoint
-from structsvm.estimators.fingerprint import fingerprint
+from structsvm.training.fingerprint import fingerprint
 
 X = np.random.default_rng(0).normal(size=(30, 3))
 Y = np.arange(30) % 3

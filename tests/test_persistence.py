@@ -409,7 +409,7 @@ def test_a_large_cost_matrix_is_read_back_and_a_larger_one_is_not_written(tmp_pa
     svm = ChainSVM(loss=HammingLoss(cost=cost), callbacks=[lambda progress: True])
     svm.fit([np.ones((300, 1))], [np.arange(300)]).save(tmp_path / "model")
     assert np.array_equal(structsvm.load(tmp_path / "model").loss.cost, cost)
-    monkeypatch.setattr("structsvm.persistence._MAX_HEADER_BYTES", 10**6)
+    monkeypatch.setattr("structsvm.persistence.model_files._MAX_HEADER_BYTES", 10**6)
     with pytest.raises(ValueError, match=r"a header of \d+ bytes, a model file holds 1000000"):
         svm.save(tmp_path / "other")
     assert os.listdir(tmp_path) == ["model"]

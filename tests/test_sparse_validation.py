@@ -16,9 +16,9 @@ from structsvm import (
     StructuredModel,
     SurrogateSVM,
 )
+from structsvm.data.rows import check_rows
+from structsvm.data.sparse import check_sparse
 from structsvm.graphs import as_graph
-from structsvm.row_validation import check_rows
-from structsvm.sparse_validation import check_sparse
 
 Y = np.array([0, 1, 0, 1, 0])
 FAR = 2**31 - 1

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from structsvm.cli.output import writing
-from structsvm.persistence import load
+from structsvm.persistence.model_files import load
 
 __all__ = ["run"]
 

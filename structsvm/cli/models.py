@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from structsvm.columns import Sentence
 from structsvm.estimators import SequenceTagger
 from structsvm.features import TokenFeatures
-from structsvm.persistence import load
+from structsvm.persistence.model_files import load
 
 __all__ = ["columns_read", "load_tagger"]
 

@@ -19,8 +19,8 @@ from structsvm.columns import ColumnError, read_columns
 from structsvm.estimators import SequenceTagger
 from structsvm.features import TokenFeatures, read_templates
 from structsvm.features.templates import BUILT_IN
-from structsvm.files import check_output
 from structsvm.metrics import spans
+from structsvm.persistence.files import check_output
 
 __all__ = ["run"]
 

@@ -12,14 +12,14 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
+from structsvm.data.checks import as_items, flatten_labels, shorten
 from structsvm.estimators.chain_weights import ChainWeightsMixin
-from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.models.states import all_pairs
 from structsvm.solvers import Progress, Solver
-from structsvm.validation import as_items, flatten_labels, shorten
+from structsvm.training.fitting import Examples, Validation
 
 __all__ = ["ChainSVM"]
 

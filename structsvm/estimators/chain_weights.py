@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from structsvm.data.checks import encode_labels, flatten_labels, pack_sequences
+from structsvm.data.sequences import PackedSequences
 from structsvm.models import ChainModel
-from structsvm.sequences import PackedSequences
-from structsvm.validation import encode_labels, flatten_labels, pack_sequences
 
 __all__ = ["ChainWeightsMixin", "Term"]
 

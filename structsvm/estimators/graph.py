@@ -12,7 +12,6 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
-from structsvm.estimators.fitting import Examples, Validation
 from structsvm.estimators.structured import StructSVM
 from structsvm.exceptions import warn
 from structsvm.losses import HammingLoss
@@ -20,6 +19,7 @@ from structsvm.models import GraphModel, GridModel
 from structsvm.models.labelled_graphs import LabelledGraphs
 from structsvm.models.node_labels import odd_labels
 from structsvm.solvers import Progress, Solver
+from structsvm.training.fitting import Examples, Validation
 
 __all__ = ["GraphSVM", "GridSVM"]
 

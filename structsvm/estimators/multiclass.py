@@ -13,15 +13,15 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
-from structsvm.estimators.fitting import Examples, Validation
+from structsvm.data.checks import check_sample_weight, encode_labels, shorten
+from structsvm.data.rows import check_class_labels, read_rows
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.models.node_labels import balanced_weights
 from structsvm.problems import Problem
-from structsvm.row_validation import check_class_labels, read_rows
 from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
-from structsvm.validation import check_sample_weight, encode_labels, shorten
+from structsvm.training.fitting import Examples, Validation
 
 __all__ = ["MulticlassSVM"]
 

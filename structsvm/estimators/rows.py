@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from structsvm.estimators.fitting import Examples, Validation
-from structsvm.row_validation import check_class_labels, check_rows, read_rows
-from structsvm.validation import check_sample_weight
+from structsvm.data.checks import check_sample_weight
+from structsvm.data.rows import check_class_labels, check_rows, read_rows
+from structsvm.training.fitting import Examples, Validation
 
 __all__ = ["RowExamples", "RowValidation"]
 

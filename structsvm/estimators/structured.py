@@ -17,16 +17,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm import persistence
 from structsvm.base import StructuredModel
-from structsvm.estimators.fingerprint import fingerprint
-from structsvm.estimators.fitting import Bound, Examples, Validation, Watch, batch_answers
-from structsvm.estimators.sklearn_callbacks import CallbackSupportMixin, with_callbacks
+from structsvm.callbacks.log import logger, speaking
+from structsvm.callbacks.sklearn_reports import CallbackSupportMixin, with_callbacks
+from structsvm.data.checks import as_items, check_n_jobs, check_pairs, check_scalar
+from structsvm.engines.processes import kept_workers
 from structsvm.exceptions import OracleWarning, warn
 from structsvm.linalg._plane import padded_copy
+from structsvm.persistence import model_files
 from structsvm.problems import Problem
-from structsvm.problems.oracle_processes import kept_workers
-from structsvm.reporting import logger, speaking
 from structsvm.solvers import (
     Progress,
     Solver,
@@ -36,7 +35,8 @@ from structsvm.solvers import (
     solver_name,
 )
 from structsvm.solvers.base import refuse
-from structsvm.validation import as_items, check_n_jobs, check_pairs, check_scalar
+from structsvm.training.fingerprint import fingerprint
+from structsvm.training.fitting import Bound, Examples, Validation, Watch, batch_answers
 
 __all__ = ["StructSVM"]
 
@@ -271,10 +271,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         snapshot, random_state = None, check_random_state(self.random_state)
         if resume_from is not None:
             random_state = np.random.RandomState()  # to be rewound, which nobody else should feel
-            snapshot = persistence.read_checkpoint(resume_from, identity())
+            snapshot = model_files.read_checkpoint(resume_from, identity())
         with speaking(self.verbose), contextlib.ExitStack() as stack:
             if resume_from is not None and snapshot is not None:
-                stack.enter_context(persistence.naming(resume_from))
+                stack.enter_context(model_files.naming(resume_from))
                 snapshot = watch.restore(snapshot, problem.n_weights)
             stack.callback(problem.release)
             stack.enter_context(kept_workers())
@@ -556,7 +556,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             pickle or joblib for those.
         """
         check_is_fitted(self)
-        persistence.save(self, path)
+        model_files.save(self, path)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")

@@ -17,12 +17,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm import hinge
+from structsvm.data.checks import check_sample_weight, check_scalar
+from structsvm.data.rows import check_rows, read_rows
 from structsvm.hinge._reduction import check_magnitude
 from structsvm.linalg._sums import dot
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.row_validation import check_rows, read_rows
 from structsvm.solvers.lbfgs import lbfgs
-from structsvm.validation import check_sample_weight, check_scalar
 
 __all__ = ["SurrogateSVM"]
 

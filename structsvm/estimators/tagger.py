@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from structsvm.base import StructuredModel
+from structsvm.data.sequences import PackedSequences
 from structsvm.estimators.chain import ChainSVM
-from structsvm.estimators.fitting import of_held_out_examples
 from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.features.tokens import check_kinds, check_sequences
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
-from structsvm.sequences import PackedSequences
 from structsvm.solvers import Progress, Solver
+from structsvm.training.fitting import of_held_out_examples
 
 __all__ = ["SequenceTagger"]
 

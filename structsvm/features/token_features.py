@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from structsvm.data.sequences import PackedSequences
 from structsvm.features.encoding import (
     Columns,
     HashedTemplates,
@@ -22,7 +23,6 @@ from structsvm.features.encoding import (
 )
 from structsvm.features.templates import BUILT_IN, Template, parse_templates
 from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
-from structsvm.sequences import PackedSequences
 
 __all__ = ["TokenFeatures"]
 

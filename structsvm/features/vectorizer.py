@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from structsvm.data.sequences import PackedSequences
 from structsvm.features._attributes import attribute_rows, count_attributes
 from structsvm.features.encoding import pack_texts, unpack_texts
 from structsvm.features.tokens import check_sequences, token_kinds
-from structsvm.sequences import PackedSequences
 
 __all__ = ["SequenceVectorizer"]
 

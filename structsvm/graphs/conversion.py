@@ -13,10 +13,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from structsvm.data.checks import as_items, shorten
+from structsvm.data.sequences import check_finite
+from structsvm.data.sparse import damage_of
 from structsvm.graphs.graph import Graph
-from structsvm.sequences import check_finite
-from structsvm.sparse_validation import damage_of
-from structsvm.validation import as_items, shorten
 
 __all__ = ["as_graph", "as_graphs"]
 

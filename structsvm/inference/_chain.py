@@ -7,9 +7,9 @@ import numbers
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_unmasked
 from structsvm.inference._n_best import n_best_chain
 from structsvm.inference._viterbi import max_marginals_chains, viterbi_chains
-from structsvm.validation import check_unmasked
 
 __all__ = ["max_marginals", "n_best", "viterbi"]
 

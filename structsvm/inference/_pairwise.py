@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import real_array
 from structsvm.inference.cut_scores import check_edges, check_total
-from structsvm.validation import real_array
 
 __all__ = ["GraphScores", "check_graph_scores", "check_pairwise", "check_unary"]
 

@@ -9,7 +9,7 @@ import numbers
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.validation import check_scalar, real_array
+from structsvm.data.checks import check_scalar, real_array
 
 __all__ = [
     "CutCertificate",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_scalar, real_array
 from structsvm.inference._expansion import expand_labels
 from structsvm.inference.cut_scores import check_edges, check_finite_scores, check_total
-from structsvm.validation import check_scalar, real_array
 
 __all__ = ["alpha_expansion"]
 

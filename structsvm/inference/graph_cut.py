@@ -7,9 +7,9 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import real_array
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference.cut_scores import CutCertificate
-from structsvm.validation import real_array
 
 __all__ = ["graph_cut"]
 

@@ -9,10 +9,10 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_n_jobs, real_array
 from structsvm.inference._grid_cut import GridCut
 from structsvm.inference.cut_scores import CutCertificate
 from structsvm.inference.grid_scores import check_grid, check_grid_pairwise, check_grid_unary
-from structsvm.validation import check_n_jobs, real_array
 
 __all__ = ["grid_cut", "grid_cut_many"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import real_array
 from structsvm.inference.cut_scores import check_finite_scores, check_total
-from structsvm.validation import real_array
 
 __all__ = ["check_grid", "check_grid_pairwise", "check_grid_unary", "flow_limit"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_scalar
 from structsvm.inference._pairwise import check_pairwise, check_unary
 from structsvm.inference._relaxation import TreeReweighted, agreement_couplings
 from structsvm.inference.cut_scores import check_edges, check_factor
 from structsvm.inference.labeling import Labeling
-from structsvm.validation import check_scalar
 
 __all__ = ["Relaxation", "RelaxedLabeling", "relax"]
 

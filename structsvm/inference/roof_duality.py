@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import real_array
 from structsvm.inference._roof_duality import persistent_labels
 from structsvm.inference.cut_scores import (
     check_edges,
@@ -16,7 +17,6 @@ from structsvm.inference.cut_scores import (
     check_unary,
 )
 from structsvm.inference.labeling import OracleKind
-from structsvm.validation import real_array
 
 __all__ = ["PersistentLabels", "roof_duality"]
 

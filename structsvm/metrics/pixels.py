@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import as_items, shorten
 from structsvm.exceptions import warn
-from structsvm.validation import as_items, shorten
 
 __all__ = ["jaccard", "pixel_accuracy"]
 

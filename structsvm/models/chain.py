@@ -11,6 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
+from structsvm.data.checks import (
+    encode_labels,
+    flatten_labels,
+    pack_position_weight,
+    pack_sequences,
+)
+from structsvm.data.sequences import PackedSequences
 from structsvm.inference import viterbi
 from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
@@ -32,13 +39,6 @@ from structsvm.models.constraints import (
 from structsvm.models.states import LabelStates, PairStates, pairs_of
 from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
 from structsvm.problems._factored import FactoredProblem
-from structsvm.sequences import PackedSequences
-from structsvm.validation import (
-    encode_labels,
-    flatten_labels,
-    pack_position_weight,
-    pack_sequences,
-)
 
 __all__ = ["ChainModel"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.checks import encode_labels, flatten_labels, shorten
+from structsvm.data.sequences import PackedSequences
 from structsvm.inference import max_marginals, n_best, viterbi
-from structsvm.sequences import PackedSequences
-from structsvm.validation import encode_labels, flatten_labels, shorten
 
 if TYPE_CHECKING:
     from structsvm.models.chain import ChainModel

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.checks import as_items, flatten_labels, shorten
 from structsvm.exceptions import LabelError
 from structsvm.inference import viterbi
 from structsvm.metrics.sequences import spans, split_tag
-from structsvm.validation import as_items, flatten_labels, shorten
 
 __all__ = [
     "ON_VIOLATION",

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import as_items
+from structsvm.data.sequences import check_finite
 from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.labelled_graphs import LabelledGraphs, Parts
 from structsvm.models.node_labels import known_nodes
-from structsvm.sequences import check_finite
-from structsvm.validation import as_items
 
 __all__ = ["GridModel", "grid_edges"]
 

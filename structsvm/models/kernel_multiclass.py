@@ -10,12 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_scalar, encode_labels
+from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.linalg._sums import product
 from structsvm.models.multiclass import MulticlassModel
 from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
 from structsvm.problems.kernel import KERNELS, Kernel
-from structsvm.row_validation import check_class_labels, check_rows
-from structsvm.validation import check_scalar, encode_labels
 
 __all__ = ["KernelMulticlassModel"]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
+from structsvm.data.checks import as_items, check_scalar
 from structsvm.exceptions import warn
 from structsvm.inference import alpha_expansion, graph_cut, relax, roof_duality
 from structsvm.linalg._sums import product
@@ -28,7 +29,6 @@ from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._graph import GraphData, GraphFeatures, GraphLoss, GraphStructure
 from structsvm.problems._relaxed_graph import RelaxedGraphStructure
 from structsvm.problems._roof_graph import RoofGraphStructure
-from structsvm.validation import as_items, check_scalar
 
 __all__ = ["LabelledGraphs", "Parts"]
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
+from structsvm.data.checks import encode_labels
+from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
-from structsvm.row_validation import check_class_labels, check_rows
-from structsvm.validation import encode_labels
 
 __all__ = ["MulticlassModel"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.validation import as_items, encode_labels, flatten_labels, real_array, shorten
+from structsvm.data.checks import as_items, encode_labels, flatten_labels, real_array, shorten
 
 __all__ = [
     "balanced_weights",

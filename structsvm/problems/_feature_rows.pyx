@@ -27,7 +27,7 @@ cdef class FeatureRows:
     Parameters
     ----------
     X : C-contiguous ndarray, or CSR matrix without duplicates, of float64 or float32
-        As `structsvm.row_validation.check_rows` returns it.
+        As `structsvm.data.rows.check_rows` returns it.
     intercept : bool
         Whether each row ends with a feature of value 1 that X does not hold.
     """

@@ -2,8 +2,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.problems._multiclass_dual import MulticlassDual
 from structsvm.problems._problem import Problem
+from structsvm.solvers._multiclass_dual import MulticlassDual
 
 LOSSES: dict[str, int]
 SLACKS: tuple[str, ...]

@@ -219,7 +219,7 @@ cdef class MulticlassProblem(Problem):
 
     def dual_blocks(self):
         """A dual point of this problem at zero, with the exact block updates of its hinge."""
-        from structsvm.problems._multiclass_dual import MulticlassDual
+        from structsvm.solvers._multiclass_dual import MulticlassDual
 
         return MulticlassDual(self)
 

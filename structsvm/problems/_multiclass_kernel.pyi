@@ -2,8 +2,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.problems._multiclass import MulticlassProblem
-from structsvm.problems._multiclass_dual import MulticlassDual
 from structsvm.problems.kernel import Kernel
+from structsvm.solvers._multiclass_dual import MulticlassDual
 
 class KernelMulticlassProblem(MulticlassProblem):
     @property

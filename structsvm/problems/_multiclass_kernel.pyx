@@ -17,7 +17,7 @@ from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, Weights
 from structsvm.problems._feature_rows cimport FeatureRows
 from structsvm.problems._multiclass cimport MulticlassProblem, coefficients
-from structsvm.problems._multiclass_dual cimport MulticlassDual
+from structsvm.solvers._multiclass_dual cimport MulticlassDual
 
 from structsvm.linalg._sums import dot, product
 

@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.engines.processes import Planes
 from structsvm.problems._problem import Problem
-from structsvm.problems.oracle_processes import Planes
 
 class PythonProblem(Problem):
     def __init__(

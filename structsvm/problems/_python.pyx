@@ -9,7 +9,7 @@ from structsvm.linalg._plane cimport (
 )
 from structsvm.problems._problem cimport PLAIN, SLACK, Problem
 
-from structsvm.problems.oracle_processes import OracleProcesses, Planes
+from structsvm.engines.processes import OracleProcesses, Planes
 from structsvm.problems.python_methods import (
     LossCheck, Numbered, ask_batch, note_example, sparse_vector, task_loss,
 )

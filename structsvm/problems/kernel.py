@@ -11,9 +11,9 @@ from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigvalsh
 
+from structsvm.data.sparse import check_sparse
 from structsvm.linalg._sums import decay
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.sparse_validation import check_sparse
 
 __all__ = ["KERNELS", "Kernel"]
 

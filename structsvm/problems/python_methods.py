@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from structsvm.sparse_validation import check_sparse
+from structsvm.data.sparse import check_sparse
 
 __all__ = [
     "LossCheck",

@@ -37,7 +37,7 @@ from structsvm.solvers._plane_cache cimport (
 
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_vector
-from structsvm.snapshots import Kind, vector
+from structsvm.persistence.snapshots import Kind, vector
 
 # In a snapshot: how far dual weights may be from summing to 1, and where an int may go on from.
 ROUNDED = 1e-6

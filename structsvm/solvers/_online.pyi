@@ -3,8 +3,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.persistence.snapshots import Kind
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind
 
 class OnlineWeights:
     n_visits: int

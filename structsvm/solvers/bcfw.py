@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.persistence.snapshots import Kind, count, number, vector
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind, count, number, vector
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run

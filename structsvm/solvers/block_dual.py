@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.persistence.snapshots import Kind, count, number, vector
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind, count, number, vector
 from structsvm.solvers.base import TOO_LARGE, Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run, dual_value_at
 

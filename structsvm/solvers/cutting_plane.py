@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import combined_rows, dot, row_products
+from structsvm.persistence.snapshots import Kind, number, vector
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind, number, vector
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.linalg._sums import dot
+from structsvm.persistence.snapshots import Kind, number
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind, number
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Snapshot, SolverResult
 from structsvm.solvers.run import Run

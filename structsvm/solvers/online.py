@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.persistence.snapshots import Kind, number
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind, number
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Snapshot, SolverResult, refuse
 from structsvm.solvers.run import Answer, Run

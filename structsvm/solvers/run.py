@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from structsvm.exceptions import ModelFileError, OracleWarning, warn
 from structsvm.linalg._sums import dot
+from structsvm.persistence.snapshots import Kind, check_snapshot, count, number, vector
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind, check_snapshot, count, number, vector
 from structsvm.solvers.base import (
     RECORDED,
     Callback,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import cholesky, cholesky_solve, dot, product, row_products
-from structsvm.snapshots import Kind, vector
+from structsvm.persistence.snapshots import Kind, vector
 from structsvm.solvers.base import TOO_LARGE
 
 __all__ = ["SimplexQP"]

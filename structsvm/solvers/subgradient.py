@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.linalg._sums import dot
+from structsvm.persistence.snapshots import Kind, count
 from structsvm.problems import Problem
-from structsvm.snapshots import Kind, count
 from structsvm.solvers._plane_sum import PlaneSum
 from structsvm.solvers.base import (
     Callback,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.sequences import check_finite
 from structsvm.exceptions import warn
-from structsvm.sequences import check_finite
 
 __all__ = ["as_rgb", "check_image", "lab_colours", "skimage_module"]
 

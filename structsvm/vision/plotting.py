@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.validation import shorten
+from structsvm.data.checks import shorten
 from structsvm.vision.images import as_rgb
 
 __all__ = ["plot_segmentation"]

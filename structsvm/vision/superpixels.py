@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.checks import check_scalar
 from structsvm.exceptions import warn
 from structsvm.graphs import Graph
-from structsvm.validation import check_scalar
 from structsvm.vision.features import pixel_features
 from structsvm.vision.images import as_rgb, lab_colours, skimage_module
 from structsvm.vision.neighbours import contrast_of

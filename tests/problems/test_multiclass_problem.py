@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from structsvm import MulticlassModel, StructuredModel, hinge
 from structsvm.exceptions import ModelFileError
+from structsvm.persistence.snapshots import check_snapshot
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.snapshots import check_snapshot
 from structsvm.testing import check_model
 
 HINGES = ["crammer_singer", "weston_watkins", "lee_lin_wahba"]
@@ -325,7 +325,7 @@ def test_passes_visit_whom_they_should():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_square_norms(kind):
-    from structsvm.row_validation import check_rows
+    from structsvm.data.rows import check_rows
 
     X, _ = data(np.random.default_rng(4), 3, d=21)
     for intercept in (False, True):
@@ -334,7 +334,7 @@ def test_square_norms(kind):
 
 
 def test_rows_are_used_in_place():
-    from structsvm.row_validation import check_rows
+    from structsvm.data.rows import check_rows
 
     X, _ = data(np.random.default_rng(5), 3)
     for kind in (X, X.astype(np.float32), read_only(X)):

@@ -26,7 +26,7 @@ from structsvm import (
 )
 from structsvm.datasets import make_digit_words
 from structsvm.estimators.surrogate import SURROGATES
-from structsvm.path import fit_path
+from structsvm.training.path import fit_path
 
 FITTED = ("coef_", "intercept_", "dual_coef_", "support_", "objective_", "dual_objective_", "gap_")
 FITTED += ("dual_gap_", "n_iter_", "edge_coef_", "beta_", "gamma_", "validation_score_")

@@ -1,13 +1,18 @@
 """Models of one's own that are not what they claim to be are found out by their predictions."""
 
+import sys
 import warnings
 
+import cloudpickle
 import numpy as np
 import pytest
 
 from structsvm import StructSVM, StructuredModel, fit_path
 from structsvm.callbacks import Checkpoint
 from structsvm.exceptions import OracleWarning
+
+# A worker cannot import a test module by name.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 SOLVERS = ["bcfw", "cutting_plane", "n_slack", "subgradient"]
 

@@ -94,7 +94,7 @@ def running_workers():
             command = (folder / "cmdline").read_text()
         except OSError:  # it ended meanwhile
             continue
-        if int(parent) == os.getpid() and "oracle_processes" in command:
+        if int(parent) == os.getpid() and "engines.processes" in command:
             found.append(command)
     return found
 

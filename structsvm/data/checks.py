@@ -16,9 +16,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.sequences import PackedSequences, check_finite
+from structsvm.data.sparse import check_sparse
 from structsvm.exceptions import LabelError
-from structsvm.sequences import PackedSequences, check_finite
-from structsvm.sparse_validation import check_sparse
 
 __all__ = [
     "as_items",

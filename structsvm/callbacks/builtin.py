@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TextIO
 
-from structsvm import files, persistence
+from structsvm.persistence import files, model_files
 from structsvm.solvers import Progress
 
 __all__ = ["Checkpoint", "EarlyStopping", "ProgressBar"]
@@ -112,7 +112,7 @@ class Checkpoint:
 
     def __call__(self, progress: Progress) -> None:
         if progress.n_iter % self.every == 0:
-            persistence.write_checkpoint(progress.snapshot(), self.path)
+            model_files.write_checkpoint(progress.snapshot(), self.path)
 
 
 class ProgressBar:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from structsvm.sparse_validation import check_sparse
-from structsvm.validation import object_row
+from structsvm.data.checks import object_row
+from structsvm.data.sparse import check_sparse
 
 __all__ = ["check_class_labels", "check_label_kinds", "check_rows", "read_rows"]
 

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm import files
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_copy, padded_vector
+from structsvm.persistence import files
 
 __all__ = ["load", "naming", "read_checkpoint", "save", "write_checkpoint"]
 

@@ -24,11 +24,11 @@ from structsvm.problems._feature_rows cimport (
 from structsvm.problems._multiclass cimport (
     CRAMMER_SINGER, LEE_LIN_WAHBA, Hinge, MulticlassProblem, coefficients, hinge_value, violations,
 )
-from structsvm.problems._multiclass_blocks cimport clip_to_box, conjugate, project
+from structsvm.solvers._multiclass_blocks cimport clip_to_box, conjugate, project
 
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import dot
-from structsvm.snapshots import Kind, vector
+from structsvm.persistence.snapshots import Kind, vector
 
 # Multipliers within this share of their bound are at it.
 AT_BOUND = 1e-12

@@ -36,7 +36,7 @@ __all__ = ["OracleProcesses", "Planes", "in_processes", "kept_workers"]
 
 _COMMAND = (
     "import os, sys, pickle; sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1])); "
-    "from structsvm.problems.oracle_processes import serve; serve()"
+    "from structsvm.engines.processes import serve; serve()"
 )
 
 

@@ -1,13 +1,4 @@
-"""Column files: a token a line, its columns between tabs or spaces, an empty line after a sentence.
-
-The format of the CoNLL tasks, of CRF++ and of most annotated corpora. UTF-8, as text or compressed
-by gzip.
-
-- A line ends with LF, CR LF or CR, and with nothing else: a form feed or U+2028 is part of a word.
-- A line with a tab is split at tabs, another at runs of spaces. Spaces around columns do not count.
-- No column is empty. A line of spaces and tabs alone ends a sentence.
-- A byte order mark at the beginning of any line is dropped: files may have been joined.
-"""
+"""Column files read: see `structsvm.columns` for the format."""
 
 from __future__ import annotations
 
@@ -18,28 +9,17 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import BufferedReader
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from structsvm.files import replacing
-
-__all__ = [
-    "ColumnError",
-    "ColumnReader",
-    "format_sentence",
-    "iter_columns",
-    "joined_columns",
-    "line_of",
-    "read_columns",
-    "write_columns",
-]
+__all__ = ["ColumnError", "ColumnReader", "iter_columns", "line_of", "read_columns"]
 
 Sentence = list[tuple[str, ...]]
 
 _BLANKS = re.compile(" +")
-_ENDS = re.compile("[\t\r\n]")
-_MARK = "\ufeff"
+ENDS = re.compile("[\t\r\n]")
+MARK = "\ufeff"
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK_BYTES = 1 << 16
 
@@ -128,7 +108,7 @@ class ColumnReader:
                 f"{self.name}, line {self._number}: byte {line[error.start]:#04x} at place "
                 f"{error.start} is no UTF-8; convert the file"
             ) from None
-        return text.lstrip(" " + _MARK) if text.startswith(_MARK) else text
+        return text.lstrip(" " + MARK) if text.startswith(MARK) else text
 
     def _check(self, text: str, columns: tuple[str, ...]) -> None:
         where, n_columns = f"{self.name}, line {self._number}", len(columns)
@@ -150,7 +130,7 @@ class ColumnReader:
                 f"{where}: column {columns.index('') + 1} of {n_columns} is empty; write a sign "
                 f"such as _ for nothing: {_shortened(text)}"
             )
-        if _MARK in text and any(column.startswith(_MARK) for column in columns):
+        if MARK in text and any(column.startswith(MARK) for column in columns):
             raise ColumnError(
                 f"{where}: a byte order mark (U+FEFF) begins a column; remove it: "
                 f"{_shortened(text)}"
@@ -257,73 +237,3 @@ def open_binary(path: str | os.PathLike[str]) -> Iterator[BufferedReader | gzip.
                     yield unpacked
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ColumnError(f"{name} is a damaged gzip file: {error}") from None
-
-
-def format_sentence(tokens: Iterable[Sequence[str] | str], labels: Iterable[Any] = ()) -> str:
-    """A sentence as lines of columns, labels last, with the empty line after it."""
-    rows = [[token] if isinstance(token, str) else list(token) for token in tokens]
-    tags = [str(label) for label in labels]
-    if tags and len(tags) != len(rows):
-        raise ValueError(f"there are {len(tags)} labels for {len(rows)} tokens")
-    for row, tag in zip(rows, tags, strict=False):
-        row.append(tag)
-    for t, row in enumerate(rows):
-        if wrong := [column for column in row if not _is_column(column)]:
-            raise ValueError(
-                f"token {t} has the column {wrong[0]!r}, which a column file cannot hold"
-            )
-    # Spaces part columns as well as tabs do, unless some column holds one.
-    separator = "\t" if any(" " in column for row in rows for column in row) else " "
-    if separator == "\t" and any(len(row) == 1 for row in rows):
-        raise ValueError("a column that holds spaces needs another beside it, parted by a tab")
-    return "".join(separator.join(row) + "\n" for row in rows) + "\n"
-
-
-def _is_column(text: object) -> bool:
-    """Whether this is read back as it is written."""
-    if not isinstance(text, str) or not text or text.startswith(_MARK):
-        return False
-    return text == text.strip(" ") and not _ENDS.search(text)
-
-
-def joined_columns(lines: Lines, added: Sequence[Sequence[str]]) -> str:
-    """A sentence as it stands in its file, with columns added; tabs where one holds a space."""
-    out = []
-    for text, columns, *more in zip(lines.texts, lines.tokens, *added, strict=True):
-        tabs = "\t" in text
-        if not tabs and any(" " in column for column in more):
-            text, tabs = "\t".join(columns), True
-        out.append(("\t" if tabs else " ").join([text, *more]))
-    return "\n".join(out) + "\n\n"
-
-
-def write_columns(
-    path: str | os.PathLike[str], sentences: Iterable[Any], labels: Iterable[Any] | None = None
-) -> None:
-    """Write sentences as a column file; compressed if the name ends in ".gz".
-
-    Parameters
-    ----------
-    path : path-like
-    sentences : iterable of lists of tokens
-        A token is a str or a sequence of str, its columns.
-    labels : iterable of lists of labels, default=None
-        Becomes the last column.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ, or a column could not be read back: it is empty, holds a tab or a
-        line end, or begins or ends with a space.
-    """
-    texts = []
-    if labels is None:
-        texts = [format_sentence(sentence) for sentence in sentences]
-    else:
-        texts = [
-            format_sentence(sentence, tags)
-            for sentence, tags in zip(sentences, labels, strict=True)
-        ]
-    data = "".join(texts).encode("utf-8")
-    with replacing(path) as file:
-        file.write(gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)

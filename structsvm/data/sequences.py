@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.sparse_validation import check_sparse, damage_of
+from structsvm.data.sparse import check_sparse, damage_of
 
 __all__ = ["PackedSequences", "check_finite"]
 

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.estimators.sklearn_callbacks import TaskReport
+from structsvm.callbacks.log import log_progress
+from structsvm.callbacks.sklearn_reports import TaskReport
+from structsvm.data.checks import as_items, check_pairs, check_sample_weight
+from structsvm.data.sequences import PackedSequences
+from structsvm.engines.processes import in_processes
 from structsvm.exceptions import warn
+from structsvm.persistence.snapshots import Kind, check_snapshot, vector
 from structsvm.problems import Problem
-from structsvm.problems.oracle_processes import in_processes
 from structsvm.problems.python_methods import ask_batch
-from structsvm.reporting import log_progress
-from structsvm.sequences import PackedSequences
-from structsvm.snapshots import Kind, check_snapshot, vector
 from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Snapshot
-from structsvm.validation import as_items, check_pairs, check_sample_weight
 
 __all__ = ["Bound", "Examples", "Validation", "Watch", "batch_answers", "of_held_out_examples"]
 

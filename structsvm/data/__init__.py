@@ -1,0 +1,1 @@
+"""Data as users give them: checked, and packed for compiled code."""

@@ -1,0 +1,1 @@
+"""Engines: who makes the oracle calls of a pass. They know problems, and nothing else."""

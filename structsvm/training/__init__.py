@@ -1,0 +1,1 @@
+"""Training: from a model and examples to weights, without an estimator."""
