@@ -20,10 +20,10 @@ from structsvm import (
     StructSVM,
     StructuredModel,
     fit_path,
-    persistence,
 )
 from structsvm.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from structsvm.exceptions import ModelFileError
+from structsvm.persistence import model_files
 from structsvm.solvers import (
     BCFW,
     BlockDual,
@@ -117,9 +117,9 @@ def test_only_values_of_an_exact_oracle_must_be_bounds(words, tmp_path, model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         clone(svm).set_params(callbacks=[Checkpoint(path, every=1), stop_after(2)]).fit(*words)
-        snapshot = persistence.read_checkpoint(path, identity=None)
+        snapshot = model_files.read_checkpoint(path, identity=None)
         crossed = snapshot | {"best_dual": np.array(2.0), "best_primal": np.array(1.0)}
-        persistence.write_checkpoint(crossed, path)
+        model_files.write_checkpoint(crossed, path)
         if model.exact:
             with pytest.raises(ModelFileError, match="its numbers are not those of 2 iterations"):
                 svm.fit(*words, resume_from=path)
@@ -148,9 +148,9 @@ def test_a_fit_that_was_stopped_early_stays_stopped(words, tmp_path):
 
 
 def test_a_forged_generator_is_refused(words, checkpoint):
-    snapshot = persistence.read_checkpoint(checkpoint, identity=None)
+    snapshot = model_files.read_checkpoint(checkpoint, identity=None)
     for name, value in (("random/pos", np.array(10**6)), ("random/key", np.zeros(3, np.uint32))):
-        persistence.write_checkpoint(snapshot | {name: value}, checkpoint)
+        model_files.write_checkpoint(snapshot | {name: value}, checkpoint)
         with pytest.raises(ValueError, match="the snapshot holds no state of a random generator"):
             ChainSVM().fit(*words, resume_from=checkpoint)
 
@@ -349,7 +349,7 @@ def test_a_forged_dual_value_or_dual_point_is_no_certificate(words):
 
 
 def test_a_forged_checkpoint_is_one_error_that_names_it_and_changes_nothing(words, checkpoint):
-    snapshot = persistence.read_checkpoint(checkpoint, identity=None)
+    snapshot = model_files.read_checkpoint(checkpoint, identity=None)
     svm = ChainSVM(random_state=0).fit(*words)
     weights = svm.coef_
     files = [
@@ -362,7 +362,7 @@ def test_a_forged_checkpoint_is_one_error_that_names_it_and_changes_nothing(word
         )
     ]  # fmt: skip
     for held in files:
-        persistence.write_checkpoint(held, checkpoint)
+        model_files.write_checkpoint(held, checkpoint)
         with pytest.raises(ModelFileError, match=re.escape(str(checkpoint))):
             svm.fit(*words, resume_from=checkpoint)
         assert svm.coef_ is weights
