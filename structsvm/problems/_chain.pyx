@@ -478,6 +478,25 @@ cdef class ChainStructure(Structure):
             value[0] += row[best]
         return 0
 
+    cdef int count(self, Py_ssize_t i, const label_t* y, PartCounts* mu) except -1 nogil:
+        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
+        cdef Py_ssize_t t, row = length, step = self.n_labels if self.edges else 0
+        for t in range(length):
+            if not 0 <= y[t] < self.n_labels:
+                with gil:
+                    raise ValueError(
+                        f"label {t} of example {i} is {y[t]}, expected 0 to {self.n_labels - 1}"
+                    )
+            counts_add(mu, t * self.stride + y[t], 1.0)
+        if self.transitions:
+            for t in range(1, length):
+                counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
+            row += self.n_matrices(length) * self.n_labels
+        if self.boundary and length:
+            counts_add(mu, row * self.stride + y[0], 1.0)
+            counts_add(mu, (row + 1) * self.stride + y[length - 1], 1.0)
+        return 0
+
     cdef int difference(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
     ) except -1 nogil:

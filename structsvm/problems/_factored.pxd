@@ -70,6 +70,8 @@ cdef class Structure:
         self, Py_ssize_t i, double* theta, const label_t* y, int thread, label_t* y_hat,
         double* value,
     ) except -1 nogil
+    # mu OUT = mu(y); ValueError where the labels are no output
+    cdef int count(self, Py_ssize_t i, const label_t* y, PartCounts* mu) except -1 nogil
     # mu OUT = mu(y) - mu(y_hat)
     cdef int difference(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu

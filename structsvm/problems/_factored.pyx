@@ -6,7 +6,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
 from structsvm._typedefs cimport index_t, label_t
-from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBuilder, Weights
+from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_finish, weights_of
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
@@ -87,6 +87,10 @@ cdef class Structure:
     ) except -1 nogil:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement decode_slack")
+
+    cdef int count(self, Py_ssize_t i, const label_t* y, PartCounts* mu) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement count")
 
     cdef int difference(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
@@ -255,6 +259,62 @@ cdef class FactoredProblem(Problem):
         out.loss = value
         return 0
 
+    def joint_feature(self, Py_ssize_t i, labels):
+        """psi(x_i, y) of an output, given as a row of labels.
+
+        Returns
+        -------
+        indices : int32 array
+            Ascending.
+        values : float64 array
+        """
+        cdef const label_t[::1] row = self._output(i, labels)
+        cdef const label_t* y = &row[0] if row.shape[0] else NULL
+        cdef index_t[::1] slot = np.full(self.n_weights, -1, dtype=np.int32)
+        cdef PlaneBatch batch = PlaneBatch(1)
+        cdef PlaneBuilder builder
+        cdef PartCounts mu
+        builder.slot = &slot[0] if self.n_weights else NULL
+        builder.plane = &batch.planes[0]
+        memset(&mu, 0, sizeof(PartCounts))
+        try:
+            self.structure.count(i, y, &mu)
+            self.features.accumulate(i, &mu, &builder)
+        finally:
+            builder_finish(&builder)
+            free(mu.parts)
+            free(mu.counts)
+        indices, values = plane_arrays(&batch.planes[0])
+        order = np.argsort(indices)
+        return indices[order], values[order]
+
+    def loss_of(self, Py_ssize_t i, labels):
+        """Delta(y_i, y) of an output, given as a row of labels."""
+        cdef const label_t[::1] row = self._output(i, labels)
+        cdef PartCounts mu
+        if self.loss is None:
+            raise ValueError("a problem bound without y has no losses; bind the model to y")
+        if not row.shape[0]:
+            return 0.0
+        memset(&mu, 0, sizeof(PartCounts))
+        try:
+            self.structure.count(i, &row[0], &mu)  # raises, if these are no labels
+        finally:
+            free(mu.parts)
+            free(mu.counts)
+        return self.loss.value(i, self._labels + self.offsets[i], &row[0])
+
+    def _output(self, Py_ssize_t i, labels):
+        if not 0 <= i < self.n_examples:
+            raise IndexError(f"example {i}: there are {self.n_examples}")
+        row = np.ascontiguousarray(labels, dtype=np.int32)
+        expected = self.offsets[i + 1] - self.offsets[i]
+        if row.shape != (expected,):
+            raise ValueError(
+                f"the labels for example {i} have shape {row.shape}, expected ({expected},)"
+            )
+        return row
+
     cdef int _decode_range(
         self, const Weights* w, Rescaling rescaling, int thread, Py_ssize_t start, Py_ssize_t stop,
         label_t* labels, double* values,
@@ -295,6 +355,18 @@ cdef class FactoredProblem(Problem):
             if self._met_bad_scores:
                 self.padded(weights)  # raises, if it is a weight, and names it
         return labels, values
+
+
+cdef object plane_arrays(const Plane* plane):
+    """Copies of a plane's indices and values."""
+    cdef Py_ssize_t e
+    indices, values = np.empty(plane.nnz, dtype=np.int32), np.empty(plane.nnz)
+    cdef index_t[::1] some_indices = indices
+    cdef double[::1] some_values = values
+    for e in range(plane.nnz):
+        some_indices[e] = plane.indices[e]
+        some_values[e] = plane.values[e]
+    return indices, values
 
 
 cdef class _DecodeTask:

@@ -210,7 +210,7 @@ cdef class GraphLoss(PartLoss):
         cdef Py_ssize_t k, first = self.offsets[i]
         cdef double total = 0.0
         for k in range(self.data.rows[i].n_nodes):
-            if y[k] != VOID and y_hat[k] != y[k]:
+            if y[k] != VOID and y_hat[k] != VOID and y_hat[k] != y[k]:
                 total += self.node_weight[first + k] * self.cost[y[k], y_hat[k]]
         return total
 
@@ -438,6 +438,29 @@ cdef class GraphStructure(Structure):
             if score > value[0]:
                 value[0] = score
                 memcpy(y_hat, s.greedy, rows.n_nodes * sizeof(label_t))
+        return 0
+
+    cdef int count(self, Py_ssize_t i, const label_t* y, PartCounts* mu) except -1 nogil:
+        cdef const GraphRows* rows = &self.data.rows[i]
+        cdef Py_ssize_t k, part, K = self.n_labels
+        cdef label_t a, b
+        for k in range(rows.n_nodes):
+            if not VOID <= y[k] < K:
+                with gil:
+                    raise ValueError(
+                        f"label {k} of example {i} is {y[k]}, expected 0 to {K - 1}, or -1 for void"
+                    )
+            if y[k] != VOID:
+                counts_add(mu, k * K + y[k], 1.0)
+        for k in range(rows.n_edges):
+            a, b = y[rows.edges[2 * k]], y[rows.edges[2 * k + 1]]
+            part = rows.n_nodes * K + k * self.pair_width
+            if a == VOID or b == VOID:
+                continue
+            if self.tables:
+                counts_add(mu, part + a * K + b, 1.0)
+            elif a == b:
+                counts_add(mu, part, 1.0)
         return 0
 
     cdef int difference(

@@ -506,3 +506,28 @@ def test_decoding_reads_padded_weights_where_they_are_and_still_names_bad_ones()
         broken[2] = bad
         with pytest.raises(ValueError, match=r"weights\[2\] is not finite"):
             model.bind(X).decode(broken)
+
+
+def test_joint_features_and_losses_of_any_output_are_those_of_the_python_methods():
+    rng = np.random.default_rng(3)
+    for blocks in BLOCKS:
+        X, y = make_data([3, 0, 1, 4], 2, 3, rng)
+        y[0] = np.arange(3)
+        model = make_model(blocks, "cost", 3, rng)
+        model.initialize(X, y)
+        problem = model.bind(X, y)
+        for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+            for output in all_outputs(len(truth), 3):
+                indices, values = problem.joint_feature(i, output)
+                psi = np.zeros(problem.n_weights)
+                psi[indices] = values
+                assert np.array_equal(psi, model.joint_feature(x, output))
+                assert problem.loss_of(i, output) == pytest.approx(model.loss(truth, output))
+    for output in ([0, 3, 0], [-1, 0, 0]):
+        for ask in (problem.joint_feature, problem.loss_of):
+            with pytest.raises(ValueError, match=r"label [01] of example 0 is .*, expected 0 to 2"):
+                ask(0, output)
+    with pytest.raises(ValueError, match=r"for example 0 have shape \(2,\), expected \(3,\)"):
+        problem.joint_feature(0, [0, 1])
+    with pytest.raises(IndexError, match="example 4: there are 4"):
+        problem.joint_feature(4, [])

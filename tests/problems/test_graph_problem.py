@@ -261,3 +261,22 @@ def test_edges_that_are_the_first_ones_of_another_graph(n_labels):
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         alone = model.bind([x], [truth])
         np.testing.assert_allclose(dense(problem, i, w)[0], dense(alone, 0, w)[0])
+
+
+@pytest.mark.parametrize("pairwise", ["potts", "table"])
+def test_joint_features_and_losses_of_any_output_are_those_of_the_python_methods(pairwise):
+    rng = np.random.default_rng(5)
+    X, y = random_graphs(rng, 4, 3)
+    model = GraphModel(pairwise=pairwise, ignore_label=VOID, inference_method="expansion")
+    model.initialize(X, y)
+    problem = model.bind(X, y)
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        for guess in itertools.product([0, 1, 2, VOID], repeat=len(truth)):
+            labels = np.where(np.array(guess) == VOID, -1, guess)
+            indices, values = problem.joint_feature(i, labels)
+            psi = np.zeros(problem.n_weights)
+            psi[indices] = values
+            np.testing.assert_allclose(psi, model.joint_feature(x, np.array(guess)), atol=1e-12)
+            assert problem.loss_of(i, labels) == pytest.approx(model.loss(truth, np.array(guess)))
+    with pytest.raises(ValueError, match="label 1 of example 0 is 3, expected 0 to 2, or -1 for"):
+        problem.joint_feature(0, [0, 3, 1])
