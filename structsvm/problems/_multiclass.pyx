@@ -238,7 +238,7 @@ cdef class MulticlassProblem(Problem):
         if self.sample_weight is not None:
             values *= self.sample_weight
         if hinges is not None:
-            hinges[:] = values
+            np.asarray(hinges)[:] = values  # a slice of a view takes one number only
         return float(values.mean()) if self.n_examples else 0.0
 
 

@@ -1,0 +1,248 @@
+"""The structures of the library as `test_structures.py` sees them: tiny inputs, and all outputs.
+
+A row of `STRUCTURES` is all that a new family adds here: how to make its model, a strategy of tiny
+examples, and what enumerates the outputs of one. Numbers are small integers, so that sums are
+exact and ties are common.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from structsvm import (
+    ChainModel,
+    GraphModel,
+    GridModel,
+    MulticlassModel,
+    StructuredModel,
+)
+from structsvm.losses import HammingLoss
+
+
+class Structure(NamedTuple):
+    """A model, tiny examples for it, and what it is measured by."""
+
+    model: Callable[[], StructuredModel]
+    #: Of pairs (X, y), from which the model can be sized.
+    examples: st.SearchStrategy[tuple[list[Any], list[Any]]]
+    #: All outputs of an x, as the sized model writes them.
+    outputs: Callable[[Any, Any], Iterator[Any]]
+    #: How an answer compares with the greatest value of all outputs: it is that ("exact"), at most
+    #: that ("under-generating"), or at least that ("over-generating").
+    oracle: str = "exact"
+    #: Whether predictions are best outputs; those of expansions may be less.
+    predicts_best: bool = True
+    #: Whether the oracle answers for rescaling="slack" too.
+    slack: bool = False
+
+
+FEW = st.sampled_from([0.0, 1.0, -1.0, 2.0])
+AT_LEAST_0 = st.sampled_from([0.0, 1.0, 2.0])
+
+
+def numbers(draw, *shape, elements=FEW):
+    return draw(arrays(np.float64, shape, elements=elements))
+
+
+# ---- chains
+
+
+@st.composite
+def chains(draw, n_classes=3, n_edge_features=0):
+    lengths = draw(st.lists(st.integers(0, 4), min_size=1, max_size=3).filter(any))
+    X, y = [], []
+    for length in lengths:
+        x = numbers(draw, length, 2)
+        X.append((x, numbers(draw, length, n_edge_features)) if n_edge_features else x)
+        y.append(draw(arrays(np.int64, length, elements=st.integers(0, n_classes - 1))))
+    return X, y
+
+
+@st.composite
+def tagged_chains(draw):
+    """Chains whose labels obey the scheme IOB2."""
+    X, _ = draw(chains())
+    follow = {None: ["O", "B-x"], "O": ["O", "B-x"], "B-x": ["O", "B-x", "I-x"]}
+    follow["I-x"] = follow["B-x"]
+    tags = []
+    for x in X:
+        row = [None]
+        for _ in range(len(x)):
+            row.append(draw(st.sampled_from(follow[row[-1]])))
+        tags.append(np.array(row[1:], dtype="U3"))
+    return X, tags
+
+
+def label_sequences(model, x):
+    length = len(x[0] if isinstance(x, tuple) else x)
+    for labels in itertools.product(model.classes_, repeat=length):
+        yield np.array(labels, dtype=model.classes_.dtype)
+
+
+def allowed_sequences(model, x):
+    for labels in label_sequences(model, x):
+        before = ["O", *labels]
+        if all(b[:1] != "I" or a != "O" for a, b in itertools.pairwise(before)):
+            yield labels
+
+
+def seen_pairs(model, x):
+    """Sequences whose pairs of neighbours were seen in training: the states of second order."""
+    pairs = {(int(a), int(b)) for a, b in model.pairs_}
+    for labels in label_sequences(model, x):
+        numbers = [-1, *np.searchsorted(model.classes_, labels).tolist()]
+        if all(pair in pairs for pair in itertools.pairwise(numbers)):
+            yield labels
+
+
+# ---- graphs and grids
+
+
+@st.composite
+def graphs(draw, n_classes=2, n_edge_features=1, elements=AT_LEAST_0):
+    """Graphs of one node or several; the first has all classes."""
+    X, y = [], []
+    for least in [n_classes, 1][: draw(st.integers(1, 2))]:
+        n = draw(st.integers(least, 4))
+        pairs = list(itertools.combinations(draw(st.permutations(range(n))), 2))
+        edges = draw(st.lists(st.sampled_from(pairs), max_size=5, unique=True)) if pairs else []
+        edges = np.array(edges, dtype=np.int32).reshape(-1, 2)
+        X.append(
+            (
+                numbers(draw, n, 2),
+                edges,
+                numbers(draw, len(edges), n_edge_features, elements=elements),
+            )
+        )
+        y.append(draw(arrays(np.int64, n, elements=st.integers(0, n_classes - 1))))
+    y[0][:n_classes] = range(n_classes)
+    return X, y
+
+
+def labellings(model, x):
+    for labels in itertools.product(model.classes_, repeat=len(x[0])):
+        yield np.array(labels)
+
+
+@st.composite
+def images(draw):
+    X, y = [], []
+    for least in [1, 0][: draw(st.integers(1, 2))]:
+        shape = draw(st.sampled_from([(1, 1), (1, 2), (2, 2), (2, 3)][least:]))
+        X.append(numbers(draw, *shape, 2))
+        y.append(draw(arrays(np.int64, shape, elements=st.integers(0, 1))))
+    y[0][0, :2] = 0, 1
+    return X, y
+
+
+def pixel_labels(model, x):
+    for labels in itertools.product(model.classes_, repeat=x.shape[0] * x.shape[1]):
+        yield np.array(labels).reshape(x.shape[:2])
+
+
+# ---- rows
+
+
+@st.composite
+def rows(draw, n_classes=3):
+    n = draw(st.integers(n_classes, 5))
+    labels = draw(
+        st.permutations([*range(n_classes), *(k % n_classes for k in range(n_classes, n))])
+    )
+    return list(numbers(draw, n, 2)), [int(label) for label in labels]
+
+
+def classes(model, x):
+    yield from model.classes_.tolist()
+
+
+# ---- a model of one's own
+
+
+class Subsets(StructuredModel):
+    """The k items of x to be chosen, scored one by one and by pairs: all four methods in Python."""
+
+    def __init__(self, k=2):
+        self.k = k
+
+    def initialize(self, X, y):
+        self.n_weights = X[0].shape[1] + 1
+
+    def joint_feature(self, x, y):
+        chosen = x[list(y)]
+        together = sum(float(a @ b) for a, b in itertools.combinations(chosen, 2))
+        return np.append(chosen.sum(axis=0), together)
+
+    def loss(self, y, y_hat):
+        return float(len(set(y) - set(y_hat)))
+
+    def inference(self, x, w):
+        return max(subsets(self, x), key=lambda y: float(self.joint_feature(x, y) @ w))
+
+    def loss_augmented_inference(self, x, y, w):
+        def value(y_hat):
+            return self.loss(y, y_hat) + float(self.joint_feature(x, y_hat) @ w)
+
+        return max(subsets(self, x), key=value)
+
+    def slack_rescaled_inference(self, x, y, w):
+        truth = float(self.joint_feature(x, y) @ w)
+
+        def value(y_hat):
+            return self.loss(y, y_hat) * (1 + float(self.joint_feature(x, y_hat) @ w) - truth)
+
+        return max(subsets(self, x), key=value)
+
+
+def subsets(model, x):
+    yield from itertools.combinations(range(len(x)), model.k)
+
+
+@st.composite
+def chosen_items(draw):
+    X = [numbers(draw, draw(st.integers(2, 4)), 2) for _ in range(draw(st.integers(1, 3)))]
+    y = [draw(st.sampled_from(list(itertools.combinations(range(len(x)), 2)))) for x in X]
+    return X, y
+
+
+# ---- the table
+
+COSTS = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0], [4.0, 1.0, 0.0]])
+
+
+BINARY_COSTS = HammingLoss(cost=np.array([[0.0, 3.0], [1.0, 0.0]]))
+ORDER_2 = functools.partial(ChainModel, order=2)
+TAGS = functools.partial(ChainModel, constraints="iob2")
+MEAN_LOSSES = functools.partial(ChainModel, task_loss="normalized_hamming")
+NO_STEPS = functools.partial(ChainModel, transitions=False, boundary=False, fit_intercept=False)
+TABLES = functools.partial(GraphModel, pairwise="table")
+EXPANSION = functools.partial(GraphModel, inference_method="expansion")
+RELAXATION = functools.partial(GraphModel, inference_method="relaxation", relaxation_tol=1e-6)
+NEIGHBOURS = functools.partial(GridModel, connectivity=8, directions=True)
+EXPENSIVE = functools.partial(MulticlassModel, cost=COSTS)
+OVER, UNDER = "over-generating", "under-generating"
+
+STRUCTURES: dict[str, Structure] = {
+    "chain": Structure(ChainModel, chains(), label_sequences, slack=True),
+    "chain of mean losses": Structure(MEAN_LOSSES, chains(), label_sequences, slack=True),
+    "chain without steps": Structure(NO_STEPS, chains(), label_sequences, slack=True),
+    "chain with edge features": Structure(ChainModel, chains(2, 1), label_sequences, slack=True),
+    "chain of tags": Structure(TAGS, tagged_chains(), allowed_sequences, slack=True),
+    "chain of second order": Structure(ORDER_2, chains(2), seen_pairs, slack=True),
+    "graph by a cut": Structure(GraphModel, graphs(), labellings),
+    "graph of costs": Structure(lambda: GraphModel(BINARY_COSTS), graphs(), labellings),
+    "graph by roof duality": Structure(TABLES, graphs(elements=FEW), labellings, OVER, False),
+    "graph by expansion": Structure(EXPANSION, graphs(3), labellings, UNDER, False),
+    "graph by relaxation": Structure(RELAXATION, graphs(3), labellings, OVER, False),
+    "grid": Structure(GridModel, images(), pixel_labels),
+    "grid of 8 neighbours": Structure(NEIGHBOURS, images(), pixel_labels),
+    "classes": Structure(MulticlassModel, rows(), classes, slack=True),
+    "two classes": Structure(MulticlassModel, rows(2), classes, slack=True),
+    "classes of costs": Structure(EXPENSIVE, rows(), classes, slack=True),
+    "subsets, in Python": Structure(Subsets, chosen_items(), subsets, slack=True),
+}
