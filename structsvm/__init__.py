@@ -3,60 +3,32 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from structsvm.models import registry
+
 if TYPE_CHECKING:
     from structsvm.base import StructuredModel
     from structsvm.data.sequences import PackedSequences
-    from structsvm.estimators import (
-        ChainSVM,
-        GraphSVM,
-        GridSVM,
-        MulticlassSVM,
-        SequenceTagger,
-        StructSVM,
-        SurrogateSVM,
-    )
-    from structsvm.models import ChainModel, GraphModel, GridModel, MulticlassModel
+    from structsvm.estimators.structured import StructSVM
+    from structsvm.estimators.surrogate import SurrogateSVM
+    from structsvm.models.registry import *
     from structsvm.persistence.model_files import load
     from structsvm.training.path import fit_path
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ChainModel",
-    "ChainSVM",
-    "GraphModel",
-    "GraphSVM",
-    "GridModel",
-    "GridSVM",
-    "MulticlassModel",
-    "MulticlassSVM",
-    "PackedSequences",
-    "SequenceTagger",
-    "StructSVM",
-    "StructuredModel",
-    "SurrogateSVM",
-    "fit_path",
-    "load",
-]
-
 # Imported when first used: the command line answers --help without numpy and scikit-learn.
 _HOMES = {
-    "ChainModel": "models",
-    "ChainSVM": "estimators",
-    "GraphModel": "models",
-    "GraphSVM": "estimators",
-    "GridModel": "models",
-    "GridSVM": "estimators",
-    "MulticlassModel": "models",
-    "MulticlassSVM": "estimators",
     "PackedSequences": "data.sequences",
-    "SequenceTagger": "estimators",
     "StructSVM": "estimators",
     "StructuredModel": "base",
     "SurrogateSVM": "estimators",
     "fit_path": "training.path",
     "load": "persistence.model_files",
+    **{name: place.partition(":")[0] for name, place in registry.places().items()},
 }
+
+__all__ = [*_HOMES]
+
 _MODULES = (
     "callbacks",
     "columns",

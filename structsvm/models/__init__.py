@@ -1,9 +1,16 @@
 """Models: a structure described, sized from data, and bound to it."""
 
-from structsvm.models.chain import ChainModel
-from structsvm.models.graph import GraphModel
-from structsvm.models.grid import GridModel
-from structsvm.models.kernel_multiclass import KernelMulticlassModel
-from structsvm.models.multiclass import MulticlassModel
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ChainModel", "GraphModel", "GridModel", "KernelMulticlassModel", "MulticlassModel"]
+from structsvm.models import registry
+
+if TYPE_CHECKING:
+    from structsvm.models.registry import *
+
+__all__ = [*registry.places("models")]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return registry.load_class(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

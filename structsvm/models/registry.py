@@ -1,0 +1,74 @@
+"""The families of structures: one row each, from which the package takes its public names.
+
+The root and the rooms `models` and `estimators` offer the classes named here, model files may hold
+them, and the tests go through all of them. Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:  # the same names, for type checkers
+    from structsvm.estimators.chain import ChainSVM as ChainSVM
+    from structsvm.estimators.graph import GraphSVM as GraphSVM
+    from structsvm.estimators.graph import GridSVM as GridSVM
+    from structsvm.estimators.multiclass import MulticlassSVM as MulticlassSVM
+    from structsvm.estimators.tagger import SequenceTagger as SequenceTagger
+    from structsvm.models.chain import ChainModel as ChainModel
+    from structsvm.models.graph import GraphModel as GraphModel
+    from structsvm.models.grid import GridModel as GridModel
+    from structsvm.models.kernel_multiclass import KernelMulticlassModel as KernelMulticlassModel
+    from structsvm.models.multiclass import MulticlassModel as MulticlassModel
+
+
+class Family(NamedTuple):
+    """A kind of structure: its model, and the estimators made for it."""
+
+    name: str
+    model: str  #: module and class, as in "models.chain:ChainModel"
+    estimators: tuple[str, ...] = ()
+
+    def load_model(self) -> Any:
+        """The class of its models."""
+        return _load(self.model)
+
+    def load_estimators(self) -> list[Any]:
+        return [_load(place) for place in self.estimators]
+
+
+FAMILIES = (
+    Family(
+        "chain",
+        "models.chain:ChainModel",
+        ("estimators.chain:ChainSVM", "estimators.tagger:SequenceTagger"),
+    ),
+    Family("grid", "models.grid:GridModel", ("estimators.graph:GridSVM",)),
+    Family("graph", "models.graph:GraphModel", ("estimators.graph:GraphSVM",)),
+    Family(
+        "multiclass", "models.multiclass:MulticlassModel", ("estimators.multiclass:MulticlassSVM",)
+    ),
+    Family("kernel multiclass", "models.kernel_multiclass:KernelMulticlassModel"),
+)
+
+
+def places(room: str = "") -> dict[str, str]:
+    """For each class name its place, as in "models.chain:ChainModel"; of one room, or of all."""
+    found = (place for family in FAMILIES for place in (family.model, *family.estimators))
+    return {place.partition(":")[2]: place for place in found if place.startswith(room)}
+
+
+def load_class(name: str) -> Any:
+    """The model or estimator of this name.
+
+    Raises
+    ------
+    KeyError
+        If no family has it.
+    """
+    return _load(places()[name])
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f"structsvm.{module}"), name)
