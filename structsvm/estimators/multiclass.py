@@ -20,7 +20,14 @@ from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.models.node_labels import balanced_weights
 from structsvm.problems import Problem
-from structsvm.solvers import Progress, Solver, SolverResult, Subgradient, solver_name
+from structsvm.solvers import (
+    Progress,
+    Solver,
+    SolverResult,
+    Subgradient,
+    capabilities_of,
+    solver_name,
+)
 from structsvm.training.fitting import Examples, Validation
 
 __all__ = ["MulticlassSVM"]
@@ -296,7 +303,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     def _online_solver(self, n_examples: int | None) -> Any:
         solver = super()._online_solver(n_examples)
-        return solver if hasattr(solver, "learn") else Subgradient(n_examples=n_examples)
+        if not capabilities_of(solver).can_learn:
+            return Subgradient(n_examples=n_examples)
+        return solver
 
     # ---- what a fit leaves
 

@@ -31,6 +31,7 @@ from structsvm.solvers import (
     Solver,
     SolverResult,
     Subgradient,
+    capabilities_of,
     make_solver,
     solver_name,
 )
@@ -306,7 +307,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         fitted = hasattr(self, "coef_")
         solver = self._online_solver(self._n_examples if fitted else len(examples.y))
         name = solver_name(solver)
-        if not hasattr(solver, "learn"):
+        if not capabilities_of(solver).can_learn:
             raise refuse(name, "partial_fit", "needs all data at once")
         kept, state = getattr(self, "_online", None) or (name, None)
         if fitted and (state is None or kept != name):
@@ -372,7 +373,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return solver
 
     def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
-        if not getattr(solver, "can_warm_start", True):
+        if not capabilities_of(solver).can_warm_start:
             raise refuse(solver_name(solver), option, "keeps no dual state")
 
     def _make_model(self) -> StructuredModel:
@@ -427,7 +428,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = result.n_iter
         self.n_oracle_calls_ = result.n_oracle_calls
         self.history_ = result.history
-        self._online = (solver_name(solver), result.state) if hasattr(solver, "learn") else None
+        self._online = (
+            (solver_name(solver), result.state) if capabilities_of(solver).can_learn else None
+        )
         name = type(self).__name__
         if result.status == "max_iter" and math.isfinite(result.gap):
             warn(

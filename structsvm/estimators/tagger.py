@@ -18,7 +18,7 @@ from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.features.tokens import check_kinds, check_sequences
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
-from structsvm.solvers import Progress, Solver
+from structsvm.solvers import Progress, Solver, capabilities_of
 from structsvm.training.fitting import of_held_out_examples
 
 __all__ = ["SequenceTagger"]
@@ -256,11 +256,11 @@ class SequenceTagger(ChainSVM):
 
     def _penalty(self, solver: Solver) -> float:
         if self.C is None:
-            return _DEFAULT_C if getattr(solver, "regularizes", True) else 1.0
+            return _DEFAULT_C if capabilities_of(solver).regularizes else 1.0
         return super()._penalty(solver)
 
     def _tolerance(self, solver: Solver) -> float | None:
-        if self.tol is None and getattr(solver, "has_dual", True):
+        if self.tol is None and capabilities_of(solver).has_dual:
             return _DEFAULT_TOL
         return super()._tolerance(solver)
 

@@ -1,6 +1,13 @@
 """Solvers: planes in, weights out. They never see x or y."""
 
-from structsvm.solvers.base import OnlineSolver, Progress, Solver, SolverResult
+from structsvm.solvers.base import (
+    Capabilities,
+    OnlineSolver,
+    Progress,
+    Solver,
+    SolverResult,
+    capabilities_of,
+)
 from structsvm.solvers.bcfw import BCFW
 from structsvm.solvers.block_dual import BlockDual
 from structsvm.solvers.cutting_plane import CuttingPlane
@@ -12,6 +19,7 @@ __all__ = [
     "BCFW",
     "SOLVERS",
     "BlockDual",
+    "Capabilities",
     "CuttingPlane",
     "NSlack",
     "OnlineSolver",
@@ -21,6 +29,7 @@ __all__ = [
     "Solver",
     "SolverResult",
     "Subgradient",
+    "capabilities_of",
     "make_solver",
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ __all__ = [
     "RECORDED",
     "TOO_LARGE",
     "Callback",
+    "Capabilities",
     "History",
     "OnlineSolver",
     "Progress",
     "Snapshot",
     "Solver",
     "SolverResult",
+    "capabilities_of",
     "check_weights",
     "refuse",
     "regularization",
@@ -169,13 +171,20 @@ class SolverResult:
     worst_answer: tuple[int, float] | None = None
 
 
-class Solver(Protocol):
-    """Planes in, weights out: a solver sees a Problem and never x or y.
+@dataclasses.dataclass(frozen=True)
+class Capabilities:
+    """What a solver can do, as its class attribute ``capabilities`` declares it."""
 
-    A solver that ignores `state` says ``can_warm_start = False``, one that takes no `tol` says
-    ``has_dual = False``, and one without use for C ``regularizes = False``. One that can go on with
-    new data has `learn`, see `OnlineSolver`.
-    """
+    can_warm_start: bool = True  #: `solve` goes on from the `state` of an earlier result
+    has_dual: bool = True  #: it bounds the optimum from below: it knows a gap and takes a `tol`
+    regularizes: bool = True  #: C weighs the hinges against the norm of the weights
+    can_learn: bool = False  #: it goes on with new examples: an `OnlineSolver`
+
+
+class Solver(Protocol):
+    """Planes in, weights out: a solver sees a Problem and never x or y."""
+
+    capabilities: ClassVar[Capabilities]
 
     def solve(
         self,
@@ -200,11 +209,17 @@ class Solver(Protocol):
 
 
 class OnlineSolver(Solver, Protocol):
-    """A solver that looks at one example after the other and can go on with new ones."""
+    """A solver that can go on with new examples: its capabilities say ``can_learn``."""
 
     def learn(self, problem: Problem, C: float, state: Any = None) -> SolverResult:
         """One pass over the examples in their order, from where `state` left off."""
         ...
+
+
+def capabilities_of(solver: Any) -> Capabilities:
+    """What a solver declares; the defaults for an object from outside that declares nothing."""
+    declared: Capabilities = getattr(solver, "capabilities", Capabilities())
+    return declared
 
 
 def refuse(solver: str, option: str, why: str) -> ValueError:

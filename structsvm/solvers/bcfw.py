@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from structsvm.persistence.snapshots import Kind, count, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
-from structsvm.solvers.base import Callback, Snapshot, SolverResult
+from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.run import Run
 
 __all__ = ["BCFW"]
@@ -107,6 +107,8 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     >>> svm.get_params()["solver__sampling"]
     'gap'
     """
+
+    capabilities = Capabilities()
 
     def __init__(
         self,

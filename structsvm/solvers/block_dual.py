@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.persistence.snapshots import Kind, count, number, vector
 from structsvm.problems import Problem
-from structsvm.solvers.base import TOO_LARGE, Callback, Snapshot, SolverResult
+from structsvm.solvers.base import TOO_LARGE, Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.run import Run, dual_value_at
 
 __all__ = ["BlockDual"]
@@ -102,6 +102,8 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     >>> svm.fit([[0.0], [1.0], [2.0]], ["a", "b", "c"]).dual_gap_ <= 1e-3
     True
     """
+
+    capabilities = Capabilities()
 
     def __init__(self, *, acceleration: float = 1.0, inner_passes: int = 4) -> None:
         self.acceleration = acceleration

@@ -15,7 +15,7 @@ from structsvm.linalg._sums import combined_rows, dot, row_products
 from structsvm.persistence.snapshots import Kind, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
-from structsvm.solvers.base import Callback, Snapshot, SolverResult
+from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.run import Run
 from structsvm.solvers.simplex_qp import SimplexQP
 
@@ -68,6 +68,8 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
     >>> svm.dual_gap_ <= 1e-3
     True
     """
+
+    capabilities = Capabilities()
 
     def __init__(self, *, max_cached_rounds: int = 30, max_planes: int = 5) -> None:
         self.max_cached_rounds = max_cached_rounds

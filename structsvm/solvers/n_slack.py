@@ -14,7 +14,7 @@ from structsvm.linalg._sums import dot
 from structsvm.persistence.snapshots import Kind, number
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
-from structsvm.solvers.base import Callback, Snapshot, SolverResult
+from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.run import Run
 
 __all__ = ["NSlack"]
@@ -61,6 +61,8 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
     >>> svm.dual_gap_ <= 1e-3
     True
     """
+
+    capabilities = Capabilities()
 
     def __init__(self, *, precision: float = 0.3, drop_after: int = 50) -> None:
         self.precision = precision

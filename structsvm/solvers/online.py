@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import math
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.base import BaseEstimator
 from structsvm.persistence.snapshots import Kind, number
 from structsvm.problems import Problem
 from structsvm.solvers._online import OnlineWeights
-from structsvm.solvers.base import Callback, Snapshot, SolverResult, refuse
+from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult, refuse
 from structsvm.solvers.run import Answer, Run
 
 __all__ = ["PassiveAggressive", "Perceptron"]
@@ -24,8 +25,7 @@ _DEFAULT_MAX_ITER = 10
 class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
     """What both learners share; they differ in what the oracle maximises and in the step."""
 
-    can_warm_start = False
-    has_dual = False
+    capabilities = Capabilities(can_warm_start=False, has_dual=False, can_learn=True)
     _name: str
     _rescaling: str | None = None  # None leaves the problem's own
 
@@ -127,7 +127,7 @@ class Perceptron(_OnlineSolver):
     1.0
     """
 
-    regularizes = False
+    capabilities = dataclasses.replace(_OnlineSolver.capabilities, regularizes=False)
     _name = "perceptron"
     _rescaling = "plain"
 

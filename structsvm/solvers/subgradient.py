@@ -16,6 +16,7 @@ from structsvm.problems import Problem
 from structsvm.solvers._plane_sum import PlaneSum
 from structsvm.solvers.base import (
     Callback,
+    Capabilities,
     History,
     Snapshot,
     SolverResult,
@@ -75,7 +76,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    can_warm_start = False
+    capabilities = Capabilities(can_warm_start=False, can_learn=True)
 
     def __init__(
         self,

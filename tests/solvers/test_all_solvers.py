@@ -6,9 +6,19 @@ from scipy.optimize import LinearConstraint, minimize
 from sklearn.base import clone
 
 from structsvm import ChainModel, StructSVM, StructuredModel
-from structsvm.solvers import BCFW, CuttingPlane, NSlack, Perceptron, Subgradient
+from structsvm.solvers import (
+    BCFW,
+    SOLVERS,
+    BlockDual,
+    Capabilities,
+    CuttingPlane,
+    NSlack,
+    Perceptron,
+    Subgradient,
+    capabilities_of,
+)
 
-SOLVERS = {
+SETTINGS = {
     "bcfw": BCFW(),
     "cutting_plane": CuttingPlane(),
     "cutting_plane, no cache": CuttingPlane(max_cached_rounds=0),
@@ -71,13 +81,19 @@ def problems(words):
     }
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+def bound_words(words):
+    model = ChainModel()
+    model.initialize(*words)
+    return model.bind(*words)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("kind", ["chain", "multiclass", "signed", "subset"])
 def test_every_solver_reaches_the_same_optimum(words, kind, name):
     model, X, y, C = problems(words)[kind]
     exact = StructSVM(model, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
     tol = 0.05 if name == "subgradient" else 1e-3
-    solver = clone(SOLVERS[name])
+    solver = clone(SETTINGS[name])
     svm = StructSVM(model, C=C, solver=solver, tol=tol, max_iter=3000, random_state=0).fit(X, y)
     assert svm.dual_gap_ <= tol
     assert svm.certified_
@@ -158,6 +174,51 @@ def test_refit_is_a_fresh_fit_and_names_make_solvers(words):
         svm = StructSVM(ChainModel(), solver=name, tol=0.3, random_state=0)
         first = svm.fit(X, y).coef_
         assert np.array_equal(svm.fit(X[:5], y[:5]).fit(X, y).coef_, first)
+
+
+@pytest.mark.parametrize("kind", SOLVERS.values(), ids=list(SOLVERS))
+def test_a_solver_can_do_what_it_declares(words, kind):
+    problem = bound_words(words)
+    declared = capabilities_of(kind())
+    assert kind.capabilities is declared
+    assert hasattr(kind, "learn") == declared.can_learn
+    if kind is BlockDual:
+        return  # which is for other problems
+    options = {"tol": None, "max_iter": 3, "random_state": np.random.RandomState(0)}
+    first = kind().solve(problem, 1.0, **options)
+    assert np.isfinite(first.gap) == declared.has_dual
+    again = kind().solve(problem, 1.0, state=first.state, **options)
+    assert (
+        again.history["dual_objective"][0] > first.dual_objective / 2
+    ) == declared.can_warm_start
+    if declared.regularizes:
+        other = kind().solve(bound_words(words), 2.0, **options)
+        assert not np.array_equal(other.weights, first.weights)
+    else:
+        with pytest.raises(ValueError, match="C=2 has no meaning"):
+            kind().solve(problem, 2.0, **options)
+
+
+class Outside:
+    """A solver from outside that declares nothing, and one that declares something."""
+
+    def solve(self, problem, C, **options):
+        return BCFW().solve(problem, C, **options)
+
+
+class OutsideWithoutState(Outside):
+    capabilities = Capabilities(can_warm_start=False)
+
+
+def test_a_solver_from_outside_has_the_default_capabilities(words):
+    X, y = words
+    ours = StructSVM(ChainModel(), random_state=0).fit(X, y)
+    theirs = StructSVM(ChainModel(), solver=Outside(), warm_start=True, random_state=0).fit(X, y)
+    assert np.array_equal(ours.coef_, theirs.coef_)
+    with pytest.raises(ValueError, match="'OutsideWithoutState' keeps no dual state: warm_start"):
+        StructSVM(ChainModel(), solver=OutsideWithoutState(), warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="solver 'Outside' needs all data at once: partial_fit"):
+        StructSVM(ChainModel(), solver=Outside()).partial_fit(X, y)
 
 
 def test_cached_cuts_save_oracle_calls(letters):
