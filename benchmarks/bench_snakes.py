@@ -77,7 +77,7 @@ def proven_gap(svm, X, y):
     if svm.inference_method != "relaxation":
         return None
     problem = svm.model_.bind(X, y)
-    hinges = problem.mean_hinge(svm.coef_) + problem.structure.missed.mean()
+    hinges = problem.mean_hinge(svm.coef_) + problem.maximizer.missed.mean()
     objective = svm.coef_ @ svm.coef_ / 2 + svm.C * len(X) * hinges
     return 1 - svm.dual_objective_ / objective
 

@@ -19,6 +19,7 @@ from structsvm.data.checks import (
 )
 from structsvm.data.sequences import PackedSequences
 from structsvm.inference import viterbi
+from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.chain_scores import (
@@ -37,8 +38,9 @@ from structsvm.models.constraints import (
     screen_labels,
 )
 from structsvm.models.states import LabelStates, PairStates, pairs_of
-from structsvm.problems._chain import ChainFeatures, ChainLoss, ChainStructure
+from structsvm.problems._chain import ChainFeatures
 from structsvm.problems._factored import FactoredProblem
+from structsvm.problems._losses import LabelLoss
 
 __all__ = ["ChainModel"]
 
@@ -228,7 +230,7 @@ class ChainModel(StructuredModel):
             Factor of the loss at each position.
         """
         packed = self._pack(X)
-        labels = loss = None
+        labels = weight = None
         if y is None and position_weight is not None:
             raise ValueError("position_weight weighs the loss, which needs y: bind the model to y")
         if y is not None:
@@ -241,17 +243,17 @@ class ChainModel(StructuredModel):
             labels = self.state_numbers(labels, packed.offsets)
             scale = make_loss(self.task_loss).position_scale(packed.lengths)
             weight = pack_position_weight(position_weight, packed.lengths)
-            cost, label_of = self._cost_matrix(), self._states.label_of
-            if label_of is not None:
-                cost = cost[np.ix_(label_of, label_of)]
-            loss = ChainLoss(packed.offsets, cost, scale if weight is None else scale * weight)
-        return self._problem(packed, labels, loss)
+            weight = scale if weight is None else scale * weight
+        return self._problem(packed, labels, weight)
 
     def _pack(self, X: Sequence[Any]) -> PackedSequences:
         return pack_sequences(X, self.n_features_in_, self.n_edge_features_in_)
 
     def _problem(
-        self, packed: PackedSequences, labels: NDArray[np.int32] | None, loss: ChainLoss | None
+        self,
+        packed: PackedSequences,
+        labels: NDArray[np.int32] | None,
+        weight: NDArray[np.float64] | None,
     ) -> FactoredProblem:
         k, n_states, edges = len(self.classes_), self._states.n_states, None
         if self.n_edge_features_in_ and packed.edges is not None:
@@ -267,20 +269,26 @@ class ChainModel(StructuredModel):
             edges=edges,
             label_of=self._states.label_of,
         )
-        structure = ChainStructure(
-            packed.offsets,
+        maximizer = ChainMaximizer(
+            packed.lengths,
             n_states,
             transitions=self.transitions,
             boundary=self.boundary,
-            edges=edges is not None,
+            steps=edges is not None,
             forbidden=self.forbidden_scores(),
         )
+        loss = None
+        if weight is not None:
+            cost, label_of = self._cost_matrix(), self._states.label_of
+            if label_of is not None:
+                cost = cost[np.ix_(label_of, label_of)]
+            loss = LabelLoss(packed.offsets, cost, weight, row_size=maximizer.stride)
         n_positions = int(packed.offsets[-1])
         cells = packed.rows.nnz * k + n_positions * n_states * (n_states if self.transitions else 1)
         if packed.edges is not None:
             cells += packed.edges.nnz * n_states**2
         work = cells / _LANES / max(len(packed.lengths), 1)
-        return FactoredProblem(features, structure, loss, labels, packed.offsets, work)
+        return FactoredProblem(features, maximizer, loss, labels, packed.offsets, work)
 
     def state_numbers(
         self, labels: NDArray[np.int32], offsets: NDArray[np.int64]

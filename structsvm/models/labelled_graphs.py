@@ -15,6 +15,9 @@ from structsvm.base import StructuredModel
 from structsvm.data.checks import as_items, check_scalar
 from structsvm.exceptions import warn
 from structsvm.inference import alpha_expansion, graph_cut, relax, roof_duality
+from structsvm.inference._graph_maximizer import GraphMaximizer
+from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
+from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
@@ -26,9 +29,8 @@ from structsvm.models.node_labels import (
 )
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.problems._graph import GraphData, GraphFeatures, GraphLoss, GraphStructure
-from structsvm.problems._relaxed_graph import RelaxedGraphStructure
-from structsvm.problems._roof_graph import RoofGraphStructure
+from structsvm.problems._graph import GraphData, GraphFeatures
+from structsvm.problems._losses import LabelLoss
 
 __all__ = ["LabelledGraphs", "Parts"]
 
@@ -267,7 +269,6 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             [
                 (
                     FeatureRows(part.nodes, intercept=self.fit_intercept),
-                    part.edges,
                     FeatureRows(part.pairs, intercept=self._edge_constant),
                 )
                 for part in parts
@@ -286,36 +287,45 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             labels = encode_nodes(y, shapes, self.classes_, self.ignore_label)
             if (weight := pack_node_weight(node_weight, shapes)) is not None:
                 factors *= weight
-            loss = GraphLoss(data, self._cost_matrix(), factors, tables=tables)
-        structure = self._structure(data, labels, factors)
+            loss = LabelLoss(
+                data.offsets,
+                self._cost_matrix(),
+                factors,
+                row_size=k,
+                pairs=[part.edges for part in parts],
+                pair_width=self._pair_width,
+            )
+        maximizer = self._maximizer(parts, labels, factors)
         work = self._work(parts)
-        problem = FactoredProblem(features, structure, loss, labels, data.offsets, work)
+        problem = FactoredProblem(features, maximizer, loss, labels, data.offsets, work)
         if self.non_negative is not None:
             problem.keep_non_negative(self.non_negative)
         return problem
 
-    def _structure(
-        self,
-        data: GraphData,
-        labels: NDArray[np.int32] | None,
-        factors: NDArray[np.float64],
-    ) -> GraphStructure:
+    def _maximizer(
+        self, parts: list[Parts], labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
+    ) -> GraphMaximizer:
         k, tables = len(self.classes_), self._tables
+        n_nodes, edges = [len(part.nodes) for part in parts], [part.edges for part in parts]
         if not self._relaxes:
             kept_bytes = 0 if labels is None else self._kept_bytes()
-            return GraphStructure(data, k, tables=tables, by_cut=self.exact, kept_bytes=kept_bytes)
+            return GraphMaximizer(
+                n_nodes, edges, k, tables=tables, by_cut=self.exact, kept_bytes=kept_bytes
+            )
         if self._by_roof_duality:
-            return RoofGraphStructure(data)
-        slack = np.append(0.0, np.cumsum(self._slack(labels, factors)))
-        return RelaxedGraphStructure(
-            data,
+            return RoofGraphMaximizer(n_nodes, edges)
+        ends = np.append(0, np.cumsum(n_nodes))
+        tolerance = np.append(0.0, np.cumsum(self._tolerance(labels, factors)))
+        return RelaxedGraphMaximizer(
+            n_nodes,
+            edges,
             k,
             tables=tables,
-            slack=np.diff(slack[data.offsets]),
+            tolerance=np.diff(tolerance[ends]),
             most_entries=self._most_entries,
         )
 
-    def _slack(
+    def _tolerance(
         self, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """What a relaxation may miss for each node: a share of the most that it can cost."""
@@ -471,8 +481,9 @@ class LabelledGraphs(StructuredModel, abc.ABC):
                 sure = roof_duality(unary[:, 1] - unary[:, 0], part.edges, pairwise).labels
                 start = np.where(sure >= 0, sure, unary.argmax(axis=1))
             elif self._relaxes and self._entries(part) <= self._most_entries:
-                slack = self._slack(right, np.full(len(unary), self._scale(len(unary)))).sum()
-                start = _relaxed_labels(unary, part.edges, pairwise, slack)
+                factors = np.full(len(unary), self._scale(len(unary)))
+                tolerance = self._tolerance(right, factors).sum()
+                start = _relaxed_labels(unary, part.edges, pairwise, tolerance)
             numbers, score = alpha_expansion(unary, part.edges, pairwise, start=start)
             if self._relaxes:
                 greedy, other = alpha_expansion(unary, part.edges, pairwise)
@@ -484,9 +495,9 @@ def _relaxed_labels(
     unary: NDArray[np.float64],
     edges: NDArray[np.int32],
     pairwise: NDArray[np.float64],
-    slack: float,
+    tolerance: float,
 ) -> NDArray[np.int32]:
-    """The labels of a relaxation whose value misses at most `slack`."""
+    """The labels of a relaxation whose value misses at most `tolerance`."""
     pairs = np.abs(pairwise) if pairwise.ndim == 1 else np.ptp(pairwise, axis=(1, 2))
     scale = np.ptp(unary, axis=1).sum() + pairs.sum()
-    return relax(unary, edges, pairwise, tol=slack / scale if scale > 0 else 0.0).labels
+    return relax(unary, edges, pairwise, tol=tolerance / scale if scale > 0 else 0.0).labels

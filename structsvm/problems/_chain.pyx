@@ -1,21 +1,14 @@
-"""The three pieces of a chain problem; parts and weights are laid out in ``_chain.pxd``."""
+"""Features of chains; weights are laid out in ``_chain.pxd``."""
 
-import numpy as np
-
-from libc.math cimport INFINITY
-from libc.stdint cimport int32_t
-from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
 
-from structsvm._typedefs cimport index_t, label_t, offset_t
-from structsvm.inference._viterbi cimport viterbi_double, viterbi_levels
+from structsvm._typedefs cimport index_t, offset_t
+from structsvm.inference._chain_maximizer cimport padded
+from structsvm.inference._maximizer cimport ssvm_counts
 from structsvm.linalg._plane cimport PlaneBuilder, Weights, builder_add, builder_add_row
-from structsvm.problems._factored cimport PartCounts, PartFeatures, PartLoss, Structure
-from structsvm.problems._factored cimport counts_add
+from structsvm.problems._factored cimport PartFeatures
 
 cdef extern from "structsvm/linalg/rows.h" nogil:
-    enum:
-        SSVM_LANES
     bint ssvm_columns_fit(const index_t* columns, Py_ssize_t n, Py_ssize_t n_columns)
     bint ssvm_values_are_finite(const double* values, Py_ssize_t n)
     Py_ssize_t ssvm_csr_times_rows(
@@ -30,17 +23,6 @@ cdef extern from "structsvm/linalg/rows.h" nogil:
         const double* rows, Py_ssize_t n_rows, Py_ssize_t row_size, double scale, double* out,
         Py_ssize_t stride,
     )
-
-
-# Costs are whole multiples of one unit up to this relative error, the unit is the smallest cost
-# divided by at most this, and no cost has more units than this.
-WHOLE_NUMBER = 1e-9
-MOST_DIVISOR = 12
-MOST_LEVELS = 1000
-
-
-cdef Py_ssize_t padded(Py_ssize_t n_labels) noexcept:
-    return (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
 
 
 cdef class ChainFeatures(PartFeatures):
@@ -108,6 +90,17 @@ cdef class ChainFeatures(PartFeatures):
             self.edge = place
             place += self.n_edge_features * n_labels * n_labels
         self.n_weights = place
+        self.n_examples = self.offsets.shape[0] - 1
+
+    cdef Py_ssize_t n_parts(self, Py_ssize_t i) noexcept nogil:
+        return self.n_rows(i) * self.stride
+
+    cdef Py_ssize_t n_rows(self, Py_ssize_t i) noexcept nogil:
+        """Rows of parts: of positions, and of shared scores or of those of each step."""
+        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i], n = length
+        if self.transition >= 0:
+            n += self.n_labels * (max(length, <Py_ssize_t> 1) if self.edge >= 0 else 1)
+        return n + (2 if self.start >= 0 else 0)
 
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
         cdef offset_t first = self.offsets[i]
@@ -194,7 +187,7 @@ cdef class ChainFeatures(PartFeatures):
         return -1
 
     cdef int accumulate(
-        self, Py_ssize_t i, const PartCounts* mu, PlaneBuilder* out
+        self, Py_ssize_t i, const ssvm_counts* mu, PlaneBuilder* out
     ) except -1 nogil:
         cdef offset_t first = self.offsets[i]
         cdef Py_ssize_t length = self.offsets[i + 1] - first
@@ -242,16 +235,11 @@ cdef class ChainFeatures(PartFeatures):
         return 0
 
     cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil:
-        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t row, k, n_rows = length
+        cdef Py_ssize_t row, k
         cdef double total = 0.0
-        if self.transition >= 0:
-            n_rows += self.n_labels * (length if self.edge >= 0 else 1)
-        if self.start >= 0:
-            n_rows += 2
-        if length == 0:
+        if self.offsets[i + 1] == self.offsets[i]:
             return True
-        for row in range(n_rows):
+        for row in range(self.n_rows(i)):
             for k in range(self.n_labels):
                 total += 0.0 * theta[row * self.stride + k]
         return total == 0.0
@@ -265,360 +253,3 @@ cdef int changed(Py_ssize_t i, Py_ssize_t t, bint edge) except -1 nogil:
             "after they were packed: a column is out of range, or a value is not finite. Make a "
             "new PackedSequences of the new data"
         )
-
-
-cdef void level_scratch_free(LevelScratch* s) noexcept:
-    free(s.score)
-    free(s.entering)
-    free(s.reach)
-    free(s.rows)
-
-
-cdef class ChainStructure(Structure):
-    """All label sequences, scored by positions, transitions and boundaries.
-
-    Parameters
-    ----------
-    offsets : int64 array of shape (n_examples + 1,)
-    n_labels : int
-    transitions, boundary : bool
-        Without transitions each position is decoded by itself.
-    edges : bool, default=False
-        Whether each step has transition scores of its own.
-    forbidden : tuple of float64 arrays of shape (n_labels, n_labels), (n_labels,), (n_labels,)
-        Added to the scores of transitions, first and last labels: -inf where one must not be. None
-        for no constraints; else there must be transitions.
-    """
-
-    def __cinit__(self):
-        self.forbidden = None
-
-    def __init__(
-        self, offsets, Py_ssize_t n_labels, *, bint transitions, bint boundary, bint edges=False,
-        forbidden=None,
-    ):
-        self.offsets = offsets
-        self.n_labels = n_labels
-        self.stride = padded(n_labels)
-        self.transitions = transitions
-        self.boundary = boundary
-        self.edges = edges
-        self.exact = True
-        if forbidden is not None:
-            if not transitions:
-                raise ValueError("constraints need transitions")
-            rows = np.zeros((n_labels + 2, self.stride))
-            rows[:, :n_labels] = np.vstack(forbidden)
-            self.forbidden = rows
-        longest = int(np.diff(np.asarray(offsets)).max(initial=0))
-        n_rows = longest + self.n_matrices(longest) * n_labels + (2 if boundary else 0)
-        if n_rows * self.stride >= 2**31:
-            raise ValueError(
-                f"a chain of {longest} positions with {n_labels} labels has "
-                f"{n_rows * self.stride} parts; at most 2**31 - 1 can be counted"
-            )
-        self.max_labels = longest
-        self.max_parts = n_rows * self.stride
-
-    def __dealloc__(self):
-        cdef Py_ssize_t k
-        for k in range(self._n_entering):
-            free(self._entering[k])
-        free(self._entering)
-        for k in range(self._n_levels):
-            level_scratch_free(&self._levels[k])
-        free(self._levels)
-
-    cdef Py_ssize_t n_matrices(self, Py_ssize_t length) noexcept nogil:
-        """How many times there are K rows of transition scores."""
-        if not self.transitions:
-            return 0
-        return max(length, <Py_ssize_t> 1) if self.edges else 1
-
-    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
-        cdef Py_ssize_t k
-        cdef double** entering
-        if n_threads > self._n_entering:
-            entering = <double**> realloc(self._entering, n_threads * sizeof(double*))
-            if entering == NULL:
-                raise MemoryError(f"no memory for {n_threads} threads")
-            self._entering = entering
-            for k in range(self._n_entering, n_threads):
-                entering[k] = <double*> calloc(self.max_labels * self.stride + 1, sizeof(double))
-                if entering[k] == NULL:
-                    raise MemoryError(f"no memory for chains of {self.max_labels} positions")
-                self._n_entering = k + 1
-        if self.level_cells:
-            self.reserve_levels(n_threads)
-        return 0
-
-    cdef int reserve_levels(self, Py_ssize_t n_threads) except -1:
-        cdef Py_ssize_t k, size = self.level_cells * self.stride
-        cdef Py_ssize_t longest = max(self.max_labels, <Py_ssize_t> 1)
-        cdef LevelScratch* levels
-        cdef LevelScratch* s
-        if n_threads <= self._n_levels:
-            return 0
-        levels = <LevelScratch*> realloc(self._levels, n_threads * sizeof(LevelScratch))
-        if levels == NULL:
-            raise MemoryError(f"no memory for {n_threads} threads")
-        self._levels = levels
-        for k in range(self._n_levels, n_threads):
-            s = &levels[k]
-            s.score = <double*> malloc(size * sizeof(double))
-            s.entering = <double*> malloc(size * sizeof(double))
-            s.reach = <Py_ssize_t*> malloc(longest * sizeof(Py_ssize_t))
-            s.rows = <const int32_t**> malloc(longest * sizeof(int32_t*))
-            if s.score == NULL or s.entering == NULL or s.reach == NULL or s.rows == NULL:
-                level_scratch_free(s)
-                raise MemoryError(
-                    f"no memory for rescaling='slack': the longest chain needs a table of "
-                    f"{size} numbers (positions * loss levels * labels)"
-                )
-            self._n_levels = k + 1
-        return 0
-
-    cdef int prepare_slack(self, PartLoss loss, const label_t[::1] labels) except -1:
-        cdef ChainLoss chain_loss = loss
-        cdef Py_ssize_t i
-        cdef const label_t* y = &labels[0] if labels.shape[0] else NULL
-        chain_loss.prepare_levels()
-        self.loss = chain_loss
-        self.level_cells = 1
-        for i in range(self.offsets.shape[0] - 1):
-            self.level_cells = max(
-                self.level_cells,
-                (self.offsets[i + 1] - self.offsets[i])
-                * chain_loss.n_levels(i, y + self.offsets[i]),
-            )
-        self.no_transition = np.zeros((self.n_labels, self.stride))
-        try:
-            self.reserve_levels(self._n_entering)
-        except MemoryError:
-            self.level_cells = 0
-            raise
-        return 0
-
-    cdef int decode_slack(
-        self, Py_ssize_t i, double* theta, const label_t* y, int thread, label_t* y_hat,
-        double* value,
-    ) except -1 nogil:
-        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t t, step = self.n_labels * self.stride if self.edges else 0
-        cdef const double* transition = theta + length * self.stride
-        cdef LevelScratch* s = &self._levels[thread]
-        cdef double true_score = 0.0
-        value[0] = 0.0
-        memcpy(y_hat, y, length * sizeof(label_t))
-        if length == 0:
-            return 0
-        self.settle(theta, length)
-        if not self.transitions:
-            transition = &self.no_transition[0, 0]
-        for t in range(length):
-            s.rows[t] = &self.loss.levels[y[t], 0]
-            true_score += theta[t * self.stride + y[t]]
-            if t > 0:
-                true_score += transition[t * step + y[t - 1] * self.stride + y[t]]
-        value[0] = viterbi_levels(
-            theta, transition, step, s.rows, true_score, self.loss.unit[i], s.score, s.entering,
-            s.reach, length, self.n_labels, self.loss.n_levels(i, y), self.stride, y_hat,
-        )
-        return 0
-
-    cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil:
-        """Settle the scores of first and last labels, and what is forbidden."""
-        cdef Py_ssize_t t, k, n_matrices = self.n_matrices(length)
-        cdef Py_ssize_t rows = length + n_matrices * self.n_labels
-        cdef double* transition = theta + length * self.stride
-        cdef const double* start = theta + rows * self.stride
-        cdef const double* forbidden
-        cdef double* last = theta + (length - 1) * self.stride
-        if self.boundary:
-            for k in range(self.n_labels):
-                theta[k] += start[k]
-                last[k] += start[self.stride + k]
-        if self.forbidden is not None:
-            forbidden = &self.forbidden[0, 0]
-            for t in range(n_matrices):
-                for k in range(self.n_labels * self.stride):
-                    transition[t * self.n_labels * self.stride + k] += forbidden[k]
-            forbidden += self.n_labels * self.stride
-            for k in range(self.n_labels):
-                theta[k] += forbidden[k]
-                last[k] += forbidden[self.stride + k]
-
-    cdef int decode(
-        self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
-    ) except -1 nogil:
-        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t t, k, best, step = self.n_labels * self.stride if self.edges else 0
-        cdef double* transition = theta + length * self.stride
-        cdef double* row
-        value[0] = 0.0
-        if length == 0:
-            return 0
-        self.settle(theta, length)
-        if self.transitions:
-            value[0] = viterbi_double(
-                theta, transition, step, self._entering[thread], length, self.n_labels, self.stride,
-                y_hat,
-            )
-            if value[0] == -INFINITY:
-                with gil:
-                    raise ValueError(f"constraints forbid all labels of sequence {i}")
-            return 0
-        for t in range(length):
-            row = theta + t * self.stride
-            best = 0
-            for k in range(1, self.n_labels):
-                if row[k] > row[best]:
-                    best = k
-            y_hat[t] = <label_t> best
-            value[0] += row[best]
-        return 0
-
-    cdef int count(self, Py_ssize_t i, const label_t* y, PartCounts* mu) except -1 nogil:
-        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t t, row = length, step = self.n_labels if self.edges else 0
-        for t in range(length):
-            if not 0 <= y[t] < self.n_labels:
-                with gil:
-                    raise ValueError(
-                        f"label {t} of example {i} is {y[t]}, expected 0 to {self.n_labels - 1}"
-                    )
-            counts_add(mu, t * self.stride + y[t], 1.0)
-        if self.transitions:
-            for t in range(1, length):
-                counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
-            row += self.n_matrices(length) * self.n_labels
-        if self.boundary and length:
-            counts_add(mu, row * self.stride + y[0], 1.0)
-            counts_add(mu, (row + 1) * self.stride + y[length - 1], 1.0)
-        return 0
-
-    cdef int difference(
-        self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
-    ) except -1 nogil:
-        cdef Py_ssize_t length = self.offsets[i + 1] - self.offsets[i]
-        cdef Py_ssize_t t, end, row = length, step = self.n_labels if self.edges else 0
-        for t in range(length):
-            if y[t] != y_hat[t]:
-                counts_add(mu, t * self.stride + y[t], 1.0)
-                counts_add(mu, t * self.stride + y_hat[t], -1.0)
-        if self.transitions:
-            for t in range(1, length):
-                if y[t - 1] != y_hat[t - 1] or y[t] != y_hat[t]:
-                    counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
-                    counts_add(
-                        mu, (row + t * step + y_hat[t - 1]) * self.stride + y_hat[t], -1.0
-                    )
-            row += self.n_matrices(length) * self.n_labels
-        if self.boundary and length:
-            end = length - 1
-            if y[0] != y_hat[0]:
-                counts_add(mu, row * self.stride + y[0], 1.0)
-                counts_add(mu, row * self.stride + y_hat[0], -1.0)
-            if y[end] != y_hat[end]:
-                counts_add(mu, (row + 1) * self.stride + y[end], 1.0)
-                counts_add(mu, (row + 1) * self.stride + y_hat[end], -1.0)
-        return 0
-
-
-cdef class ChainLoss(PartLoss):
-    """Delta(y, y_hat) = sum_t position_weight[t] * cost[y_t, y_hat_t].
-
-    Parameters
-    ----------
-    offsets : int64 array of shape (n_examples + 1,)
-    cost : float64 array of shape (n_labels, n_labels)
-        Zero on the diagonal.
-    position_weight : float64 array of shape (offsets[-1],)
-        One weight a position; a normalised loss has 1 / length here.
-    """
-
-    def __init__(self, offsets, cost, position_weight):
-        n_labels = len(cost)
-        rows = np.zeros((n_labels, padded(n_labels)))
-        rows[:, :n_labels] = cost
-        self.offsets = offsets
-        self.cost = rows
-        self.position_weight = position_weight
-        self.n_labels = n_labels
-
-    def prepare_levels(self):
-        """State the loss in whole numbers, for dynamic programs that count it.
-
-        Raises
-        ------
-        ValueError
-            If the costs are no whole multiples of one unit, or the position weights differ
-            within a sequence.
-        """
-        cost = np.asarray(self.cost)[:, : self.n_labels]
-        smallest = float(cost[cost > 0].min(initial=np.inf))
-        unit = smallest if np.isfinite(smallest) else 1.0
-        for divisor in range(1, MOST_DIVISOR + 1):
-            multiples = cost / (unit / divisor)
-            levels = np.rint(multiples)
-            if (np.abs(multiples - levels) <= WHOLE_NUMBER * levels).all():
-                unit /= divisor
-                break
-        else:
-            levels = np.full(cost.shape, np.inf)
-        if levels.max() > MOST_LEVELS:
-            raise ValueError(
-                "rescaling='slack' counts the loss: costs must be whole multiples of one unit, the "
-                f"smallest cost {smallest:g} or a simple fraction of it, and at most {MOST_LEVELS} "
-                "units; use rescaling='margin'"
-            )
-        weight, offsets = np.asarray(self.position_weight), np.asarray(self.offsets)
-        lengths = np.diff(offsets)
-        filled = lengths > 0
-        low, high = np.ones(len(lengths)), np.ones(len(lengths))
-        if len(weight):
-            starts = offsets[: len(lengths)][filled]
-            low[filled] = np.minimum.reduceat(weight, starts)
-            high[filled] = np.maximum.reduceat(weight, starts)
-        if (low != high).any():
-            raise ValueError(
-                "rescaling='slack' counts the loss: position_weight must be constant within each "
-                f"sequence, that of sequence {int(np.argmax(low != high))} is not; "
-                "use rescaling='margin'"
-            )
-        rows = np.zeros((self.n_labels, self.cost.shape[1]), dtype=np.int32)
-        rows[:, : self.n_labels] = levels
-        self.levels = rows
-        self.unit = low * unit
-
-    cdef Py_ssize_t n_levels(self, Py_ssize_t i, const label_t* y) noexcept nogil:
-        """One more than the greatest loss that example i can have, in units."""
-        cdef Py_ssize_t t, k, total = 1
-        cdef int32_t most
-        for t in range(self.offsets[i + 1] - self.offsets[i]):
-            most = 0
-            for k in range(self.n_labels):
-                most = max(most, self.levels[y[t], k])
-            total += most
-        return total
-
-    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
-        cdef offset_t first = self.offsets[i]
-        cdef Py_ssize_t t, k, stride = self.cost.shape[1]
-        cdef double factor
-        cdef const double* row
-        for t in range(self.offsets[i + 1] - first):
-            factor = self.position_weight[first + t]
-            row = &self.cost[y[t], 0]
-            for k in range(stride):
-                theta[t * stride + k] += factor * row[k]
-
-    cdef double value(
-        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
-    ) noexcept nogil:
-        cdef offset_t first = self.offsets[i]
-        cdef Py_ssize_t t
-        cdef double total = 0.0
-        for t in range(self.offsets[i + 1] - first):
-            total += self.position_weight[first + t] * self.cost[y[t], y_hat[t]]
-        return total

@@ -1,29 +1,21 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.inference._maximizer import Maximizer
+from structsvm.problems._losses import PartLoss
 from structsvm.problems._problem import Problem
 
 class PartFeatures:
     @property
     def n_weights(self) -> int: ...
-
-class Structure:
     @property
-    def max_parts(self) -> int: ...
-    @property
-    def max_labels(self) -> int: ...
-    @property
-    def exact(self) -> bool: ...
-    @property
-    def relaxed(self) -> bool: ...
-
-class PartLoss: ...
+    def n_examples(self) -> int: ...
 
 class FactoredProblem(Problem):
     @property
     def features(self) -> PartFeatures: ...
     @property
-    def structure(self) -> Structure: ...
+    def maximizer(self) -> Maximizer: ...
     @property
     def loss(self) -> PartLoss | None: ...
     @property
@@ -31,7 +23,7 @@ class FactoredProblem(Problem):
     def __init__(
         self,
         features: PartFeatures,
-        structure: Structure,
+        maximizer: Maximizer,
         loss: PartLoss | None,
         labels: NDArray[np.int32] | None,
         offsets: NDArray[np.int64],

@@ -2,47 +2,31 @@
 
 import numpy as np
 
+from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from structsvm._typedefs cimport index_t, label_t
+from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_finish, weights_of
+from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
 from structsvm.linalg._plane import is_padded
 from structsvm.problems._problem import run_threads, useful_threads
 
 
-cdef int counts_add(PartCounts* mu, Py_ssize_t part, double count) except -1 nogil:
-    cdef Py_ssize_t capacity
-    cdef index_t* parts
-    cdef double* counts
-    if mu.size == mu.capacity:
-        capacity = 2 * mu.capacity + 64
-        parts = <index_t*> realloc(mu.parts, capacity * sizeof(index_t))
-        if parts != NULL:
-            mu.parts = parts
-        counts = <double*> realloc(mu.counts, capacity * sizeof(double))
-        if counts != NULL:
-            mu.counts = counts
-        if parts == NULL or counts == NULL:
-            with gil:
-                raise MemoryError(f"no memory for {capacity} parts")
-        mu.capacity = capacity
-    mu.parts[mu.size] = <index_t> part
-    mu.counts[mu.size] = count
-    mu.size += 1
-    return 0
-
-
 cdef class PartFeatures:
+    cdef Py_ssize_t n_parts(self, Py_ssize_t i) noexcept nogil:
+        return 0
+
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement scores")
 
     cdef int accumulate(
-        self, Py_ssize_t i, const PartCounts* mu, PlaneBuilder* out
+        self, Py_ssize_t i, const ssvm_counts* mu, PlaneBuilder* out
     ) except -1 nogil:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement accumulate")
@@ -51,68 +35,19 @@ cdef class PartFeatures:
         return False
 
 
-cdef class PartLoss:
-    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
-        pass
-
-    cdef double value(
-        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
-    ) noexcept nogil:
-        return 0.0
-
-    cdef double relaxed_value(
-        self, Py_ssize_t i, const label_t* y, const PartCounts* mu
-    ) noexcept nogil:
-        return 0.0
-
-
-cdef class Structure:
-    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
-        return 0
-
-    cdef int decode(
-        self, Py_ssize_t i, double* theta, int thread, label_t* y_hat, double* value
-    ) except -1 nogil:
-        with gil:
-            raise TypeError(f"{type(self).__name__} does not implement decode")
-
-    cdef int prepare_slack(self, PartLoss loss, const label_t[::1] labels) except -1:
-        raise ValueError(
-            f"{type(self).__name__} has no oracle for rescaling='slack'; use rescaling='margin'"
-        )
-
-    cdef int decode_slack(
-        self, Py_ssize_t i, double* theta, const label_t* y, int thread, label_t* y_hat,
-        double* value,
-    ) except -1 nogil:
-        with gil:
-            raise TypeError(f"{type(self).__name__} does not implement decode_slack")
-
-    cdef int count(self, Py_ssize_t i, const label_t* y, PartCounts* mu) except -1 nogil:
-        with gil:
-            raise TypeError(f"{type(self).__name__} does not implement count")
-
-    cdef int difference(
-        self, Py_ssize_t i, const label_t* y, const label_t* y_hat, PartCounts* mu
-    ) except -1 nogil:
-        with gil:
-            raise TypeError(f"{type(self).__name__} does not implement difference")
-
-    cdef int relax(
-        self, Py_ssize_t i, double* theta, const label_t* y, int thread, PartCounts* mu
-    ) except -1 nogil:
-        with gil:
-            raise TypeError(f"{type(self).__name__} does not implement relax")
-
-
 cdef int scratch_fill(
-    Scratch* s, Py_ssize_t n_parts, Py_ssize_t n_labels, Py_ssize_t n_weights
+    Scratch* s, Py_ssize_t n_parts, Py_ssize_t n_labels, Py_ssize_t n_counts, Py_ssize_t n_weights
 ) except -1:
     cdef Py_ssize_t k
     s.theta = <double*> calloc(n_parts + WEIGHT_PADDING, sizeof(double))
     s.y_hat = <label_t*> malloc(max(n_labels, 1) * sizeof(label_t))
     s.slot = <index_t*> malloc(max(n_weights, 1) * sizeof(index_t))
-    if s.theta == NULL or s.y_hat == NULL or s.slot == NULL:
+    s.mu.capacity = n_counts
+    s.mu.parts = <int32_t*> malloc(max(n_counts, 1) * sizeof(int32_t))
+    s.mu.counts = <double*> malloc(max(n_counts, 1) * sizeof(double))
+    if s.theta == NULL or s.y_hat == NULL or s.slot == NULL or s.mu.parts == NULL or (
+        s.mu.counts == NULL
+    ):
         raise MemoryError(
             f"no memory for the scratch space of {n_parts} parts and {n_weights} weights"
         )
@@ -127,15 +62,16 @@ cdef void scratch_free(Scratch* s) noexcept:
     free(s.slot)
     free(s.mu.parts)
     free(s.mu.counts)
+    free(s.levels)
 
 
 cdef class FactoredProblem(Problem):
-    """Features, structure and loss bound together.
+    """Features, maximizer and loss bound together.
 
     Parameters
     ----------
     features : PartFeatures
-    structure : Structure
+    maximizer : Maximizer
     loss : PartLoss or None
         None for a problem that only decodes.
     labels : int32 array of shape (offsets[-1],) or None
@@ -146,17 +82,18 @@ cdef class FactoredProblem(Problem):
     """
 
     def __init__(
-        self, PartFeatures features, Structure structure, PartLoss loss, labels, offsets,
+        self, PartFeatures features, Maximizer maximizer, PartLoss loss, labels, offsets,
         double oracle_work,
     ):
+        cdef Py_ssize_t i
         self.features = features
-        self.structure = structure
+        self.maximizer = maximizer
         self.loss = loss
         self.labels = labels
         self.label_offsets = self.offsets = offsets
         self.n_examples = self.offsets.shape[0] - 1
         self.n_weights = features.n_weights
-        self.exact = structure.exact
+        self.exact = maximizer.exact
         self.oracle_work = oracle_work
         if (labels is None) != (loss is None):
             raise ValueError("labels and loss come together: give both or neither")
@@ -164,7 +101,23 @@ cdef class FactoredProblem(Problem):
             raise ValueError(
                 f"{self.labels.shape[0]} labels for {self.offsets[self.n_examples]} positions"
             )
+        for name, n in (
+            ("features", features.n_examples), ("maximizer", maximizer.struct.n_examples)
+        ):
+            if n != self.n_examples:
+                raise ValueError(f"the {name} are of {n} examples, expected {self.n_examples}")
+        for i in range(self.n_examples):
+            if features.n_parts(i) != maximizer.struct.n_parts[i] or (
+                self.offsets[i + 1] - self.offsets[i] != maximizer.struct.n_labels[i]
+            ):
+                raise ValueError(
+                    f"example {i} has {features.n_parts(i)} parts in its features and "
+                    f"{self.offsets[i + 1] - self.offsets[i]} labels; its maximizer expects "
+                    f"{maximizer.struct.n_parts[i]} and {maximizer.struct.n_labels[i]}"
+                )
         self._labels = &self.labels[0] if labels is not None and self.labels.shape[0] else NULL
+        for i in range(self.n_examples if self._labels else 0):
+            loss.check(i, self._labels + self.offsets[i])
 
     def __dealloc__(self):
         cdef Py_ssize_t k
@@ -178,7 +131,7 @@ cdef class FactoredProblem(Problem):
         if n_threads <= self._n_scratch:
             self.n_threads = max(self.n_threads, n_threads)
             return 0
-        self.structure.reserve(n_threads)
+        self.maximizer.reserve(n_threads)
         scratch = <Scratch*> realloc(self._scratch, n_threads * sizeof(Scratch))
         if scratch == NULL:
             raise MemoryError(f"no memory for {n_threads} threads")
@@ -187,21 +140,51 @@ cdef class FactoredProblem(Problem):
             memset(&scratch[k], 0, sizeof(Scratch))
             try:
                 scratch_fill(
-                    &scratch[k], self.structure.max_parts, self.structure.max_labels,
+                    &scratch[k], self.maximizer.most_parts, self.maximizer.most_labels,
                     # Without true outputs there are no planes to build.
+                    0 if self.labels is None else 2 * self.maximizer.struct.n_counts,
                     0 if self.labels is None else self.n_weights,
                 )
             except MemoryError:
                 scratch_free(&scratch[k])
                 raise
             self._n_scratch = k + 1
+        if self._n_levels:
+            self._reserve_levels()
         self.n_threads = n_threads
         return 0
 
+    cdef int _reserve_levels(self) except -1:
+        cdef Py_ssize_t k, size = max(self.maximizer.most_parts, <Py_ssize_t> 1)
+        self.maximizer.reserve(self._n_scratch, self._n_levels)
+        for k in range(self._n_scratch):
+            if self._scratch[k].levels == NULL:
+                self._scratch[k].levels = <int32_t*> malloc(size * sizeof(int32_t))
+            if self._scratch[k].levels == NULL:
+                raise MemoryError(f"no memory for the levels of {size} parts")
+        return 0
+
     cdef int prepare_slack(self) except -1:
+        cdef Py_ssize_t i, n_levels
         if self.loss is None:
             raise ValueError("rescaling needs a loss; bind the model to y")
-        self.structure.prepare_slack(self.loss, self.labels)
+        if not self.maximizer.counts_loss:
+            raise ValueError(
+                f"{type(self.maximizer).__name__} has no oracle for rescaling='slack'; use "
+                "rescaling='margin'"
+            )
+        if np.asarray(self.labels).min(initial=0) < 0:
+            raise ValueError("rescaling='slack' takes no void labels; use rescaling='margin'")
+        self.loss.prepare_levels()
+        n_levels = 1
+        for i in range(self.n_examples):
+            n_levels = max(n_levels, self.loss.n_levels(i, self._labels + self.offsets[i]))
+        self._n_levels = n_levels
+        try:
+            self._reserve_levels()
+        except MemoryError:
+            self._n_levels = 0
+            raise
         return 0
 
     cdef int score(
@@ -220,13 +203,23 @@ cdef class FactoredProblem(Problem):
         double* value,
     ) except -1 nogil:
         """The output that maximises the rescaling's objective; see `decode` for `value`."""
-        cdef double* theta = self._scratch[thread].theta
-        self.score(i, w, rescaling, theta)
+        cdef Scratch* s = &self._scratch[thread]
+        cdef const label_t* y
+        cdef double unit
+        self.score(i, w, rescaling, s.theta)
         if rescaling == SLACK:
-            return self.structure.decode_slack(
-                i, theta, self._labels + self.offsets[i], thread, y_hat, value
+            y = self._labels + self.offsets[i]
+            memset(s.levels, 0, self.maximizer.struct.n_parts[i] * sizeof(int32_t))
+            unit = self.loss.fill_levels(i, y, s.levels)
+            memcpy(y_hat, y, self.maximizer.struct.n_labels[i] * sizeof(label_t))
+            self.maximizer.call_maximize_slack(
+                i, thread, s.theta, s.levels, self.loss.n_levels(i, y), unit, y_hat, value
             )
-        return self.structure.decode(i, theta, thread, y_hat, value)
+        else:
+            self.maximizer.call_maximize(i, thread, s.theta, y_hat, value)
+        if self.maximizer.foreign and self.loss is not None:
+            self.loss.check(i, y_hat)
+        return 0
 
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
@@ -235,20 +228,21 @@ cdef class FactoredProblem(Problem):
         cdef const label_t* y = self._labels + self.offsets[i]
         cdef PlaneBuilder builder
         cdef double value
+        cdef bint is_output
         if self.loss is None:
             with gil:
                 raise ValueError("a problem bound without y has no planes; bind the model to y")
         s.mu.size = 0
-        if self.structure.relaxed and self._rescaling == MARGIN:
+        if self.maximizer.struct.relax != NULL and self._rescaling == MARGIN:
             self.score(i, w, MARGIN, s.theta)
-            self.structure.relax(i, s.theta, y, thread, &s.mu)
-            if not self.structure.exact:  # from the first answer on that is no output
+            self.maximizer.call_relax(i, thread, s.theta, y, &s.mu, &is_output)
+            if not is_output:  # from the first answer on that is none
                 self.exact = False
             value = self.loss.relaxed_value(i, y, &s.mu)
         else:
             self.answer(i, w, self._rescaling, thread, s.y_hat, &value)
-            self.structure.difference(i, y, s.y_hat, &s.mu)
             value = self.loss.value(i, y, s.y_hat)
+            self.maximizer.call_difference(i, y, s.y_hat, &s.mu)
         builder.slot = s.slot
         builder.plane = out
         out.nnz = 0
@@ -269,21 +263,22 @@ cdef class FactoredProblem(Problem):
         values : float64 array
         """
         cdef const label_t[::1] row = self._output(i, labels)
-        cdef const label_t* y = &row[0] if row.shape[0] else NULL
         cdef index_t[::1] slot = np.full(self.n_weights, -1, dtype=np.int32)
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef PlaneBuilder builder
-        cdef PartCounts mu
+        cdef ssvm_counts mu
+        parts, counts = self.maximizer.count_sparse(i, row)
+        cdef index_t[::1] some_parts = parts
+        cdef double[::1] some_counts = counts
+        mu.size = mu.capacity = some_parts.shape[0]
+        mu.parts = &some_parts[0] if mu.size else NULL
+        mu.counts = &some_counts[0] if mu.size else NULL
         builder.slot = &slot[0] if self.n_weights else NULL
         builder.plane = &batch.planes[0]
-        memset(&mu, 0, sizeof(PartCounts))
         try:
-            self.structure.count(i, y, &mu)
             self.features.accumulate(i, &mu, &builder)
         finally:
             builder_finish(&builder)
-            free(mu.parts)
-            free(mu.counts)
         indices, values = plane_arrays(&batch.planes[0])
         order = np.argsort(indices)
         return indices[order], values[order]
@@ -291,17 +286,11 @@ cdef class FactoredProblem(Problem):
     def loss_of(self, Py_ssize_t i, labels):
         """Delta(y_i, y) of an output, given as a row of labels."""
         cdef const label_t[::1] row = self._output(i, labels)
-        cdef PartCounts mu
         if self.loss is None:
             raise ValueError("a problem bound without y has no losses; bind the model to y")
         if not row.shape[0]:
             return 0.0
-        memset(&mu, 0, sizeof(PartCounts))
-        try:
-            self.structure.count(i, &row[0], &mu)  # raises, if these are no labels
-        finally:
-            free(mu.parts)
-            free(mu.counts)
+        self.loss.check(i, &row[0])
         return self.loss.value(i, self._labels + self.offsets[i], &row[0])
 
     def _output(self, Py_ssize_t i, labels):

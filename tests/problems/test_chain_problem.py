@@ -523,10 +523,14 @@ def test_joint_features_and_losses_of_any_output_are_those_of_the_python_methods
                 psi[indices] = values
                 assert np.array_equal(psi, model.joint_feature(x, output))
                 assert problem.loss_of(i, output) == pytest.approx(model.loss(truth, output))
-    for output in ([0, 3, 0], [-1, 0, 0]):
-        for ask in (problem.joint_feature, problem.loss_of):
-            with pytest.raises(ValueError, match=r"label [01] of example 0 is .*, expected 0 to 2"):
-                ask(0, output)
+    for ask, output in (
+        (problem.joint_feature, [0, 3, 0]),
+        (problem.joint_feature, [-1, 0, 0]),
+        (problem.loss_of, [0, 3, 0]),
+        (problem.loss_of, [-2, 0, 0]),
+    ):
+        with pytest.raises(ValueError, match=r"label [01] of example 0 is .*, expected 0 to 2"):
+            ask(0, output)
     with pytest.raises(ValueError, match=r"for example 0 have shape \(2,\), expected \(3,\)"):
         problem.joint_feature(0, [0, 1])
     with pytest.raises(IndexError, match="example 4: there are 4"):

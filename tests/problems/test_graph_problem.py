@@ -199,7 +199,7 @@ def test_flows_kept_are_as_many_as_fit():
     for warm in (False, 8 * 80, True):
         model = GridModel(warm_inference=warm)
         model.initialize(X, y)
-        n_edges.append(model.bind(X, y).structure.n_kept)
+        n_edges.append(model.bind(X, y).maximizer.n_kept)
     total = sum(a * (b - 1) + (a - 1) * b for a, b, _ in (x.shape for x in X))
     assert n_edges[0] == 0
     assert 0 < n_edges[1] <= 80

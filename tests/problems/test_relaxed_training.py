@@ -13,11 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 import structsvm
 from structsvm import GraphModel, GraphSVM, GridModel, GridSVM, StructSVM
 from structsvm.callbacks import Checkpoint
+from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.losses import HammingLoss
 from structsvm.models.grid import grid_edges
 from structsvm.models.node_labels import encode_nodes
 from structsvm.problems._factored import FactoredProblem
-from structsvm.problems._relaxed_graph import RelaxedGraphStructure
 from tests.problems.test_graph_problem import VOID, blobs, dense, random_graphs, random_weights
 from tests.reference.graphs import best_by_enumeration, relaxed_optimum
 
@@ -68,7 +68,7 @@ def test_planes_are_points_of_the_local_polytope_next_to_the_best(
         rounding = 1e-9 * (1 + np.abs(w).sum())
         assert loss - w @ delta <= best + rounding
         assert loss - w @ delta >= best - TOL * most_loss(model, truth) - rounding
-        missed = problem.structure.missed[i]
+        missed = problem.maximizer.missed[i]
         assert 0 <= missed <= TOL * most_loss(model, truth) + rounding
         assert loss - w @ delta + missed >= best - rounding
         labelling = best_by_enumeration(*scores)[0] - w @ psi
@@ -83,18 +83,23 @@ def test_what_an_answer_misses_is_known_when_sweeps_run_out():
     model = GraphModel(pairwise="table", inference_method="relaxation", relaxation_tol=1e-9)
     model.initialize(X, y)
     parts = model.bind(X, y)
-    structure = RelaxedGraphStructure(
-        parts.structure.data, 4, tables=True, slack=np.full(len(X), 1e-9), max_sweeps=3
+    maximizer = RelaxedGraphMaximizer(
+        [len(x[0]) for x in X],
+        [np.ascontiguousarray(x[1], dtype=np.int32) for x in X],
+        4,
+        tables=True,
+        tolerance=np.full(len(X), 1e-9),
+        max_sweeps=3,
     )
     problem = FactoredProblem(
         parts.features,
-        structure,
+        maximizer,
         parts.loss,
         np.concatenate(y).astype(np.int32),
         parts.label_offsets,
         1.0,
     )
-    assert np.isnan(structure.missed).all()
+    assert np.isnan(maximizer.missed).all()
     # Two labels for odd wheels, where no neighbours like to agree: far from any labelling.
     w = np.random.default_rng(0).normal(size=model.n_weights)
     w[model._first_pair :] -= 20 * (np.eye(4) + (np.arange(4) > 1)).ravel()
@@ -103,8 +108,8 @@ def test_what_an_answer_misses_is_known_when_sweeps_run_out():
         best = relaxed_optimum(*augmented_scores(model, x, truth, w))
         best -= w @ model.joint_feature(x, truth)
         assert loss - w @ delta <= best + 1e-9
-        assert loss - w @ delta + structure.missed[i] >= best - 1e-9
-    assert structure.missed.max() > 1e-3
+        assert loss - w @ delta + maximizer.missed[i] >= best - 1e-9
+    assert maximizer.missed.max() > 1e-3
 
 
 def tree(n, rng):

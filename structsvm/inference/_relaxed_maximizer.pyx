@@ -1,27 +1,26 @@
-"""The oracle of a graph by its relaxation; see ``_relaxed_graph.pxd``."""
+"""Graphs by their relaxation; see ``_relaxed_maximizer.pxd``."""
 
 import numpy as np
 
 from libc.math cimport isfinite
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from structsvm._typedefs cimport label_t
+from structsvm.inference._graph_maximizer cimport EdgeList, GraphMaximizer
+from structsvm.inference._maximizer cimport SSVM_VOID, counts_add, ssvm_counts, ssvm_relax
 from structsvm.inference._relaxation cimport TreeReweighted
-from structsvm.problems._factored cimport PartCounts, counts_add
-from structsvm.problems._graph cimport VOID, GraphData, GraphRows, GraphStructure
 
 
-cdef class RelaxedGraphStructure(GraphStructure):
+cdef class RelaxedGraphMaximizer(GraphMaximizer):
     """All labellings of a graph, and all points of the local polytope around them.
 
     Parameters
     ----------
-    data : GraphData
-    n_labels : int
-    tables : bool
-        See `GraphStructure`.
-    slack : float64 array of shape (n_graphs,)
+    n_nodes, edges, n_labels, tables
+        See `GraphMaximizer`.
+    tolerance : float64 array of shape (n_graphs,)
         By how much the value of the point that answers for an example may miss the best one's.
     max_sweeps : int, default=200
         After so many passes over the messages the answer is what there is, whatever it misses.
@@ -37,38 +36,42 @@ cdef class RelaxedGraphStructure(GraphStructure):
     """
 
     def __init__(
-        self, GraphData data, Py_ssize_t n_labels, *, bint tables, slack,
+        self, n_nodes, edges, Py_ssize_t n_labels, *, bint tables, tolerance,
         Py_ssize_t max_sweeps=200, Py_ssize_t most_entries=2**62,
     ):
-        cdef Py_ssize_t i
-        super().__init__(data, n_labels, tables=tables, by_cut=False)
+        cdef Py_ssize_t i, most_counts = 0
+        super().__init__(n_nodes, edges, n_labels, tables=tables, by_cut=False)
         self.most_entries = most_entries
-        for i in range(data.n_graphs):
-            if data.rows[i].n_edges * self.pair_width <= most_entries:
-                self.most_nodes = max(self.most_nodes, data.rows[i].n_nodes)
-                self.most_edges = max(self.most_edges, data.rows[i].n_edges)
-        self.relaxed = True
-        self.slack = slack
+        for i in range(self.n_examples):
+            if self.graphs[i].n_edges * self.pair_width <= most_entries:
+                self.n_nodes = max(self.n_nodes, self.graphs[i].n_nodes)
+                self.n_edges = max(self.n_edges, self.graphs[i].n_edges)
+                most_counts = max(most_counts, self.struct.n_parts[i])
+        self.struct.n_counts = max(self.struct.n_counts, most_counts)
+        self.struct.relax = <ssvm_relax> graph_relax
+        self.tolerance = tolerance
+        if self.tolerance.shape[0] != self.n_examples:
+            raise ValueError(
+                f"{self.tolerance.shape[0]} tolerances for {self.n_examples} examples"
+            )
         self.max_sweeps = max_sweeps
         self._relaxations = []
-        self.missed = self._missed = np.full(data.n_graphs, np.nan)
+        self.missed = self._missed = np.full(self.n_examples, np.nan)
 
     def __dealloc__(self):
         free(self._relaxation)
 
-    cpdef int reserve(self, Py_ssize_t n_threads) except -1:
+    cdef int make_room(self, Py_ssize_t n_threads) except -1:
         cdef void** pointers
         cdef TreeReweighted relaxation
-        GraphStructure.reserve(self, n_threads)
+        GraphMaximizer.make_room(self, n_threads)
         if n_threads > len(self._relaxations):
             pointers = <void**> realloc(self._relaxation, n_threads * sizeof(void*))
             if pointers == NULL:
                 raise MemoryError(f"no memory for {n_threads} threads")
             self._relaxation = pointers
         while len(self._relaxations) < n_threads:
-            relaxation = TreeReweighted(
-                self.most_nodes, self.most_edges, self.n_labels
-            )
+            relaxation = TreeReweighted(self.n_nodes, self.n_edges, self.width)
             if self.tables:
                 relaxation.reserve_tables()
             self._relaxation[len(self._relaxations)] = <void*> relaxation
@@ -78,15 +81,15 @@ cdef class RelaxedGraphStructure(GraphStructure):
     cdef int run(
         self, TreeReweighted relaxation, Py_ssize_t i, const double* theta
     ) except -1 nogil:
-        cdef const GraphRows* rows = &self.data.rows[i]
-        cdef const double* pairs = theta + rows.n_nodes * self.n_labels
+        cdef const EdgeList* graph = &self.graphs[i]
+        cdef const double* pairs = theta + graph.n_nodes * self.width
         # Images of one shape share their edges.
-        if relaxation.graph.edges != rows.edges or relaxation.graph.n_edges != rows.n_edges or (
-            relaxation.graph.n_nodes != rows.n_nodes
+        if relaxation.graph.edges != graph.edges or relaxation.graph.n_edges != graph.n_edges or (
+            relaxation.graph.n_nodes != graph.n_nodes
         ):
-            relaxation.connect(rows.n_nodes, rows.n_edges, rows.edges)
+            relaxation.connect(graph.n_nodes, graph.n_edges, graph.edges)
         relaxation.take_scores(
-            theta, NULL if self.tables else pairs, pairs if self.tables else NULL, rows.n_edges
+            theta, NULL if self.tables else pairs, pairs if self.tables else NULL, graph.n_edges
         )
         if not isfinite(relaxation.scale):
             with gil:
@@ -95,28 +98,35 @@ cdef class RelaxedGraphStructure(GraphStructure):
                     "scale the features or the weights down"
                 )
         relaxation.run(
-            self.slack[i] / relaxation.scale if relaxation.scale > 0.0 else 0.0, self.max_sweeps,
-            False,
+            self.tolerance[i] / relaxation.scale if relaxation.scale > 0.0 else 0.0,
+            self.max_sweeps, False,
         )
         return 0
 
     cdef int first_labels(
         self, Py_ssize_t i, const double* theta, int thread, label_t* y_hat
     ) except -1 nogil:
-        if self.data.rows[i].n_edges * self.pair_width > self.most_entries:
-            return GraphStructure.first_labels(self, i, theta, thread, y_hat)
+        if self.graphs[i].n_edges * self.pair_width > self.most_entries:
+            return GraphMaximizer.first_labels(self, i, theta, thread, y_hat)
         self.run(<TreeReweighted> self._relaxation[thread], i, theta)
         memcpy(
             y_hat, &(<TreeReweighted> self._relaxation[thread]).labels[0],
-            self.data.rows[i].n_nodes * sizeof(label_t),
+            self.graphs[i].n_nodes * sizeof(label_t),
         )
         return 0
 
-    cdef int relax(
-        self, Py_ssize_t i, double* theta, const label_t* y, int thread, PartCounts* mu
+    cdef int answer(
+        self, Py_ssize_t i, const double* theta, int thread, const label_t* y, ssvm_counts* mu
     ) except -1 nogil:
+        if self.graphs[i].n_edges * self.pair_width > self.most_entries:
+            with gil:
+                raise ValueError(
+                    f"graph {i} is too large for a relaxation: its edges have "
+                    f"{self.graphs[i].n_edges * self.pair_width} scores, more than "
+                    f"{self.most_entries}"
+                )
         self._missed[i] = 0.0
-        if self.data.rows[i].n_nodes == 0:
+        if self.graphs[i].n_nodes == 0:
             return 0
         self.check_scores(i, theta)
         self.run(<TreeReweighted> self._relaxation[thread], i, theta)
@@ -129,12 +139,12 @@ cdef class RelaxedGraphStructure(GraphStructure):
         return 0
 
     cdef int count_nodes(
-        self, TreeReweighted relaxation, Py_ssize_t i, const label_t* y, PartCounts* mu
+        self, TreeReweighted relaxation, Py_ssize_t i, const label_t* y, ssvm_counts* mu
     ) except -1 nogil:
-        cdef Py_ssize_t k, label, K = self.n_labels
+        cdef Py_ssize_t k, label, K = self.width
         cdef double count
-        for k in range(self.data.rows[i].n_nodes):
-            if y[k] == VOID:
+        for k in range(self.graphs[i].n_nodes):
+            if y[k] == SSVM_VOID:
                 continue
             for label in range(K):
                 count = (1.0 if label == y[k] else 0.0) - relaxation.marginals[k, label]
@@ -143,17 +153,17 @@ cdef class RelaxedGraphStructure(GraphStructure):
         return 0
 
     cdef int count_edges(
-        self, TreeReweighted relaxation, Py_ssize_t i, const label_t* y, PartCounts* mu
+        self, TreeReweighted relaxation, Py_ssize_t i, const label_t* y, ssvm_counts* mu
     ) except -1 nogil:
-        cdef const GraphRows* rows = &self.data.rows[i]
-        cdef Py_ssize_t e, first, second, part, K = self.n_labels
+        cdef const EdgeList* graph = &self.graphs[i]
+        cdef Py_ssize_t e, first, second, part, K = self.width
         cdef label_t a, b
         cdef double count
-        for e in range(rows.n_edges):
-            a, b = y[rows.edges[2 * e]], y[rows.edges[2 * e + 1]]
-            if a == VOID or b == VOID:
+        for e in range(graph.n_edges):
+            a, b = y[graph.edges[2 * e]], y[graph.edges[2 * e + 1]]
+            if a == SSVM_VOID or b == SSVM_VOID:
                 continue
-            part = rows.n_nodes * K + e * self.pair_width
+            part = graph.n_nodes * K + e * self.pair_width
             if not self.tables:
                 count = (1.0 if a == b else 0.0) - relaxation.masses[e]
                 if count != 0.0:
@@ -166,3 +176,11 @@ cdef class RelaxedGraphStructure(GraphStructure):
                     if count != 0.0:
                         counts_add(mu, part + first * K + second, count)
         return 0
+
+
+cdef int graph_relax(
+    void* user, int64_t i, int32_t thread, double* theta, const int32_t* y, ssvm_counts* mu,
+    int32_t* is_output,
+) except -1 nogil:
+    is_output[0] = 0
+    return (<RelaxedGraphMaximizer> user).answer(i, theta, thread, y, mu)

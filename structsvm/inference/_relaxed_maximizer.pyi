@@ -1,18 +1,21 @@
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.problems._graph import GraphData, GraphStructure
+from structsvm.inference._graph_maximizer import GraphMaximizer
 
-class RelaxedGraphStructure(GraphStructure):
+class RelaxedGraphMaximizer(GraphMaximizer):
     @property
     def missed(self) -> NDArray[np.float64]: ...
     def __init__(
         self,
-        data: GraphData,
+        n_nodes: Sequence[int],
+        edges: Sequence[NDArray[np.int32]],
         n_labels: int,
         *,
         tables: bool,
-        slack: NDArray[np.float64],
+        tolerance: NDArray[np.float64],
         max_sweeps: int = 200,
         most_entries: int = ...,
     ) -> None: ...

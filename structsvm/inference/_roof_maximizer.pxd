@@ -1,5 +1,5 @@
 """Graphs with two labels and tables, whose oracle answers by roof duality; parts as in
-``_graph.pxd``.
+``_graph_maximizer.pxd``.
 
 The answer is the best point of the local polytope: labels where they are decided, halves elsewhere.
 Where all are decided it is the best labelling, and the oracle exact.
@@ -7,13 +7,18 @@ Where all are decided it is the best labelling, and the oracle exact.
 
 from libc.stdint cimport int32_t
 
-from structsvm.inference._roof_duality cimport DoubledGraph
-from structsvm.problems._graph cimport GraphStructure
+from structsvm._typedefs cimport label_t
+from structsvm.inference._graph_maximizer cimport GraphMaximizer
+from structsvm.inference._maximizer cimport ssvm_counts
 
 
-cdef class RoofGraphStructure(GraphStructure):
+cdef class RoofGraphMaximizer(GraphMaximizer):
     cdef list _graphs              # one a thread
     cdef void** _graph             # the same, to be had without the GIL
     cdef double[:, ::1] _unary     # (n_threads, nodes): score of label 1 minus that of label 0
     cdef double[:, ::1] _pairs     # (n_threads, edges): of agreement
     cdef int decide(self, Py_ssize_t i, const double* theta, int thread) except -1 nogil
+    cdef int answer(
+        self, Py_ssize_t i, const double* theta, int thread, const label_t* y, ssvm_counts* mu,
+        int32_t* is_output,
+    ) except -1 nogil

@@ -1,0 +1,285 @@
+"""Chains as a maximizer; parts are laid out in ``_chain_maximizer.pxd``."""
+
+import numpy as np
+
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+
+from structsvm._typedefs cimport label_t
+from structsvm.inference._maximizer cimport (
+    Maximizer, counts_add, ssvm_count, ssvm_counts, ssvm_difference, ssvm_maximize,
+    ssvm_maximize_slack, ssvm_reserve,
+)
+from structsvm.inference._viterbi cimport viterbi_double, viterbi_levels
+
+cdef extern from "structsvm/linalg/clones.h" nogil:
+    enum:
+        SSVM_LANES
+
+
+cdef Py_ssize_t padded(Py_ssize_t n_labels) noexcept nogil:
+    """So many labels in whole groups of lanes."""
+    return (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+
+
+cdef class ChainMaximizer(Maximizer):
+    """All label sequences, scored by positions, transitions and boundaries.
+
+    Parameters
+    ----------
+    lengths : int64 array of shape (n_examples,)
+    n_labels : int
+    transitions, boundary : bool
+        Without transitions each position is decoded by itself.
+    steps : bool, default=False
+        Whether each step has transition scores of its own.
+    forbidden : tuple of float64 arrays of shape (n_labels, n_labels), (n_labels,), (n_labels,)
+        Added to the scores of transitions, first and last labels: -inf where one must not be. None
+        for no constraints; else there must be transitions.
+    """
+
+    def __cinit__(self):
+        self.forbidden = None
+
+    def __init__(
+        self, lengths, Py_ssize_t n_labels, *, bint transitions, bint boundary, bint steps=False,
+        forbidden=None,
+    ):
+        self.width = n_labels
+        self.stride = padded(n_labels)
+        self.transitions = transitions
+        self.boundary = boundary
+        self.steps = steps
+        if (forbidden is not None or steps) and not transitions:
+            raise ValueError("constraints and scores of steps need transitions")
+        if forbidden is not None:
+            rows = np.zeros((n_labels + 2, self.stride))
+            rows[:, :n_labels] = np.vstack(forbidden)
+            self.forbidden = rows
+        self.no_transition = np.zeros((n_labels, self.stride))
+        lengths = np.asarray(lengths, dtype=np.int64)
+        matrices = np.maximum(lengths, 1) if steps else 1
+        n_rows = lengths + (2 if boundary else 0) + matrices * (n_labels if transitions else 0)
+        longest = int(lengths.max(initial=0))
+        most = int(n_rows.max(initial=0)) * self.stride
+        if most >= 2**31:
+            raise ValueError(
+                f"a chain of {longest} positions with {n_labels} labels has {most} parts; at most "
+                "2**31 - 1 can be counted"
+            )
+        self.set_sizes(n_rows * self.stride, lengths, 4 * longest + 4)
+        self.struct.exact = True
+        self.struct.maximize = <ssvm_maximize> chain_maximize
+        self.struct.maximize_slack = <ssvm_maximize_slack> chain_maximize_slack
+        self.struct.count = <ssvm_count> chain_count
+        self.struct.difference = <ssvm_difference> chain_difference
+        self.struct.reserve = <ssvm_reserve> chain_reserve
+
+    def __dealloc__(self):
+        cdef Py_ssize_t k
+        for k in range(self._n_scratch):
+            free(self._scratch[k].entering)
+            free(self._scratch[k].level_score)
+            free(self._scratch[k].level_entering)
+            free(self._scratch[k].reach)
+            free(self._scratch[k].level_rows)
+        free(self._scratch)
+
+    cdef Py_ssize_t n_matrices(self, Py_ssize_t length) noexcept nogil:
+        """How many times there are K rows of transition scores."""
+        if not self.transitions:
+            return 0
+        return max(length, <Py_ssize_t> 1) if self.steps else 1
+
+    cdef int make_room(self, Py_ssize_t n_threads, Py_ssize_t n_levels) except -1:
+        cdef Py_ssize_t k, longest = max(self.most_labels, <Py_ssize_t> 1)
+        cdef Py_ssize_t cells = longest * n_levels * self.stride
+        cdef ChainScratch* s
+        cdef double* score
+        cdef double* entering
+        if n_threads > self._n_scratch:
+            s = <ChainScratch*> realloc(self._scratch, n_threads * sizeof(ChainScratch))
+            if s == NULL:
+                raise MemoryError(f"no memory for {n_threads} threads")
+            self._scratch = s
+        for k in range(self._n_scratch, n_threads):
+            s = &self._scratch[k]
+            memset(s, 0, sizeof(ChainScratch))
+            self._n_scratch = k + 1
+            s.entering = <double*> calloc(self.most_labels * self.stride + 1, sizeof(double))
+            s.reach = <Py_ssize_t*> malloc(longest * sizeof(Py_ssize_t))
+            s.level_rows = <const int32_t**> malloc(longest * sizeof(int32_t*))
+            if s.entering == NULL or s.reach == NULL or s.level_rows == NULL:
+                raise MemoryError(f"no memory for chains of {self.most_labels} positions")
+        for k in range(self._n_scratch if n_levels else 0):
+            s = &self._scratch[k]
+            score = <double*> realloc(s.level_score, cells * sizeof(double))
+            if score != NULL:
+                s.level_score = score
+            entering = <double*> realloc(s.level_entering, cells * sizeof(double))
+            if entering != NULL:
+                s.level_entering = entering
+            if score == NULL or entering == NULL:
+                raise MemoryError(
+                    f"no memory for rescaling='slack': the longest chain needs a table of "
+                    f"{cells} numbers (positions * loss levels * labels)"
+                )
+        return 0
+
+    cdef int decode_slack(
+        self, Py_ssize_t i, double* theta, int thread, const int32_t* levels, Py_ssize_t n_levels,
+        double unit, label_t* labels, double* value,
+    ) except -1 nogil:
+        cdef Py_ssize_t length = self.struct.n_labels[i]
+        cdef Py_ssize_t t, step = self.width * self.stride if self.steps else 0
+        cdef const double* transition = theta + length * self.stride
+        cdef ChainScratch* s = &self._scratch[thread]
+        cdef double true_score = 0.0
+        value[0] = 0.0
+        if length == 0:
+            return 0
+        self.settle(theta, length)
+        if not self.transitions:
+            transition = &self.no_transition[0, 0]
+        for t in range(length):
+            s.level_rows[t] = levels + t * self.stride
+            true_score += theta[t * self.stride + labels[t]]
+            if t > 0:
+                true_score += transition[t * step + labels[t - 1] * self.stride + labels[t]]
+        value[0] = viterbi_levels(
+            theta, transition, step, s.level_rows, true_score, unit, s.level_score,
+            s.level_entering, s.reach, length, self.width, n_levels, self.stride, labels,
+        )
+        return 0
+
+    cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil:
+        """Settle the scores of first and last labels, and what is forbidden."""
+        cdef Py_ssize_t t, k, n_matrices = self.n_matrices(length)
+        cdef Py_ssize_t rows = length + n_matrices * self.width
+        cdef double* transition = theta + length * self.stride
+        cdef const double* start = theta + rows * self.stride
+        cdef const double* forbidden
+        cdef double* last = theta + (length - 1) * self.stride
+        if self.boundary:
+            for k in range(self.width):
+                theta[k] += start[k]
+                last[k] += start[self.stride + k]
+        if self.forbidden is not None:
+            forbidden = &self.forbidden[0, 0]
+            for t in range(n_matrices):
+                for k in range(self.width * self.stride):
+                    transition[t * self.width * self.stride + k] += forbidden[k]
+            forbidden += self.width * self.stride
+            for k in range(self.width):
+                theta[k] += forbidden[k]
+                last[k] += forbidden[self.stride + k]
+
+    cdef int decode(
+        self, Py_ssize_t i, double* theta, int thread, label_t* labels, double* value
+    ) except -1 nogil:
+        cdef Py_ssize_t length = self.struct.n_labels[i]
+        cdef Py_ssize_t t, k, best, step = self.width * self.stride if self.steps else 0
+        cdef double* transition = theta + length * self.stride
+        cdef double* row
+        value[0] = 0.0
+        if length == 0:
+            return 0
+        self.settle(theta, length)
+        if self.transitions:
+            value[0] = viterbi_double(
+                theta, transition, step, self._scratch[thread].entering, length, self.width,
+                self.stride, labels,
+            )
+            if value[0] == -INFINITY:
+                with gil:
+                    raise ValueError(f"constraints forbid all labels of sequence {i}")
+            return 0
+        for t in range(length):
+            row = theta + t * self.stride
+            best = 0
+            for k in range(1, self.width):
+                if row[k] > row[best]:
+                    best = k
+            labels[t] = <label_t> best
+            value[0] += row[best]
+        return 0
+
+    cdef int count_parts(self, Py_ssize_t i, const label_t* y, ssvm_counts* mu) except -1 nogil:
+        cdef Py_ssize_t length = self.struct.n_labels[i]
+        cdef Py_ssize_t t, row = length, step = self.width if self.steps else 0
+        for t in range(length):
+            if not 0 <= y[t] < self.width:
+                with gil:
+                    raise ValueError(
+                        f"label {t} of example {i} is {y[t]}, expected 0 to {self.width - 1}"
+                    )
+            counts_add(mu, t * self.stride + y[t], 1.0)
+        if self.transitions:
+            for t in range(1, length):
+                counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
+            row += self.n_matrices(length) * self.width
+        if self.boundary and length:
+            counts_add(mu, row * self.stride + y[0], 1.0)
+            counts_add(mu, (row + 1) * self.stride + y[length - 1], 1.0)
+        return 0
+
+    cdef int count_difference(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat, ssvm_counts* mu
+    ) except -1 nogil:
+        cdef Py_ssize_t length = self.struct.n_labels[i]
+        cdef Py_ssize_t t, end, row = length, step = self.width if self.steps else 0
+        for t in range(length):
+            if y[t] != y_hat[t]:
+                counts_add(mu, t * self.stride + y[t], 1.0)
+                counts_add(mu, t * self.stride + y_hat[t], -1.0)
+        if self.transitions:
+            for t in range(1, length):
+                if y[t - 1] != y_hat[t - 1] or y[t] != y_hat[t]:
+                    counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
+                    counts_add(
+                        mu, (row + t * step + y_hat[t - 1]) * self.stride + y_hat[t], -1.0
+                    )
+            row += self.n_matrices(length) * self.width
+        if self.boundary and length:
+            end = length - 1
+            if y[0] != y_hat[0]:
+                counts_add(mu, row * self.stride + y[0], 1.0)
+                counts_add(mu, row * self.stride + y_hat[0], -1.0)
+            if y[end] != y_hat[end]:
+                counts_add(mu, (row + 1) * self.stride + y[end], 1.0)
+                counts_add(mu, (row + 1) * self.stride + y_hat[end], -1.0)
+        return 0
+
+
+cdef int chain_maximize(
+    void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value
+) except -1 nogil:
+    return (<ChainMaximizer> user).decode(i, theta, thread, labels, value)
+
+
+cdef int chain_maximize_slack(
+    void* user, int64_t i, int32_t thread, double* theta, const int32_t* levels, int64_t n_levels,
+    double unit, int32_t* labels, double* value,
+) except -1 nogil:
+    return (<ChainMaximizer> user).decode_slack(
+        i, theta, thread, levels, n_levels, unit, labels, value
+    )
+
+
+cdef int chain_count(
+    void* user, int64_t i, const int32_t* labels, ssvm_counts* mu
+) except -1 nogil:
+    return (<ChainMaximizer> user).count_parts(i, labels, mu)
+
+
+cdef int chain_difference(
+    void* user, int64_t i, const int32_t* y, const int32_t* y_hat, ssvm_counts* mu
+) except -1 nogil:
+    return (<ChainMaximizer> user).count_difference(i, y, y_hat, mu)
+
+
+cdef int chain_reserve(void* user, int32_t n_threads, int64_t n_levels) except -1 nogil:
+    with gil:
+        return (<ChainMaximizer> user).make_room(n_threads, n_levels)

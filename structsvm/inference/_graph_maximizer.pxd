@@ -1,0 +1,69 @@
+"""Graphs as a maximizer: cuts and expansions.
+
+Parts of an example of n nodes, m edges and K labels:
+
+    i * K + k                              node i has label k
+    n * K + e                              both ends of edge e have one label (Potts), or
+    n * K + (e * K + k) * K + l            the ends of edge e have labels k and l (tables)
+
+A node whose true label is void takes no part, nor do its edges.
+"""
+
+from libc.stdint cimport int32_t
+
+from structsvm._typedefs cimport label_t, offset_t
+from structsvm.inference._expansion cimport ssvm_labelling, ssvm_move
+from structsvm.inference._graph_cut cimport ssvm_graph
+from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
+
+
+cdef struct EdgeList:
+    # Of one example; edges are (n_edges, 2).
+    Py_ssize_t n_nodes
+    Py_ssize_t n_edges
+    const int32_t* edges
+
+
+cdef struct CutScratch:
+    # The private space of one thread.
+    ssvm_graph graph
+    ssvm_move move
+    const int32_t* connected    # the edges that the graph is connected by
+    double* unary
+    label_t* greedy             # what expansions from the best labels without edges find
+
+
+cdef ssvm_labelling labelling_of(
+    const EdgeList* graph, const double* theta, Py_ssize_t n_labels, bint tables
+) noexcept nogil
+
+
+cdef class GraphMaximizer(Maximizer):
+    cdef EdgeList* graphs
+    cdef readonly Py_ssize_t most_nodes, most_edges
+    cdef Py_ssize_t width, pair_width     # K, and parts of an edge
+    cdef bint tables
+    cdef bint by_cut                      # two labels that like to agree: exact; else expansions
+    cdef int32_t max_cycles
+    cdef list _held                       # the edges
+    cdef CutScratch* _scratch             # one a thread
+    cdef Py_ssize_t _n_scratch
+    cdef double* _flows                   # of the examples whose flow is kept
+    cdef readonly Py_ssize_t n_kept       # how many numbers these are
+    cdef const offset_t[::1] _flow_start  # place of each example there, or -1
+    cdef int make_room(self, Py_ssize_t n_threads) except -1
+    cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil
+    # labels OUT: where expansions start, unless it is a cut
+    cdef int first_labels(
+        self, Py_ssize_t i, const double* theta, int thread, label_t* labels
+    ) except -1 nogil
+    cdef int cut(
+        self, Py_ssize_t i, const double* theta, CutScratch* s, label_t* labels
+    ) except -1 nogil
+    cdef int decode(
+        self, Py_ssize_t i, double* theta, int thread, label_t* labels, double* value
+    ) except -1 nogil
+    cdef int count_parts(self, Py_ssize_t i, const label_t* y, ssvm_counts* mu) except -1 nogil
+    cdef int count_difference(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat, ssvm_counts* mu
+    ) except -1 nogil

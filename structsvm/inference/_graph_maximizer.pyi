@@ -1,0 +1,25 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.inference._maximizer import Maximizer
+
+class GraphMaximizer(Maximizer):
+    @property
+    def n_kept(self) -> int: ...
+    @property
+    def most_nodes(self) -> int: ...
+    @property
+    def most_edges(self) -> int: ...
+    def __init__(
+        self,
+        n_nodes: Sequence[int],
+        edges: Sequence[NDArray[np.int32]],
+        n_labels: int,
+        *,
+        tables: bool,
+        by_cut: bool,
+        kept_bytes: int = 0,
+        max_cycles: int = 100,
+    ) -> None: ...

@@ -1,0 +1,93 @@
+"""Maximizers: families of structures behind the struct of ``maximizer.h``, the contract."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from structsvm._typedefs cimport index_t, label_t
+
+
+cdef extern from "structsvm/inference/maximizer.h" nogil:
+    enum:
+        SSVM_MAXIMIZER_VERSION
+        SSVM_VOID
+
+    ctypedef struct ssvm_counts:
+        int32_t* parts
+        double* counts
+        int64_t size
+        int64_t capacity
+
+    ctypedef int (*ssvm_maximize)(
+        void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value
+    ) noexcept nogil
+    ctypedef int (*ssvm_count)(
+        void* user, int64_t i, const int32_t* labels, ssvm_counts* mu
+    ) noexcept nogil
+    ctypedef int (*ssvm_difference)(
+        void* user, int64_t i, const int32_t* y, const int32_t* y_hat, ssvm_counts* mu
+    ) noexcept nogil
+    ctypedef int (*ssvm_relax)(
+        void* user, int64_t i, int32_t thread, double* theta, const int32_t* y, ssvm_counts* mu,
+        int32_t* is_output,
+    ) noexcept nogil
+    ctypedef int (*ssvm_maximize_slack)(
+        void* user, int64_t i, int32_t thread, double* theta, const int32_t* levels,
+        int64_t n_levels, double unit, int32_t* labels, double* value,
+    ) noexcept nogil
+    ctypedef int (*ssvm_reserve)(
+        void* user, int32_t n_threads, int64_t n_levels
+    ) noexcept nogil
+
+    ctypedef struct ssvm_maximizer:
+        int32_t version
+        int32_t exact
+        int64_t size
+        void* user
+        int64_t n_examples
+        const int64_t* n_parts
+        const int64_t* n_labels
+        int64_t n_counts
+        ssvm_maximize maximize
+        ssvm_count count
+        ssvm_difference difference
+        ssvm_relax relax
+        ssvm_maximize_slack maximize_slack
+        ssvm_reserve reserve
+
+
+cdef inline void counts_add(ssvm_counts* mu, Py_ssize_t part, double count) noexcept nogil:
+    mu.parts[mu.size] = <int32_t> part
+    mu.counts[mu.size] = count
+    mu.size += 1
+
+
+cdef class Maximizer:
+    cdef ssvm_maximizer struct             # filled by subclasses, from __init__ on
+    cdef readonly object n_parts           # int64 ndarray: parts of each example
+    cdef readonly object n_labels          # int64 ndarray: labels of an output of each example
+    cdef readonly Py_ssize_t most_parts    # the greatest of those, 0 of no examples
+    cdef readonly Py_ssize_t most_labels
+    cdef readonly Py_ssize_t n_threads     # scratch space is reserved for so many
+    cdef readonly Py_ssize_t n_levels      # and so many levels
+    cdef bint foreign                      # are its answers checked?
+
+    cdef int set_sizes(self, n_parts, n_labels, Py_ssize_t n_counts) except -1
+    cpdef int reserve(self, Py_ssize_t n_threads, Py_ssize_t n_levels=*) except -1
+
+    # The calls of the struct, whose errors are raised; foreign answers are checked.
+    cdef int call_maximize(
+        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value
+    ) except -1 nogil
+    cdef int call_count(self, Py_ssize_t i, const label_t* labels, ssvm_counts* mu) except -1 nogil
+    # y_hat IN, void afterwards where y is
+    cdef int call_difference(
+        self, Py_ssize_t i, const label_t* y, label_t* y_hat, ssvm_counts* mu
+    ) except -1 nogil
+    cdef int call_relax(
+        self, Py_ssize_t i, int thread, double* theta, const label_t* y, ssvm_counts* mu,
+        bint* is_output,
+    ) except -1 nogil
+    cdef int call_maximize_slack(
+        self, Py_ssize_t i, int thread, double* theta, const int32_t* levels, Py_ssize_t n_levels,
+        double unit, label_t* labels, double* value,
+    ) except -1 nogil
+    cdef int check_counts(self, Py_ssize_t i, ssvm_counts* mu) except -1 nogil

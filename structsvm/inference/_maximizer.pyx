@@ -1,0 +1,462 @@
+"""Maximizers; the contract is in ``maximizer.h``."""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uintptr_t
+from libc.string cimport memcpy
+
+from structsvm._typedefs cimport index_t, label_t
+
+cdef extern from *:
+    """
+    static int ssvm_failed(void) { return -1; }
+    """
+    # With an exception set, it is raised.
+    int ssvm_failed() except? -1
+
+
+cdef int failed(Maximizer maximizer, Py_ssize_t i, str call, int status) except -1 nogil:
+    """Raise what a call that did not return 0 has set, or say that it failed."""
+    with gil:
+        ssvm_failed()
+        raise RuntimeError(
+            f"{type(maximizer).__name__}: {call} failed for example {i}, it returned {status}"
+        )
+
+
+cdef class Maximizer:
+    """A family of structures, on some examples: scores of parts in, the best output out.
+
+    An example has parts, places of a vector of scores theta. An output is a row of labels; it uses
+    some of the parts, and its score is the sum of theta over them. Subclasses fill the struct of
+    ``maximizer.h``.
+
+    Attributes
+    ----------
+    n_parts, n_labels : int64 ndarray of shape (n_examples,)
+        Scores that an example takes, and labels of its outputs.
+    exact : bool
+        Whether the best output is found, or a good one.
+    relaxes : bool
+        Whether there is `relax`.
+    counts_loss : bool
+        Whether the objective of slack rescaling can be maximised.
+    """
+
+    def __cinit__(self):
+        self.struct.version = SSVM_MAXIMIZER_VERSION
+        self.struct.size = sizeof(ssvm_maximizer)
+        self.struct.user = <void*> self
+
+    def __init__(self):
+        raise TypeError("Maximizer is a contract; see its subclasses")
+
+    cdef int set_sizes(self, n_parts, n_labels, Py_ssize_t n_counts) except -1:
+        """Take arrays of shape (n_examples,), and the most entries of counts."""
+        cdef const int64_t[::1] parts, labels
+        self.n_parts = np.array(n_parts, dtype=np.int64)
+        self.n_labels = np.array(n_labels, dtype=np.int64)
+        self.n_parts.flags.writeable = self.n_labels.flags.writeable = False
+        if self.n_parts.ndim != 1 or self.n_parts.shape != self.n_labels.shape:
+            raise ValueError(
+                f"n_parts has shape {self.n_parts.shape} and n_labels {self.n_labels.shape}; "
+                "expected one number an example in each"
+            )
+        for name, sizes in (("n_parts", self.n_parts), ("n_labels", self.n_labels)):
+            if len(sizes) and not 0 <= sizes.min() <= sizes.max() < 2**31:
+                i = int(np.argmax((sizes < 0) | (sizes >= 2**31)))
+                raise ValueError(f"{name}[{i}] is {sizes[i]}, expected 0 to 2**31 - 1")
+        parts, labels = self.n_parts, self.n_labels
+        self.struct.n_examples = len(self.n_parts)
+        if self.struct.n_examples:
+            self.struct.n_parts, self.struct.n_labels = &parts[0], &labels[0]
+        self.struct.n_counts = n_counts
+        self.most_parts = self.n_parts.max(initial=0)
+        self.most_labels = self.n_labels.max(initial=0)
+        return 0
+
+    @property
+    def n_examples(self):
+        return self.struct.n_examples
+
+    @property
+    def exact(self):
+        return self.struct.exact != 0
+
+    @property
+    def relaxes(self):
+        return self.struct.relax != NULL
+
+    @property
+    def counts_loss(self):
+        return self.struct.maximize_slack != NULL
+
+    cpdef int reserve(self, Py_ssize_t n_threads, Py_ssize_t n_levels=0) except -1:
+        """Have scratch space for so many threads, and levels of `maximize_slack`."""
+        cdef int status
+        n_threads, n_levels = max(n_threads, self.n_threads), max(n_levels, self.n_levels)
+        if n_threads == self.n_threads and n_levels == self.n_levels:
+            return 0
+        if self.struct.reserve != NULL:
+            status = self.struct.reserve(self.struct.user, <int32_t> n_threads, n_levels)
+            if status:
+                ssvm_failed()
+                raise MemoryError(
+                    f"{type(self).__name__}: reserve failed for {n_threads} threads, it returned "
+                    f"{status}"
+                )
+        self.n_threads, self.n_levels = n_threads, n_levels
+        return 0
+
+    # ---- the calls of the struct
+
+    cdef int call_maximize(
+        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value
+    ) except -1 nogil:
+        cdef int status = self.struct.maximize(self.struct.user, i, thread, theta, labels, value)
+        if status:
+            failed(self, i, "maximize", status)
+        return 0
+
+    cdef int call_count(self, Py_ssize_t i, const label_t* labels, ssvm_counts* mu) except -1 nogil:
+        cdef Py_ssize_t p
+        cdef int status
+        if self.struct.count == NULL:
+            for p in range(self.struct.n_parts[i]):
+                if labels[p] < 0:
+                    with gil:
+                        raise ValueError(
+                            f"label {p} of example {i} is {labels[p]}; it says how often a part is "
+                            "used: expected 0 or more"
+                        )
+                if labels[p]:
+                    counts_add(mu, p, labels[p])
+            return 0
+        status = self.struct.count(self.struct.user, i, labels, mu)
+        if status:
+            failed(self, i, "count", status)
+        return self.check_counts(i, mu) if self.foreign else 0
+
+    cdef int call_difference(
+        self, Py_ssize_t i, const label_t* y, label_t* y_hat, ssvm_counts* mu
+    ) except -1 nogil:
+        cdef Py_ssize_t k, first
+        cdef int status
+        if self.struct.difference == NULL:
+            for k in range(self.struct.n_labels[i]):
+                if y[k] == SSVM_VOID:
+                    y_hat[k] = SSVM_VOID
+            self.call_count(i, y, mu)
+            first = mu.size
+            self.call_count(i, y_hat, mu)
+            for k in range(first, mu.size):
+                mu.counts[k] = -mu.counts[k]
+            return 0
+        status = self.struct.difference(self.struct.user, i, y, y_hat, mu)
+        if status:
+            failed(self, i, "difference", status)
+        return self.check_counts(i, mu) if self.foreign else 0
+
+    cdef int call_relax(
+        self, Py_ssize_t i, int thread, double* theta, const label_t* y, ssvm_counts* mu,
+        bint* is_output,
+    ) except -1 nogil:
+        cdef int32_t answer = 0
+        cdef int status = self.struct.relax(
+            self.struct.user, i, thread, theta, y, mu, &answer
+        )
+        if status:
+            failed(self, i, "relax", status)
+        is_output[0] = answer != 0
+        return self.check_counts(i, mu) if self.foreign else 0
+
+    cdef int call_maximize_slack(
+        self, Py_ssize_t i, int thread, double* theta, const int32_t* levels, Py_ssize_t n_levels,
+        double unit, label_t* labels, double* value,
+    ) except -1 nogil:
+        cdef int status = self.struct.maximize_slack(
+            self.struct.user, i, thread, theta, levels, n_levels, unit, labels, value
+        )
+        if status:
+            failed(self, i, "maximize_slack", status)
+        return 0
+
+    cdef int check_counts(self, Py_ssize_t i, ssvm_counts* mu) except -1 nogil:
+        """Whether foreign counts are of parts that there are."""
+        cdef Py_ssize_t k
+        if not 0 <= mu.size <= mu.capacity:
+            with gil:
+                raise RuntimeError(
+                    f"{type(self).__name__} wrote {mu.size} counts for example {i}, where there "
+                    f"is room for {mu.capacity}: memory is damaged; mend n_counts"
+                )
+        for k in range(mu.size):
+            if not 0 <= mu.parts[k] < self.struct.n_parts[i]:
+                with gil:
+                    raise RuntimeError(
+                        f"{type(self).__name__} counts part {mu.parts[k]} of example {i}, which "
+                        f"has {self.struct.n_parts[i]}"
+                    )
+        return 0
+
+    # ---- the same for Python, with the scratch space of thread 0
+
+    def maximize(self, Py_ssize_t i, theta):
+        """The best output of example i for the scores theta.
+
+        Returns
+        -------
+        labels : int32 array of shape (n_labels[i],)
+        value : float
+            Its score.
+        """
+        cdef double value = 0.0
+        scores, labels = self._scores(i, theta), np.zeros(self.n_labels[i] + 1, dtype=np.int32)
+        cdef double[::1] own = scores
+        cdef label_t[::1] found = labels
+        self.reserve(1)
+        with nogil:
+            self.call_maximize(i, 0, &own[0], &found[0], &value)
+        return labels[:self.n_labels[i]], value
+
+    def count(self, Py_ssize_t i, labels):
+        """How often an output uses the parts, of shape (n_parts[i],)."""
+        dense = np.zeros(self.n_parts[i])
+        np.add.at(dense, *self.count_sparse(i, labels))
+        return dense
+
+    def count_sparse(self, Py_ssize_t i, labels):
+        """The same as parts, any of which may come more than once, and counts."""
+        cdef const label_t[::1] row = self._labels(i, labels)
+        cdef ssvm_counts mu
+        parts, counts = _room(self, &mu)
+        self.call_count(i, &row[0], &mu)
+        return parts[:mu.size], counts[:mu.size]
+
+    def difference(self, Py_ssize_t i, y, y_hat):
+        """mu(y) - mu(y_hat), of shape (n_parts[i],)."""
+        cdef const label_t[::1] row = self._labels(i, y)
+        cdef label_t[::1] guess = self._labels(i, y_hat)
+        cdef ssvm_counts mu
+        held = _room(self, &mu)
+        for labels in (y, y_hat):
+            self.count_sparse(i, labels)  # raises, if it is no output
+        self.call_difference(i, &row[0], &guess[0], &mu)
+        return _dense(self.n_parts[i], held, mu.size)
+
+    def relax(self, Py_ssize_t i, theta, y):
+        """A point that scores as much as every output.
+
+        Returns
+        -------
+        difference : ndarray of shape (n_parts[i],)
+            mu(y) - mu_hat.
+        is_output : bool
+            Whether the point is an output.
+        """
+        cdef const label_t[::1] row = self._labels(i, y)
+        cdef double[::1] own = self._scores(i, theta)
+        cdef ssvm_counts mu
+        cdef bint is_output = False
+        if not self.relaxes:
+            raise ValueError(f"{type(self).__name__} has no relaxation")
+        held = _room(self, &mu)
+        self.count_sparse(i, y)  # raises, if it is no output
+        self.reserve(1)
+        self.call_relax(i, 0, &own[0], &row[0], &mu, &is_output)
+        return _dense(self.n_parts[i], held, mu.size), is_output
+
+    def _scores(self, Py_ssize_t i, theta):
+        self._check_example(i)
+        scores = np.zeros(self.n_parts[i] + 1)
+        theta = np.asarray(theta, dtype=np.float64)
+        if theta.shape != (self.n_parts[i],):
+            raise ValueError(
+                f"theta has shape {theta.shape}, expected ({self.n_parts[i]},) for example {i}"
+            )
+        scores[:len(theta)] = theta
+        return scores
+
+    def _labels(self, Py_ssize_t i, labels):
+        self._check_example(i)
+        row = np.zeros(self.n_labels[i] + 1, dtype=np.int32)
+        labels = np.asarray(labels)
+        if labels.shape != (self.n_labels[i],):
+            raise ValueError(
+                f"labels have shape {labels.shape}, expected ({self.n_labels[i]},) for example {i}"
+            )
+        row[:len(labels)] = labels
+        return row
+
+    def _check_example(self, Py_ssize_t i):
+        if not 0 <= i < self.n_examples:
+            raise IndexError(f"example {i}: there are {self.n_examples}")
+
+
+cdef object _room(Maximizer maximizer, ssvm_counts* mu):
+    """Room for the counts of two outputs; the arrays must be held."""
+    cdef Py_ssize_t capacity = 2 * maximizer.struct.n_counts
+    parts, counts = np.zeros(capacity + 1, dtype=np.int32), np.zeros(capacity + 1)
+    cdef index_t[::1] some_parts = parts
+    cdef double[::1] some_counts = counts
+    mu.parts, mu.counts = &some_parts[0], &some_counts[0]
+    mu.size, mu.capacity = 0, capacity
+    return parts, counts
+
+
+def _dense(n_parts, held, size):
+    parts, counts = held
+    dense = np.zeros(n_parts)
+    np.add.at(dense, parts[:size], counts[:size])
+    return dense
+
+
+cdef class ForeignMaximizer(Maximizer):
+    """A maximizer from outside of this package.
+
+    Its answers are checked for labels and parts that there are not; that it writes only where it
+    may is its own duty.
+
+    Parameters
+    ----------
+    address : int
+        Of a filled ``ssvm_maximizer``, which is copied.
+    owner : object
+        What the struct points into; it is held as long as this is.
+    """
+    cdef object owner
+
+    def __init__(self, address, owner=None):
+        cdef const ssvm_maximizer* given = <const ssvm_maximizer*> <uintptr_t> address
+        cdef Py_ssize_t i, n
+        if given == NULL:
+            raise ValueError("the address of the maximizer is 0")
+        if given.version != SSVM_MAXIMIZER_VERSION:
+            raise ValueError(
+                f"the maximizer has version {given.version}, expected {SSVM_MAXIMIZER_VERSION}"
+            )
+        if given.size < <int64_t> sizeof(ssvm_maximizer):
+            raise ValueError(
+                f"the maximizer has {given.size} bytes, expected {sizeof(ssvm_maximizer)} or more"
+            )
+        n = given.n_examples
+        if n < 0 or given.n_counts < 0:
+            raise ValueError(
+                f"the maximizer has n_examples={n} and n_counts={given.n_counts}; expected 0 or "
+                "more"
+            )
+        if given.maximize == NULL or (n and (given.n_parts == NULL or given.n_labels == NULL)):
+            raise ValueError("the maximizer lacks maximize, n_parts or n_labels: they are NULL")
+        self.owner = owner
+        self.foreign = True
+        memcpy(&self.struct, given, sizeof(ssvm_maximizer))
+        self.struct.size = sizeof(ssvm_maximizer)
+        self.set_sizes(
+            [given.n_parts[i] for i in range(n)], [given.n_labels[i] for i in range(n)],
+            given.n_counts,
+        )
+        if given.count == NULL:
+            if not np.array_equal(self.n_parts, self.n_labels):
+                raise ValueError("without count, labels are of parts: as many of the one as of the "
+                                 "other")
+            self.struct.n_counts = max(self.struct.n_counts, self.most_parts)
+
+
+cdef class PythonMaximizer(Maximizer):
+    """A maximizer written in Python. Each call takes the GIL.
+
+    Parameters
+    ----------
+    maximize : callable
+        ``maximize(i, theta)`` returns the labels of the best output of example i for the scores
+        theta, an array of shape (n_parts[i],) of its own.
+    n_parts, n_labels : sequence of int
+        Of each example.
+    parts : callable, default=None
+        ``parts(i, labels)`` returns the numbers of the parts that an output uses. None: labels say
+        how often each part is used.
+    exact : bool, default=True
+    """
+    cdef object _maximize, _parts
+
+    def __init__(self, maximize, n_parts, n_labels, *, parts=None, bint exact=True):
+        self._maximize = maximize
+        self._parts = parts
+        self.foreign = True
+        self.set_sizes(n_parts, n_labels, max(n_parts, default=0))
+        self.struct.exact = exact
+        self.struct.maximize = <ssvm_maximize> python_maximize
+        if parts is not None:
+            self.struct.count = <ssvm_count> python_count
+        elif not np.array_equal(self.n_parts, self.n_labels):
+            raise ValueError(
+                "without `parts`, labels are of parts: give as many of the one as of the other"
+            )
+
+    cdef int ask(
+        self, Py_ssize_t i, double* theta, label_t* labels, double* value
+    ) except -1:
+        cdef Py_ssize_t k, n = self.struct.n_parts[i]
+        cdef double[::1] own
+        cdef const label_t[::1] row
+        scores = np.empty(n)
+        own = scores
+        for k in range(n):
+            own[k] = theta[k]
+        answer = np.asarray(self._maximize(i, scores.copy()))
+        if answer.shape != (self.struct.n_labels[i],) or answer.dtype.kind not in "iub":
+            raise ValueError(
+                f"maximize({i}, theta) returned {answer.dtype} of shape {answer.shape}, expected "
+                f"integers of shape ({self.struct.n_labels[i]},)"
+            )
+        row = answer.astype(np.int32)
+        for k in range(row.shape[0]):
+            labels[k] = row[k]
+        parts, counts = self.used(i, row)
+        value[0] = float((scores[parts] * counts).sum())
+        return 0
+
+    cdef object used(self, Py_ssize_t i, const label_t[::1] labels):
+        """The parts that an output uses, each once, and how often."""
+        row = np.array(labels)
+        if self._parts is None:
+            parts = np.flatnonzero(row)
+            return parts, row[parts]
+        found = np.asarray(self._parts(i, row))
+        if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+            raise ValueError(
+                f"parts({i}, labels) returned {found.dtype} of shape {found.shape}, expected a row "
+                "of integers"
+            )
+        parts, counts = np.unique(found, return_counts=True)
+        if len(parts) and not 0 <= found.min() <= found.max() < self.n_parts[i]:
+            raise ValueError(
+                f"parts({i}, labels) returned parts {found.min()} to {found.max()}, but example "
+                f"{i} has {self.n_parts[i]}"
+            )
+        return parts.astype(np.intp), counts
+
+    cdef int note(self, Py_ssize_t i, const label_t* labels, ssvm_counts* mu) except -1:
+        cdef Py_ssize_t k
+        row = np.zeros(self.n_labels[i], dtype=np.int32)
+        cdef label_t[::1] own = row
+        for k in range(own.shape[0]):
+            own[k] = labels[k]
+        parts, counts = self.used(i, own)
+        for k in range(len(parts)):
+            counts_add(mu, parts[k], counts[k])
+        return 0
+
+
+cdef int python_maximize(
+    void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value
+) except -1 nogil:
+    with gil:
+        return (<PythonMaximizer> user).ask(i, theta, labels, value)
+
+
+cdef int python_count(
+    void* user, int64_t i, const int32_t* labels, ssvm_counts* mu
+) except -1 nogil:
+    with gil:
+        return (<PythonMaximizer> user).note(i, labels, mu)

@@ -1,0 +1,48 @@
+"""The task loss of parts."""
+
+from libc.stdint cimport int32_t
+
+from structsvm._typedefs cimport label_t, offset_t
+from structsvm.inference._maximizer cimport ssvm_counts
+
+
+cdef class PartLoss:
+    # theta += the loss of using each part when y is right; 0 for parts that touch a void label
+    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil
+    cdef double value(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
+    ) noexcept nogil
+    # The same of a fractional output, mu = mu(y) - mu_hat: what `augment` adds on mu_hat
+    cdef double relaxed_value(
+        self, Py_ssize_t i, const label_t* y, const ssvm_counts* mu
+    ) noexcept nogil
+    # ValueError where `value` cannot be had of these labels
+    cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil
+
+    # For slack rescaling: the loss as unit times a whole number, its level.
+    cdef int prepare_levels(self) except -1
+    # One more than the greatest level of an output
+    cdef Py_ssize_t n_levels(self, Py_ssize_t i, const label_t* y) noexcept nogil
+    # levels OUT, zeros before: of using each part; returns the unit
+    cdef double fill_levels(
+        self, Py_ssize_t i, const label_t* y, int32_t* levels
+    ) noexcept nogil
+
+
+cdef struct Pairs:
+    # Of one example: the two labels that each group of `pair_width` parts touches.
+    Py_ssize_t size
+    const int32_t* ends
+
+
+cdef class LabelLoss(PartLoss):
+    cdef const offset_t[::1] offsets
+    cdef const double[:, ::1] cost        # (K, row_size): cost[y, k], 0 in the padding
+    cdef const double[::1] weight         # of each label
+    cdef Py_ssize_t n_labels, row_size    # K, and parts from a label's first one to the next one's
+    cdef Pairs* pairs                     # of each example, or NULL
+    cdef Py_ssize_t pair_width
+    cdef list _held                       # what `pairs` points into
+    # The same in whole numbers, once prepared: unit[i] * sum_t levels[y_t, y_hat_t].
+    cdef const int32_t[:, ::1] levels
+    cdef const double[::1] unit

@@ -1,0 +1,237 @@
+"""The task loss of parts; see ``_losses.pxd``."""
+
+import numpy as np
+
+from libc.stdint cimport int32_t
+from libc.stdlib cimport calloc, free
+
+from structsvm._typedefs cimport label_t, offset_t
+from structsvm.inference._maximizer cimport SSVM_VOID, ssvm_counts
+
+# Costs are whole multiples of one unit up to this relative error, the unit is the smallest cost
+# divided by at most this, and no cost has more units than this.
+WHOLE_NUMBER = 1e-9
+MOST_DIVISOR = 12
+MOST_LEVELS = 1000
+
+
+cdef class PartLoss:
+    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
+        pass
+
+    cdef double value(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
+    ) noexcept nogil:
+        return 0.0
+
+    cdef double relaxed_value(
+        self, Py_ssize_t i, const label_t* y, const ssvm_counts* mu
+    ) noexcept nogil:
+        return 0.0
+
+    cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil:
+        return 0
+
+    cdef int prepare_levels(self) except -1:
+        raise ValueError(
+            f"{type(self).__name__} cannot be counted, as rescaling='slack' needs it; use "
+            "rescaling='margin'"
+        )
+
+    cdef Py_ssize_t n_levels(self, Py_ssize_t i, const label_t* y) noexcept nogil:
+        return 1
+
+    cdef double fill_levels(
+        self, Py_ssize_t i, const label_t* y, int32_t* levels
+    ) noexcept nogil:
+        return 1.0
+
+
+cdef class LabelLoss(PartLoss):
+    """Delta(y, y_hat) = sum_t weight[t] * cost[y_t, y_hat_t], over labels that are not void.
+
+    Label k at place t is part t * row_size + k. A void label, -1, has no loss, and the scores of
+    its parts, and of the pairs that it belongs to, are made 0.
+
+    Parameters
+    ----------
+    offsets : int64 array of shape (n_examples + 1,)
+        Where each example's labels start.
+    cost : float64 array of shape (n_labels, n_labels)
+        Zero on the diagonal.
+    weight : float64 array of shape (offsets[-1],)
+        Of each label; a normalised loss has 1 / length here.
+    row_size : int
+        n_labels, or more where rows of parts are padded.
+    pairs : sequence of C-contiguous int32 arrays of shape (n_pairs, 2), default=None
+        The two places that each pair of an example joins. Their parts come behind those of labels.
+    pair_width : int, default=1
+        Parts of a pair.
+    """
+
+    def __init__(
+        self, offsets, cost, weight, *, Py_ssize_t row_size, pairs=None, Py_ssize_t pair_width=1
+    ):
+        cdef Py_ssize_t i
+        cdef const int32_t[:, ::1] ends
+        self.offsets = offsets
+        self.n_labels = len(cost)
+        rows = np.zeros((self.n_labels, row_size))
+        rows[:, :self.n_labels] = cost
+        self.cost = rows
+        self.weight = weight
+        self.row_size = row_size
+        self.pair_width = pair_width
+        n = self.offsets.shape[0] - 1
+        if self.weight.shape[0] != self.offsets[n]:
+            raise ValueError(f"{self.weight.shape[0]} weights for {self.offsets[n]} labels")
+        if pairs is None:
+            return
+        self._held = list(pairs)
+        if len(self._held) != n:
+            raise ValueError(f"pairs of {len(self._held)} examples, expected {n}")
+        self.pairs = <Pairs*> calloc(max(n, 1), sizeof(Pairs))
+        if self.pairs == NULL:
+            raise MemoryError(f"no memory for the pairs of {n} examples")
+        for i in range(n):
+            ends = self._held[i]
+            self.pairs[i].size = ends.shape[0]
+            self.pairs[i].ends = &ends[0, 0] if ends.shape[0] else NULL
+            # Images of one shape share their edges.
+            if i and self._held[i] is self._held[i - 1] and (
+                self.offsets[i + 1] - self.offsets[i] == self.offsets[i] - self.offsets[i - 1]
+            ):
+                continue
+            length = self.offsets[i + 1] - self.offsets[i]
+            if len(self._held[i]) and not 0 <= self._held[i].min() <= self._held[i].max() < length:
+                raise ValueError(f"a pair of example {i} is of a label that it has not")
+
+    def __dealloc__(self):
+        free(self.pairs)
+
+    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
+        cdef offset_t first = self.offsets[i]
+        cdef Py_ssize_t t, k, length = self.offsets[i + 1] - first, row_size = self.row_size
+        cdef double factor
+        cdef const double* row
+        cdef const Pairs* pairs
+        cdef bint some_void = False
+        for t in range(length):
+            if y[t] == SSVM_VOID:
+                some_void = True
+                for k in range(row_size):
+                    theta[t * row_size + k] = 0.0
+                continue
+            factor = self.weight[first + t]
+            row = &self.cost[y[t], 0]
+            for k in range(row_size):
+                theta[t * row_size + k] += factor * row[k]
+        if not some_void or self.pairs == NULL:
+            return
+        theta += length * row_size
+        pairs = &self.pairs[i]
+        for t in range(pairs.size):
+            if y[pairs.ends[2 * t]] == SSVM_VOID or y[pairs.ends[2 * t + 1]] == SSVM_VOID:
+                for k in range(self.pair_width):
+                    theta[t * self.pair_width + k] = 0.0
+
+    cdef double value(
+        self, Py_ssize_t i, const label_t* y, const label_t* y_hat
+    ) noexcept nogil:
+        cdef offset_t first = self.offsets[i]
+        cdef Py_ssize_t t
+        cdef double total = 0.0
+        for t in range(self.offsets[i + 1] - first):
+            if y_hat[t] != y[t] and y[t] != SSVM_VOID and y_hat[t] != SSVM_VOID:
+                total += self.weight[first + t] * self.cost[y[t], y_hat[t]]
+        return total
+
+    cdef double relaxed_value(
+        self, Py_ssize_t i, const label_t* y, const ssvm_counts* mu
+    ) noexcept nogil:
+        # At each place, mu_hat on labels other than the right one is what `mu` lacks there.
+        cdef offset_t first = self.offsets[i]
+        cdef Py_ssize_t p, t, label, n_parts = (self.offsets[i + 1] - first) * self.row_size
+        cdef double total = 0.0
+        for p in range(mu.size):
+            if mu.parts[p] >= n_parts:
+                continue
+            t = mu.parts[p] // self.row_size
+            label = mu.parts[p] - t * self.row_size
+            if label != y[t] and y[t] != SSVM_VOID:
+                total -= mu.counts[p] * self.weight[first + t] * self.cost[y[t], label]
+        return total
+
+    cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil:
+        cdef Py_ssize_t t
+        for t in range(self.offsets[i + 1] - self.offsets[i]):
+            if not SSVM_VOID <= labels[t] < self.n_labels:
+                with gil:
+                    raise ValueError(
+                        f"label {t} of example {i} is {labels[t]}, expected 0 to "
+                        f"{self.n_labels - 1}, or -1 for void"
+                    )
+        return 0
+
+    cdef int prepare_levels(self) except -1:
+        """State the loss in whole numbers.
+
+        Raises
+        ------
+        ValueError
+            If the costs are no whole multiples of one unit, or the weights differ within an
+            example.
+        """
+        cost = np.asarray(self.cost)[:, :self.n_labels]
+        smallest = float(cost[cost > 0].min(initial=np.inf))
+        unit = smallest if np.isfinite(smallest) else 1.0
+        for divisor in range(1, MOST_DIVISOR + 1):
+            multiples = cost / (unit / divisor)
+            levels = np.rint(multiples)
+            if (np.abs(multiples - levels) <= WHOLE_NUMBER * levels).all():
+                unit /= divisor
+                break
+        else:
+            levels = np.full(cost.shape, np.inf)
+        if levels.max(initial=0) > MOST_LEVELS:
+            raise ValueError(
+                "rescaling='slack' counts the loss: costs must be whole multiples of one unit, the "
+                f"smallest cost {smallest:g} or a simple fraction of it, and at most {MOST_LEVELS} "
+                "units; use rescaling='margin'"
+            )
+        weight, offsets = np.asarray(self.weight), np.asarray(self.offsets)
+        lengths = np.diff(offsets)
+        filled = lengths > 0
+        low, high = np.ones(len(lengths)), np.ones(len(lengths))
+        if len(weight):
+            starts = offsets[:len(lengths)][filled]
+            low[filled] = np.minimum.reduceat(weight, starts)
+            high[filled] = np.maximum.reduceat(weight, starts)
+        if (low != high).any():
+            raise ValueError(
+                "rescaling='slack' counts the loss: position_weight must be constant within each "
+                f"sequence, that of sequence {int(np.argmax(low != high))} is not; "
+                "use rescaling='margin'"
+            )
+        self.levels = levels.astype(np.int32)
+        self.unit = low * unit
+        return 0
+
+    cdef Py_ssize_t n_levels(self, Py_ssize_t i, const label_t* y) noexcept nogil:
+        cdef Py_ssize_t t, k, total = 1
+        cdef int32_t most
+        for t in range(self.offsets[i + 1] - self.offsets[i]):
+            most = 0
+            for k in range(self.n_labels):
+                most = max(most, self.levels[y[t], k])
+            total += most
+        return total
+
+    cdef double fill_levels(
+        self, Py_ssize_t i, const label_t* y, int32_t* levels
+    ) noexcept nogil:
+        cdef Py_ssize_t t, k
+        for t in range(self.offsets[i + 1] - self.offsets[i]):
+            for k in range(self.n_labels):
+                levels[t * self.row_size + k] = self.levels[y[t], k]
+        return self.unit[i]
