@@ -17,6 +17,7 @@ from structsvm import MulticlassSVM
 from structsvm.callbacks import Checkpoint
 from structsvm.models import KernelMulticlassModel
 from structsvm.problems.kernel import Kernel
+from structsvm.solvers.block_duals import block_dual_of
 
 LOSSES = ["crammer_singer", "weston_watkins", "lee_lin_wahba"]
 PARAMS = {
@@ -103,7 +104,8 @@ def test_rows_in_the_cache_are_those_they_should_be(digits):
     X, y = digits
     model = KernelMulticlassModel(gamma=0.1, cache_size=20 * 150 * 8 / 1e6)
     model.initialize(X, y)
-    dual = model.bind(X, y).dual_blocks()
+    problem = model.bind(X, y)
+    dual = block_dual_of(problem)(problem)
     K = pairwise_kernels(X, metric="rbf", gamma=0.1) + 1
     rng = np.random.default_rng(0)
     asked = 0
@@ -125,7 +127,7 @@ def test_dual_point_from_scratch(digits):
     model = KernelMulticlassModel(gamma=0.1)
     model.initialize(X, y)
     problem = model.bind(X, y)
-    dual = problem.dual_blocks()
+    dual = block_dual_of(problem)(problem)
     dual.regularization = 0.01
     for seed in range(4):
         dual.long_pass(seed, True)

@@ -3,7 +3,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._problem import Problem
-from structsvm.solvers._multiclass_dual import MulticlassDual
 
 LOSSES: dict[str, int]
 SLACKS: tuple[str, ...]
@@ -29,5 +28,4 @@ class MulticlassProblem(Problem):
         cost: NDArray[np.float64],
     ) -> None: ...
     def sqnorms(self) -> NDArray[np.float64]: ...
-    def dual_blocks(self) -> MulticlassDual: ...
     def hinges(self, weights: ArrayLike) -> NDArray[np.float64]: ...

@@ -217,12 +217,6 @@ cdef class MulticlassProblem(Problem):
         """The squared norm of each example's features."""
         return self.features.sqnorms()
 
-    def dual_blocks(self):
-        """A dual point of this problem at zero, with the exact block updates of its hinge."""
-        from structsvm.solvers._multiclass_dual import MulticlassDual
-
-        return MulticlassDual(self)
-
     def hinges(self, weights):
         """The hinge of each example at fixed weights, on all threads reserved."""
         self.reserve(1)

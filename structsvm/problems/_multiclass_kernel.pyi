@@ -3,7 +3,6 @@ from numpy.typing import NDArray
 
 from structsvm.problems._multiclass import MulticlassProblem
 from structsvm.problems.kernel import Kernel
-from structsvm.solvers._multiclass_dual import MulticlassDual
 
 class KernelMulticlassProblem(MulticlassProblem):
     @property
@@ -20,15 +19,3 @@ class KernelMulticlassProblem(MulticlassProblem):
         slack: str,
         cost: NDArray[np.float64],
     ) -> None: ...
-
-class KernelDual(MulticlassDual):
-    @property
-    def place(self) -> NDArray[np.int32]: ...
-    @property
-    def holder(self) -> NDArray[np.int32]: ...
-    @property
-    def cache(self) -> NDArray[np.float64]: ...
-    @property
-    def n_computed(self) -> int: ...
-    def load(self, examples: NDArray[np.int32]) -> None: ...
-    def present_gaps(self, examples: NDArray[np.int32]) -> NDArray[np.float64]: ...

@@ -1,38 +1,15 @@
-"""Multiclass with kernels: the same dual, with weights that stand for sums over examples.
+"""Multiclass with kernels: weights stand for sums over examples.
 
-Design: with features phi the weights w = sum_j phi(x_j) b_j' are kept as two matrices of shape
-(n_examples, n_columns), one after the other: the scores F = K B of all examples, and B. All that a
-solver does to weights is linear, so it works on this vector as on any other; only the inner product
-of two of them is another, <w, w'> = sum F * B'. Scores are then read instead of computed, and the
-gaps of all blocks are known at any time without a kernel value; a move of block i adds multiples of
-row i of K to F. Those rows are computed in batches when they are needed and kept as far as there is
-memory, the least recently used going first.
+With features phi, weights are w = sum_j phi(x_j) b_j'. They are kept as two matrices of shape
+(n_examples, n_columns), one after the other: the scores F = K B of all examples, and B. Scores are
+thus read instead of computed.
 """
 
 import numpy as np
 
-from cpython.exc cimport PyErr_CheckSignals
-
-from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, Weights
 from structsvm.problems._feature_rows cimport FeatureRows
-from structsvm.problems._multiclass cimport MulticlassProblem, coefficients
-from structsvm.solvers._multiclass_dual cimport MulticlassDual
-
-from structsvm.linalg._sums import dot, product
-
-cdef extern from "structsvm/linalg/feature_rows.h" nogil:
-    void ssvm_add_outer(
-        const double* x, Py_ssize_t n, const double* q, Py_ssize_t width, double* w
-    )
-
-# A squared norm below 0 by this share of what it adds up is rounding.
-NO_NORM = 1e-9
-
-cdef enum:
-    ROWS_AT_ONCE = 256
-    # Passes over the blocks of a piece whose rows do not all fit, before they go.
-    PASSES_OVER_A_PIECE = 4
+from structsvm.problems._multiclass cimport MulticlassProblem
 
 
 cdef class KernelMulticlassProblem(MulticlassProblem):
@@ -70,141 +47,3 @@ cdef class KernelMulticlassProblem(MulticlassProblem):
 
     def sqnorms(self):
         return self.kernel.diagonal()
-
-    def dual_blocks(self):
-        return KernelDual(self)
-
-
-cdef class KernelDual(MulticlassDual):
-    """The dual point of a `KernelMulticlassProblem`; see `MulticlassDual`."""
-    cdef readonly object place            # int32 ndarray: where in the cache a row is, or -1
-    cdef readonly object holder           # int32 ndarray: whose row a place of the cache has, or -1
-    cdef readonly object last_used        # int64 ndarray, by place
-    cdef readonly object cache            # ndarray of shape (capacity, n_examples)
-    cdef readonly Py_ssize_t n_computed   # rows, since the beginning
-    cdef Py_ssize_t _clock
-    cdef index_t[::1] _place
-    cdef double[:, ::1] _cache
-
-    def __init__(self, KernelMulticlassProblem problem):
-        super().__init__(problem)
-        cdef Py_ssize_t n = problem.n_examples
-        capacity = max(2, min(n, problem.cache_bytes // (8 * max(n, 1))))
-        self.place = self._place = np.full(n, -1, dtype=np.int32)
-        self.holder = np.full(capacity, -1, dtype=np.int32)
-        self.last_used = np.zeros(capacity, dtype=np.int64)
-        self.cache = self._cache = np.empty((capacity, n))
-
-    def ascend(self, const index_t[::1] order):
-        """Visit blocks in this order, each brought to its optimum; see `MulticlassDual`."""
-        examples = np.array(order)
-        gaps = self.present_gaps(examples)
-        self.gaps[examples] = gaps
-        moving = examples[gaps > 0.0]
-        capacity = len(self.holder)
-        times = 1 if len(moving) <= capacity else PASSES_OVER_A_PIECE
-        cdef index_t[::1] piece
-        for start in range(0, len(moving), capacity):
-            piece = part = moving[start:start + capacity]
-            self.load(part)
-            for _ in range(times):
-                PyErr_CheckSignals()
-                with nogil:
-                    self.visit_range(piece, 0, piece.shape[0])
-        self.n_visits += len(examples)
-        # As they were met, not as the last of several visits found them.
-        self.gaps[examples] = gaps
-
-    def present_gaps(self, const index_t[::1] examples):
-        """The gaps of these blocks at the present weights; no row of the kernel is needed."""
-        cdef Py_ssize_t k
-        gaps = np.empty(examples.shape[0])
-        cdef double[::1] view = gaps
-        # A block whose row is not there tells its gap and stays as it is.
-        cdef index_t[::1] place = self._place
-        self._place = np.full(len(self.place), -1, dtype=np.int32)
-        with nogil:
-            self.visit_range(examples, 0, examples.shape[0])
-            for k in range(examples.shape[0]):
-                view[k] = self._gaps[examples[k]]
-        self._place = place
-        return gaps
-
-    def load(self, examples):
-        """Have the rows of these examples in the cache, which must have room for them."""
-        places = self.place[examples]
-        self._clock += 1
-        self.last_used[places[places >= 0]] = self._clock
-        missing = examples[places < 0]
-        if not len(missing):
-            return
-        taken = np.argsort(self.last_used, kind="stable")[:len(missing)]
-        old = self.holder[taken]
-        self.place[old[old >= 0]] = -1
-        self.holder[taken] = -1
-        for start in range(0, len(missing), ROWS_AT_ONCE):
-            some, where = (items[start:start + ROWS_AT_ONCE] for items in (missing, taken))
-            self.cache[where] = self.problem.kernel.rows(some)
-            self.holder[where], self.place[some] = some, where
-            self.last_used[where] = self._clock
-            self.n_computed += len(some)
-
-    cdef void scores(self, Py_ssize_t i, double* s) noexcept nogil:
-        cdef Py_ssize_t k, width = self.problem.hinge.width
-        for k in range(width):
-            s[k] = self._weights[i * width + k]
-
-    cdef bint can_add(self, Py_ssize_t i) noexcept nogil:
-        return self._place[i] >= 0
-
-    cdef void add(self, Py_ssize_t i, const double* q) noexcept nogil:
-        cdef Py_ssize_t k, n = self.problem.n_examples, width = self.problem.hinge.width
-        ssvm_add_outer(&self._cache[self._place[i], 0], n, q, width, &self._weights[0])
-        for k in range(width):
-            self._weights[(n + i) * width + k] += q[k]
-
-    def combination(self):
-        """The dual point as weights, from scratch; see `MulticlassDual`."""
-        cdef Py_ssize_t width = self.problem.hinge.width
-        n = self.problem.n_examples
-        z = self.without_rounding(np.zeros(self.problem.n_weights))
-        F, B = z.reshape(2, n, width)
-        support = np.flatnonzero((self.alpha > 0.0).any(axis=1)).astype(np.int32)
-        for start in range(0, len(support), ROWS_AT_ONCE):
-            some = support[start:start + ROWS_AT_ONCE]
-            F += product(self.problem.kernel.rows(some).T, B[some])
-        return z
-
-    def without_rounding(self, combination):
-        """The same with exact coefficients: 0 where an example has no multiplier above 0."""
-        cdef Py_ssize_t i, width = self.problem.hinge.width, n = self.problem.n_examples
-        cdef double[:, ::1] B = combination.reshape(2 * n, width)[n:]
-        for i in range(n):
-            coefficients(&self.problem.hinge, self.problem.y[i], &self._alpha[i, 0], &B[i, 0])
-        combination[n * width:] /= max(n, 1)
-        return combination
-
-    def inner(self, a, b):
-        """<w, w'> = sum of scores times coefficients.
-
-        Raises
-        ------
-        ValueError
-            If a squared norm comes out below 0.
-        """
-        half = len(a) // 2
-        value = dot(a[:half], b[half:])
-        if a is b and value < -NO_NORM * dot(np.abs(a[:half]), np.abs(b[half:])):
-            raise ValueError(
-                f"the kernel is not positive semidefinite: a squared norm is {value:.3g}"
-            )
-        return value
-
-    @property
-    def implicit(self):
-        return True
-
-    @property
-    def nbytes(self):
-        used = int((self.holder >= 0).sum()) * self.cache.shape[1] * 8
-        return super().nbytes + self.place.nbytes + used

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from structsvm.persistence.snapshots import Kind, count, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers.base import TOO_LARGE, Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.run import Run, dual_value_at
+
+if TYPE_CHECKING:
+    from structsvm.solvers.block_duals import ExactBlocks
 
 __all__ = ["BlockDual"]
 
@@ -34,37 +37,11 @@ _SLOW_ROUNDS = 8
 _LIMIT_ROUNDS = 16
 
 
-class ExactBlocks(Protocol):
-    """What ``problem.dual_blocks()`` returns: a dual point and its weights, improved by passes."""
-
-    regularization: float
-    n_visits: int
-    problem: Any
-    weights: NDArray[np.float64]
-    mean_sqnorm: float
-    #: Whether weights stand for a combination of examples, so that only those of the dual point
-    #: can be given back.
-    implicit: bool
-
-    @property
-    def nbytes(self) -> int: ...
-    def long_pass(self, seed: int, everything: bool) -> float: ...
-    def short_passes(self, share: float, n_passes: int, seed: int) -> None: ...
-    def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float: ...
-    def loss(self) -> float: ...
-    def combination(self) -> NDArray[np.float64]: ...
-    def without_rounding(self, combination: NDArray[np.float64]) -> NDArray[np.float64]: ...
-    def move_to(self, weights: NDArray[np.float64]) -> None: ...
-    def kinds(self) -> dict[str, Kind]: ...
-    def snapshot(self) -> dict[str, NDArray[Any]]: ...
-    def restore(self, held: dict[str, NDArray[Any]]) -> None: ...
-
-
 class BlockDual(BaseEstimator):  # type: ignore[misc]
     r"""Dual coordinate ascent on blocks, each brought to its exact optimum.
 
-    For problems that bring their own block update, ``problem.dual_blocks()``: those of
-    `MulticlassModel`. The objective is that of `BCFW`; no planes are stored.
+    For problems whose blocks have an exact update of their own: those of `MulticlassModel`. The
+    objective is that of `BCFW`; no planes are stored.
 
     A round is a pass over all blocks in random order, but for those that had no gap of late, then
     short passes over those whose gap is worth mentioning (shrinking). Where rounds make little
@@ -123,13 +100,12 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
-        if not hasattr(problem, "dual_blocks"):
-            raise ValueError(
-                "solver 'block_dual' needs a problem with an exact block update of its own, which "
-                f"{type(problem).__name__} has not: use solver='bcfw'"
-            )
-        goes_on = getattr(state, "problem", None) is problem and hasattr(state, "long_pass")
-        blocks = state if goes_on else problem.dual_blocks()
+        # Here, as it loads the families that it knows.
+        from structsvm.solvers.block_duals import block_dual_of
+
+        make = block_dual_of(problem)
+        goes_on = type(state) is make and state.problem is problem
+        blocks: ExactBlocks = state if goes_on else make(problem)
         run = _BlockDualRun(self, blocks, C, tol, random_state)
         return run.to_the_end(max_iter, callback, snapshot)
 

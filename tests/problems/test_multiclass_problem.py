@@ -11,6 +11,9 @@ from structsvm import MulticlassModel, StructuredModel, hinge
 from structsvm.exceptions import ModelFileError
 from structsvm.persistence.snapshots import check_snapshot
 from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._multiclass import MulticlassProblem
+from structsvm.solvers._multiclass_dual import MulticlassDual
+from structsvm.solvers.block_duals import block_dual_of
 from structsvm.testing import check_model
 
 HINGES = ["crammer_singer", "weston_watkins", "lee_lin_wahba"]
@@ -213,7 +216,7 @@ def test_block_updates_are_exact(name, slack, n_classes, scale, seed):
     caps = rng.integers(0, 3, size=n) / 2.0
     problem.set_sample_weight(caps if caps.any() else None)
     caps = caps if caps.any() else np.ones(n)
-    dual = problem.dual_blocks()
+    dual = block_dual_of(problem)(problem)
     dual.regularization = 0.3
     dual.move_to(rng.normal(size=model.n_weights))
     dual.ascend(rng.integers(n, size=5).astype(np.int32))
@@ -276,7 +279,7 @@ def test_dual_point_is_consistent(name, slack, n_classes):
     rng = np.random.default_rng(3)
     X, y = rng.normal(size=(30, 4)), np.arange(30) % n_classes
     problem = bound(make_model(name, n_classes, rng, slack=slack), X, y)
-    dual = problem.dual_blocks()
+    dual = block_dual_of(problem)(problem)
     dual.regularization = 0.02
     values = []
     for _ in range(20):
@@ -289,7 +292,7 @@ def test_dual_point_is_consistent(name, slack, n_classes):
     assert values[-1] <= 0.01 * w @ w + problem.mean_hinge(w)
     dual.ascend(np.arange(30, dtype=np.int32))
     held = dual.snapshot()
-    other = problem.dual_blocks()
+    other = block_dual_of(problem)(problem)
     other.restore(held)
     for each in (dual, other):
         each.long_pass(3, True)
@@ -302,11 +305,23 @@ def test_dual_point_is_consistent(name, slack, n_classes):
         check_snapshot(held | {"alpha": held["alpha"][:-1]}, dual.kinds())
 
 
+def test_a_block_dual_is_for_one_kind_of_problem():
+    class Other(MulticlassProblem):
+        """Perhaps with another oracle, of which the dual knows nothing."""
+
+    given = {"loss": "crammer_singer", "slack": "linear", "cost": 1.0 - np.eye(3)}
+    labels = np.arange(3, dtype=np.int32)
+    rows = FeatureRows(np.eye(3), intercept=False)
+    assert block_dual_of(MulticlassProblem(rows, labels, **given)) is MulticlassDual
+    with pytest.raises(ValueError, match="which Other has not: use solver='bcfw'"):
+        block_dual_of(Other(rows, labels, **given))
+
+
 def test_passes_visit_whom_they_should():
     rng = np.random.default_rng(9)
     X, y = rng.normal(size=(50, 3)) + 5 * np.eye(3)[np.arange(50) % 3], np.arange(50) % 3
     problem = bound(make_model("crammer_singer", 3, rng), X, y)
-    dual = problem.dual_blocks()
+    dual = block_dual_of(problem)(problem)
     dual.regularization = 0.1
     for seed in range(3):
         dual.long_pass(seed, True)

@@ -1,0 +1,75 @@
+"""The problems that `BlockDual` can train, and the dual it runs on for each."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.persistence.snapshots import Kind
+from structsvm.problems import Problem
+from structsvm.problems._multiclass import MulticlassProblem
+from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
+from structsvm.solvers._multiclass_dual import MulticlassDual
+from structsvm.solvers._multiclass_kernel_dual import KernelDual
+
+__all__ = ["BLOCK_DUALS", "ExactBlocks", "block_dual_of"]
+
+
+class ExactBlocks(Protocol):
+    """A dual point and its weights, improved by passes."""
+
+    def __init__(self, problem: Any) -> None: ...
+
+    regularization: float
+    n_visits: int
+
+    @property
+    def problem(self) -> Any: ...
+    @property
+    def weights(self) -> NDArray[np.float64]: ...
+    @property
+    def mean_sqnorm(self) -> float: ...
+    @property
+    def implicit(self) -> bool:
+        """Whether weights stand for a combination of examples, so that only those of the dual point
+        can be given back."""
+        ...
+
+    @property
+    def nbytes(self) -> int: ...
+    def long_pass(self, seed: int, everything: bool) -> float: ...
+    def short_passes(self, share: float, n_passes: int, seed: int) -> None: ...
+    def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float: ...
+    def loss(self) -> float: ...
+    def combination(self) -> NDArray[np.float64]: ...
+    def without_rounding(self, combination: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def move_to(self, weights: NDArray[np.float64]) -> None: ...
+    def kinds(self) -> dict[str, Kind]: ...
+    def snapshot(self) -> dict[str, NDArray[Any]]: ...
+    def restore(self, held: dict[str, NDArray[Any]]) -> None: ...
+
+
+#: A dual is exact for one oracle, so a subclass of a problem needs a row of its own.
+BLOCK_DUALS: dict[type[Problem], type[ExactBlocks]] = {
+    MulticlassProblem: MulticlassDual,
+    KernelMulticlassProblem: KernelDual,
+}
+
+
+def block_dual_of(problem: Problem) -> type[ExactBlocks]:
+    """The dual with exact block updates for a problem; called with it, a dual point at zero.
+
+    Raises
+    ------
+    ValueError
+        If there is none for problems of this kind.
+    """
+    kind = type(problem)
+    if kind not in BLOCK_DUALS:
+        raise ValueError(
+            "solver 'block_dual' needs a problem with an exact block update of its own, which "
+            f"{kind.__name__} has not: use solver='bcfw'"
+        )
+    return BLOCK_DUALS[kind]
