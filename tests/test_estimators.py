@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -254,7 +254,7 @@ def test_a_gap_that_is_no_certificate_is_called_an_estimate_wherever_it_is_told(
         assert svm.certified_ is not is_estimate
         assert repr(svm).startswith(before)
         assert repr(clone(svm)) == before
-        if hasattr(svm, "_get_fitted_attr_html"):  # scikit-learn from 1.9 on
+        if hasattr(BaseEstimator, "_get_fitted_attr_html"):  # scikit-learn from 1.9 on
             assert ("(estimate)" in svm._repr_html_()) is is_estimate
         caplog.clear()
         bar.truncate(0)

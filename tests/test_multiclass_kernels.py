@@ -2,7 +2,9 @@
 
 import contextlib
 import pickle
+import re
 import signal
+import warnings
 
 import numpy as np
 import pytest
@@ -362,13 +364,16 @@ def test_ctrl_c_within_a_round_leaves_a_certified_kernel_model(digits):
         calls, at = 0, (where,)
         fit = clone(svm)
         try:
-            with pytest.warns(ConvergenceWarning, match="interrupted after .* duality gap of"):
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
                 fit.fit(X, y)
         except KeyboardInterrupt:  # while the kernel was looked at, before training
             assert where <= 3
             assert not hasattr(fit, "model_")
             continue
         assert fit.status_ == "interrupted"
+        assert [w.category for w in told] == [ConvergenceWarning]
+        assert re.search("interrupted after .* duality gap of", str(told[0].message))
         assert fit.predict(X).shape == (150,)
         fit.model_.kernel_.params["gamma"] = 0.1
         assert fit.objective_ == pytest.approx(objective_of(fit, X, y, 5.0), rel=1e-8)

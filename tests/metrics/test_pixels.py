@@ -45,6 +45,7 @@ def test_by_hand():
     np.testing.assert_allclose(jaccard(TRUE, GUESS, average=None), [2 / 4, 2 / 4, 1 / 2, 0])
 
 
+@pytest.mark.filterwarnings("ignore:y_true has the labels")
 @given(st.integers(0, 2**32 - 1))
 def test_it_is_the_overlap_of_sets_of_pixels(seed):
     y_true, y_pred = draw_images(seed)

@@ -91,7 +91,7 @@ def running_workers():
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            command = (folder / "cmdline").read_text()
+            command = os.fsdecode((folder / "cmdline").read_bytes())
         except OSError:  # it ended meanwhile
             continue
         if int(parent) == os.getpid() and "engines.processes" in command:
