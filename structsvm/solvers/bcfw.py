@@ -11,23 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from structsvm.persistence.snapshots import Kind, count, number, vector
+from structsvm.persistence.snapshots import Kind, vector
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
-from structsvm.solvers.run import Run
+from structsvm.solvers.proximal import ProximalSchedule
+from structsvm.solvers.run import Part, Run
 
 __all__ = ["BCFW"]
 
 # In cached passes, blocks below this share of the mean gap wait; all are visited every 4th pass.
 _SKIP_SHARE = 0.5
 _FULL_CACHED_PASS_EVERY = 4
-# The proximal weight is halved when the best dual value stands still for so many rounds, ...
-_STALLED_ROUNDS = 3
-# ... doubled when the estimate has not fallen to this share within so many rounds, ...
-_SLOW_SHARE = 0.5
-_SLOW_ROUNDS = 8
-# ... and follows its rule when that has moved by this much.
+# The proximal weight follows its rule when that has moved by this much.
 _KAPPA_CHANGE = 0.25
 
 _CHOICES = {
@@ -202,8 +198,6 @@ class DualState:
 class _BlockRun(Run):
     """The rounds of the block solver, and its proximal term."""
 
-    kept_parts = ("blocks",)
-
     def __init__(
         self,
         options: BCFW,
@@ -216,25 +210,16 @@ class _BlockRun(Run):
         self.options = options
         self.start = start
         self.blocks = start.blocks
-        self.kappa = 0.0
-        self.kappa_scale = float(options.acceleration)
-        self.kappa_scale_limit = math.inf
-        self.stalled = 0
-        self.watched_rounds, self.watched_estimate = 0, 1.0
+        self.schedule = ProximalSchedule(
+            self.lam, self.problem.n_weights, options.acceleration, tolerance=_KAPPA_CHANGE
+        )
         self.combination = np.zeros(0)
-        self.previous: NDArray[np.float64] | None = None
 
     def kept(self) -> dict[str, Kind]:
-        return super().kept() | {
-            "kappa": number(least=0.0),
-            "kappa_scale": number(least=0.0),
-            "kappa_scale_limit": number(least=0.0, most=math.inf),
-            "stalled": count(),
-            "watched_rounds": count(),
-            "watched_estimate": number(least=0.0),
-            "combination": vector(self.problem.n_weights),
-            "previous": vector(self.problem.n_weights, optional=True),
-        }
+        return super().kept() | {"combination": vector(self.problem.n_weights)}
+
+    def parts(self) -> dict[str, Part]:
+        return {"": self.schedule, "blocks/": self.blocks}
 
     # ---- rounds
 
@@ -243,16 +228,17 @@ class _BlockRun(Run):
         self.combination, loss = self.blocks.combination()
         self.blocks.regularization = self.lam
         self.blocks.move_to(self.combination / self.lam)
-        if self.start.solutions and self.kappa_scale > 0.0:
+        if self.start.solutions and self.options.acceleration > 0.0:
             # The dual point is one of another lambda: only a proximal term keeps the weights near
             # where they should be. Nor are certificates on the way of use, so near the end.
-            self._follow_rule()
+            self.schedule.begin(self._rate())
             self._move_around(np.array(self.start.guess(self.lam)))
             self._next_level = 0.0
         self.measured(self.dual_value(self.combination, loss), self.blocks.weights, math.inf)
 
     def round(self, first: bool) -> None:
-        if not first and self.kappa_scale > 0.0:
+        before = self.estimate
+        if not first and self.options.acceleration > 0.0:
             self._accelerate()
         self.blocks.exact_pass(self._exact_order(first))
         skip_below = 0.0
@@ -260,7 +246,7 @@ class _BlockRun(Run):
             if k % _FULL_CACHED_PASS_EVERY == 0:
                 skip_below = 0.0
             skip_below = _SKIP_SHARE * self.blocks.cached_pass(self._permutation(), skip_below)
-        self._measure()
+        self.schedule.record(self._measure(), before, self.estimate)
 
     def _permutation(self) -> NDArray[np.int32]:
         return self.random.permutation(self.n).astype(np.int32)
@@ -282,15 +268,17 @@ class _BlockRun(Run):
         cached_work = max(self.blocks.n_entries / self.n, 1.0)
         return int(np.clip(round(5.0 * math.sqrt(self.problem.oracle_work / cached_work)), 2, 30))
 
-    def _measure(self) -> None:
-        """Dual value, exactly; primal value, estimated from the hinges that visits met."""
+    def _measure(self) -> bool:
+        """Dual value, exactly; primal value, estimated from the hinges that visits met.
+
+        True if the dual value is the best so far.
+        """
         self.combination, loss = self.blocks.combination()
-        improved = self.measured(
+        return self.measured(
             self.dual_value(self.combination, loss),
             self.blocks.weights,
             float(self.blocks.hinges.mean()),
         )
-        self.stalled = 0 if improved else self.stalled + 1
 
     def candidates(self) -> list[NDArray[np.float64]]:
         points = [np.array(self.blocks.weights)]
@@ -321,49 +309,17 @@ class _BlockRun(Run):
     # ---- acceleration
 
     def _accelerate(self) -> None:
-        """Choose the proximal weight and move the proximal centre."""
-        momentum = self._adapt_kappa_scale() and self.kappa > 0.0
-        self._follow_rule(anyway=not momentum)
-        w = np.array(self.blocks.weights)
-        if momentum and self.previous is not None:
-            root = math.sqrt(self.lam / (self.lam + self.kappa))
-            # In place: there may be millions of weights.
-            centre = np.subtract(w, self.previous, out=self.previous)
-            centre *= (1 - root) / (1 + root)
-            centre += w
-        else:
-            centre = np.array(w)
-        self.previous = w
-        self._move_around(centre)
+        """Move the proximal centre, and the weights with it."""
+        centre = self.schedule.move(self.blocks.weights, self._rate(), self.estimate)
+        if centre is not None or self.blocks.regularization > self.lam:
+            self._move_around(centre)
 
-    def _follow_rule(self, anyway: bool = True) -> None:
-        """Set the proximal weight by its rule; if not `anyway`, only where it is far from it."""
+    def _rate(self) -> float:
+        """The rule for the proximal weight, at scale 1."""
         _, sqnorm, loss = self.blocks.support()
-        kappa = self.kappa_scale * math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss else 0.0
-        if anyway or abs(kappa - self.kappa) > _KAPPA_CHANGE * self.kappa:
-            self.kappa = kappa
-            self.blocks.regularization = self.lam + kappa
+        return math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss > 0.0 else 0.0
 
-    def _move_around(self, centre: NDArray[np.float64]) -> None:
-        """Move the proximal centre, and the weights with it; `centre` is overwritten."""
-        centre *= self.kappa
-        centre += self.combination
-        centre /= self.lam + self.kappa
-        self.blocks.move_to(centre)
-
-    def _adapt_kappa_scale(self) -> bool:
-        """Double or halve the proximal weight; False where the momentum is to be dropped."""
-        if self.stalled >= _STALLED_ROUNDS:
-            # Too large a weight stalls, so this size is not tried again.
-            self.kappa_scale /= 2
-            self.kappa_scale_limit = self.kappa_scale
-            self.stalled = 0
-            self.watched_rounds, self.watched_estimate = 0, self.estimate
-            return False
-        self.watched_rounds += 1
-        if self.watched_rounds > _SLOW_ROUNDS:
-            slow = self.estimate > _SLOW_SHARE * self.watched_estimate
-            if slow and 2 * self.kappa_scale <= self.kappa_scale_limit:
-                self.kappa_scale *= 2
-            self.watched_rounds, self.watched_estimate = 0, self.estimate
-        return True
+    def _move_around(self, centre: NDArray[np.float64] | None) -> None:
+        """Go to the weights with the proximal term around `centre`, which is overwritten."""
+        self.blocks.regularization = self.schedule.strength
+        self.blocks.move_to(self.schedule.around(centre, self.combination, out=centre))

@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator
 from structsvm.persistence.snapshots import Kind, count, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers.base import TOO_LARGE, Callback, Capabilities, Snapshot, SolverResult
-from structsvm.solvers.run import Run, dual_value_at
+from structsvm.solvers.proximal import ProximalSchedule
+from structsvm.solvers.run import Part, Run, dual_value_at
 
 if TYPE_CHECKING:
     from structsvm.solvers.block_duals import ExactBlocks
@@ -25,16 +26,8 @@ _SHARE = 0.1
 # Long passes that leave no block out: all before there is a proximal term, as few are needed then;
 # every fifth afterwards; and the one after a certificate that fell short.
 _FULL_PASS_EVERY = 5
-# Without the proximal term a round brings the gap to at most this share of what it was; where it
-# does not, twice in a row, the term is worth its cost.
-_SLOW_ROUND = 0.5
-# The proximal weight is halved when the best dual value stands still for so many rounds, and
-# doubled when the estimate has not fallen to this share within so many rounds.
-_STALLED_ROUNDS = 3
-_SLOW_SHARE = 0.5
-_SLOW_ROUNDS = 8
-# A size that stalled may be tried again after so many rounds without a stall.
-_LIMIT_ROUNDS = 16
+# A proximal weight that stalled is tried again after so many rounds without a stall.
+_RETRY_AFTER = 16
 
 
 class BlockDual(BaseEstimator):  # type: ignore[misc]
@@ -123,8 +116,6 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
 class _BlockDualRun(Run):
     """The rounds, and the proximal term."""
 
-    kept_parts = ("blocks",)
-
     def __init__(
         self,
         options: BlockDual,
@@ -136,31 +127,26 @@ class _BlockDualRun(Run):
         super().__init__(blocks.problem, C, tol, random_state)
         self.options = options
         self.blocks = blocks
-        self.kappa = 0.0
-        self.kappa_scale = 0.0  # none before it is needed
-        self.kappa_scale_limit = math.inf
+        self.schedule = ProximalSchedule(
+            self.lam,
+            self.problem.n_weights,
+            options.acceleration,
+            late=True,
+            retry_after=_RETRY_AFTER,
+        )
         self.loss = 0.0
-        self.stalled = self.slow = self.rounds_since_stall = 0
-        self.watched_rounds, self.watched_estimate = 0, 1.0
         self.combination = np.zeros(blocks.problem.n_weights)
-        self.previous: NDArray[np.float64] | None = None
         self.n_certified = 0
 
     def kept(self) -> dict[str, Kind]:
         return super().kept() | {
-            "kappa": number(least=0.0),
-            "kappa_scale": number(least=0.0),
-            "kappa_scale_limit": number(least=0.0, most=math.inf),
             "loss": number(),
-            "rounds_since_stall": count(),
-            "stalled": count(),
-            "slow": count(),
-            "watched_rounds": count(),
-            "watched_estimate": number(least=0.0),
             "combination": vector(self.problem.n_weights),
-            "previous": vector(self.problem.n_weights, optional=True),
             "n_certified": count(),
         }
+
+    def parts(self) -> dict[str, Part]:
+        return {"": self.schedule, "blocks/": self.blocks}
 
     def enter(self) -> None:
         """Start from the dual point the blocks hold, which is feasible for every lambda."""
@@ -174,21 +160,21 @@ class _BlockDualRun(Run):
 
     def round(self, first: bool) -> None:
         before = self.estimate
-        centre = 0.0 if first else self._move_centre()
+        centre = None if first else self._move_centre()
         fell_short = self.n_iter > 0 and self._certified_at == self.n_iter
-        due = self.kappa_scale == 0.0 or self.n_iter % _FULL_PASS_EVERY == 0
+        due = self.schedule.scale == 0.0 or self.n_iter % _FULL_PASS_EVERY == 0
         mean_gap = self.blocks.long_pass(self._seed(), due or fell_short)
         self.blocks.short_passes(_SHARE, int(self.options.inner_passes), self._seed())
         w = self.blocks.weights
         self.loss = self.blocks.loss()
-        combination = (self.lam + self.kappa) * w - self.kappa * centre
+        combination = self.schedule.strength * w
+        if centre is not None:
+            combination -= self.schedule.kappa * centre
         self.combination = self.blocks.without_rounding(combination)
         # What the hinges of a pass at fixed weights would come to, by the gaps that were met.
         hinge = mean_gap + self.loss - self.inner(w, self.combination)
         improved = self.measured(self._dual_value(), w, hinge)
-        self.stalled = 0 if improved else self.stalled + 1
-        self.slow = self.slow + 1 if self.estimate > _SLOW_ROUND * before else 0
-        self._adapt_kappa_scale()
+        self.schedule.record(improved, before, self.estimate)
 
     def settle(self) -> None:
         self.combination, self.loss = self.blocks.combination(), self.blocks.loss()
@@ -210,50 +196,18 @@ class _BlockDualRun(Run):
     def _seed(self) -> int:
         return int(self.random.randint(2**31 - 1))
 
-    def _move_centre(self) -> Any:
-        """Set the proximal weight, move the centre and with it the weights; returns the centre."""
-        if self.kappa_scale == 0.0 or self.loss <= 0.0:
-            if self.kappa > 0.0:
-                self.kappa, self.previous = 0.0, None
-                self.blocks.regularization = self.lam
-                self.blocks.move_to(self.combination / self.lam)
-            return 0.0
-        # Two roots, as the product of what is under them may be out of range.
-        root = math.sqrt(self.lam / (self.n * self.loss)) * math.sqrt(2 * self.blocks.mean_sqnorm)
-        self.kappa = self.kappa_scale * root
-        w = np.array(self.blocks.weights)
-        centre = w
-        if self.previous is not None:
-            root = math.sqrt(self.lam / (self.lam + self.kappa))
-            centre = w + (1 - root) / (1 + root) * (w - self.previous)
-        self.previous = w
-        self.blocks.regularization = self.lam + self.kappa
-        self.blocks.move_to((self.kappa * centre + self.combination) / (self.lam + self.kappa))
+    def _move_centre(self) -> NDArray[np.float64] | None:
+        """Move the proximal centre, and the weights with it; returns it, None without the term."""
+        rate = 0.0
+        if self.loss > 0.0:
+            # Two roots, as the product of what is under them may be out of range.
+            rate = math.sqrt(self.lam / (self.n * self.loss))
+            rate *= math.sqrt(2 * self.blocks.mean_sqnorm)
+        centre = self.schedule.move(self.blocks.weights, rate, self.estimate)
+        if centre is not None or self.blocks.regularization > self.lam:
+            self.blocks.regularization = self.schedule.strength
+            self.blocks.move_to(self.schedule.around(centre, self.combination))
         return centre
-
-    def _adapt_kappa_scale(self) -> None:
-        if self.kappa_scale == 0.0:
-            if self.slow >= 2 and self.kappa_scale_limit > 0.0:
-                self.kappa_scale = float(self.options.acceleration)
-                self.watched_rounds, self.watched_estimate = 0, self.estimate
-            return
-        self.rounds_since_stall += 1
-        if self.stalled >= _STALLED_ROUNDS:
-            # Too large a weight stalls, so this size is not tried again soon; nor is the momentum
-            # kept.
-            self.kappa_scale /= 2
-            self.kappa_scale_limit = self.kappa_scale
-            self.stalled, self.rounds_since_stall, self.previous = 0, 0, None
-            self.watched_rounds, self.watched_estimate = 0, self.estimate
-            return
-        if self.rounds_since_stall >= _LIMIT_ROUNDS:
-            self.kappa_scale_limit = math.inf
-        self.watched_rounds += 1
-        if self.watched_rounds > _SLOW_ROUNDS:
-            slow = self.estimate > _SLOW_SHARE * self.watched_estimate
-            if slow and 2 * self.kappa_scale <= self.kappa_scale_limit:
-                self.kappa_scale *= 2
-            self.watched_rounds, self.watched_estimate = 0, self.estimate
 
     def candidates(self) -> list[NDArray[np.float64]]:
         if self.blocks.implicit:

@@ -16,7 +16,7 @@ from structsvm.persistence.snapshots import Kind, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
-from structsvm.solvers.run import Run
+from structsvm.solvers.run import Part, Run
 from structsvm.solvers.simplex_qp import SimplexQP
 
 __all__ = ["CuttingPlane"]
@@ -103,8 +103,6 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
 class _CuttingPlaneRun(Run):
     """A round is one exact cut, and then cuts from cached planes."""
 
-    kept_parts = ("cache", "qp")
-
     def __init__(
         self,
         options: CuttingPlane,
@@ -131,6 +129,9 @@ class _CuttingPlaneRun(Run):
             "weights": vector(self.problem.n_weights),
             "model_hinge": number(least=0.0),
         }
+
+    def parts(self) -> dict[str, Part]:
+        return {"cache/": self.cache, "qp/": self.qp}
 
     def restore(self, snapshot: Snapshot) -> None:
         super().restore(snapshot)

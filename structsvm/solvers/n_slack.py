@@ -15,7 +15,7 @@ from structsvm.persistence.snapshots import Kind, number
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
-from structsvm.solvers.run import Run
+from structsvm.solvers.run import Part, Run
 
 __all__ = ["NSlack"]
 
@@ -101,8 +101,6 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
 class _NSlackRun(Run):
     """A round is one pass at fixed weights, and then the quadratic program."""
 
-    kept_parts = ("blocks",)
-
     def __init__(
         self,
         blocks: DualBlocks,
@@ -118,6 +116,9 @@ class _NSlackRun(Run):
 
     def kept(self) -> dict[str, Kind]:
         return super().kept() | {"dual": number()}
+
+    def parts(self) -> dict[str, Part]:
+        return {"blocks/": self.blocks}
 
     def enter(self) -> None:
         self.blocks.regularization = self.lam

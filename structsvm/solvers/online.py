@@ -15,7 +15,7 @@ from structsvm.persistence.snapshots import Kind, number
 from structsvm.problems import Problem
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult, refuse
-from structsvm.solvers.run import Answer, Run
+from structsvm.solvers.run import Answer, Part, Run
 
 __all__ = ["PassiveAggressive", "Perceptron"]
 
@@ -183,8 +183,6 @@ class PassiveAggressive(_OnlineSolver):
 class _OnlineRun(Run):
     """A round is one pass, in permuted order or, without a random state, in the given one."""
 
-    kept_parts = ("online",)
-
     def __init__(
         self,
         problem: Problem,
@@ -203,6 +201,9 @@ class _OnlineRun(Run):
         # There are none of these values.
         none = ("best_primal", "best_dual", "estimate")
         return super().kept() | dict.fromkeys(none, number(nan=True))
+
+    def parts(self) -> dict[str, Part]:
+        return {"online/": self.online}
 
     def enter(self) -> None:
         pass

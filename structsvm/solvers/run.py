@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 import time
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from structsvm.solvers.base import (
 )
 from structsvm.solvers.oracle_check import a_few, find_fault, find_fault_in
 
-__all__ = ["Run", "dual_value", "dual_value_at"]
+__all__ = ["Part", "Run", "dual_value", "dual_value_at"]
 
 # The estimate of a round is older than its end: by then the gap is about this much of it.
 _ESTIMATE_TO_GAP = 0.6
@@ -62,6 +62,17 @@ class Answer(NamedTuple):
     primal: float
 
 
+class Part(Protocol):
+    """What a later round depends on and keeps for itself."""
+
+    def kinds(self) -> dict[str, Kind]:
+        """What `snapshot` holds."""
+        ...
+
+    def snapshot(self) -> Snapshot: ...
+    def restore(self, held: Snapshot) -> None: ...
+
+
 class Run(abc.ABC):
     """One call of ``solve``. Subclasses say what a round is; everything here is in the mean form.
 
@@ -69,9 +80,6 @@ class Run(abc.ABC):
     that the round gives for free. A pass at fixed weights, which gives a primal value proper, is
     made when the estimate reaches the next power of ten or the tolerance, and at the end.
     """
-
-    #: Attributes with a ``snapshot`` of their own, and ``kinds`` of what is in it.
-    kept_parts: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, problem: Problem, C: float, tol: float | None, random_state: np.random.RandomState
@@ -164,6 +172,11 @@ class Run(abc.ABC):
             "_n_checked": count(most=self.n)._replace(optional=True),  # as version 0.1 has none
         }
 
+    def parts(self) -> dict[str, Part]:
+        """The objects that later rounds depend on, by what the names of their entries in a snapshot
+        begin with."""
+        return {}
+
     # ---- what they call
 
     def measured(self, dual: float, weights: NDArray[np.float64], hinge: float) -> bool:
@@ -215,9 +228,8 @@ class Run(abc.ABC):
         for name in ("has_gauss", "gauss"):
             held[f"random/{name}"] = np.array(stream[name])
         held["random/pos"] = np.array(stream["state"]["pos"])
-        for part in self.kept_parts:
-            for name, value in getattr(self, part).snapshot().items():
-                held[f"{part}/{name}"] = value
+        for start, part in self.parts().items():
+            held |= {start + name: value for name, value in part.snapshot().items()}
         return held
 
     def _kinds(self) -> dict[str, Kind]:
@@ -230,8 +242,8 @@ class Run(abc.ABC):
         kinds["random/pos"] = count(most=624)
         kinds["random/has_gauss"] = count(most=1)
         kinds["random/gauss"] = number()
-        for part in self.kept_parts:
-            kinds |= {f"{part}/{name}": k for name, k in getattr(self, part).kinds().items()}
+        for start, part in self.parts().items():
+            kinds |= {start + name: kind for name, kind in part.kinds().items()}
         return kinds
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -271,11 +283,8 @@ class Run(abc.ABC):
         stream["has_gauss"] = int(snapshot["random/has_gauss"])
         stream["gauss"] = float(snapshot["random/gauss"])
         self.random.set_state(stream)
-        for part in self.kept_parts:
-            start = f"{part}/"
-            getattr(self, part).restore(
-                {k.removeprefix(start): v for k, v in snapshot.items() if k.startswith(start)}
-            )
+        for start, part in self.parts().items():
+            part.restore({k: snapshot[start + k] for k in part.kinds() if start + k in snapshot})
 
     # ---- the loop
 

@@ -23,7 +23,7 @@ from structsvm.solvers.base import (
     check_weights,
     regularization,
 )
-from structsvm.solvers.run import Run
+from structsvm.solvers.run import Part, Run
 
 __all__ = ["Subgradient"]
 
@@ -185,8 +185,6 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
 class _SubgradientRun(Run):
     """A round is one pass in permuted order, at whose end the iterate is a dual point."""
 
-    kept_parts = ("planes",)
-
     def __init__(
         self,
         options: Subgradient,
@@ -203,6 +201,9 @@ class _SubgradientRun(Run):
 
     def kept(self) -> dict[str, Kind]:
         return super().kept() | {"n_certified": count()}
+
+    def parts(self) -> dict[str, Part]:
+        return {"planes/": self.planes}
 
     def enter(self) -> None:
         self.measured(0.0, self.planes.weights(), math.inf)
