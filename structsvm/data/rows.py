@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from structsvm.data.checks import object_row
+from structsvm.data.labels import object_row
 from structsvm.data.sparse import check_sparse
 
 __all__ = ["check_class_labels", "check_label_kinds", "check_rows", "read_rows"]

@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
-from structsvm.data.checks import as_items, flatten_labels, shorten
+from structsvm.data.checks import as_items, shorten
+from structsvm.data.labels import flatten_labels
 from structsvm.estimators.chain_weights import ChainWeightsMixin
 from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.data.checks import encode_labels, flatten_labels, pack_sequences
+from structsvm.data.labels import encode_labels, flatten_labels
+from structsvm.data.packing import pack_sequences
 from structsvm.data.sequences import PackedSequences
 from structsvm.models import ChainModel
 

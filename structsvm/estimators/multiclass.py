@@ -13,7 +13,8 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
-from structsvm.data.checks import check_sample_weight, encode_labels, shorten
+from structsvm.data.checks import check_sample_weight, shorten
+from structsvm.data.labels import encode_labels
 from structsvm.data.rows import check_class_labels, read_rows
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM

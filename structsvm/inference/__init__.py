@@ -8,8 +8,8 @@ from structsvm.inference.exhaustive import exhaustive
 from structsvm.inference.expansion import alpha_expansion
 from structsvm.inference.graph_cut import graph_cut
 from structsvm.inference.grid_cut import grid_cut, grid_cut_many
-from structsvm.inference.labeling import Labeling
-from structsvm.inference.relaxation import Relaxation, RelaxedLabeling, relax
+from structsvm.inference.labelling import Labelling
+from structsvm.inference.relaxation import Relaxation, RelaxedLabelling, relax
 from structsvm.inference.roof_duality import PersistentLabels, roof_duality
 from structsvm.inference.trees import max_product_tree
 
@@ -17,10 +17,10 @@ __all__ = [
     "CutCertificate",
     "GraphCut",
     "GridCut",
-    "Labeling",
+    "Labelling",
     "PersistentLabels",
     "Relaxation",
-    "RelaxedLabeling",
+    "RelaxedLabelling",
     "alpha_expansion",
     "exhaustive",
     "graph_cut",

@@ -28,8 +28,8 @@ cdef class TreeReweighted:
     cdef readonly double scale             # how much the scores can make the total vary
     cdef readonly double rounding          # what sums of the scores may err by
     cdef readonly double temperature       # of the last soft sweep
-    cdef readonly double bound             # no labeling, and no relaxed one, scores more
-    cdef readonly double value             # what the relaxed labeling scores
+    cdef readonly double bound             # no labelling, and no relaxed one, scores more
+    cdef readonly double value             # what the relaxed labelling scores
     cdef readonly double score             # what the labels score
     cdef readonly Py_ssize_t n_sweeps
     cdef readonly bint converged
@@ -42,7 +42,7 @@ cdef class TreeReweighted:
     cdef double[:, ::1] forward, backward, spare, row
     cdef double[:, :, ::1] table
     cdef double[:, ::1] hat
-    cdef double[:, ::1] marginals          # (n_nodes, stride): the relaxed labeling
+    cdef double[:, ::1] marginals          # (n_nodes, stride): the relaxed labelling
     cdef double[::1] masses                # (n_edges,): of agreement; where edges score that
     cdef double[:, :, ::1] couplings       # (n_edges, K, K); where edges have tables
     cdef int32_t[::1] labels, candidate

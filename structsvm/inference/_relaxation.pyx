@@ -4,9 +4,9 @@ Design. Hard messages (Kolmogorov 2006) lower the bound fast but may stop above 
 relaxation and give no fractional point. Soft ones, log-sum-exp at a temperature T instead of max,
 are exact block-coordinate descent on a smooth dual: they have no such stops, and imply node
 marginals in closed form. So: two hard sweeps, then soft ones while T falls (Savchynskyy et al.
-2012). At the optimum of the smooth dual the relaxed labeling lacks at most T times its entropy, and
-the entropy of chains is at most the sum of those of their nodes, which is known. T is halved once
-the gap is below that: before, optimisation is what lacks; after, T is.
+2012). At the optimum of the smooth dual the relaxed labelling lacks at most T times its entropy,
+and the entropy of chains is at most the sum of those of their nodes, which is known. T is halved
+once the gap is below that: before, optimisation is what lacks; after, T is.
 
 In every lane of a soft message the sum is taken relative to the lane's own greatest term. Without
 that, underflow in lanes far below the top made the dual rise again at low T.
@@ -302,7 +302,7 @@ cdef class TreeReweighted:
             )
 
     cdef void take_labels(self) noexcept nogil:
-        """The labels as the relaxed labeling: they score more than the fractional one."""
+        """The labels as the relaxed labelling: they score more than the fractional one."""
         cdef Py_ssize_t i, e, n_labels = self.graph.n_labels
         cdef int32_t a, b
         self.value = self.score

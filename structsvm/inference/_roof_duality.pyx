@@ -4,7 +4,7 @@ Design. A node i is joined by its mirror n + i, which stands for its opposite: a
 nodes is also that of their mirrors, and repulsion is agreement of each with the mirror of the
 other. All edges of the doubled graph attract, so that a cut labels it exactly, with twice the
 score; a node is decided where it and its mirror have different labels. The cut with the fewest ones
-decides what all best labelings have in common. More is decided by the residual graph (Kolmogorov
+decides what all best labellings have in common. More is decided by the residual graph (Kolmogorov
 and Rother 2007, section 2.3): made symmetric, its strongly connected components are in an order in
 which a component that comes after its mirror may be labelled 1, and only components that are their
 own mirror stay undecided.
@@ -63,7 +63,7 @@ cdef class DoubledGraph:
         ssvm_graph_cut(&self.graph)
 
     cdef double missed(self) noexcept nogil:
-        """By how much, at most, the fractional labeling misses the value of the best one."""
+        """By how much, at most, the fractional labelling misses the value of the best one."""
         cdef double energy = 0.0
         cdef double flow = ssvm_graph_certify(&self.graph, &self._scores[0], &energy)
         return max((energy - flow) / 2, 0.0)
@@ -93,9 +93,9 @@ def persistent_labels(
     const int32_t[:, ::1] edges,    # IN   (m, 2)
     const double[::1] pairwise,     # IN   (m,), of either sign
     int8_t[::1] labels,             # OUT  (n,): -1 where undecided
-    uint8_t[::1] strong,            # OUT  (n,): whether all best labelings have this label
+    uint8_t[::1] strong,            # OUT  (n,): whether all best labellings have this label
 ):
-    """Label what can be labelled; returns by how much, at most, the fractional labeling misses the
+    """Label what can be labelled; returns by how much, at most, the fractional labelling misses the
     value of the best one."""
     cdef int32_t n = <int32_t> unary.shape[0], m = <int32_t> edges.shape[0]
     cdef double missed

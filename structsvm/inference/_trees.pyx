@@ -75,7 +75,7 @@ def max_product_forest(
     int32_t[::1] labels,                   # OUT  (n_nodes,)
     double[::1] values,                    # OUT  (n_nodes,): score of a tree, at its root; else 0
 ):
-    """Decode all trees; returns the root of one that has no allowed labeling, or -1."""
+    """Decode all trees; returns the root of one that has no allowed labelling, or -1."""
     cdef Py_ssize_t n_nodes = belief.shape[0], n_labels = belief.shape[1]
     cdef Py_ssize_t n_edges = edges.shape[0], n_seen = 0, k, step, root, hopeless = -1
     cdef int64_t[::1] start = np.zeros(n_nodes + 2, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""All labelings of a graph one after the other: the reference of every other search."""
+"""All labellings of a graph one after the other: the reference of every other search."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._pairwise import check_graph_scores
-from structsvm.inference.labeling import Labeling
+from structsvm.inference.labelling import Labelling
 
 __all__ = ["exhaustive"]
 
-_MOST_LABELINGS = 10**6
+_MOST_LABELLINGS = 10**6
 
 
-def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Labeling:
-    """The best labeling of a small graph, exactly, by a look at all of them. For tests.
+def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Labelling:
+    """The best labelling of a small graph, exactly, by a look at all of them. For tests.
 
     Time is O(n_labels^n_nodes (n_nodes + n_edges)).
 
@@ -31,14 +31,14 @@ def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Label
 
     Returns
     -------
-    Labeling
-        Exact. Among several best labelings the one with the lowest label at the first node, then
+    Labelling
+        Exact. Among several best labellings the one with the lowest label at the first node, then
         at the second, and so on.
 
     Raises
     ------
     ValueError
-        If there are more than a million labelings or all are forbidden; and for bad scores or
+        If there are more than a million labellings or all are forbidden; and for bad scores or
         edges, see `relax`.
 
     Examples
@@ -50,20 +50,20 @@ def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Label
     """
     scores = check_graph_scores(unary, edges, pairwise, forbidden=True)
     n_nodes, n_labels = scores.unary.shape
-    n_labelings = n_labels**n_nodes
-    if n_labelings > _MOST_LABELINGS:
+    n_labellings = n_labels**n_nodes
+    if n_labellings > _MOST_LABELLINGS:
         raise ValueError(
-            f"{n_nodes} nodes with {n_labels} labels have more than {_MOST_LABELINGS} labelings: "
+            f"{n_nodes} nodes with {n_labels} labels have more than {_MOST_LABELLINGS} labellings: "
             "too many to look at all"
         )
-    numbers = np.arange(n_labelings)
+    numbers = np.arange(n_labellings)
 
     def label(node: int) -> NDArray[np.int64]:
-        """The label of a node in each labeling."""
+        """The label of a node in each labelling."""
         digit: NDArray[np.int64] = numbers // n_labels ** (n_nodes - 1 - node) % n_labels
         return digit
 
-    total = np.zeros(n_labelings)
+    total = np.zeros(n_labellings)
     for node, row in enumerate(scores.unary):
         total += row[label(node)]
     for (first, second), table in zip(scores.edges, scores.table_of_each_edge(), strict=True):
@@ -71,6 +71,6 @@ def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Label
     best = int(np.argmax(total))
     score = float(total[best])
     if score == -np.inf:
-        raise ValueError("every labeling is forbidden by scores of -inf")
+        raise ValueError("every labelling is forbidden by scores of -inf")
     labels = np.array([label(node)[best] for node in range(n_nodes)], dtype=np.int32)
-    return Labeling(labels, score, score, "exact")
+    return Labelling(labels, score, score, "exact")

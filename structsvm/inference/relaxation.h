@@ -4,7 +4,7 @@
  * numbers rise, each edge in one of them; a node with p edges to earlier and q to later nodes lies
  * on max(p, q, 1) chains, which share its scores evenly. A sweep keeps the sum over chains of
  *
- *     max of the chain (hard)      or      T log sum exp(score / T) over its labelings (soft)
+ *     max of the chain (hard)      or      T log sum exp(score / T) over its labellings (soft)
  *
  * from rising, and returns it: the hard one is a bound on the best score whatever the messages
  * are. Kolmogorov (2006) for the hard sweep, Savchynskyy et al. (2012) for the soft one.

@@ -12,22 +12,22 @@ from structsvm.data.checks import check_scalar
 from structsvm.inference._pairwise import check_pairwise, check_unary
 from structsvm.inference._relaxation import TreeReweighted, agreement_couplings
 from structsvm.inference.cut_scores import check_edges, check_factor
-from structsvm.inference.labeling import Labeling
+from structsvm.inference.labelling import Labelling
 
-__all__ = ["Relaxation", "RelaxedLabeling", "relax"]
+__all__ = ["Relaxation", "RelaxedLabelling", "relax"]
 
 
 @dataclass(frozen=True, eq=False)
-class RelaxedLabeling(Labeling):
-    """A fractional labeling, labels, and a bound on both.
+class RelaxedLabelling(Labelling):
+    """A fractional labelling, labels, and a bound on both.
 
-    `labels`, `score`, `bound` and `oracle` (over-generating) are those of `Labeling`.
+    `labels`, `score`, `bound` and `oracle` (over-generating) are those of `Labelling`.
 
     Attributes
     ----------
     value : float
-        What the fractional labeling scores: at least `score`, at most `bound`. The best fractional
-        labeling scores something between `value` and `bound`, so that a plane made of this one
+        What the fractional labelling scores: at least `score`, at most `bound`. The best fractional
+        labelling scores something between `value` and `bound`, so that a plane made of this one
         lacks at most `gap`.
     node_marginals : float64 array of shape (n_nodes, n_labels)
         How much of each node has each label; rows sum to 1.
@@ -90,15 +90,15 @@ def relax(
     *,
     tol: float = 1e-4,
     max_sweeps: int = 200,
-) -> RelaxedLabeling:
-    r"""The best fractional labeling of a graph, with a bound on the best labeling.
+) -> RelaxedLabelling:
+    r"""The best fractional labelling of a graph, with a bound on the best labelling.
 
     .. math::
         \max_{\mu \in L} \; \sum_i \langle \mathrm{unary}[i], \mu_i \rangle
         + \sum_e \langle \mathrm{pairwise}[e], \mu_e \rangle
 
     over the local polytope L: distributions over the labels of each node and over the pairs of
-    labels of each edge that agree where they meet. Labelings are its points without fractions, so
+    labels of each edge that agree where they meet. Labellings are its points without fractions, so
     its maximum is at least theirs: this is an *over-generating* oracle. On trees, and where edges
     of a graph with two labels all score agreement >= 0, it is no more.
 
@@ -124,7 +124,7 @@ def relax(
 
     Returns
     -------
-    RelaxedLabeling
+    RelaxedLabelling
 
     Raises
     ------
@@ -222,7 +222,7 @@ class Relaxation:
         tol: float = 1e-4,
         max_sweeps: int = 200,
         warm: bool = True,
-    ) -> RelaxedLabeling:
+    ) -> RelaxedLabelling:
         """As `relax`, with these scores.
 
         Parameters
@@ -234,7 +234,7 @@ class Relaxation:
 
         Returns
         -------
-        RelaxedLabeling
+        RelaxedLabelling
         """
         unary = check_unary(unary)
         if unary.shape != (self.n_nodes, self.n_labels):
@@ -254,7 +254,7 @@ class Relaxation:
                 f"the scores range over {kernel.scale}: their sums overflow; scale them down"
             )
         labels, marginals, masses, couplings = kernel.solve(tol, max_sweeps, warm)
-        return RelaxedLabeling(
+        return RelaxedLabelling(
             labels=labels,
             score=kernel.score,
             bound=kernel.bound,

@@ -16,7 +16,7 @@ from structsvm.inference.cut_scores import (
     check_total,
     check_unary,
 )
-from structsvm.inference.labeling import OracleKind
+from structsvm.inference.labelling import OracleKind
 
 __all__ = ["PersistentLabels", "roof_duality"]
 
@@ -27,7 +27,7 @@ _MOST_EDGES = 2**29 - 1  # the doubled graph has twice as many
 class PersistentLabels:
     """Labels that some best labelling has, all of them together, and a bound on its score.
 
-    With a half for what is undecided they are the best fractional labeling over the local
+    With a half for what is undecided they are the best fractional labelling over the local
     polytope; its marginals are there for training.
 
     Attributes
@@ -39,9 +39,9 @@ class PersistentLabels:
     bound : float
         No labelling scores more, up to rounding.
     value : float
-        What the fractional labeling scores: `bound`, up to rounding.
+        What the fractional labelling scores: `bound`, up to rounding.
     agreement : float64 array of shape (n_edges,)
-        On how much of each edge its ends agree in the fractional labeling.
+        On how much of each edge its ends agree in the fractional labelling.
     oracle : "exact" or "over-generating"
         Exact where no node is undecided: then `bound` is the score of the labels.
     """
@@ -89,10 +89,10 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
         + \sum_{e = (a, b)} \mathrm{pairwise}_e \, [y_a = y_b]
 
     over labels 0 and 1 is hard where scores of edges are negative. Over the local polytope it is a
-    cut of a graph of twice the size, and some best fractional labeling has only 0, 1 and 1/2. Its
+    cut of a graph of twice the size, and some best fractional labelling has only 0, 1 and 1/2. Its
     0s and 1s are *persistent*: there is a best labelling that has them all, and whatever labels
     the other nodes have, giving the decided nodes these labels never lowers the score. As many are
-    decided as any best fractional labeling decides. Over-generating; exact where all are decided,
+    decided as any best fractional labelling decides. Over-generating; exact where all are decided,
     as where no edge repels.
 
     The time is about that of two cuts of the graph.

@@ -7,13 +7,13 @@ from numpy.typing import ArrayLike
 
 from structsvm.inference._pairwise import check_graph_scores
 from structsvm.inference._trees import closing_edge, max_product_forest
-from structsvm.inference.labeling import Labeling
+from structsvm.inference.labelling import Labelling
 
 __all__ = ["max_product_tree"]
 
 
-def max_product_tree(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Labeling:
-    r"""The best labeling of a tree, or of several trees, exactly.
+def max_product_tree(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Labelling:
+    r"""The best labelling of a tree, or of several trees, exactly.
 
     .. math::
         \max_y \; \sum_i \mathrm{unary}[i, y_i] + \sum_{e = (i, j)} \mathrm{pairwise}[e, y_i, y_j]
@@ -35,15 +35,15 @@ def max_product_tree(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) ->
 
     Returns
     -------
-    Labeling
-        Exact. Among several best labelings the one with the lowest label at the lowest-numbered
+    Labelling
+        Exact. Among several best labellings the one with the lowest label at the lowest-numbered
         node of each tree; then, away from it, each node has the lowest label that is best given
         that of its neighbour on the way there.
 
     Raises
     ------
     ValueError
-        If there is a cycle, or all labelings of a tree are forbidden; and for bad scores or edges,
+        If there is a cycle, or all labellings of a tree are forbidden; and for bad scores or edges,
         see `relax`.
 
     See Also
@@ -77,7 +77,7 @@ def max_product_tree(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) ->
     )
     if hopeless >= 0:
         raise ValueError(
-            f"the tree of node {hopeless} has no labeling with a finite score: all are forbidden"
+            f"the tree of node {hopeless} has no labelling with a finite score: all are forbidden"
         )
     score = float(values.sum())
-    return Labeling(labels, score, score, "exact")
+    return Labelling(labels, score, score, "exact")

@@ -11,12 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.data.checks import (
-    encode_labels,
-    flatten_labels,
-    pack_position_weight,
-    pack_sequences,
-)
+from structsvm.data.labels import encode_labels, flatten_labels
+from structsvm.data.packing import pack_position_weight, pack_sequences
 from structsvm.data.sequences import PackedSequences
 from structsvm.inference import viterbi
 from structsvm.inference._chain_maximizer import ChainMaximizer

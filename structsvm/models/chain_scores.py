@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.data.checks import encode_labels, flatten_labels, shorten
+from structsvm.data.checks import shorten
+from structsvm.data.labels import encode_labels, flatten_labels
 from structsvm.data.sequences import PackedSequences
 from structsvm.inference import max_marginals, n_best, viterbi
 

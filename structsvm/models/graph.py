@@ -62,7 +62,7 @@ class GraphModel(LabelledGraphs):
           (*under-generating*: the hinge of training looks smaller than it is). With tables it may
           miss nearly everything, where neighbours prefer different labels.
         - "relaxation": a point of the local polytope, which has distributions over the labels of
-          each node and the pairs of each edge that agree where they meet. All labelings are among
+          each node and the pairs of each edge that agree where they meet. All labellings are among
           them, so that what is minimised is an upper bound on the true objective
           (*over-generating*). It takes ten times as long as expansion, or more; see
           `structsvm.inference.relax`.

@@ -10,7 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.data.checks import check_scalar, encode_labels
+from structsvm.data.checks import check_scalar
+from structsvm.data.labels import encode_labels
 from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.linalg._sums import product
 from structsvm.models.multiclass import MulticlassModel

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.data.checks import encode_labels
+from structsvm.data.labels import encode_labels
 from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss

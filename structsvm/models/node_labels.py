@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.data.checks import as_items, encode_labels, flatten_labels, real_array, shorten
+from structsvm.data.checks import as_items, real_array, shorten
+from structsvm.data.labels import encode_labels, flatten_labels
 
 __all__ = [
     "balanced_weights",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.graphs import all_labelings
+from reference.graphs import all_labellings
 
 from structsvm import ChainModel
 from structsvm.inference._chain_maximizer import ChainMaximizer
@@ -172,7 +172,7 @@ def test_maximizers_against_enumeration(name, seed):
     rng = np.random.default_rng(seed)
     for i in range(maximizer.n_examples):
         theta = random_theta(maximizer, i, agreement, n_labels, rng)
-        outputs = all_labelings(maximizer.n_labels[i], n_labels)
+        outputs = all_labellings(maximizer.n_labels[i], n_labels)
         mu = {y: maximizer.count(i, y) for y in outputs}
         best = max(theta @ mu[y] for y in outputs)
         labels, value = maximizer.maximize(i, theta)
@@ -196,7 +196,7 @@ def test_maximizers_against_enumeration(name, seed):
 def test_outputs_use_parts_that_tell_them_apart():
     for maximizer, n_labels, _, _ in CASES.values():
         for i in range(maximizer.n_examples):
-            outputs = all_labelings(maximizer.n_labels[i], n_labels)
+            outputs = all_labellings(maximizer.n_labels[i], n_labels)
             used = {tuple(maximizer.count(i, y)) for y in outputs}
             assert len(used) == len(outputs)
 

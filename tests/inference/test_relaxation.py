@@ -30,7 +30,7 @@ def spread(unary, edges, pairwise):
 
 
 def value_of(result, unary, edges, pairwise):
-    """What the fractional labeling scores, from its marginals."""
+    """What the fractional labelling scores, from its marginals."""
     tables = tables_of(edges, pairwise, unary.shape[1]).reshape(result.edge_marginals.shape)
     used = result.node_marginals > 0
     on_nodes = result.node_marginals[used] @ unary[used]

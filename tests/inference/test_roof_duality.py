@@ -44,7 +44,7 @@ def test_labels_are_persistent_and_the_bound_is_that_of_the_relaxation(graph):
     assert (decided | ~result.strong).all()
     for labels in best:
         assert (np.array(labels)[result.strong] == result.labels[result.strong]).all()
-    # What the fractional labeling scores, and that it is one.
+    # What the fractional labelling scores, and that it is one.
     assert result.value == pytest.approx(result.bound, abs=rounding)
     nodes, pairs = result.node_marginals, result.edge_marginals
     tables = pairwise[:, None, None] * np.eye(2) if pairwise.ndim == 1 else pairwise
@@ -111,7 +111,7 @@ def test_a_bound_beside_huge_couplings():
 
 
 def fractional_optima(unary, edges, pairwise):
-    """All best labelings by 0, 1/2 and 1, doubled."""
+    """All best labellings by 0, 1/2 and 1, doubled."""
     scores = {}
     for halves in itertools.product((0, 1, 2), repeat=len(unary)):
         total = sum(u * h / 2 for u, h in zip(unary, halves, strict=True))
@@ -125,7 +125,7 @@ def fractional_optima(unary, edges, pairwise):
 
 @settings(max_examples=200, deadline=None)
 @given(tiny_graphs(FEW, max_nodes=5, max_labels=1, kinds=(1,)))
-def test_decides_what_any_best_fractional_labeling_decides(graph):
+def test_decides_what_any_best_fractional_labelling_decides(graph):
     unary, edges, pairwise = graph[0][:, 0], graph[1], graph[2]
     result = roof_duality(unary, edges, pairwise)
     best = fractional_optima(unary, edges, pairwise)

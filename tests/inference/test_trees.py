@@ -47,9 +47,9 @@ def test_equals_enumeration_ties_included(graph):
         return
     value, best = best_by_enumeration(*graph)
     if value == -np.inf:
-        with pytest.raises(ValueError, match=r"the tree of node \d has no labeling with a finite"):
+        with pytest.raises(ValueError, match=r"the tree of node \d has no labelling with a finite"):
             max_product_tree(*graph)
-        with pytest.raises(ValueError, match="every labeling is forbidden"):
+        with pytest.raises(ValueError, match="every labelling is forbidden"):
             exhaustive(*graph)
         return
     found = max_product_tree(*graph)
@@ -77,7 +77,7 @@ def test_exhaustive_equals_plain_enumeration(graph):
         return
     value, best = best_by_enumeration(*graph)
     if value == -np.inf:
-        with pytest.raises(ValueError, match="every labeling is forbidden"):
+        with pytest.raises(ValueError, match="every labelling is forbidden"):
             exhaustive(*graph)
         return
     found = exhaustive(*graph)
@@ -162,12 +162,14 @@ def test_bad_scores(search, unary, pairwise, message):
 
 def test_a_forbidden_tree_is_named():
     never = np.full((2, 2), -np.inf)
-    with pytest.raises(ValueError, match="the tree of node 1 has no labeling with a finite score"):
+    with pytest.raises(ValueError, match="the tree of node 1 has no labelling with a finite score"):
         max_product_tree(U, [[2, 1]], never)
 
 
-def test_too_many_labelings():
-    with pytest.raises(ValueError, match="20 nodes with 3 labels have more than 1000000 labelings"):
+def test_too_many_labellings():
+    with pytest.raises(
+        ValueError, match="20 nodes with 3 labels have more than 1000000 labellings"
+    ):
         exhaustive(np.zeros((20, 3)), [], np.zeros((3, 3)))
 
 

@@ -63,14 +63,14 @@ def score(labels, unary, edges, pairwise):
     return total
 
 
-def all_labelings(n_nodes, n_labels):
+def all_labellings(n_nodes, n_labels):
     return list(itertools.product(range(n_labels), repeat=n_nodes))
 
 
 def best_by_enumeration(unary, edges, pairwise):
-    """The best score, and all labelings that have it, in lexicographic order."""
+    """The best score, and all labellings that have it, in lexicographic order."""
     n_nodes, n_labels = np.shape(unary)
-    outputs = all_labelings(n_nodes, n_labels)
+    outputs = all_labellings(n_nodes, n_labels)
     outputs = np.array(outputs, dtype=int).reshape(len(outputs), n_nodes)
     scores = np.zeros(len(outputs))
     for i, row in enumerate(np.asarray(unary, dtype=float)):

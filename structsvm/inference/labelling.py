@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Labeling", "OracleKind"]
+__all__ = ["Labelling", "OracleKind"]
 
 OracleKind = Literal["exact", "under-generating", "over-generating"]
 
 
 @dataclass(frozen=True, eq=False)
-class Labeling:
+class Labelling:
     """Labels of a graph, their score, and a bound on what any labels score.
 
     Attributes
@@ -23,11 +23,11 @@ class Labeling:
     score : float
         Of the labels.
     bound : float
-        No labeling scores more, up to rounding. Equal to `score` where the labels are known to be
+        No labelling scores more, up to rounding. Equal to `score` where the labels are known to be
         the best.
     oracle : "exact", "under-generating" or "over-generating"
         What a search of this kind is as an oracle for training (Finley, Joachims 2008,
-        doi:10.1145/1390156.1390195): "exact" maximises over all labelings; "under-generating" over
+        doi:10.1145/1390156.1390195): "exact" maximises over all labellings; "under-generating" over
         some of them, so that a hinge made with its score is too low and bounds nothing;
         "over-generating" over more than them, so that a hinge made with its bound is valid.
     """
