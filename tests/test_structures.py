@@ -251,6 +251,15 @@ def test_a_loaded_model_predicts_the_same_bits(name, tmp_path):
         assert np.array_equal(a, b)
 
 
+# Rows of classes must be a matrix, as in scikit-learn, of which an empty list is none.
+@pytest.mark.parametrize("name", [name for name in STRUCTURES if "classes" not in name])
+def test_no_examples_have_no_predictions(name):
+    X, svm = fitted(name, max_iter=5)
+    assert len(svm.predict([])) == 0
+    assert len(svm.decision_function([])) == 0
+    assert len(svm.predict(X[:1])) == 1
+
+
 @structures
 def test_check_model_finds_nothing(name):
     X, y = some_examples(name)

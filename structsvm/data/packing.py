@@ -49,13 +49,15 @@ def pack_sequences(
     items = as_items("X", X)
     paired = [i for i, item in enumerate(items) if _is_pair(item)]
     if not paired:
-        packed = PackedSequences(*_pack(items, "X[{}]", n_features))
-        if n_edge_features and packed.rows.shape[0]:
+        rows, offsets = _pack(items, "X[{}]", n_features)
+        if n_edge_features and rows.shape[0]:
             raise ValueError(
                 f"the items of X are single arrays, expected pairs (features, edge features) with "
                 f"{n_edge_features} edge features"
             )
-        return packed
+        # Without positions, no features are as good as all.
+        edges = sp.csr_array((0, n_edge_features)) if n_edge_features else None
+        return PackedSequences(rows, offsets, edges)
     if len(paired) < len(items):
         i = next(i for i in range(len(items)) if i not in paired)
         raise ValueError(

@@ -314,7 +314,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             )
         if self._by_roof_duality:
             return RoofGraphMaximizer(n_nodes, edges)
-        ends = np.append(0, np.cumsum(n_nodes))
+        ends = np.append(0, np.cumsum(n_nodes, dtype=np.int64))
         tolerance = np.append(0.0, np.cumsum(self._tolerance(labels, factors)))
         return RelaxedGraphMaximizer(
             n_nodes,
