@@ -62,8 +62,8 @@ def fit_to_levels(svm, X, y, seconds):
 def oracle_pass_seconds(svm, X, y):
     """One pass of the oracle at the trained weights, planes built and compared."""
     problem = svm.model_.bind(X, y)
-    blocks = DualBlocks(problem)
-    return best_cpu_seconds(lambda: blocks.evaluate(svm.coef_), 10)
+    evaluator = DualBlocks(problem).evaluator
+    return best_cpu_seconds(lambda: evaluator.evaluate(svm.coef_), 10)
 
 
 def main():

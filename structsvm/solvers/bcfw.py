@@ -225,16 +225,16 @@ class _BlockRun(Run):
 
     def enter(self) -> None:
         """Start from the dual point the blocks hold, which is feasible for every lambda."""
-        self.combination, loss = self.blocks.combination()
-        self.blocks.regularization = self.lam
-        self.blocks.move_to(self.combination / self.lam)
+        self.combination, loss = self.blocks.store.combination()
+        self.blocks.point.regularization = self.lam
+        self.blocks.point.move_to(self.combination / self.lam)
         if self.start.solutions and self.options.acceleration > 0.0:
             # The dual point is one of another lambda: only a proximal term keeps the weights near
             # where they should be. Nor are certificates on the way of use, so near the end.
             self.schedule.begin(self._rate())
             self._move_around(np.array(self.start.guess(self.lam)))
             self._next_level = 0.0
-        self.measured(self.dual_value(self.combination, loss), self.blocks.weights, math.inf)
+        self.measured(self.dual_value(self.combination, loss), self.blocks.point.weights, math.inf)
 
     def round(self, first: bool) -> None:
         before = self.estimate
@@ -245,7 +245,9 @@ class _BlockRun(Run):
         for k in range(self._n_cached_passes()):
             if k % _FULL_CACHED_PASS_EVERY == 0:
                 skip_below = 0.0
-            skip_below = _SKIP_SHARE * self.blocks.cached_pass(self._permutation(), skip_below)
+            skip_below = _SKIP_SHARE * self.blocks.steps.cached_pass(
+                self._permutation(), skip_below
+            )
         self.schedule.record(self._measure(), before, self.estimate)
 
     def _permutation(self) -> NDArray[np.int32]:
@@ -253,7 +255,7 @@ class _BlockRun(Run):
 
     def _exact_order(self, first: bool) -> NDArray[np.int32]:
         sampling = self.options.sampling
-        gaps = np.maximum(self.blocks.gaps, 0.0)
+        gaps = np.maximum(self.blocks.steps.gaps, 0.0)
         if sampling == "permuted" or (first and sampling == "gap"):
             return self._permutation()
         if sampling == "uniform" or not gaps.any():
@@ -265,7 +267,7 @@ class _BlockRun(Run):
     def _n_cached_passes(self) -> int:
         if self.options.cached_passes != "auto":
             return int(self.options.cached_passes)
-        cached_work = max(self.blocks.n_entries / self.n, 1.0)
+        cached_work = max(self.blocks.store.n_entries / self.n, 1.0)
         return int(np.clip(round(5.0 * math.sqrt(self.problem.oracle_work / cached_work)), 2, 30))
 
     def _measure(self) -> bool:
@@ -273,30 +275,30 @@ class _BlockRun(Run):
 
         True if the dual value is the best so far.
         """
-        self.combination, loss = self.blocks.combination()
+        self.combination, loss = self.blocks.store.combination()
         return self.measured(
             self.dual_value(self.combination, loss),
-            self.blocks.weights,
+            self.blocks.point.weights,
             float(self.blocks.hinges.mean()),
         )
 
     def candidates(self) -> list[NDArray[np.float64]]:
-        points = [np.array(self.blocks.weights)]
-        return [*points, self.blocks.average()] if self.options.averaging else points
+        points = [np.array(self.blocks.point.weights)]
+        return [*points, self.blocks.point.average()] if self.options.averaging else points
 
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
     ) -> float:
-        return self.blocks.evaluate(weights, hinges)
+        return self.blocks.evaluator.evaluate(weights, hinges)
 
     def worst_answer(self) -> tuple[int, float] | None:
-        return self.blocks.worst_answer
+        return self.blocks.evaluator.worst_answer
 
     def counters(self) -> dict[str, int]:
         return {
-            "n_oracle_calls": self.blocks.n_oracle_calls,
-            "n_overruled": self.blocks.n_overruled,
-            "n_planes": self.blocks.n_planes,
+            "n_oracle_calls": self.blocks.evaluator.n_oracle_calls,
+            "n_overruled": self.blocks.evaluator.n_overruled,
+            "n_planes": self.blocks.store.n_planes,
             "solver_bytes": self.blocks.nbytes,
         }
 
@@ -310,16 +312,16 @@ class _BlockRun(Run):
 
     def _accelerate(self) -> None:
         """Move the proximal centre, and the weights with it."""
-        centre = self.schedule.move(self.blocks.weights, self._rate(), self.estimate)
-        if centre is not None or self.blocks.regularization > self.lam:
+        centre = self.schedule.move(self.blocks.point.weights, self._rate(), self.estimate)
+        if centre is not None or self.blocks.point.regularization > self.lam:
             self._move_around(centre)
 
     def _rate(self) -> float:
         """The rule for the proximal weight, at scale 1."""
-        _, sqnorm, loss = self.blocks.support()
+        _, sqnorm, loss = self.blocks.store.support()
         return math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss > 0.0 else 0.0
 
     def _move_around(self, centre: NDArray[np.float64] | None) -> None:
         """Go to the weights with the proximal term around `centre`, which is overwritten."""
-        self.blocks.regularization = self.schedule.strength
-        self.blocks.move_to(self.schedule.around(centre, self.combination, out=centre))
+        self.blocks.point.regularization = self.schedule.strength
+        self.blocks.point.move_to(self.schedule.around(centre, self.combination, out=centre))

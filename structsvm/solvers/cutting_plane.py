@@ -14,7 +14,8 @@ from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import combined_rows, dot, row_products
 from structsvm.persistence.snapshots import Kind, number, vector
 from structsvm.problems import Problem
-from structsvm.solvers._blocks import DualBlocks
+from structsvm.solvers._evaluator import Evaluator
+from structsvm.solvers._plane_store import SparsePlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.run import Part, Run
 from structsvm.solvers.simplex_qp import SimplexQP
@@ -114,7 +115,8 @@ class _CuttingPlaneRun(Run):
         super().__init__(problem, C, tol, random_state)
         self.max_cached_rounds = int(options.max_cached_rounds)
         self.max_planes = int(options.max_planes)
-        self.cache = DualBlocks(problem, max_planes=self.max_planes)
+        self.store = SparsePlanes(problem.n_examples, problem.n_weights, max_planes=self.max_planes)
+        self.evaluator = Evaluator(problem, self.store)
         self.n_rays = problem.non_negative_stop - problem.non_negative_start
         self.qp = SimplexQP(self.lam, self.n_rays)
         self.room = np.zeros((8, problem.n_weights))
@@ -131,7 +133,7 @@ class _CuttingPlaneRun(Run):
         }
 
     def parts(self) -> dict[str, Part]:
-        return {"cache/": self.cache, "qp/": self.qp}
+        return {"store/": self.store, "evaluator/": self.evaluator, "qp/": self.qp}
 
     def restore(self, snapshot: Snapshot) -> None:
         super().restore(snapshot)
@@ -156,7 +158,8 @@ class _CuttingPlaneRun(Run):
 
     def take_over(self, earlier: _CuttingPlaneRun) -> None:
         """The cuts hold for every lambda; only the quadratic program must be solved again."""
-        self.cache, self.cuts, self.idle = earlier.cache, earlier.cuts, earlier.idle
+        self.store, self.evaluator = earlier.store, earlier.evaluator
+        self.cuts, self.idle = earlier.cuts, earlier.idle
         self.qp.restore(earlier.qp.snapshot())
 
     def enter(self) -> None:
@@ -182,7 +185,7 @@ class _CuttingPlaneRun(Run):
 
     def _cut(self) -> float:
         """Add the cached planes' cut at the present point, solve; how much it was violated."""
-        g, loss = self.cache.aggregate(self.weights)
+        g, loss = self.store.aggregate(self.weights)
         violation = loss - dot(self.weights, g) - self.model_hinge
         products, sqnorm = row_products(self.cuts, g), dot(g, g)
         signed = g[self.problem.non_negative_start : self.problem.non_negative_stop]
@@ -221,18 +224,18 @@ class _CuttingPlaneRun(Run):
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
     ) -> float:
-        return self.cache.evaluate(weights, hinges)
+        return self.evaluator.evaluate(weights, hinges)
 
     def state(self) -> _CuttingPlaneRun:
         return self
 
     def worst_answer(self) -> tuple[int, float] | None:
-        return self.cache.worst_answer
+        return self.evaluator.worst_answer
 
     def counters(self) -> dict[str, int]:
         return {
-            "n_oracle_calls": self.cache.n_oracle_calls,
-            "n_overruled": self.cache.n_overruled,
-            "n_planes": self.cache.n_planes,
-            "solver_bytes": self.cache.nbytes + self.room.nbytes + self.qp.gram.nbytes,
+            "n_oracle_calls": self.evaluator.n_oracle_calls,
+            "n_overruled": self.evaluator.n_overruled,
+            "n_planes": self.store.n_planes,
+            "solver_bytes": self.store.nbytes + self.room.nbytes + self.qp.gram.nbytes,
         }

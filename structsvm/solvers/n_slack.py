@@ -121,49 +121,49 @@ class _NSlackRun(Run):
         return {"blocks/": self.blocks}
 
     def enter(self) -> None:
-        self.blocks.regularization = self.lam
+        self.blocks.point.regularization = self.lam
         self._refresh(math.inf)
 
     def round(self, first: bool) -> None:
-        weights = np.array(self.blocks.weights)
+        weights = np.array(self.blocks.point.weights)
         hinge = self.certify(weights)
-        self.blocks.forget_idle()
+        self.blocks.store.forget_idle()
         # The gap of this very point, not that of the best ones so far: what new planes opened up.
         found = self.lam / 2 * dot(weights, weights) + hinge - self.dual
         target = self.precision * max(found, self.tol * self.best_primal)
         for _ in range(_MOST_PASSES):
             order = self.random.permutation(self.n).astype(np.int32)
-            if self.blocks.cached_pass(order) <= target:
+            if self.blocks.steps.cached_pass(order) <= target:
                 break
         self._refresh(hinge)
 
     def _refresh(self, hinge: float) -> None:
         """Weights and dual value from the dual variables, free of accumulated rounding."""
-        combination, loss = self.blocks.combination()
-        self.blocks.move_to(combination / self.lam)
+        combination, loss = self.blocks.store.combination()
+        self.blocks.point.move_to(combination / self.lam)
         allowed = self.problem.project(combination)
         self.dual = loss - dot(allowed, allowed) / (2 * self.lam)
-        self.measured(self.dual_value(combination, loss), self.blocks.weights, hinge)
+        self.measured(self.dual_value(combination, loss), self.blocks.point.weights, hinge)
 
     def _due(self) -> bool:
         return False  # each round begins with a certificate
 
     def candidates(self) -> list[NDArray[np.float64]]:
-        return [np.array(self.blocks.weights)]
+        return [np.array(self.blocks.point.weights)]
 
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
     ) -> float:
-        return self.blocks.evaluate(weights, hinges)
+        return self.blocks.evaluator.evaluate(weights, hinges)
 
     def worst_answer(self) -> tuple[int, float] | None:
-        return self.blocks.worst_answer
+        return self.blocks.evaluator.worst_answer
 
     def counters(self) -> dict[str, int]:
         return {
-            "n_oracle_calls": self.blocks.n_oracle_calls,
-            "n_overruled": self.blocks.n_overruled,
-            "n_planes": self.blocks.n_planes,
+            "n_oracle_calls": self.blocks.evaluator.n_oracle_calls,
+            "n_overruled": self.blocks.evaluator.n_overruled,
+            "n_planes": self.blocks.store.n_planes,
             "solver_bytes": self.blocks.nbytes,
         }
 

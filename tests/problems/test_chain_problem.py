@@ -354,7 +354,7 @@ def test_evaluation_is_the_same_on_any_number_of_threads(chain):
     for n_threads in (1, 2, 4):
         problem = model.bind(X, y)
         problem.reserve(n_threads)
-        hinges.append(DualBlocks(problem).evaluate(w))
+        hinges.append(DualBlocks(problem).evaluator.evaluate(w))
     assert hinges[0] == hinges[1] == hinges[2]
     want = 0.0
     for i in range(len(X)):
@@ -376,9 +376,9 @@ def test_evaluation_in_several_batches(bind):
         problem = bind(model, X, y)
         problem.set_sample_weight(np.arange(600) % 5 / 4)
         problem.reserve(n_threads)
-        blocks = DualBlocks(problem)
-        hinges.append(blocks.evaluate(w))
-        assert blocks.n_oracle_calls == 600
+        evaluator = DualBlocks(problem).evaluator
+        hinges.append(evaluator.evaluate(w))
+        assert evaluator.n_oracle_calls == 600
     assert hinges[0] == hinges[1] == hinges[2]
     planes = [dense(problem, problem.oracle(i, w)) for i in range(600)]
     want = np.mean([max(loss - w @ delta, 0) for delta, loss in planes])
@@ -443,7 +443,7 @@ def test_evaluation_without_truth_is_refused(chain):
     for n_threads in (1, 2):
         problem.reserve(n_threads)
         with pytest.raises(ValueError, match="a problem bound without y has no planes"):
-            DualBlocks(problem).evaluate(w)
+            DualBlocks(problem).evaluator.evaluate(w)
 
 
 @pytest.mark.parametrize("n_threads", [0, -1])

@@ -1,7 +1,8 @@
 """The block solver's passes in numpy: dense planes, no tricks, a line of the method a line here.
 
 `ReferenceBlocks` has the interface of ``structsvm.solvers._blocks.DualBlocks``, so that one driver
-runs on both. Comments name steps of Lacoste-Julien et al. (2013), Algorithm 4, where they apply.
+runs on both; it is itself all the pieces that a `DualBlocks` is made of.
+Comments name steps of Lacoste-Julien et al. (2013), Algorithm 4, where they apply.
 """
 
 import numpy as np
@@ -36,6 +37,7 @@ class ReferenceBlocks:
             "drop_after": drop_after,
             "average": average,
         }
+        self.store = self.point = self.steps = self.evaluator = self
         self.frank_wolfe, self.max_planes, self.drop_after = frank_wolfe, max_planes, drop_after
         self.n = problem.n_examples
         self.regularization = 1.0

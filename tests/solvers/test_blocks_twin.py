@@ -26,16 +26,16 @@ def bound(words):
 
 
 def assert_same(blocks, twin):
-    np.testing.assert_allclose(blocks.weights, twin.weights, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(blocks.gaps, twin.gaps, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(blocks.point.weights, twin.weights, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(blocks.steps.gaps, twin.gaps, rtol=0, atol=1e-10)
     np.testing.assert_allclose(blocks.hinges, twin.hinges, rtol=0, atol=1e-10)
-    assert blocks.n_planes == twin.n_planes
-    assert blocks.n_overruled == twin.n_overruled == 0
-    for ours, theirs in zip(blocks.combination(), twin.combination(), strict=True):
+    assert blocks.store.n_planes == twin.n_planes
+    assert blocks.evaluator.n_overruled == twin.n_overruled == 0
+    for ours, theirs in zip(blocks.store.combination(), twin.combination(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(blocks.support(), twin.support(), rtol=1e-10)
-    if blocks.lag is not None:
-        np.testing.assert_allclose(blocks.average(), twin.average(), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(blocks.store.support(), twin.support(), rtol=1e-10)
+    if blocks.point.lag is not None:
+        np.testing.assert_allclose(blocks.point.average(), twin.average(), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -44,24 +44,26 @@ def test_passes_equal_numpy_step_by_step(words, options):
     blocks, twin = DualBlocks(problem, **options), ReferenceBlocks(problem, **options)
     rng = np.random.default_rng(1)
     for blocks_or_twin in (blocks, twin):
-        blocks_or_twin.regularization = 0.02
+        blocks_or_twin.point.regularization = 0.02
     for step in range(8):
         order = rng.permutation(problem.n_examples).astype(np.int32)
         for i in order:  # one visit at a time: a difference shows where it arises
             for b in (blocks, twin):
                 b.exact_pass(np.array([i], dtype=np.int32))
-            np.testing.assert_allclose(blocks.weights, twin.weights, rtol=0, atol=1e-10)
-        gaps = [b.cached_pass(order[::-1].copy(), 0.0) for b in (blocks, twin)]
+            np.testing.assert_allclose(blocks.point.weights, twin.weights, rtol=0, atol=1e-10)
+        gaps = [b.steps.cached_pass(order[::-1].copy(), 0.0) for b in (blocks, twin)]
         assert gaps[0] == pytest.approx(gaps[1], abs=1e-10)
-        gaps = [b.cached_pass(order, 0.5 * gaps[0]) for b in (blocks, twin)]
+        gaps = [b.steps.cached_pass(order, 0.5 * gaps[0]) for b in (blocks, twin)]
         assert gaps[0] == pytest.approx(gaps[1], abs=1e-10)
         assert_same(blocks, twin)
         if step % 3 == 2:
             point = rng.normal(size=problem.n_weights)
-            assert blocks.evaluate(point) == pytest.approx(twin.evaluate(point), abs=1e-10)
+            assert blocks.evaluator.evaluate(point) == pytest.approx(
+                twin.evaluate(point), abs=1e-10
+            )
             shift = 0.01 * rng.normal(size=problem.n_weights)
             for b in (blocks, twin):
-                b.move_to(b.weights + shift)
+                b.point.move_to(b.point.weights + shift)
             assert_same(blocks, twin)
 
 

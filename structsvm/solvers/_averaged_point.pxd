@@ -1,0 +1,20 @@
+"""The primal point of a dual one, kept in step with it, and the average of its iterates."""
+
+from structsvm.solvers._plane_store cimport PlaneStore
+
+
+cdef class AveragedPoint:
+    cdef readonly Py_ssize_t n_examples
+    cdef readonly object weights          # ndarray (n_weights,), padded
+    cdef readonly object multipliers      # ndarray: of weights that must be >= 0, added to them
+    cdef readonly Py_ssize_t first_multiplied
+    cdef readonly object lag              # ndarray or None: see average()
+    cdef readonly double lag_factor       # sum of the averaging weights so far
+    cdef public Py_ssize_t n_updates
+    cdef public double regularization     # lambda': weights = ... + sum alpha delta / (lambda' n)
+    cdef double[::1] _weights, _multipliers, _lag
+
+    cdef double curvature(self) noexcept nogil
+    cdef void move(self, PlaneStore store, Py_ssize_t i, int p, double change) noexcept nogil
+    cdef void end_update(self) noexcept nogil
+    cdef void choose_multipliers(self) noexcept nogil

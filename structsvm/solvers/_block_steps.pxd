@@ -1,0 +1,24 @@
+"""Steps on the dual problem of one example, by the planes that are stored of it."""
+
+from structsvm.solvers._averaged_point cimport AveragedPoint
+from structsvm.solvers._plane_store cimport PlaneStore
+
+
+cdef class BlockSteps:
+    cdef readonly PlaneStore store
+    cdef readonly AveragedPoint point
+    cdef readonly object gaps             # ndarray (n_examples,): gap met at the last visit
+    cdef double[::1] _gaps
+
+    cdef int improve(self, Py_ssize_t i, double gap) except -1 nogil
+    # To implement: raise the dual of block i, whose heights are those at the present weights.
+    cdef int step(self, Py_ssize_t i, double gap) except -1 nogil
+
+
+cdef class PairwiseSteps(BlockSteps):
+    cdef double* change                   # SCRATCH: weight gained by each plane of a block
+    cdef int change_capacity
+
+
+cdef class FrankWolfeSteps(BlockSteps):
+    pass

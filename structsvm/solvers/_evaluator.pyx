@@ -1,0 +1,139 @@
+"""Passes at fixed weights, and the judge of what oracles answer; see ``_evaluator.pxd``."""
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport fabs
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
+from structsvm.linalg._plane cimport plane_size, plane_value, weights_of
+from structsvm.problems._problem cimport Problem
+from structsvm.solvers._plane_store cimport TRUTH, Block, PlaneStore, height_at, highest
+
+from structsvm.linalg._plane import padded_vector
+from structsvm.persistence.snapshots import Kind
+
+MOST_CALLS = 2**60
+
+cdef enum:
+    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
+
+# Two heights closer than this, relative to their parts, are the same plane seen twice.
+cdef double SAME_HEIGHT = 1e-12
+# An oracle answer this much below a known plane, relative likewise, is a wrong answer.
+cdef double WORSE_HEIGHT = 1e-8
+
+
+cdef class Evaluator:
+    """Takes the answers of a problem's oracle into a store of planes, and finds hinges by both.
+
+    Parameters
+    ----------
+    problem : Problem
+    store : PlaneStore
+        For the same numbers of examples and weights.
+
+    Attributes
+    ----------
+    n_oracle_calls : int
+    n_overruled : int
+        Answers that were below a plane already known: not the maximum.
+    """
+
+    def __init__(self, Problem problem, PlaneStore store):
+        if (store.n_examples, store.n_weights) != (problem.n_examples, problem.n_weights):
+            raise ValueError(
+                f"the store is for {store.n_examples} examples and {store.n_weights} weights, "
+                f"expected {problem.n_examples} and {problem.n_weights} as the problem has"
+            )
+        self.problem = problem
+        self.store = store
+        problem.reserve(1)
+
+    cdef int judge(
+        self, Py_ssize_t i, const Plane* plane, const Weights* w, double* hinge, bint stale
+    ) except -1 nogil:
+        """Take the oracle's plane into block i, which is rescored at w, if it is the highest.
+
+        An oracle that returns less than what is known already is overruled and counted, unless it
+        answered for older weights.
+
+        hinge  OUT  the greatest height known
+        stale  IN   whether the answer is that at older weights
+        """
+        cdef const Block* b = &self.store.blocks[i]
+        cdef int best = highest(b, 0.0)
+        cdef double known = height_at(b, best)
+        cdef double height = plane_value(plane, w)
+        cdef double magnitude = fabs(plane.loss) + fabs(plane.loss - height)
+        self.n_oracle_calls += 1
+        if best != TRUTH:
+            magnitude += fabs(b.planes[best].loss) + fabs(b.planes[best].loss - known)
+        hinge[0] = max(known, height)
+        if height < known - WORSE_HEIGHT * magnitude:
+            # Rare, so now with care: terms that cancel leave more rounding than they seem to.
+            magnitude = plane_size(plane, w)
+            if best != TRUTH:
+                magnitude += self.store.size_at(i, best, w)
+            if not stale and height < known - WORSE_HEIGHT * magnitude:
+                self.n_overruled += 1
+                if known - height > self.worst_shortfall:
+                    self.worst_shortfall = known - height
+                    self.worst_example = i
+            return 0
+        if height > known + SAME_HEIGHT * magnitude:
+            self.store.keep(i, plane, height)
+        return 0
+
+    def evaluate(self, weights, double[::1] hinges=None):
+        """One oracle call an example at fixed weights, on all threads reserved.
+
+        The planes met are kept where they beat the known ones, so no call is wasted. `hinges`, of
+        shape (n_examples,), receives each example's hinge.
+
+        Returns
+        -------
+        hinge : float
+            Mean hinge at `weights`.
+        """
+        cdef Py_ssize_t start, k, count, n = self.problem.n_examples
+        cdef Py_ssize_t n_threads = max(self.problem.n_threads, 1)
+        cdef Py_ssize_t size = min(
+            self.problem.calls_at_a_time(EXAMPLES_AT_ONCE) * n_threads, max(n, 1)
+        )
+        cdef PlaneBatch batch = PlaneBatch(size)
+        cdef double hinge, total = 0.0
+        cdef index_t[::1] examples = np.arange(n, dtype=np.int32)
+        point = padded_vector(self.problem.n_weights)
+        point[:] = weights
+        cdef Weights w = weights_of(point)
+        for start in range(0, n, size):
+            count = min(size, n - start)
+            PyErr_CheckSignals()
+            self.problem.plane_many(examples[start:start + count], &w, batch)
+            with nogil:
+                for k in range(count):
+                    self.store.rescore(start + k, w.data)
+                    self.judge(start + k, &batch.planes[k], &w, &hinge, False)
+                    total += hinge
+                    if hinges is not None:
+                        hinges[start + k] = hinge
+        return total / max(n, 1)
+
+    @property
+    def worst_answer(self):
+        """The example whose overruled answer was furthest below a known plane, and how far."""
+        return (self.worst_example, self.worst_shortfall) if self.worst_shortfall > 0 else None
+
+    def snapshot(self):
+        """The counts; the store has a snapshot of its own."""
+        return {"calls": np.array([self.n_oracle_calls, self.n_overruled])}
+
+    def kinds(self):
+        """What `snapshot` holds."""
+        return {"calls": Kind(np.int64, (2,), 0, MOST_CALLS)}
+
+    def restore(self, held):
+        """Become what `snapshot` was taken of."""
+        self.n_oracle_calls, self.n_overruled = held["calls"].tolist()

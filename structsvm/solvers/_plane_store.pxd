@@ -1,0 +1,94 @@
+"""The planes that are remembered of each example, their dual weights and their Gram matrices.
+
+Block steps and the evaluator read the numbers of a block, which are the same whatever a plane is
+made of: weights, heights, losses, the Gram matrix. What needs the vector delta of a plane is asked
+of the store: heights at new weights, a multiple of delta added to a vector, a new row of the Gram
+matrix. So planes may be kept in any form. `SparsePlanes` keeps the entries of each; another form
+could keep outputs, and find heights by the scores of their parts and Gram entries by the features
+that two outputs share.
+
+Places: block i is that of example i; plane p of it is ``blocks[i].planes[p]``.
+"""
+
+from structsvm._typedefs cimport index_t
+from structsvm.linalg._plane cimport Plane, Weights
+
+
+cdef enum:
+    TRUTH = -1         # the place of the plane (0, 0), which is not stored
+
+
+cdef struct KnownPlane:
+    double weight      # dual variable, in [0, 1]
+    double height      # loss - <w, delta> when last looked at
+    double loss
+    int idle           # exact visits in a row that found it without weight
+
+
+cdef struct Block:
+    # Weights of the stored planes and `truth_weight` sum to one.
+    KnownPlane* planes
+    double* gram       # <delta_p, delta_q> for q <= p at p * (p + 1) / 2 + q
+    double truth_weight
+    int size
+    int capacity
+
+
+cdef inline double gram_at(const Block* b, int p, int q) noexcept nogil:
+    if p == TRUTH or q == TRUTH:
+        return 0.0
+    if p < q:
+        return b.gram[q * (q + 1) // 2 + p]
+    return b.gram[p * (p + 1) // 2 + q]
+
+
+cdef inline double height_at(const Block* b, int p) noexcept nogil:
+    return 0.0 if p == TRUTH else b.planes[p].height
+
+
+cdef inline int highest(const Block* b, double margin) noexcept nogil:
+    """The first plane that no later one tops by more than `margin`."""
+    cdef int p, best = TRUTH
+    cdef double height = 0.0
+    for p in range(b.size):
+        if b.planes[p].height > height + margin:
+            height = b.planes[p].height
+            best = p
+    return best
+
+
+cdef double current_height(const Block* b) noexcept nogil
+cdef double rounding_of_heights(const Block* b) noexcept nogil
+
+
+cdef class PlaneStore:
+    cdef readonly Py_ssize_t n_examples, n_weights
+    cdef readonly Py_ssize_t n_planes     # stored now
+    cdef readonly Py_ssize_t n_entries    # and what they are made of, by `entries`
+    cdef readonly bint mixed
+    cdef readonly int max_planes, drop_after
+    cdef int first_droppable              # the plane of a mixture is never dropped
+    cdef Block* blocks
+
+    # What a form of planes fills in. A plane's numbers in the block are there before `append` and
+    # until after `remove`; both leave the block's size to their caller.
+    cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil
+    cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil
+    cdef double size_at(self, Py_ssize_t i, int p, const Weights* w) noexcept nogil
+    cdef Py_ssize_t entries(self, Py_ssize_t i, int p) noexcept nogil
+    cdef int append(self, Py_ssize_t i, const Plane* plane) except -1 nogil
+    cdef void remove(self, Py_ssize_t i, int p) noexcept nogil
+    cdef int mix(self, Py_ssize_t i, int p, double share) except -1 nogil
+    cdef int grow(self, Py_ssize_t i) except -1 nogil
+
+    cdef int keep(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil
+    cdef int insert(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil
+    cdef void forget(self, Py_ssize_t i, int p) noexcept nogil
+    cdef void age(self, Py_ssize_t i, double below) noexcept nogil
+    cdef void forget_unused(self, Py_ssize_t i) noexcept nogil
+
+
+cdef class SparsePlanes(PlaneStore):
+    cdef Plane** planes                   # of each block, as many as its capacity
+    cdef double[::1] dense                # SCRATCH, zeros between uses
+    cdef index_t[::1] slot                # SCRATCH of a PlaneBuilder

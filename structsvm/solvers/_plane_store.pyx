@@ -1,0 +1,578 @@
+"""Planes of all examples; see ``_plane_store.pxd``.
+
+Design: there is one block for each example, often with a single plane, so a block costs 40 bytes
+until it holds one, and its arrays grow in small steps.
+"""
+
+import numpy as np
+
+from libc.math cimport INFINITY, fabs
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+from structsvm._typedefs cimport index_t, offset_t
+from structsvm.linalg._plane cimport Plane, PlaneBuilder, Weights
+from structsvm.linalg._plane cimport (
+    builder_add_row, builder_finish, plane_axpy, plane_copy, plane_dot, plane_free, plane_reserve,
+    plane_scatter, plane_size, plane_sqnorm, plane_unscatter,
+)
+
+from structsvm.exceptions import ModelFileError
+from structsvm.persistence.snapshots import Kind, vector
+
+# In a snapshot: how far dual weights may be from summing to 1, and the longest time without weight.
+ROUNDED = 1e-6
+MOST_IDLE = 2**30
+
+
+cdef double current_height(const Block* b) noexcept nogil:
+    """The height of the block's convex combination of planes."""
+    cdef int p
+    cdef double total = 0.0
+    for p in range(b.size):
+        total += b.planes[p].weight * b.planes[p].height
+    return total
+
+
+cdef double rounding_of_heights(const Block* b) noexcept nogil:
+    """Heights are differences: their rounding is relative to this, the size of their parts."""
+    cdef int p
+    cdef double greatest = 0.0
+    for p in range(b.size):
+        greatest = max(
+            greatest, fabs(b.planes[p].loss) + fabs(b.planes[p].loss - b.planes[p].height)
+        )
+    return greatest
+
+
+cdef int longest_idle(const Block* b) noexcept nogil:
+    """The plane without weight that has been idle longest, the lower one of two; or TRUTH."""
+    cdef int p, worst = TRUTH
+    cdef const KnownPlane* k
+    cdef const KnownPlane* w
+    for p in range(b.size):
+        k = &b.planes[p]
+        if k.weight > 0.0:
+            continue
+        if worst != TRUTH:
+            w = &b.planes[worst]
+            if k.idle < w.idle or (k.idle == w.idle and k.height >= w.height):
+                continue
+        worst = p
+    return worst
+
+
+cdef class PlaneStore:
+    """The planes of each example, their dual weights, and the dual point that these make.
+
+    Parameters
+    ----------
+    n_examples, n_weights : int
+    max_planes : int
+        Planes an example; planes in use are never dropped, even beyond this. 0 keeps none that is
+        not in use.
+    drop_after : int
+        A plane without weight is dropped after so many exact visits.
+    mixed : bool
+        Plane 0 of each block is a mixture that carries all the weight, for Frank-Wolfe steps.
+
+    Attributes
+    ----------
+    n_planes : int
+        Stored now.
+    n_entries : int
+        Numbers that the stored planes are made of.
+    """
+
+    def __cinit__(self):
+        self.blocks = NULL
+
+    def __init__(
+        self, Py_ssize_t n_examples, Py_ssize_t n_weights, *, int max_planes=20, int drop_after=2,
+        bint mixed=False,
+    ):
+        cdef Py_ssize_t i
+        self.n_examples, self.n_weights = n_examples, n_weights
+        self.max_planes, self.drop_after = max_planes, drop_after
+        self.mixed = mixed
+        self.first_droppable = 1 if mixed else 0
+        self.blocks = <Block*> calloc(max(n_examples, 1), sizeof(Block))
+        if self.blocks == NULL:
+            raise MemoryError(f"no memory for {n_examples} blocks")
+        for i in range(n_examples):
+            self.blocks[i].truth_weight = 1.0
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.blocks != NULL:
+            for i in range(self.n_examples):
+                free(self.blocks[i].planes)
+                free(self.blocks[i].gram)
+            free(self.blocks)
+
+    # ------------------------------------------------------------------ to implement
+
+    cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil:
+        """Heights of all planes at w; returns the place of the highest, or TRUTH."""
+        return TRUTH
+
+    cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil:
+        """target += factor * delta. target INOUT: (n_weights,)"""
+
+    cdef double size_at(self, Py_ssize_t i, int p, const Weights* w) noexcept nogil:
+        """What the height at w adds up, in magnitude: |loss| + sum |w delta|."""
+        return 0.0
+
+    cdef Py_ssize_t entries(self, Py_ssize_t i, int p) noexcept nogil:
+        """Numbers that the plane is made of."""
+        return 0
+
+    cdef int append(self, Py_ssize_t i, const Plane* plane) except -1 nogil:
+        """Copy a plane behind the last one, and fill in its row of the Gram matrix."""
+        return 0
+
+    cdef void remove(self, Py_ssize_t i, int p) noexcept nogil:
+        """Give up what the plane is made of; those behind it move up."""
+
+    cdef int mix(self, Py_ssize_t i, int p, double share) except -1 nogil:
+        """Plane 0 becomes (1 - share) of itself and `share` of plane p, TRUTH included."""
+        return 0
+
+    cdef int grow(self, Py_ssize_t i) except -1 nogil:
+        """Room for at least one more plane."""
+        cdef Block* b = &self.blocks[i]
+        cdef int capacity = b.capacity + 2 if b.capacity < 8 else 2 * b.capacity
+        cdef KnownPlane* planes
+        cdef double* gram
+        planes = <KnownPlane*> realloc(b.planes, capacity * sizeof(KnownPlane))
+        if planes != NULL:
+            b.planes = planes
+        gram = <double*> realloc(b.gram, capacity * (capacity + 1) // 2 * sizeof(double))
+        if gram != NULL:
+            b.gram = gram
+        if planes == NULL or gram == NULL:
+            with gil:
+                raise MemoryError(f"no memory for {capacity} planes of one example")
+        b.capacity = capacity
+        return 0
+
+    # ------------------------------------------------------------------ planes of one block
+
+    cdef int keep(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil:
+        """Keep a plane, without weight; a full block gives up one that has none either."""
+        cdef Block* b = &self.blocks[i]
+        cdef Plane empty
+        cdef int idle
+        if self.mixed and b.size == 0:
+            # The mixture starts as the truth.
+            memset(&empty, 0, sizeof(Plane))
+            self.insert(i, &empty, 0.0)
+            b.planes[0].weight = 1.0
+            b.truth_weight = 0.0
+        if self.max_planes and b.size >= self.max_planes:
+            idle = longest_idle(b)
+            if idle != TRUTH:
+                self.forget(i, idle)
+        return self.insert(i, plane, height)
+
+    cdef int insert(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil:
+        cdef Block* b = &self.blocks[i]
+        cdef KnownPlane* known
+        if b.size == b.capacity:
+            self.grow(i)
+        known = &b.planes[b.size]
+        known.weight, known.height, known.loss, known.idle = 0.0, height, plane.loss, 0
+        self.append(i, plane)
+        b.size += 1
+        self.n_planes += 1
+        self.n_entries += self.entries(i, b.size - 1)
+        return 0
+
+    cdef void forget(self, Py_ssize_t i, int p) noexcept nogil:
+        """Drop plane p; those behind it move up."""
+        cdef Block* b = &self.blocks[i]
+        cdef int q, r
+        self.n_planes -= 1
+        self.n_entries -= self.entries(i, p)
+        self.remove(i, p)
+        for q in range(p + 1, b.size):
+            for r in range(q + 1):
+                if r < p:
+                    b.gram[(q - 1) * q // 2 + r] = b.gram[q * (q + 1) // 2 + r]
+                elif r > p:
+                    b.gram[(q - 1) * q // 2 + r - 1] = b.gram[q * (q + 1) // 2 + r]
+            b.planes[q - 1] = b.planes[q]
+        b.size -= 1
+
+    cdef void age(self, Py_ssize_t i, double below) noexcept nogil:
+        """Drop planes lower than `below` that have been without weight for long enough."""
+        cdef Block* b = &self.blocks[i]
+        cdef int p
+        for p in range(b.size - 1, self.first_droppable - 1, -1):
+            if b.planes[p].weight > 0.0:
+                b.planes[p].idle = 0
+            else:
+                b.planes[p].idle += 1
+                if b.planes[p].idle >= self.drop_after and b.planes[p].height < below:
+                    self.forget(i, p)
+
+    cdef void forget_unused(self, Py_ssize_t i) noexcept nogil:
+        """Drop all planes without weight."""
+        cdef int p
+        for p in range(self.blocks[i].size - 1, self.first_droppable - 1, -1):
+            if self.blocks[i].planes[p].weight == 0.0:
+                self.forget(i, p)
+
+    # ------------------------------------------------------------------ all blocks
+
+    def forget_idle(self):
+        """Drop planes without weight for long enough, counted by calls of this."""
+        cdef Py_ssize_t i
+        with nogil:
+            for i in range(self.n_examples):
+                self.age(i, INFINITY)
+
+    def aggregate(self, weights):
+        """The mean of the highest plane of each example, the truth where none is higher.
+
+        A lower bound of the mean hinge everywhere, and equal to it at `weights` right after
+        ``Evaluator.evaluate(weights)``.
+
+        Returns
+        -------
+        delta : ndarray of shape (n_weights,)
+        loss : float
+        """
+        cdef Py_ssize_t i
+        cdef int p, best
+        cdef double loss = 0.0
+        cdef Block* b
+        delta = np.zeros(self.n_weights)
+        cdef double[::1] delta_view = delta
+        cdef const double[::1] w = np.ascontiguousarray(weights, dtype=np.float64)
+        if w.shape[0] != self.n_weights:
+            raise ValueError(f"there are {w.shape[0]} weights, expected {self.n_weights}")
+        with nogil:
+            for i in range(self.n_examples):
+                b = &self.blocks[i]
+                best = self.rescore(i, &w[0])
+                for p in range(b.size):
+                    b.planes[p].idle = 0 if p == best else b.planes[p].idle + 1
+                if best != TRUTH:
+                    self.add(i, best, 1.0, &delta_view[0])
+                    loss += b.planes[best].loss
+        return delta / max(self.n_examples, 1), loss / max(self.n_examples, 1)
+
+    def combination(self):
+        """The dual point from scratch: ``z = sum_i alpha_i delta_i / n`` and its loss term.
+
+        Returns
+        -------
+        z : ndarray of shape (n_weights,)
+        loss : float
+            ``sum_i alpha_i Delta_i / n``; the dual value is ``loss - |P(z)|^2 / (2 lambda)``, P
+            being the projection to what the problem allows.
+        """
+        cdef Py_ssize_t i
+        cdef int p
+        cdef double loss = 0.0
+        cdef const KnownPlane* known
+        z = np.zeros(self.n_weights)
+        cdef double[::1] z_view = z
+        with nogil:
+            for i in range(self.n_examples):
+                for p in range(self.blocks[i].size):
+                    known = &self.blocks[i].planes[p]
+                    if known.weight > 0.0:
+                        self.add(i, p, known.weight, &z_view[0])
+                        loss += known.weight * known.loss
+        z /= max(self.n_examples, 1)
+        return z, loss / max(self.n_examples, 1)
+
+    def support(self):
+        """The planes with weight: how many, their mean squared norm, their mean loss."""
+        cdef Py_ssize_t i, count = 0
+        cdef int p
+        cdef double sqnorm = 0.0, loss = 0.0
+        cdef const Block* b
+        with nogil:
+            for i in range(self.n_examples):
+                b = &self.blocks[i]
+                for p in range(b.size):
+                    if b.planes[p].weight > 0.0:
+                        count += 1
+                        sqnorm += gram_at(b, p, p)
+                        loss += b.planes[p].loss
+        return count, sqnorm / max(count, 1), loss / max(count, 1)
+
+    # ------------------------------------------------------------------ snapshots
+
+    def snapshot(self):
+        """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
+        cdef Py_ssize_t i, k, place = 0, cell = 0, n_cells = 0
+        cdef int p
+        cdef const Block* b
+        for i in range(self.n_examples):
+            n_cells += self.blocks[i].size * (self.blocks[i].size + 1) // 2
+        sizes, truth = np.zeros(self.n_examples, dtype=np.int32), np.zeros(self.n_examples)
+        planes, counts = np.zeros((self.n_planes, 3)), np.zeros((self.n_planes, 2), dtype=np.int64)
+        gram = np.zeros(n_cells)
+        cdef index_t[::1] sizes_view = sizes
+        cdef double[::1] truth_view = truth, gram_view = gram
+        cdef double[:, ::1] planes_view = planes
+        cdef offset_t[:, ::1] counts_view = counts
+        for i in range(self.n_examples):
+            b = &self.blocks[i]
+            sizes_view[i] = b.size
+            truth_view[i] = b.truth_weight
+            for p in range(b.size):
+                planes_view[place, 0] = b.planes[p].weight
+                planes_view[place, 1] = b.planes[p].height
+                planes_view[place, 2] = b.planes[p].loss
+                counts_view[place, 0] = b.planes[p].idle
+                counts_view[place, 1] = self.entries(i, p)
+                place += 1
+            for k in range(b.size * (b.size + 1) // 2):
+                gram_view[cell] = b.gram[k]
+                cell += 1
+        return {"sizes": sizes, "truth": truth, "planes": planes, "counts": counts, "gram": gram}
+
+    def kinds(self):
+        """What `snapshot` holds."""
+        return {
+            "sizes": Kind(np.int32, (self.n_examples,), 0),
+            "truth": Kind(np.float64, (self.n_examples,), 0.0, 1.0 + ROUNDED),
+            "planes": Kind(np.float64, (None, 3)),
+            "counts": Kind(np.int64, (None, 2), 0, MOST_IDLE),
+            "gram": vector(None),
+        }
+
+    def restore(self, held):
+        """Become what `snapshot` was taken of: planes of the same problem and options.
+
+        Raises
+        ------
+        ModelFileError
+            If the arrays do not fit each other.
+        """
+        cdef Py_ssize_t i, k, place = 0, cell = 0
+        cdef int p
+        cdef Block* b
+        cdef const index_t[::1] sizes = held["sizes"]
+        cdef const double[::1] truth = held["truth"], gram = held["gram"]
+        cdef const double[:, ::1] planes = held["planes"]
+        cdef const offset_t[:, ::1] counts = held["counts"]
+        size, weight = np.asarray(sizes).astype(np.int64), np.asarray(planes)[:, 0]
+        self.check(
+            (size <= len(planes)).all() and size.sum() == len(planes) == len(counts)
+            and (size * (size + 1) // 2).sum() == len(gram)
+            # A dual point: weights >= 0 of each block's planes and its truth that sum to 1.
+            and (weight >= 0.0).all()
+            and np.allclose(
+                np.bincount(np.repeat(np.arange(len(size)), size), weight, len(size)),
+                1.0 - np.asarray(truth), rtol=0.0, atol=ROUNDED,
+            )
+        )
+        self.clear()
+        for i in range(self.n_examples):
+            b = &self.blocks[i]
+            b.truth_weight = truth[i]
+            while b.capacity < sizes[i]:
+                self.grow(i)
+            b.size = sizes[i]
+            for p in range(b.size):
+                b.planes[p].weight = planes[place, 0]
+                b.planes[p].height = planes[place, 1]
+                b.planes[p].loss = planes[place, 2]
+                b.planes[p].idle = <int> counts[place, 0]
+                self.n_entries += counts[place, 1]
+                place += 1
+            for k in range(b.size * (b.size + 1) // 2):
+                b.gram[k] = gram[cell]
+                cell += 1
+        self.n_planes = place
+
+    def check(self, fits):
+        if not fits:
+            raise ModelFileError(
+                "the snapshot does not fit this problem: its planes are not those of "
+                f"{self.n_examples} examples"
+            )
+
+    def clear(self):
+        """Forget all planes; all weight is on the truth again."""
+        cdef Py_ssize_t i
+        for i in range(self.n_examples):
+            while self.blocks[i].size:
+                self.forget(i, self.blocks[i].size - 1)
+            self.blocks[i].truth_weight = 1.0
+
+    @property
+    def nbytes(self):
+        """Memory of the planes and their Gram matrices, in bytes."""
+        cdef Py_ssize_t i, capacity, total = self.n_examples * sizeof(Block)
+        for i in range(self.n_examples):
+            capacity = self.blocks[i].capacity
+            total += capacity * sizeof(KnownPlane) + capacity * (capacity + 1) // 2 * sizeof(double)
+        return total
+
+
+cdef class SparsePlanes(PlaneStore):
+    """Planes as sparse vectors; see `PlaneStore`."""
+
+    def __cinit__(self):
+        self.planes = NULL
+
+    def __init__(self, Py_ssize_t n_examples, Py_ssize_t n_weights, **options):
+        super().__init__(n_examples, n_weights, **options)
+        self.dense = np.zeros(n_weights)
+        self.slot = np.full(n_weights if self.mixed else 0, -1, dtype=np.int32)
+        self.planes = <Plane**> calloc(max(n_examples, 1), sizeof(Plane*))
+        if self.planes == NULL:
+            raise MemoryError(f"no memory for planes of {n_examples} examples")
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        cdef int p
+        if self.planes != NULL:
+            for i in range(self.n_examples):
+                for p in range(self.blocks[i].size):
+                    plane_free(&self.planes[i][p])
+                free(self.planes[i])
+            free(self.planes)
+
+    cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil:
+        cdef Block* b = &self.blocks[i]
+        cdef int p
+        for p in range(b.size):
+            b.planes[p].height = b.planes[p].loss - plane_dot(&self.planes[i][p], w)
+        return highest(b, 0.0)
+
+    cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil:
+        plane_axpy(factor, &self.planes[i][p], target)
+
+    cdef double size_at(self, Py_ssize_t i, int p, const Weights* w) noexcept nogil:
+        return plane_size(&self.planes[i][p], w)
+
+    cdef Py_ssize_t entries(self, Py_ssize_t i, int p) noexcept nogil:
+        return self.planes[i][p].nnz
+
+    cdef int append(self, Py_ssize_t i, const Plane* plane) except -1 nogil:
+        cdef Block* b = &self.blocks[i]
+        cdef int q, p = b.size
+        cdef double* row = b.gram + p * (p + 1) // 2
+        plane_copy(plane, &self.planes[i][p])
+        plane_scatter(plane, &self.dense[0])
+        for q in range(p):
+            row[q] = plane_dot(&self.planes[i][q], &self.dense[0])
+        plane_unscatter(plane, &self.dense[0])
+        row[p] = plane_sqnorm(plane)
+        return 0
+
+    cdef void remove(self, Py_ssize_t i, int p) noexcept nogil:
+        cdef int q, last = self.blocks[i].size - 1
+        plane_free(&self.planes[i][p])
+        for q in range(p, last):
+            self.planes[i][q] = self.planes[i][q + 1]
+        memset(&self.planes[i][last], 0, sizeof(Plane))
+
+    cdef int mix(self, Py_ssize_t i, int p, double share) except -1 nogil:
+        cdef Block* b = &self.blocks[i]
+        cdef const Plane* target
+        cdef const Plane* before = &self.planes[i][0]
+        cdef Plane mixed
+        cdef PlaneBuilder builder
+        cdef int q
+        memset(&mixed, 0, sizeof(Plane))
+        builder.slot = &self.slot[0]
+        builder.plane = &mixed
+        try:
+            builder_add_row(
+                &builder, before.nnz, before.indices, before.values, 1, 0, 1.0 - share
+            )
+            mixed.loss = (1.0 - share) * b.planes[0].loss
+            if p != TRUTH:
+                target = &self.planes[i][p]
+                builder_add_row(&builder, target.nnz, target.indices, target.values, 1, 0, share)
+                mixed.loss += share * b.planes[p].loss
+        finally:
+            builder_finish(&builder)
+        self.n_entries += mixed.nnz - before.nnz
+        plane_free(&self.planes[i][0])
+        self.planes[i][0] = mixed
+        b.planes[0].loss = mixed.loss
+        b.gram[0] = plane_sqnorm(&mixed)
+        for q in range(1, b.size):
+            b.gram[q * (q + 1) // 2] = (
+                (1.0 - share) * b.gram[q * (q + 1) // 2] + share * gram_at(b, p, q)
+            )
+        return 0
+
+    cdef int grow(self, Py_ssize_t i) except -1 nogil:
+        cdef int before = self.blocks[i].capacity
+        cdef Plane* planes
+        PlaneStore.grow(self, i)
+        planes = <Plane*> realloc(self.planes[i], self.blocks[i].capacity * sizeof(Plane))
+        if planes == NULL:
+            self.blocks[i].capacity = before
+            with gil:
+                raise MemoryError(f"no memory for the planes of example {i}")
+        memset(&planes[before], 0, (self.blocks[i].capacity - before) * sizeof(Plane))
+        self.planes[i] = planes
+        return 0
+
+    def snapshot(self):
+        cdef Py_ssize_t i, k, entry = 0
+        cdef int p
+        cdef const Plane* plane
+        indices, values = np.zeros(self.n_entries, dtype=np.int32), np.zeros(self.n_entries)
+        cdef index_t[::1] indices_view = indices
+        cdef double[::1] values_view = values
+        for i in range(self.n_examples):
+            for p in range(self.blocks[i].size):
+                plane = &self.planes[i][p]
+                for k in range(plane.nnz):
+                    indices_view[entry] = plane.indices[k]
+                    values_view[entry] = plane.values[k]
+                    entry += 1
+        return super().snapshot() | {"indices": indices, "values": values}
+
+    def kinds(self):
+        return super().kinds() | {
+            "indices": Kind(np.int32, (None,), 0, self.n_weights - 1),
+            "values": vector(None),
+        }
+
+    def restore(self, held):
+        cdef Py_ssize_t i, k, place = 0, entry = 0
+        cdef int p
+        cdef Plane* plane
+        cdef const index_t[::1] indices = held["indices"]
+        cdef const double[::1] values = held["values"]
+        cdef const offset_t[:, ::1] counts = held["counts"]
+        nnz = np.asarray(counts)[:, 1]
+        self.check(
+            (nnz <= len(indices)).all() and nnz.sum() == len(indices) == len(values)
+        )
+        super().restore(held)
+        for i in range(self.n_examples):
+            for p in range(self.blocks[i].size):
+                plane = &self.planes[i][p]
+                plane_reserve(plane, counts[place, 1])
+                plane.nnz = counts[place, 1]
+                plane.loss = self.blocks[i].planes[p].loss
+                place += 1
+                for k in range(plane.nnz):
+                    plane.indices[k] = indices[entry]
+                    plane.values[k] = values[entry]
+                    entry += 1
+
+    @property
+    def nbytes(self):
+        cdef Py_ssize_t i, total = self.dense.nbytes + self.slot.nbytes
+        cdef int p
+        for i in range(self.n_examples):
+            total += sizeof(Plane*) + self.blocks[i].capacity * sizeof(Plane)
+            for p in range(self.blocks[i].size):
+                total += self.planes[i][p].capacity * (sizeof(double) + sizeof(index_t))
+        return super().nbytes + total
