@@ -47,6 +47,8 @@ cdef class ChainMaximizer(Maximizer):
         self, lengths, Py_ssize_t n_labels, *, bint transitions, bint boundary, bint steps=False,
         forbidden=None,
     ):
+        cdef Py_ssize_t i, length, longest
+        cdef int64_t[::1] view
         self.width = n_labels
         self.stride = padded(n_labels)
         self.transitions = transitions
@@ -59,17 +61,21 @@ cdef class ChainMaximizer(Maximizer):
             rows[:, :n_labels] = np.vstack(forbidden)
             self.forbidden = rows
         self.no_transition = np.zeros((n_labels, self.stride))
-        lengths = np.asarray(lengths, dtype=np.int64)
-        matrices = np.maximum(lengths, 1) if steps else 1
-        n_rows = lengths + (2 if boundary else 0) + matrices * (n_labels if transitions else 0)
-        longest = int(lengths.max(initial=0))
-        most = int(n_rows.max(initial=0)) * self.stride
-        if most >= 2**31:
-            raise ValueError(
-                f"a chain of {longest} positions with {n_labels} labels has {most} parts; at most "
-                "2**31 - 1 can be counted"
+        sizes = np.array(lengths, dtype=np.int64)
+        view = sizes
+        longest = 0
+        for i in range(view.shape[0]):
+            length = max(view[i], <int64_t> 0)
+            longest = max(longest, length)
+            view[i] = self.stride * (
+                length + self.n_matrices(length) * n_labels + (2 if boundary else 0)
             )
-        self.set_sizes(n_rows * self.stride, lengths, 4 * longest + 4)
+            if view[i] >= 2**31:
+                raise ValueError(
+                    f"a chain of {length} positions with {n_labels} labels has {view[i]} parts; at "
+                    "most 2**31 - 1 can be counted"
+                )
+        self.set_sizes(sizes, lengths, 4 * longest + 4)
         self.struct.exact = True
         self.struct.maximize = <ssvm_maximize> chain_maximize
         self.struct.maximize_slack = <ssvm_maximize_slack> chain_maximize_slack

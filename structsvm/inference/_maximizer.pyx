@@ -54,6 +54,7 @@ cdef class Maximizer:
     cdef int set_sizes(self, n_parts, n_labels, Py_ssize_t n_counts) except -1:
         """Take arrays of shape (n_examples,), and the most entries of counts."""
         cdef const int64_t[::1] parts, labels
+        cdef Py_ssize_t i
         self.n_parts = np.array(n_parts, dtype=np.int64)
         self.n_labels = np.array(n_labels, dtype=np.int64)
         self.n_parts.flags.writeable = self.n_labels.flags.writeable = False
@@ -62,17 +63,20 @@ cdef class Maximizer:
                 f"n_parts has shape {self.n_parts.shape} and n_labels {self.n_labels.shape}; "
                 "expected one number an example in each"
             )
-        for name, sizes in (("n_parts", self.n_parts), ("n_labels", self.n_labels)):
-            if len(sizes) and not 0 <= sizes.min() <= sizes.max() < 2**31:
-                i = int(np.argmax((sizes < 0) | (sizes >= 2**31)))
-                raise ValueError(f"{name}[{i}] is {sizes[i]}, expected 0 to 2**31 - 1")
         parts, labels = self.n_parts, self.n_labels
-        self.struct.n_examples = len(self.n_parts)
+        self.struct.n_examples = parts.shape[0]
+        self.most_parts = self.most_labels = 0
+        for i in range(self.struct.n_examples):
+            if not (0 <= parts[i] < 2**31 and 0 <= labels[i] < 2**31):
+                raise ValueError(
+                    f"n_parts[{i}] is {parts[i]} and n_labels[{i}] {labels[i]}; expected 0 to "
+                    "2**31 - 1"
+                )
+            self.most_parts = max(self.most_parts, parts[i])
+            self.most_labels = max(self.most_labels, labels[i])
         if self.struct.n_examples:
             self.struct.n_parts, self.struct.n_labels = &parts[0], &labels[0]
         self.struct.n_counts = n_counts
-        self.most_parts = self.n_parts.max(initial=0)
-        self.most_labels = self.n_labels.max(initial=0)
         return 0
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,9 +33,17 @@ from structsvm.models.constraints import (
     screen_labels,
 )
 from structsvm.models.states import LabelStates, PairStates, pairs_of
-from structsvm.problems._chain import ChainFeatures
 from structsvm.problems._factored import FactoredProblem
+from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._features import (
+    BlockFeatures,
+    FeatureBlock,
+    RowBlock,
+    StepBlock,
+    TableBlock,
+)
 from structsvm.problems._losses import LabelLoss
+from structsvm.problems.layout import Layout
 
 __all__ = ["ChainModel"]
 
@@ -151,7 +158,8 @@ class ChainModel(StructuredModel):
         self.n_features_in_ = n_features
         self.n_edge_features_in_ = n_edge_features
         self._states = LabelStates(len(classes)) if pairs is None else PairStates(pairs)
-        self.n_weights = sum(math.prod(shape) for _, shape in self._block_shapes())
+        self.layout_ = self._layout()
+        self.n_weights = self.layout_.n_weights
         if not 0 < self.n_weights < 2**31:
             edges = f", {n_edge_features} edge features" if n_edge_features else ""
             raise ValueError(
@@ -179,7 +187,7 @@ class ChainModel(StructuredModel):
     def states_(self) -> list[Any]:
         return self._states.names(self.classes_)
 
-    def _block_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+    def _layout(self) -> Layout:
         k, n_states = len(self.classes_), self._states.n_states
         blocks: list[tuple[str, tuple[int, ...]]] = [("state", (self.n_features_in_, k))]
         if self.fit_intercept:
@@ -190,19 +198,14 @@ class ChainModel(StructuredModel):
             blocks += [("start", (n_states,)), ("end", (n_states,))]
         if self.n_edge_features_in_:
             blocks.append(("edge", (self.n_edge_features_in_, n_states, n_states)))
-        return blocks
+        return Layout(blocks)
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """The blocks of a weight vector by name, as views; zeros for blocks switched off."""
         k, n = len(self.classes_), self._states.n_states
         blocks = {"intercept": np.zeros(k), "transition": np.zeros((n, n))}
         blocks |= {"start": np.zeros(n), "end": np.zeros(n), "edge": np.zeros((0, n, n))}
-        place = 0
-        for name, shape in self._block_shapes():
-            size = math.prod(shape)
-            blocks[name] = w[place : place + size].reshape(shape)
-            place += size
-        return blocks
+        return blocks | self.layout_.views(w)
 
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Screened:
         if self.on_violation not in ON_VIOLATION:
@@ -251,26 +254,14 @@ class ChainModel(StructuredModel):
         labels: NDArray[np.int32] | None,
         weight: NDArray[np.float64] | None,
     ) -> FactoredProblem:
-        k, n_states, edges = len(self.classes_), self._states.n_states, None
-        if self.n_edge_features_in_ and packed.edges is not None:
-            edges = (*_csr_arrays(packed.edges), packed.n_edge_features)
-        features = ChainFeatures(
-            packed.offsets,
-            *_csr_arrays(packed.rows),
-            self.n_features_in_,
-            k,
-            intercept=self.fit_intercept,
-            transitions=self.transitions,
-            boundary=self.boundary,
-            edges=edges,
-            label_of=self._states.label_of,
-        )
+        k, n_states = len(self.classes_), self._states.n_states
+        steps = bool(self.n_edge_features_in_) and packed.edges is not None
         maximizer = ChainMaximizer(
             packed.lengths,
             n_states,
             transitions=self.transitions,
             boundary=self.boundary,
-            steps=edges is not None,
+            steps=steps,
             forbidden=self.forbidden_scores(),
         )
         loss = None
@@ -279,12 +270,43 @@ class ChainModel(StructuredModel):
             if label_of is not None:
                 cost = cost[np.ix_(label_of, label_of)]
             loss = LabelLoss(packed.offsets, cost, weight, row_size=maximizer.stride)
+        features = self._features(packed, steps)
         n_positions = int(packed.offsets[-1])
         cells = packed.rows.nnz * k + n_positions * n_states * (n_states if self.transitions else 1)
         if packed.edges is not None:
             cells += packed.edges.nnz * n_states**2
         work = cells / _LANES / max(len(packed.lengths), 1)
         return FactoredProblem(features, maximizer, loss, labels, packed.offsets, work)
+
+    def _features(self, packed: PackedSequences, steps: bool) -> BlockFeatures:
+        layout, n, n_states = self.layout_, len(packed), self._states.n_states
+        intercept = ["intercept"] if self.fit_intercept else []
+        position = RowBlock(
+            FeatureRows(packed.rows, intercept=self.fit_intercept),
+            layout.place("state", *intercept).start,
+            n_states,
+            offsets=packed.offsets,
+            pad=True,
+            column_of=self._states.label_of,
+        )
+        blocks: dict[str, FeatureBlock] = {"position": position}
+        shared = ["start", "end"] if self.boundary else []
+        if steps:
+            edges = RowBlock(
+                FeatureRows(packed.edges, intercept=False),
+                layout.place("edge").start,
+                n_states**2,
+                offsets=packed.offsets,
+                name="edge features",
+            )
+            blocks["transition"] = StepBlock(layout.place("transition").start, edges, n_states)
+        elif self.transitions:
+            shared = ["transition", *shared]
+        if shared:
+            place = layout.place(*shared)
+            n_rows = (place.stop - place.start) // n_states
+            blocks["shared"] = TableBlock(n, place.start, n_rows, n_states, pad=True)
+        return BlockFeatures(layout.n_weights, blocks)
 
     def state_numbers(
         self, labels: NDArray[np.int32], offsets: NDArray[np.int64]
@@ -457,9 +479,3 @@ class ChainModel(StructuredModel):
         if packed.edges is None:
             return packed.rows.toarray(), np.zeros((packed.rows.shape[0], 0))
         return packed.rows.toarray(), packed.edges.toarray()
-
-
-def _csr_arrays(
-    matrix: Any,
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
-    return matrix.indptr.astype(np.int64, copy=False), matrix.indices, matrix.data

@@ -29,8 +29,9 @@ from structsvm.models.node_labels import (
 )
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.problems._graph import GraphData, GraphFeatures
+from structsvm.problems._features import BlockFeatures, RowBlock
 from structsvm.problems._losses import LabelLoss
+from structsvm.problems.layout import Layout
 
 __all__ = ["LabelledGraphs", "Parts"]
 
@@ -142,7 +143,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         self.n_features_in_ = n_features
         self.n_edge_features_ = n_edge_features
         self._is_too_large = False
-        self.n_weights = self._first_pair + self._n_edge_rows * self._pair_width
+        self.layout_ = self._layout()
+        self.n_weights = self.layout_.n_weights
         if not 0 < self.n_weights < 2**31:
             raise ValueError(
                 f"{n_features} features, {n_edge_features} edge features and {len(classes)} labels "
@@ -192,27 +194,37 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     def _n_edge_rows(self) -> int:
         return self.n_edge_features_ + self._edge_constant
 
+    def _layout(self) -> Layout:
+        k = len(self.classes_)
+        pair = (k, k) if self._tables else ()
+        blocks: list[tuple[str, tuple[int, ...]]] = [("node", (self.n_features_in_, k))]
+        if self.fit_intercept:
+            blocks.append(("intercept", (k,)))
+        blocks.append(("edge", (self.n_edge_features_, *pair)))
+        if self._edge_constant:
+            blocks.append(("edge_intercept", pair))
+        return Layout(blocks)
+
     @property
-    def _first_pair(self) -> int:
-        return self._n_node_rows * len(self.classes_)
+    def _node_place(self) -> slice:
+        return self.layout_.place("node", *(["intercept"] if self.fit_intercept else []))
+
+    @property
+    def _edge_place(self) -> slice:
+        return self.layout_.place("edge", *(["edge_intercept"] if self._edge_constant else []))
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """The blocks of a weight vector by name, as views; zeros for what is switched off."""
-        k, f, g = len(self.classes_), self.n_features_in_, self.n_edge_features_
-        node = w[: self._first_pair].reshape(-1, k)
-        edge = w[self._first_pair :].reshape((-1, k, k) if self._tables else (-1,))
+        k = len(self.classes_)
         no_edge: NDArray[np.float64] = np.zeros((k, k) if self._tables else ())
-        return {
-            "node": node[:f],
-            "intercept": node[f] if self.fit_intercept else np.zeros(k),
-            "edge": edge[:g],
-            "edge_intercept": edge[g, ...] if self._edge_constant else no_edge,
-        }
+        none = {"intercept": np.zeros(k), "edge_intercept": no_edge}
+        blocks = none | self.layout_.views(w)
+        return {name: blocks[name] for name in ("node", "intercept", "edge", "edge_intercept")}
 
     @property
     def non_negative(self) -> slice | None:  # type: ignore[override]
         """The weights of agreement, which cuts need to be >= 0."""
-        return None if self._tables else slice(self._first_pair, self.n_weights)
+        return None if self._tables else self._edge_place
 
     @property
     def exact(self) -> bool:  # type: ignore[override]
@@ -264,21 +276,17 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         return self._problem(self._parts(X), y, node_weight)
 
     def _problem(self, parts: list[Parts], y: Any, node_weight: Any) -> FactoredProblem:
-        k, tables = len(self.classes_), self._tables
-        data = GraphData(
-            [
-                (
-                    FeatureRows(part.nodes, intercept=self.fit_intercept),
-                    FeatureRows(part.pairs, intercept=self._edge_constant),
-                )
-                for part in parts
-            ]
-        )
-        sizes = np.diff(data.offsets)
+        k = len(self.classes_)
+        sizes = np.array([len(part.nodes) for part in parts], dtype=np.int64)
+        offsets = np.append(0, np.cumsum(sizes))
         scale = self._scale(sizes)
-        features = GraphFeatures(
-            data, k, self._n_node_rows, self._n_edge_rows, scale, tables=tables
-        )
+        nodes = [FeatureRows(part.nodes, intercept=self.fit_intercept) for part in parts]
+        pairs = [FeatureRows(part.pairs, intercept=self._edge_constant) for part in parts]
+        blocks = {
+            "node": RowBlock(nodes, self._node_place.start, k),
+            "edge": RowBlock(pairs, self._edge_place.start, self._pair_width),
+        }
+        features = BlockFeatures(self.n_weights, blocks, scale)
         labels = loss = None
         factors = np.repeat(scale, sizes)
         self._check_parameters()
@@ -288,7 +296,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             if (weight := pack_node_weight(node_weight, shapes)) is not None:
                 factors *= weight
             loss = LabelLoss(
-                data.offsets,
+                offsets,
                 self._cost_matrix(),
                 factors,
                 row_size=k,
@@ -297,7 +305,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             )
         maximizer = self._maximizer(parts, labels, factors)
         work = self._work(parts)
-        problem = FactoredProblem(features, maximizer, loss, labels, data.offsets, work)
+        problem = FactoredProblem(features, maximizer, loss, labels, offsets, work)
         if self.non_negative is not None:
             problem.keep_non_negative(self.non_negative)
         return problem
@@ -461,8 +469,8 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         """Scores of nodes (n, K), and of edges (m,) or (m, K, K)."""
         k = len(self.classes_)
         w = w * self._scale(len(part.nodes))
-        unary = product(self._node_rows(part), w[: self._first_pair].reshape(-1, k))
-        pairs = product(self._edge_rows(part), w[self._first_pair :].reshape(-1, self._pair_width))
+        unary = product(self._node_rows(part), w[self._node_place].reshape(-1, k))
+        pairs = product(self._edge_rows(part), w[self._edge_place].reshape(-1, self._pair_width))
         return unary, pairs.reshape((-1, k, k) if self._tables else -1)
 
     def _best_labels(

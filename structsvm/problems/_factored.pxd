@@ -16,24 +16,10 @@ from libc.stdint cimport int32_t
 
 from structsvm._typedefs cimport index_t, label_t, offset_t
 from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
-from structsvm.linalg._plane cimport Plane, PlaneBuilder, Weights
+from structsvm.linalg._plane cimport Plane, Weights
+from structsvm.problems._features cimport BlockFeatures, RowSums
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport Problem, Rescaling
-
-
-cdef class PartFeatures:
-    cdef readonly Py_ssize_t n_weights
-    cdef readonly Py_ssize_t n_examples
-
-    cdef Py_ssize_t n_parts(self, Py_ssize_t i) noexcept nogil
-    # theta OUT: all parts of example i; WEIGHT_PADDING doubles behind them may be written too
-    cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil
-    # out += A_i' mu
-    cdef int accumulate(
-        self, Py_ssize_t i, const ssvm_counts* mu, PlaneBuilder* out
-    ) except -1 nogil
-    # Whether no score is NaN or inf
-    cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil
 
 
 cdef struct Scratch:
@@ -42,11 +28,12 @@ cdef struct Scratch:
     label_t* y_hat
     index_t* slot
     ssvm_counts mu
+    RowSums sums
     int32_t* levels        # of parts, for slack rescaling
 
 
 cdef class FactoredProblem(Problem):
-    cdef readonly PartFeatures features
+    cdef readonly BlockFeatures features
     cdef readonly Maximizer maximizer
     cdef readonly PartLoss loss
     cdef const label_t[::1] labels        # the true outputs, one after the other, or None

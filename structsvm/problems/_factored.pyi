@@ -2,18 +2,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.inference._maximizer import Maximizer
+from structsvm.problems._features import BlockFeatures
 from structsvm.problems._losses import PartLoss
 from structsvm.problems._problem import Problem
 
-class PartFeatures:
-    @property
-    def n_weights(self) -> int: ...
-    @property
-    def n_examples(self) -> int: ...
-
 class FactoredProblem(Problem):
     @property
-    def features(self) -> PartFeatures: ...
+    def features(self) -> BlockFeatures: ...
     @property
     def maximizer(self) -> Maximizer: ...
     @property
@@ -22,7 +17,7 @@ class FactoredProblem(Problem):
     def label_offsets(self) -> NDArray[np.int64]: ...
     def __init__(
         self,
-        features: PartFeatures,
+        features: BlockFeatures,
         maximizer: Maximizer,
         loss: PartLoss | None,
         labels: NDArray[np.int32] | None,

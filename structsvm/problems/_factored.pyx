@@ -10,29 +10,12 @@ from structsvm._typedefs cimport index_t, label_t
 from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_finish, weights_of
+from structsvm.problems._features cimport BlockFeatures, RowSums, sums_free, sums_reserve
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
 from structsvm.linalg._plane import is_padded
 from structsvm.problems._problem import run_threads, useful_threads
-
-
-cdef class PartFeatures:
-    cdef Py_ssize_t n_parts(self, Py_ssize_t i) noexcept nogil:
-        return 0
-
-    cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
-        with gil:
-            raise TypeError(f"{type(self).__name__} does not implement scores")
-
-    cdef int accumulate(
-        self, Py_ssize_t i, const ssvm_counts* mu, PlaneBuilder* out
-    ) except -1 nogil:
-        with gil:
-            raise TypeError(f"{type(self).__name__} does not implement accumulate")
-
-    cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil:
-        return False
 
 
 cdef int scratch_fill(
@@ -63,6 +46,7 @@ cdef void scratch_free(Scratch* s) noexcept:
     free(s.mu.parts)
     free(s.mu.counts)
     free(s.levels)
+    sums_free(&s.sums)
 
 
 cdef class FactoredProblem(Problem):
@@ -70,7 +54,7 @@ cdef class FactoredProblem(Problem):
 
     Parameters
     ----------
-    features : PartFeatures
+    features : BlockFeatures
     maximizer : Maximizer
     loss : PartLoss or None
         None for a problem that only decodes.
@@ -82,7 +66,7 @@ cdef class FactoredProblem(Problem):
     """
 
     def __init__(
-        self, PartFeatures features, Maximizer maximizer, PartLoss loss, labels, offsets,
+        self, BlockFeatures features, Maximizer maximizer, PartLoss loss, labels, offsets,
         double oracle_work,
     ):
         cdef Py_ssize_t i
@@ -145,6 +129,10 @@ cdef class FactoredProblem(Problem):
                     0 if self.labels is None else 2 * self.maximizer.struct.n_counts,
                     0 if self.labels is None else self.n_weights,
                 )
+                if self.labels is not None:
+                    sums_reserve(
+                        &scratch[k].sums, self.features.n_sums, self.features.most_width
+                    )
             except MemoryError:
                 scratch_free(&scratch[k])
                 raise
@@ -247,7 +235,7 @@ cdef class FactoredProblem(Problem):
         builder.plane = out
         out.nnz = 0
         try:
-            self.features.accumulate(i, &s.mu, &builder)
+            self.features.accumulate(i, &s.mu, &s.sums, &builder)
         finally:
             builder_finish(&builder)
         out.loss = value
@@ -267,6 +255,7 @@ cdef class FactoredProblem(Problem):
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef PlaneBuilder builder
         cdef ssvm_counts mu
+        cdef RowSums sums
         parts, counts = self.maximizer.count_sparse(i, row)
         cdef index_t[::1] some_parts = parts
         cdef double[::1] some_counts = counts
@@ -275,10 +264,13 @@ cdef class FactoredProblem(Problem):
         mu.counts = &some_counts[0] if mu.size else NULL
         builder.slot = &slot[0] if self.n_weights else NULL
         builder.plane = &batch.planes[0]
+        memset(&sums, 0, sizeof(RowSums))
         try:
-            self.features.accumulate(i, &mu, &builder)
+            sums_reserve(&sums, self.features.n_sums, self.features.most_width)
+            self.features.accumulate(i, &mu, &sums, &builder)
         finally:
             builder_finish(&builder)
+            sums_free(&sums)
         indices, values = plane_arrays(&batch.planes[0])
         order = np.argsort(indices)
         return indices[order], values[order]

@@ -1,9 +1,22 @@
 """Feature vectors, one for each example, used in the arrays that the user holds."""
 
+from structsvm._typedefs cimport index_t, offset_t
+
 cdef extern from "structsvm/linalg/feature_rows.h" nogil:
+    ctypedef enum ssvm_kind:
+        SSVM_DENSE_DOUBLE
+        SSVM_DENSE_FLOAT
+        SSVM_CSR_DOUBLE
+        SSVM_CSR_FLOAT
+
     ctypedef struct ssvm_feature_rows:
+        ssvm_kind kind
         Py_ssize_t n_features
+        const void* values
+        const offset_t* row_start
+        const index_t* columns
         double intercept
+
     void ssvm_feature_scores(
         const ssvm_feature_rows* rows, Py_ssize_t i, const double* w, Py_ssize_t width,
         double* out,

@@ -5,21 +5,6 @@ import numpy as np
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, plane_reserve
 
-cdef extern from "structsvm/linalg/feature_rows.h" nogil:
-    ctypedef enum ssvm_kind:
-        SSVM_DENSE_DOUBLE
-        SSVM_DENSE_FLOAT
-        SSVM_CSR_DOUBLE
-        SSVM_CSR_FLOAT
-    # The same struct with its pointers.
-    ctypedef struct _Rows "ssvm_feature_rows":
-        ssvm_kind kind
-        Py_ssize_t n_features
-        const void* values
-        const offset_t* row_start
-        const index_t* columns
-        double intercept
-
 
 cdef class FeatureRows:
     """Rows of features, dense or CSR, float64 or float32; nothing is copied.
@@ -33,7 +18,7 @@ cdef class FeatureRows:
     """
 
     def __init__(self, X, *, bint intercept):
-        cdef _Rows* rows = <_Rows*> &self.rows
+        cdef ssvm_feature_rows* rows = &self.rows
         cdef const double[::1] doubles
         cdef const float[::1] floats
         cdef const offset_t[::1] starts
@@ -65,7 +50,7 @@ cdef class FeatureRows:
     cdef int outer(
         self, Py_ssize_t i, const double* q, Py_ssize_t width, Plane* out
     ) except -1 nogil:
-        cdef const _Rows* rows = <const _Rows*> &self.rows
+        cdef const ssvm_feature_rows* rows = &self.rows
         cdef bint sparse = rows.kind == SSVM_CSR_DOUBLE or rows.kind == SSVM_CSR_FLOAT
         cdef bint single = rows.kind == SSVM_DENSE_FLOAT or rows.kind == SSVM_CSR_FLOAT
         cdef Py_ssize_t first, n, e, k, column, size = 0, n_columns = 0

@@ -72,7 +72,7 @@ cdef class LabelLoss(PartLoss):
     def __init__(
         self, offsets, cost, weight, *, Py_ssize_t row_size, pairs=None, Py_ssize_t pair_width=1
     ):
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, k
         cdef const int32_t[:, ::1] ends
         self.offsets = offsets
         self.n_labels = len(cost)
@@ -97,14 +97,12 @@ cdef class LabelLoss(PartLoss):
             ends = self._held[i]
             self.pairs[i].size = ends.shape[0]
             self.pairs[i].ends = &ends[0, 0] if ends.shape[0] else NULL
-            # Images of one shape share their edges.
-            if i and self._held[i] is self._held[i - 1] and (
-                self.offsets[i + 1] - self.offsets[i] == self.offsets[i] - self.offsets[i - 1]
-            ):
-                continue
-            length = self.offsets[i + 1] - self.offsets[i]
-            if len(self._held[i]) and not 0 <= self._held[i].min() <= self._held[i].max() < length:
-                raise ValueError(f"a pair of example {i} is of a label that it has not")
+            for k in range(2 * self.pairs[i].size):
+                if not 0 <= self.pairs[i].ends[k] < self.offsets[i + 1] - self.offsets[i]:
+                    raise ValueError(
+                        f"pair {k // 2} of example {i} is of label {self.pairs[i].ends[k]}, but "
+                        f"it has {self.offsets[i + 1] - self.offsets[i]}"
+                    )
 
     def __dealloc__(self):
         free(self.pairs)

@@ -102,7 +102,8 @@ def test_what_an_answer_misses_is_known_when_sweeps_run_out():
     assert np.isnan(maximizer.missed).all()
     # Two labels for odd wheels, where no neighbours like to agree: far from any labelling.
     w = np.random.default_rng(0).normal(size=model.n_weights)
-    w[model._first_pair :] -= 20 * (np.eye(4) + (np.arange(4) > 1)).ravel()
+    edges = model.layout_.place("edge", "edge_intercept")
+    w[edges] -= 20 * (np.eye(4) + (np.arange(4) > 1)).ravel()
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         delta, loss = dense(problem, i, w)
         best = relaxed_optimum(*augmented_scores(model, x, truth, w))

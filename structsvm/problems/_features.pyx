@@ -1,0 +1,545 @@
+"""Compiled features made of blocks; see ``_features.pxd``."""
+
+import numpy as np
+
+from libc.stdint cimport uint8_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from structsvm._typedefs cimport index_t, offset_t
+from structsvm.inference._maximizer cimport ssvm_counts
+from structsvm.linalg._plane cimport PlaneBuilder, Weights, builder_add, builder_add_row
+from structsvm.problems._feature_rows cimport (
+    SSVM_CSR_DOUBLE, SSVM_CSR_FLOAT, SSVM_DENSE_FLOAT, FeatureRows, ssvm_all_feature_scores,
+    ssvm_feature_add, ssvm_feature_rows, ssvm_feature_scores,
+)
+
+from structsvm.problems.layout import PartLayout
+
+cdef extern from "structsvm/linalg/rows.h" nogil:
+    enum:
+        SSVM_LANES
+    bint ssvm_columns_fit(const index_t* columns, Py_ssize_t n, Py_ssize_t n_columns)
+    bint ssvm_values_are_finite(const double* values, Py_ssize_t n)
+    Py_ssize_t ssvm_csr_times_rows(
+        const offset_t* row_start, Py_ssize_t n_rows, const index_t* columns,
+        const double* values, const double* weights, Py_ssize_t n_columns, Py_ssize_t row_size,
+        const double* initial, double scale, double* out, Py_ssize_t stride,
+    )
+    void ssvm_add_square(
+        const double* square, Py_ssize_t size, double factor, double* out, Py_ssize_t stride,
+    )
+    void ssvm_pad_rows(
+        const double* rows, Py_ssize_t n_rows, Py_ssize_t row_size, double scale, double* out,
+        Py_ssize_t stride,
+    )
+
+
+cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
+    """So many scores in whole groups of lanes."""
+    return (n + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+
+
+cdef int sums_reserve(RowSums* s, Py_ssize_t n_sums, Py_ssize_t width) except -1:
+    s.sums = <double*> calloc(n_sums + SSVM_LANES, sizeof(double))
+    s.row = <double*> calloc(width + SSVM_LANES, sizeof(double))
+    s.used = <uint8_t*> calloc(width + 1, 1)
+    s.columns = <index_t*> malloc((width + 1) * sizeof(index_t))
+    if s.sums == NULL or s.row == NULL or s.used == NULL or s.columns == NULL:
+        raise MemoryError(f"no memory for sums over {n_sums} weights")
+    return 0
+
+
+cdef void sums_free(RowSums* s) noexcept:
+    free(s.sums)
+    free(s.row)
+    free(s.used)
+    free(s.columns)
+
+
+cdef class FeatureBlock:
+    cdef int scores(
+        self, Py_ssize_t i, const Weights* w, double factor, double* scores
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement scores")
+
+    cdef int accumulate(
+        self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
+        Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
+    ) except -1 nogil:
+        with gil:
+            raise TypeError(f"{type(self).__name__} does not implement accumulate")
+
+
+cdef int changed(str name, Py_ssize_t i, Py_ssize_t t) except -1 nogil:
+    """Say that a row was sound when it was packed and is not now."""
+    with gil:
+        raise ValueError(
+            f"{name} of X[{i}] at position {t} were changed after they were packed: a column is "
+            "out of range, or a value is not finite. Make a new PackedSequences of the new data"
+        )
+
+
+cdef class RowBlock(FeatureBlock):
+    """Rows of features times a matrix of weights: one row of scores for each.
+
+    Parameters
+    ----------
+    rows : FeatureRows, or list of them
+        Of all examples one after the other, or of each example. Dense or CSR; all of one kind.
+        Where they have an intercept, its weights are the last row of the matrix.
+    place : int
+        Where the matrix starts in the weight vector.
+    width : int
+        Scores of a row.
+    offsets : int64 array of shape (n_examples + 1,), default=None
+        Where the rows of each example start; goes with one `FeatureRows` for all of them.
+    pad : bool, default=False
+        Pad rows of scores to whole groups of lanes.
+    column_of : int32 array of shape (width,), default=None
+        The column of the matrix that each score is from, ascending; None where they are the same.
+        The matrix has no columns behind the last of these. Goes with `pad`.
+    name : str, default="features"
+        What errors call them.
+    """
+
+    def __cinit__(self):
+        self.column_of = None
+
+    def __init__(
+        self, rows, Py_ssize_t place, Py_ssize_t width, *, offsets=None, bint pad=False,
+        column_of=None, str name="features",
+    ):
+        cdef Py_ssize_t i, n, size
+        cdef FeatureRows one
+        cdef const offset_t[::1] starts
+        cdef offset_t[::1] n_rows
+        cdef ItemRows* item
+        self.place = place
+        self.width = self.n_columns = width
+        self.stride = self.column_stride = padded(width) if pad else width
+        self.name = name
+        self._held = list(rows) if offsets is None else [rows]
+        if column_of is not None:
+            self.column_of = column_of
+            if not pad or len(column_of) != width:
+                raise ValueError("column_of needs `pad`, and one column for each score")
+            self.n_columns = (max(column_of) if width else -1) + 1
+            self.column_stride = padded(self.n_columns)
+        n = len(self._held) if offsets is None else len(offsets) - 1
+        starts = np.zeros(1, dtype=np.int64) if offsets is None else offsets
+        self.items = <ItemRows*> calloc(max(n, 1), sizeof(ItemRows))
+        if self.items == NULL:
+            raise MemoryError(f"no memory for the rows of {n} examples")
+        self.n_rows = np.zeros(n, dtype=np.int64)
+        self._n_rows = n_rows = self.n_rows
+        one = self._held[0] if len(self._held) else None
+        for i in range(n):
+            item = &self.items[i]
+            if offsets is None:
+                one = self._held[i]
+                item.n_rows = one.n_rows
+                item.rows = one.rows
+            else:
+                item.n_rows = starts[i + 1] - starts[i]
+                item.rows = one.rows
+                if not 0 <= starts[i] <= starts[i + 1] <= one.n_rows:
+                    raise ValueError(
+                        f"the rows of example {i} are {starts[i]} to {starts[i + 1]}, but there "
+                        f"are {one.n_rows}"
+                    )
+                skip_rows(&item.rows, starts[i])
+            n_rows[i] = item.n_rows
+            if is_sparse(&item.rows) != is_sparse(&self.items[0].rows):
+                raise ValueError("rows of features are dense in some examples, sparse in others")
+            if item.rows.n_features != self.items[0].rows.n_features or (
+                item.rows.intercept != self.items[0].rows.intercept
+            ):
+                raise ValueError(f"the {name} of example {i} differ in number from the others")
+        self.sparse = n > 0 and is_sparse(&self.items[0].rows)
+        size = (one.n_features + one.intercept) * self.n_columns if n else 0
+        self.weights_stop = place + size
+        self.n_sums = 0 if self.sparse else size
+
+    def __dealloc__(self):
+        free(self.items)
+
+    cdef int scores(
+        self, Py_ssize_t i, const Weights* w, double factor, double* scores
+    ) except -1 nogil:
+        cdef const ItemRows* item = &self.items[i]
+        cdef const ssvm_feature_rows* rows = &item.rows
+        cdef const double* weights = w.data + self.place
+        cdef const double* initial = NULL
+        cdef Py_ssize_t t, k, wrong
+        if item.n_rows == 0:
+            return 0
+        if rows.kind == SSVM_CSR_DOUBLE and self.column_stride == padded(self.n_columns):
+            if rows.intercept != 0.0:
+                initial = weights + rows.n_features * self.n_columns
+            wrong = ssvm_csr_times_rows(
+                rows.row_start, item.n_rows, rows.columns, <const double*> rows.values, weights,
+                rows.n_features, self.n_columns, initial, factor * w.scale, scores,
+                self.column_stride,
+            )
+            if wrong >= 0:
+                changed(self.name, i, wrong)
+        elif self.column_stride == self.n_columns:
+            ssvm_all_feature_scores(
+                rows, item.n_rows, weights, self.n_columns, factor * w.scale, scores
+            )
+        else:
+            for t in range(item.n_rows):
+                ssvm_feature_scores(
+                    rows, t, weights, self.n_columns, scores + t * self.column_stride
+                )
+                for k in range(self.n_columns):
+                    scores[t * self.column_stride + k] *= factor * w.scale
+        if self.column_of is not None:
+            self.expand(item.n_rows, scores)
+        return 0
+
+    cdef void expand(self, Py_ssize_t n_rows, double* scores) noexcept nogil:
+        """From rows of columns to rows of scores, in place: a score stands behind its column, and a
+        row of scores behind that of columns, so from the end on nothing is overwritten too early.
+        """
+        cdef Py_ssize_t t, s
+        cdef const double* of_columns
+        cdef double* row
+        for t in range(n_rows - 1, -1, -1):
+            of_columns = scores + t * self.column_stride
+            row = scores + t * self.stride
+            for s in range(self.width - 1, -1, -1):
+                row[s] = of_columns[self.column_of[s]]
+            for s in range(self.width, self.stride):
+                row[s] = 0.0
+
+    cdef int accumulate(
+        self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
+        Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
+    ) except -1 nogil:
+        cdef const ssvm_feature_rows* rows = &self.items[i].rows
+        cdef Py_ssize_t p = 0, q, t, k, column, n_used = 0
+        cdef Py_ssize_t n_weight_rows = rows.n_features + (rows.intercept != 0.0)
+        cdef double count
+        if self.sparse:
+            for p in range(n):
+                t = (parts[p] - first) // self.stride
+                column = parts[p] - first - t * self.stride
+                if self.column_of is not None:
+                    column = self.column_of[column]
+                count = factor * counts[p]
+                if not add_sparse_row(
+                    rows, t, self.n_columns, self.place + column, count, out
+                ):
+                    changed(self.name, i, t)
+                if rows.intercept != 0.0:
+                    builder_add(
+                        out, self.place + rows.n_features * self.n_columns + column, count
+                    )
+            return 0
+        # Dense rows meet in the same weights: they are summed first, those of one row together.
+        while p < n:
+            t = (parts[p] - first) // self.stride
+            q = p
+            while q < n and (parts[q] - first) // self.stride == t:
+                column = parts[q] - first - t * self.stride
+                if self.column_of is not None:
+                    column = self.column_of[column]
+                sums.row[column] += counts[q]
+                sums.used[column] = True
+                q += 1
+            ssvm_feature_add(rows, t, sums.row, sums.sums, self.n_columns)
+            while p < q:
+                column = parts[p] - first - t * self.stride
+                sums.row[column if self.column_of is None else self.column_of[column]] = 0.0
+                p += 1
+        for k in range(self.n_columns):
+            if sums.used[k]:
+                sums.used[k] = False
+                sums.columns[n_used] = <index_t> k
+                n_used += 1
+        for t in range(n_weight_rows):
+            for k in range(n_used):
+                column = t * self.n_columns + sums.columns[k]
+                count = sums.sums[column]
+                sums.sums[column] = 0.0
+                builder_add(out, self.place + column, factor * count)
+        return 0
+
+
+cdef bint is_sparse(const ssvm_feature_rows* rows) noexcept nogil:
+    return rows.kind == SSVM_CSR_DOUBLE or rows.kind == SSVM_CSR_FLOAT
+
+
+cdef void skip_rows(ssvm_feature_rows* rows, offset_t n) noexcept nogil:
+    """The same rows without the first n."""
+    if is_sparse(rows):
+        rows.row_start += n
+    elif rows.kind == SSVM_DENSE_FLOAT:
+        rows.values = <const void*> (<const float*> rows.values + n * rows.n_features)
+    else:
+        rows.values = <const void*> (<const double*> rows.values + n * rows.n_features)
+
+
+cdef int add_sparse_row(
+    const ssvm_feature_rows* rows, Py_ssize_t t, Py_ssize_t row_size, Py_ssize_t place,
+    double factor, PlaneBuilder* out,
+) except -1 nogil:
+    """out += row t, entry e at columns[e] * row_size + place. Returns 1, or 0 if a column does not
+    fit."""
+    cdef offset_t start = rows.row_start[t]
+    cdef Py_ssize_t e, n = rows.row_start[t + 1] - start
+    cdef const index_t* columns = rows.columns + start
+    cdef const float* values
+    if n == 0:
+        return 1
+    if not ssvm_columns_fit(columns, n, rows.n_features):
+        return 0
+    if rows.kind == SSVM_CSR_DOUBLE:
+        builder_add_row(
+            out, n, columns, <const double*> rows.values + start, row_size, place, factor
+        )
+    else:
+        values = <const float*> rows.values + start
+        for e in range(n):
+            builder_add(out, columns[e] * row_size + place, factor * values[e])
+    return 1
+
+
+cdef class TableBlock(FeatureBlock):
+    """Rows of weights as they are.
+
+    Parameters
+    ----------
+    n_examples : int
+    place : int
+        Where they start in the weight vector.
+    n_rows, width : int
+    pad : bool, default=False
+        Pad rows of scores to whole groups of lanes.
+    """
+
+    def __init__(
+        self, Py_ssize_t n_examples, Py_ssize_t place, Py_ssize_t n_rows, Py_ssize_t width, *,
+        bint pad=False,
+    ):
+        self.place = place
+        self.width = width
+        self.stride = padded(width) if pad else width
+        self.weights_stop = place + n_rows * width
+        self.n_rows = np.full(n_examples, n_rows, dtype=np.int64)
+        self._n_rows = self.n_rows
+
+    cdef int scores(
+        self, Py_ssize_t i, const Weights* w, double factor, double* scores
+    ) except -1 nogil:
+        cdef Py_ssize_t k
+        if self.stride % SSVM_LANES == 0:
+            ssvm_pad_rows(
+                w.data + self.place, self._n_rows[i], self.width, factor * w.scale, scores,
+                self.stride,
+            )
+            return 0
+        for k in range(self._n_rows[i] * self.width):
+            scores[k] = factor * w.scale * w.data[self.place + k]
+        return 0
+
+    cdef int accumulate(
+        self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
+        Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
+    ) except -1 nogil:
+        cdef Py_ssize_t p, row
+        for p in range(n):
+            row = (parts[p] - first) // self.stride
+            builder_add(
+                out, self.place + row * self.width + (parts[p] - first - row * self.stride),
+                factor * counts[p],
+            )
+        return 0
+
+
+cdef class StepBlock(FeatureBlock):
+    """A square of scores for each item: one table for all, plus what the item's features add.
+
+    Parameters
+    ----------
+    place : int
+        Where the table of shape (n_labels, n_labels) starts in the weight vector.
+    rows : RowBlock
+        Features of items, CSR of float64, whose rows of scores are such squares. Those of the first
+        item of an example are not used.
+    n_labels : int
+        Rows of scores are padded to whole groups of lanes.
+    """
+
+    def __init__(self, Py_ssize_t place, RowBlock rows, Py_ssize_t n_labels):
+        cdef Py_ssize_t i
+        if rows.width != n_labels * n_labels or rows.column_of is not None:
+            raise ValueError(
+                f"rows of {rows.width} scores, expected squares of {n_labels} * {n_labels}"
+            )
+        for i in range(len(rows.n_rows)):
+            if rows.items[i].rows.kind != SSVM_CSR_DOUBLE:
+                raise ValueError("features of steps must be CSR of float64")
+        self.place = place
+        self.weights_stop = max(place + n_labels * n_labels, rows.weights_stop)
+        self.rows = rows
+        self.width = n_labels
+        self.stride = padded(n_labels)
+        self.n_rows = np.maximum(rows.n_rows, 1) * n_labels
+        self._n_rows = self.n_rows
+
+    cdef int scores(
+        self, Py_ssize_t i, const Weights* w, double factor, double* scores
+    ) except -1 nogil:
+        cdef const ssvm_feature_rows* rows = &self.rows.items[i].rows
+        cdef const double* values = <const double*> rows.values
+        cdef Py_ssize_t t, n, size = self.width * self.width, step = self.width * self.stride
+        cdef double* out
+        cdef offset_t e, start
+        ssvm_pad_rows(
+            w.data + self.place, self.width, self.width, factor * w.scale, scores, self.stride
+        )
+        for t in range(1, self.rows.items[i].n_rows):
+            out = scores + t * step
+            memcpy(out, scores, step * sizeof(double))
+            start = rows.row_start[t]
+            n = rows.row_start[t + 1] - start
+            if n == 0:
+                continue
+            if not ssvm_columns_fit(rows.columns + start, n, rows.n_features):
+                changed(self.rows.name, i, t)
+            for e in range(start, start + n):
+                ssvm_add_square(
+                    w.data + self.rows.place + rows.columns[e] * size, self.width,
+                    factor * w.scale * values[e], out, self.stride,
+                )
+            if not out[0] - out[0] == 0.0 and not ssvm_values_are_finite(values + start, n):
+                changed(self.rows.name, i, t)
+        return 0
+
+    cdef int accumulate(
+        self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
+        Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
+    ) except -1 nogil:
+        cdef Py_ssize_t p, row, t, cell, size = self.width * self.width
+        for p in range(n):
+            row = (parts[p] - first) // self.stride
+            t = row // self.width
+            cell = (row - t * self.width) * self.width + (parts[p] - first - row * self.stride)
+            if self.rows.items[i].n_rows and not add_sparse_row(
+                &self.rows.items[i].rows, t, size, self.rows.place + cell, factor * counts[p], out
+            ):
+                changed(self.rows.name, i, t)
+            builder_add(out, self.place + cell, factor * counts[p])
+        return 0
+
+
+cdef class BlockFeatures:
+    """Features of examples whose parts lie in blocks, one after the other.
+
+    Parameters
+    ----------
+    n_weights : int
+    blocks : dict from str to FeatureBlock
+        In the order of the parts, with a name for each.
+    scale : float64 array of shape (n_examples,), default=None
+        Factor of each example's joint feature.
+
+    Attributes
+    ----------
+    parts : PartLayout
+        Where the blocks of an example lie in its scores.
+    """
+
+    def __cinit__(self):
+        self.scale = None
+
+    def __init__(self, Py_ssize_t n_weights, blocks, scale=None):
+        cdef FeatureBlock block
+        cdef Py_ssize_t k
+        self._blocks = list(blocks.values())
+        self.n_blocks = len(self._blocks)
+        self.n_weights = n_weights
+        self.n_examples = len((<FeatureBlock?> self._blocks[0]).n_rows)
+        self._block = <void**> malloc(self.n_blocks * sizeof(void*))
+        if self._block == NULL:
+            raise MemoryError(f"no memory for {self.n_blocks} blocks")
+        for k, (name, block) in enumerate(blocks.items()):
+            self._block[k] = <void*> block
+            if len(block.n_rows) != self.n_examples:
+                raise ValueError(
+                    f"block {name!r} has rows of {len(block.n_rows)} examples, expected "
+                    f"{self.n_examples}"
+                )
+            if block.weights_stop > n_weights:
+                raise ValueError(
+                    f"weights of block {name!r} reach to weight {block.weights_stop}, but there "
+                    f"are {n_weights}"
+                )
+            self.n_sums = max(self.n_sums, block.n_sums)
+            self.most_width = max(self.most_width, block.width)
+        self.parts = PartLayout(
+            {name: block.n_rows for name, block in blocks.items()},
+            [block.stride for block in self._blocks],
+        )
+        self.starts = self.parts.starts
+        self.scale = scale
+        if scale is not None and len(scale) != self.n_examples:
+            raise ValueError(f"{len(scale)} scales, expected {self.n_examples}")
+
+    def __dealloc__(self):
+        free(self._block)
+
+    cdef Py_ssize_t n_parts(self, Py_ssize_t i) noexcept nogil:
+        return self.starts[self.n_blocks, i]
+
+    cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
+        # In order: what is written behind the last row of a block is overwritten by the next.
+        cdef Py_ssize_t k
+        cdef double factor = 1.0 if self.scale is None else self.scale[i]
+        for k in range(self.n_blocks):
+            (<FeatureBlock> self._block[k]).scores(i, w, factor, theta + self.starts[k, i])
+        return 0
+
+    cdef int accumulate(
+        self, Py_ssize_t i, const ssvm_counts* mu, RowSums* sums, PlaneBuilder* out
+    ) except -1 nogil:
+        cdef Py_ssize_t p = 0, q, k = 0, width, stride
+        cdef offset_t start, stop
+        cdef double factor = 1.0 if self.scale is None else self.scale[i]
+        while p < mu.size:
+            # Parts that come together and are of one block.
+            if mu.parts[p] < self.starts[k, i]:
+                k = 0
+            while mu.parts[p] >= self.starts[k + 1, i]:
+                k += 1
+            start, stop = self.starts[k, i], self.starts[k + 1, i]
+            width = (<FeatureBlock> self._block[k]).width
+            stride = (<FeatureBlock> self._block[k]).stride
+            q = p
+            while q < mu.size and start <= mu.parts[q] < stop:
+                if width < stride and (mu.parts[q] - start) % stride >= width:
+                    with gil:
+                        raise ValueError(f"part {mu.parts[q]} of example {i} is padding")
+                q += 1
+            (<FeatureBlock> self._block[k]).accumulate(
+                i, mu.parts + p, mu.counts + p, q - p, start, factor, sums, out
+            )
+            p = q
+        return 0
+
+    cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil:
+        cdef Py_ssize_t k, row, column, width, stride
+        cdef const double* scores
+        cdef double total = 0.0
+        for k in range(self.n_blocks):
+            scores = theta + self.starts[k, i]
+            width = (<FeatureBlock> self._block[k]).width
+            stride = (<FeatureBlock> self._block[k]).stride
+            for row in range((<FeatureBlock> self._block[k])._n_rows[i]):
+                for column in range(width):
+                    total += 0.0 * scores[row * stride + column]
+        return total == 0.0
