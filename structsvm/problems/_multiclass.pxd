@@ -9,7 +9,7 @@ that the hinge is that of binary classification. With s_k the score of class k, 
     Lee-Lin-Wahba     v_k = 1 / (K - 1) + s_k - mean(s);    two classes: as Weston-Watkins
 
 for k != y, and the hinge is max_k max(v_k, 0)^p for the first, sum_k max(v_k, 0)^p for the others,
-p = 2 with squared slack. The square is a maximum over planes too, its tangents: at violation h
+p = 2 where they are squared. The square is a maximum over planes too, its tangents: at violation h
 
     v^2 >= 2 h v - h^2    for all v, so (2h delta, 2h loss - h^2) is a plane that is tight at h.
 

@@ -82,7 +82,7 @@ cdef class MulticlassProblem(Problem):
     loss : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}
     slack : {"linear", "squared"}
     cost : float64 array of shape (n_classes, n_classes)
-        What v_k of the hinge starts from; see ``_multiclass.pxd``.
+        Required margin of each class (columns), by true class (rows).
     """
 
     def __init__(self, FeatureRows features, labels, *, str loss, str slack, cost):

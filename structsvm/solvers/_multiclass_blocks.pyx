@@ -115,7 +115,7 @@ cdef void clip_to_box(
 cdef double conjugate(
     const Hinge* hinge, const double* alpha, double cap
 ) noexcept nogil:
-    """What squared slack takes off the dual, n times; 0 for linear slack."""
+    """What squaring the hinge takes off the dual, n times; 0 without it."""
     cdef Py_ssize_t k
     cdef double total = 0.0
     if not hinge.squared or cap == 0.0:

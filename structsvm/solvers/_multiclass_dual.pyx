@@ -43,7 +43,7 @@ cdef enum:
 
 @cython.overflowcheck(False)    # which is what makes the draws
 cdef uint64_t stream(Py_ssize_t seed) noexcept nogil:
-    """The state of a generator; never zero."""
+    """The first state of a random generator, by seed; never zero."""
     return (<uint64_t> seed + 1) * <uint64_t> 0x9E3779B97F4A7C15 | 1
 
 
@@ -289,7 +289,7 @@ cdef class MulticlassDual:
         self.add(i, q)
 
     def loss(self):
-        """The linear part of the dual: (sum_i <alpha_i, cost> - what squared slack takes) / n."""
+        """The linear part of the dual: (sum_i <alpha_i, cost> - what squaring takes) / n."""
         cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
         cdef const Hinge* hinge = &self.problem.hinge
         cdef const double* cost
@@ -324,7 +324,7 @@ cdef class MulticlassDual:
         return z
 
     def without_rounding(self, combination):
-        """A combination that was kept in step, with what of it the dual point tells exactly."""
+        """A combination kept in step, with exact values where the dual point gives them."""
         return combination
 
     def dual_point(self, double C):

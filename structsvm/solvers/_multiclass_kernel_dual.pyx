@@ -134,7 +134,7 @@ cdef class KernelDual(MulticlassDual):
         return z
 
     def without_rounding(self, combination):
-        """The same with exact coefficients: 0 where an example has no multiplier above 0."""
+        """A combination with exact coefficients: 0 where an example has no multiplier above 0."""
         cdef Py_ssize_t i, width = self.problem.hinge.width, n = self.problem.n_examples
         cdef double[:, ::1] B = combination.reshape(2 * n, width)[n:]
         for i in range(n):

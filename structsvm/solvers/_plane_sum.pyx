@@ -24,8 +24,8 @@ from structsvm.linalg._sums import dot
 from structsvm.persistence.snapshots import count as counted, number, vector
 from structsvm.solvers.base import TOO_LARGE
 
-# Projections that have shrunk the weights this much call for `fold`: the sum would else grow out of
-# all proportion to what the weights are made of now.
+# Once projections have shrunk the weights this much, `fold` is called: else the sum would grow far
+# larger than what is left of it in the weights.
 cdef double MOST_SHRINKING = 1e-3
 
 # An answer this much below the truth, relative to its parts, is a wrong one.

@@ -29,14 +29,14 @@ __all__ = [
 ]
 
 
-#: What every solver says of finite data whose sums are not.
+#: The message of every solver where data are finite and sums of them are not.
 TOO_LARGE = (
     "inner products of planes overflow: features or joint features are too large; scale them"
 )
 
 
 def regularization(C: float, n_examples: int) -> float:
-    r"""lambda = 1 / (C n): the one place where the sum form meets the mean form.
+    r"""lambda = 1 / (C n), which leads from the sum form to the mean form.
 
     Users state 1/2 \|w\|^2 + C sum_i H_i(w). Solvers minimise lambda times that, which is
     lambda/2 \|w\|^2 + 1/n sum_i H_i(w).

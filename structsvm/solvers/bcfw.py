@@ -1,4 +1,7 @@
-"""The block-coordinate dual solver: what happens between passes. Passes are in ``_blocks``."""
+"""The block-coordinate dual solver: rounds, and what happens between passes.
+
+The passes are in ``_blocks``, the proximal term is in ``proximal``.
+"""
 
 from __future__ import annotations
 
@@ -140,10 +143,10 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
         start = DualState(self._make_blocks(problem))
-        if isinstance(state, DualState) and state.goes_on_as(start):
+        if isinstance(state, DualState) and state.is_compatible(start):
             start = state
         run = _BlockRun(self, start, C, tol, random_state)
-        return run.to_the_end(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot)
 
     def _block_options(self) -> dict[str, Any]:
         return {
@@ -180,7 +183,7 @@ class DualState:
     #: (lambda, weights) of the fits before, the last at the end.
     solutions: list[tuple[float, NDArray[np.float64]]] = dataclasses.field(default_factory=list)
 
-    def goes_on_as(self, other: DualState) -> bool:
+    def is_compatible(self, other: DualState) -> bool:
         """Whether this belongs to the same problem and options."""
         mine, theirs = self.blocks, other.blocks
         return mine.problem is theirs.problem and mine.options == theirs.options
@@ -224,7 +227,7 @@ class _BlockRun(Run):
     # ---- rounds
 
     def enter(self) -> None:
-        """Start from the dual point the blocks hold, which is feasible for every lambda."""
+        """Start from the dual point that the blocks hold: it is feasible for every lambda."""
         self.combination, loss = self.blocks.store.combination()
         self.blocks.point.regularization = self.lam
         self.blocks.point.move_to(self.combination / self.lam)

@@ -23,8 +23,8 @@ __all__ = ["BlockDual"]
 
 # After a long pass, passes over the blocks whose gap is above this share of the mean gap.
 _SHARE = 0.1
-# Long passes that leave no block out: all before there is a proximal term, as few are needed then;
-# every fifth afterwards; and the one after a certificate that fell short.
+# Long passes that leave no block out: all of them before there is a proximal term, every fifth one
+# afterwards, and the one after a certificate that fell short.
 _FULL_PASS_EVERY = 5
 # A proximal weight that stalled is tried again after so many rounds without a stall.
 _RETRY_AFTER = 16
@@ -36,12 +36,13 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     For problems whose blocks have an exact update of their own: those of `MulticlassModel`. The
     objective is that of `BCFW`; no planes are stored.
 
-    A round is a pass over all blocks in random order, but for those that had no gap of late, then
-    short passes over those whose gap is worth mentioning (shrinking). Where rounds make little
-    progress a proximal term :math:`\frac\kappa2 \|w - v\|^2` is added, whose centre v moves by
-    Nesterov's rule. Its weight follows :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 being
-    twice the mean squared norm of x, L the dual's mean loss and a = `acceleration`; it is doubled
-    while the gap falls slowly and halved when the best dual value stands still.
+    A round is a pass over the blocks in random order, without those that had no gap in the last two
+    passes, and then short passes over those whose gap is above a tenth of the mean (shrinking).
+    Where rounds make little progress, a proximal term :math:`\frac\kappa2 \|w - v\|^2` is added,
+    whose centre v moves by Nesterov's rule. Its weight follows
+    :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 being twice the mean squared norm of x, L the
+    dual's mean loss and a = `acceleration`; it is doubled while the gap falls slowly and halved
+    when the best dual value stands still.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
         goes_on = type(state) is make and state.problem is problem
         blocks: ExactBlocks = state if goes_on else make(problem)
         run = _BlockDualRun(self, blocks, C, tol, random_state)
-        return run.to_the_end(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot)
 
     def _check_parameters(self) -> None:
         if not isinstance(self.inner_passes, numbers.Integral) or self.inner_passes < 0:
@@ -149,7 +150,7 @@ class _BlockDualRun(Run):
         return {"": self.schedule, "blocks/": self.blocks}
 
     def enter(self) -> None:
-        """Start from the dual point the blocks hold, which is feasible for every lambda."""
+        """Start from the dual point that the blocks hold: it is feasible for every lambda."""
         if not math.isfinite(self.blocks.mean_sqnorm):
             raise ValueError(TOO_LARGE)
         self.combination, self.loss = self.blocks.combination(), self.blocks.loss()

@@ -1,4 +1,4 @@
-"""The 1-slack cutting-plane solver, with a cache of planes before the oracle."""
+"""The 1-slack cutting-plane solver, with a store of planes before the oracle."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
                     f"{name}={value!r} of CuttingPlane: expected an integer >= {least}"
                 )
         run = _CuttingPlaneRun(self, problem, C, tol, random_state)
-        if isinstance(state, _CuttingPlaneRun) and state.goes_on_as(run):
+        if isinstance(state, _CuttingPlaneRun) and state.is_compatible(run):
             run.take_over(state)
-        return run.to_the_end(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot)
 
 
 class _CuttingPlaneRun(Run):
@@ -152,7 +152,7 @@ class _CuttingPlaneRun(Run):
     def cuts(self, cuts: NDArray[np.float64]) -> None:
         self.room = np.array(cuts)
 
-    def goes_on_as(self, other: _CuttingPlaneRun) -> bool:
+    def is_compatible(self, other: _CuttingPlaneRun) -> bool:
         """Whether this belongs to the same problem and options."""
         return self.problem is other.problem and self.max_planes == other.max_planes
 

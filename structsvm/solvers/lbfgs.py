@@ -29,7 +29,7 @@ def lbfgs(
 
     SciPy's method is the same, but its sums are those of a BLAS, so that its last digits, and from
     them its steps, differ between machines. Strong convexity makes every pair of a step and the
-    change of the gradient a good one, which leaves to the search of a step length but to go back.
+    change of the gradient a good one, so the search of a step length only needs to shorten steps.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def lbfgs(
     ------
     value : float
     gradient : ndarray of shape (n_weights,)
-        At the start, and after each iteration; no more where no step goes down.
+        At the start, and after each iteration. The end is where no step goes down.
     """
     value, gradient = objective(w)
     pairs: deque[tuple[_Vector, _Vector, float]] = deque(maxlen=_PAIRS)

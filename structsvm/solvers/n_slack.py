@@ -95,7 +95,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
         ):
             blocks = state
         run = _NSlackRun(blocks, C, tol, random_state, float(self.precision))
-        return run.to_the_end(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot)
 
 
 class _NSlackRun(Run):

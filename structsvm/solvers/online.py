@@ -52,14 +52,12 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
         if tol is not None:
             raise refuse(self._name, "tol", "has no dual")
         run = self._run(problem, C, random_state)
-        return run.to_the_end(
-            _DEFAULT_MAX_ITER if max_iter is None else max_iter, callback, snapshot
-        )
+        return run.run(_DEFAULT_MAX_ITER if max_iter is None else max_iter, callback, snapshot)
 
     def learn(self, problem: Problem, C: float, state: OnlineWeights | None = None) -> SolverResult:
         """See `structsvm.solvers.base.OnlineSolver`."""
         run = self._run(problem, C, None, state)
-        return run.to_the_end(1, None)
+        return run.run(1, None)
 
     def _run(
         self,

@@ -28,7 +28,7 @@ from structsvm.solvers.oracle_check import a_few, find_fault, find_fault_in
 
 __all__ = ["Part", "Run", "dual_value", "dual_value_at"]
 
-# The estimate of a round is older than its end: by then the gap is about this much of it.
+# An estimate is made of values met during a round: at its end the gap is about this share of it.
 _ESTIMATE_TO_GAP = 0.6
 
 _DEFAULT_TOL, _DEFAULT_MAX_ITER = 1e-3, 1000
@@ -50,7 +50,7 @@ def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
 
 
 def dual_value_at(sqnorm: float, loss: float, lam: float) -> float:
-    """`dual_value` by ``|z|^2``."""
+    """`dual_value`, given ``|z|^2``."""
     scale = 1.0 if sqnorm <= lam * loss else lam * max(loss, 0.0) / sqnorm
     return scale * loss - scale**2 * sqnorm / (2 * lam)
 
@@ -132,10 +132,10 @@ class Run(abc.ABC):
         return self.problem.mean_hinge(weights, hinges)
 
     def settle(self) -> None:  # noqa: B027
-        """After a round that was broken off: make `candidates` and `state` fit for use."""
+        """After a round that was broken off: make `candidates` and `state` usable again."""
 
     def contradicted(self, sentence: str) -> None:
-        """What a dual value above a primal one means: no value is what it should be."""
+        """A dual value is above a primal one, so some value is not the bound it should be."""
         self.has_doubt(sentence)
 
     def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -288,7 +288,7 @@ class Run(abc.ABC):
 
     # ---- the loop
 
-    def to_the_end(
+    def run(
         self,
         max_iter: int | None,
         callback: Callback | None,
@@ -380,7 +380,7 @@ class Run(abc.ABC):
         return answer
 
     def _uncertified_answer(self, chosen: NDArray[np.float64] | None) -> Answer:
-        """The same, of what is known."""
+        """The weights to give back without another pass."""
         if chosen is not None:
             return Answer(chosen, math.inf)
         weights = self.best_weights
@@ -410,7 +410,7 @@ class Run(abc.ABC):
         return self.mean_hinge(weights, hinges), hinges
 
     def _check_a_few(self) -> None:
-        """At once, so that nobody waits for the end of a fit that is in vain."""
+        """Look at a few answers early, so that nobody waits for a fit that is in vain."""
         if self._is_checked():
             examples = a_few(self.problem)
             self._n_checked = len(examples)
@@ -432,8 +432,8 @@ class Run(abc.ABC):
         return _ESTIMATE_TO_GAP * self.estimate <= max(self._next_level, self.tol)
 
     def _relative_gap(self, primal: float) -> float:
-        """(P - D) / P; where D is above P by more than rounding, which no two bounds of one number
-        are, how far apart they are."""
+        """(P - D) / P; (D - P) / D where D is above P by more than rounding, as no two bounds of
+        one number are."""
         dual = self.best_dual
         if not math.isfinite(primal):
             return 1.0

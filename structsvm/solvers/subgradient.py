@@ -107,7 +107,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         planes = self._empty_sum(problem)
         run = _SubgradientRun(self, problem, C, tol, random_state, planes)
-        return run.to_the_end(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot)
 
     def learn(self, problem: Problem, C: float, state: PlaneSum | None = None) -> SolverResult:
         """See `structsvm.solvers.base.OnlineSolver`."""
