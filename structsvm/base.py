@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.data.state import State
 from structsvm.engines.processes import in_processes
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
@@ -141,6 +142,26 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Any:
         """What estimators train on, or score, instead of the outputs y; None: y as they are."""
         return None
+
+    def to_state(self) -> State:
+        """What was learned beside the weights, as integers and arrays: what a model file holds.
+
+        Needed, with `from_state`, only of models that are to be saved to such files.
+        """
+        raise _missing(self, "to_state")
+
+    def from_state(self, state: State) -> Self:
+        """Be as the model with the same parameters whose `to_state` gave this; returns self.
+
+        `n_weights` must be set afterwards. What is not as `to_state` made it raises an error, for
+        files may be forged.
+        """
+        raise _missing(self, "from_state")
+
+    def n_table_entries(self, state: State) -> int:
+        """How many numbers `from_state`, or a prediction, makes room for that neither this state
+        nor the weights hold. Files that hold too little for it are refused."""
+        return 0
 
     @stands_for("inference")
     def batch_inference(

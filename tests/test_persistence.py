@@ -18,6 +18,7 @@ import structsvm
 from structsvm import ChainModel, ChainSVM, MulticlassSVM, StructSVM, StructuredModel
 from structsvm.exceptions import ModelFileError
 from structsvm.losses import HammingLoss
+from structsvm.persistence import registry
 from structsvm.solvers import BCFW
 
 ESTIMATORS = [
@@ -179,6 +180,10 @@ def set_header(name, value):
     return lambda header, members: header.update({name: value})
 
 
+def set_sizes(n_features):
+    return set_header("sizes", {"n_features": n_features, "n_edge_features": 0})
+
+
 def set_member(name, data):
     return lambda header, members: members.update({name: data})
 
@@ -206,7 +211,7 @@ def nan_weight(header, members):
     ("change", "message"),
     [
         (set_header("format", "pickle"), "does not say it is a structsvm model"),
-        (set_header("version", 2), "it is of format version 2, this release reads 1"),
+        (set_header("version", 3), "it is of format version 3, this release reads 1 and 2"),
         (lambda header, members: [1], "does not say it is a structsvm model"),
         (set_header("estimator", {"class": "Popen", "params": {}}), "the class 'Popen', which is"),
         (set_header("estimator", {"class": "BCFW", "params": {}}), "holds a BCFW, which is no est"),
@@ -214,10 +219,10 @@ def nan_weight(header, members):
         (set_header("estimator", 3), "holds a int, which is no estimator"),
         (set_header("numbers", {}), "no readable model file"),
         (
-            set_header("sizes", {"n_features": 6}),
+            set_sizes(6),
             r"the weights are float64 of shape \(33,\), the model needs float64 of shape \(36,\)",
         ),
-        (set_header("sizes", {"n_features": 10**9}), "make 30"),
+        (set_sizes(10**9), "make 30"),
         (set_member("coef.npy", npy(np.zeros(4))), r"are float64 of shape \(4,\), the model needs"),
         (
             set_member("coef.npy", npy(np.zeros((33, 1)))),
@@ -229,9 +234,12 @@ def nan_weight(header, members):
         ),
         (set_member("coef.npy", npy(np.array([None] * 33), allow_pickle=True)), "dtype object"),
         (set_member("coef.npy", b"nonsense"), "no readable model file"),
-        (set_member("classes.npy", npy(np.array([2, 1, 0]))), "not sorted and distinct"),
-        (set_member("classes.npy", npy(np.array([1, 1, 2]))), "not sorted and distinct"),
-        (lambda header, members: members.pop("classes.npy") and None, "no readable model file"),
+        (set_member("model/classes.npy", npy(np.array([2, 1, 0]))), "not sorted and distinct"),
+        (set_member("model/classes.npy", npy(np.array([1, 1, 2]))), "not sorted and distinct"),
+        (
+            lambda header, members: members.pop("model/classes.npy") and None,
+            "no readable model file",
+        ),
         (claim((10**12,)), "member coef.npy claims shape .* but holds 264 bytes"),
         (claim((-1,)), "member coef.npy"),
         (nan_weight, "weight 3 is not finite"),
@@ -270,10 +278,13 @@ def test_few_weights_that_are_not_zero_are_all_that_is_stored(tmp_path, n_featur
     [
         (set_member("coef/places.npy", npy(np.zeros(3, np.int32))), "are not in order"),
         (
-            set_header("sizes", {"n_features": 10**8}),
+            set_sizes(10**8),
             "it claims 200000008 weights, 10 of them not 0",
         ),
-        (set_header("sizes", {"n_features": 2}), "have places beyond the 12 of the model"),
+        (
+            set_sizes(2),
+            "have places beyond the 12 of the model",
+        ),
         (set_member("coef/values.npy", npy(np.zeros(3, np.float32))), "the weights are float32"),
     ],
 )
@@ -346,10 +357,19 @@ def test_members_that_share_bytes_or_names_are_refused(saved, tmp_path):
         (claim((10**300,)), "member coef.npy"),
         (set_member("history/gap.npy", npy(np.zeros((2, 2)))), "the history of gap is float64"),
         (set_member("history/gap.npy", npy(np.array(["a"]))), "the history of gap is <U1"),
-        (set_header("sizes", {"n_features": 10**1000}), "no readable model file|make"),
-        (set_header("sizes", {"n_features": float("nan")}), "no readable model file"),
-        (set_header("sizes", {"n_features": -1}), "it claims -1 features"),
-        (set_member("classes.npy", npy(np.arange(20_000, dtype=np.int16))), "claims 20000 classes"),
+        (
+            set_sizes(10**1000),
+            "no readable model file|make",
+        ),
+        (
+            set_sizes(float("nan")),
+            "no readable model file",
+        ),
+        (set_sizes(-1), "it claims -1 features"),
+        (
+            set_member("model/classes.npy", npy(np.arange(20_000, dtype=np.int16))),
+            "claims 20000 classes",
+        ),
     ],
 )
 def test_small_files_that_ask_for_much_are_refused_at_once(saved, change, message):
@@ -443,3 +463,159 @@ def test_many_classes_of_few_weights_come_back(tmp_path):
     with pytest.raises(ValueError, match="3000 classes are too many for a model file"):
         chain.set_params(fit_intercept=False).fit([X], [y]).save(tmp_path / "chain")
     assert not (tmp_path / "chain").exists()
+
+
+# ---- kernels
+
+
+KERNELS = [
+    {"kernel": "rbf"},
+    {"kernel": "poly", "degree": 2, "coef0": 1.0, "gamma": "auto"},
+    {"kernel": "sigmoid", "gamma": 0.001, "fit_intercept": False},
+]
+
+
+def rows_of_classes(n_classes, convert=np.asarray, dtype=np.float64):
+    rng = np.random.default_rng(n_classes)
+    y = np.arange(40) % n_classes
+    X = (3 * np.eye(n_classes)[y] + rng.normal(size=(40, n_classes)) / 2).round(1)
+    return convert(X.astype(dtype)), y
+
+
+@pytest.mark.parametrize("params", KERNELS)
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array, sp.csr_matrix])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_kernel_models_come_back(tmp_path, params, n_classes, convert, dtype):
+    X, y = rows_of_classes(n_classes, convert, dtype)
+    svm = MulticlassSVM(C=10, random_state=0, **params).fit(X, y)
+    assert len(svm.support_) > 0
+    svm.save(tmp_path / "model")
+    copy = structsvm.load(tmp_path / "model")
+    for name in ("support_", "dual_coef_", "intercept_", "classes_", "n_features_in_"):
+        assert np.array_equal(getattr(svm, name), getattr(copy, name))
+    assert np.array_equal(svm.decision_function(X), copy.decision_function(X))
+    assert np.array_equal(svm.predict(X), copy.predict(X))
+    assert not hasattr(copy, "coef_")
+    assert copy.fit(X, y).score(X, y) == svm.score(X, y)
+
+
+def test_a_kernel_model_far_from_zero_or_without_support_comes_back(tmp_path):
+    X, y = rows_of_classes(3)
+    far = MulticlassSVM(kernel="rbf", random_state=0).fit(X + 1e6, y)
+    none = MulticlassSVM(kernel="rbf", random_state=0).fit(X, y)
+    empty = none.model_.condensed(np.zeros_like(none._flat_weights()))
+    none.__dict__.update(none._weight_attributes(*empty))
+    assert none.dual_coef_.shape == (0, 3)
+    for svm, rows in ((far, X + 1e6), (none, X)):
+        svm.save(tmp_path / "model")
+        copy = structsvm.load(tmp_path / "model")
+        assert np.array_equal(svm.decision_function(rows), copy.decision_function(rows))
+
+
+def my_kernel(A, B):
+    return A @ B.T
+
+
+def test_a_kernel_of_ones_own_is_refused_by_name(tmp_path):
+    svm = MulticlassSVM(kernel=my_kernel).fit(*rows_of_classes(3))
+    message = "kernel is the function my_kernel, whose code .* use pickle or joblib"
+    with pytest.raises(TypeError, match=message):
+        svm.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    assert np.array_equal(pickle.loads(pickle.dumps(svm)).dual_coef_, svm.dual_coef_)
+
+
+def short(name):
+    """One entry less than there is."""
+
+    def change(header, members):
+        members[name] = npy(np.load(io.BytesIO(members[name]))[:-1])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("convert", "change", "message"),
+    [
+        (np.asarray, short("model/rows.npy"), "numbers of the .* examples of the kernel do not"),
+        (np.asarray, short("model/support.npy"), "numbers of the .* examples of the kernel do not"),
+        (np.asarray, short("coef/values.npy"), "places of the weights are not in order"),
+        (np.asarray, set_member("model/rows.npy", npy(np.zeros((40, 4), np.int8))), "are int8"),
+        (np.asarray, set_member("model/rows.npy", npy(np.zeros((40, 5)))), "5 features, expected"),
+        (np.asarray, set_member("model/rows.npy", npy(np.full((40, 4), np.nan))), "is NaN"),
+        (np.asarray, set_member("model/rows.npy", npy(np.zeros(160))), "expected 2"),
+        (np.asarray, set_member("model/support.npy", npy(np.zeros(40))), "do not rise"),
+        (np.asarray, set_member("model/kernel/gamma.npy", npy(np.array([np.inf]))), "one finite"),
+        (np.asarray, set_member("model/kernel/gamma.npy", npy(np.zeros(2))), "one finite number"),
+        (np.asarray, set_member("model/kernel/origin.npy", npy(np.zeros(3))), "origin of the ker"),
+        (np.asarray, set_header("sizes", {"n_features": 5}), "4 features, expected 5"),
+        (sp.csr_array, short("model/rows/indices.npy"), "no readable model file"),
+        (sp.csr_array, short("model/rows/indptr.npy"), "examples of the kernel do not rise"),
+        (sp.csr_array, set_header("sizes", {"n_features": 1}), "no readable|damaged"),
+        (
+            sp.csr_array,
+            set_member("model/rows/indptr.npy", npy(np.array([0, 2**40], np.int64))),
+            "no readable|damaged",
+        ),
+        (
+            sp.csr_array,
+            set_member("model/rows/data.npy", npy(np.array(["a"]))),
+            "are <U1, expected real numbers",
+        ),
+    ],
+)
+def test_forged_kernels_are_refused(tmp_path, convert, change, message):
+    path = tmp_path / "model"
+    MulticlassSVM(kernel="rbf", C=10, random_state=0).fit(*rows_of_classes(4, convert)).save(path)
+    rewrite(path, change)
+    assert peak_of_a_refusal(path, message) < 2 * 2**20
+
+
+# ---- classes from outside
+
+
+class Nearest(ChainModel):
+    """A family of one's own."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.scale = scale
+
+    def to_state(self):
+        return super().to_state() | {"scale": np.array([self.scale])}
+
+    def from_state(self, state):
+        return super().from_state(state)
+
+
+class TunedLoss(HammingLoss):
+    pass
+
+
+def test_registered_classes_come_back_and_others_do_not(tmp_path, words, monkeypatch):
+    X, y = words
+    monkeypatch.setattr(registry, "_registered", {})
+    svm = StructSVM(Nearest(2.0), random_state=0).fit(X, y)
+    path = tmp_path / "model"
+    with pytest.raises(TypeError, match="model is a Nearest, whose code or state"):
+        svm.save(path)
+    assert registry.register(Nearest) is Nearest
+    svm.save(path)
+    copy = structsvm.load(path)
+    same(svm, copy, X)
+    assert type(copy.model_) is Nearest
+    assert copy.model_.scale == 2.0
+    registry.register(TunedLoss)
+    ChainSVM(loss=TunedLoss()).fit(X, y).save(tmp_path / "other")
+    assert type(structsvm.load(tmp_path / "other").loss) is TunedLoss
+    monkeypatch.setattr(registry, "_registered", {})
+    with pytest.raises(ModelFileError, match=r"the class '[\w.]+\.Nearest', which is not known"):
+        structsvm.load(path)
+
+
+def test_what_cannot_tell_its_state_is_not_registered():
+    with pytest.raises(TypeError, match=r"Constant lacks to_state\(\), from_state\(\), which"):
+        registry.register(Constant)
+    with pytest.raises(TypeError, match=r"dict lacks get_params\(\), which model files need"):
+        registry.register(dict)

@@ -11,9 +11,7 @@ IMPORTS = rooms.imports()
 
 #: Rooms, and what their modules import against the order. To be emptied, never added to.
 UPWARD = {
-    ("persistence", "structsvm.estimators"),
     ("problems", "structsvm.engines.processes"),
-    ("solvers", "structsvm.persistence.snapshots"),
     ("training", "structsvm.estimators"),
 }
 

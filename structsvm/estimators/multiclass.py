@@ -314,50 +314,24 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self, model: StructuredModel, weights: NDArray[np.float64]
     ) -> dict[str, Any]:
         assert isinstance(model, MulticlassModel)
-        if isinstance(model, KernelMulticlassModel):
-            sizes = {"classes_": model.classes_, "n_features_in_": model.n_features_in_}
-            return {"model_": model, "_weights": weights} | sizes
-        matrix, n_features = model.weight_matrix(weights), model.n_features_in_
-        intercept = matrix[-1] if model.fit_intercept else np.zeros(matrix.shape[1])
-        return {
-            "model_": model,
-            "classes_": model.classes_,
-            "n_features_in_": n_features,
-            "coef_": matrix[:n_features].T,
-            "intercept_": intercept,
-        }
+        return {"model_": model} | model.fitted_attributes(weights)
 
     def _flat_weights(self) -> NDArray[np.float64]:
-        weights: NDArray[np.float64]
-        if isinstance(self.model_, KernelMulticlassModel):
-            weights = self._weights
-        elif self.model_.fit_intercept:
-            weights = np.vstack([self.coef_.T, self.intercept_]).ravel()
-        else:
-            weights = self.coef_.T.ravel()
+        weights: NDArray[np.float64] = self.model_.flat_weights(vars(self))
         return weights
 
     def _keep(
         self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
     ) -> None:
-        super()._keep(result, model, problem, solver)
-        for name in ("support_", "dual_coef_", "support_counts_"):
+        assert isinstance(model, MulticlassModel)
+        # Of a fit with another kernel or solver.
+        for name in ("coef_", "support_", "dual_coef_", "support_counts_"):
             self.__dict__.pop(name, None)
-        if isinstance(model, KernelMulticlassModel):
-            self.__dict__.pop("coef_", None)  # of a fit without kernel
-        if hasattr(result.state, "dual_point"):
+        if capabilities_of(solver).has_dual_point:
             self.__dict__.update(result.state.dual_point(float(self.C)))
-        if isinstance(model, KernelMulticlassModel):
-            # Of these weights, which need not be those of the last dual point.
-            coefficients = result.weights[len(result.weights) // 2 :]
-            coefficients = coefficients.reshape(problem.n_examples, -1)
-            self.support_ = np.flatnonzero(coefficients.any(axis=1))
-            self.dual_coef_ = coefficients[self.support_]
-            self.intercept_ = self.dual_coef_.sum(axis=0) * bool(self.fit_intercept)
-            # Beside the model that a warm start may go on with.
-            self.model_ = model.with_support(self.support_)
-            self._weights = np.concatenate([np.zeros_like(self.dual_coef_), self.dual_coef_])
-            self._weights = self._weights.ravel()
+        # Beside the model that a warm start may go on with.
+        model, result.weights = model.condensed(result.weights)
+        super()._keep(result, model, problem, solver)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

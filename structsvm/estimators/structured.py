@@ -561,6 +561,16 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         model_files.save(self, path)
 
+    #: Names of what else a model file holds, without the underscore of the attribute.
+    _LEARNED: tuple[str, ...] = ()
+
+    def _learned(self) -> dict[str, Any]:
+        return {name: getattr(self, f"{name}_") for name in self._LEARNED}
+
+    def _take_learned(self, learned: dict[str, Any]) -> None:
+        """What `_learned` gave, read from a file: see that it fits the model."""
+        self.__dict__.update({f"{name}_": value for name, value in learned.items()})
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
 

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from structsvm.base import StructuredModel
 from structsvm.data.sequences import PackedSequences
 from structsvm.estimators.chain import ChainSVM
+from structsvm.exceptions import ModelFileError
 from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.features.tokens import check_kinds, check_sequences
 from structsvm.losses import HammingLoss
@@ -240,6 +241,14 @@ class SequenceTagger(ChainSVM):
                 self.features_ = before
             if self.features_ is None:
                 del self.features_
+
+    _LEARNED = ("features",)
+
+    def _take_learned(self, learned: dict[str, Any]) -> None:
+        super()._take_learned(learned)
+        made, expected = self.features_.n_features_out_, self.model_.n_features_in_
+        if made != expected:
+            raise ModelFileError(f"the features make {made} columns, the model has {expected}")
 
     def _read(self, X: Any) -> Any:
         if isinstance(X, PackedSequences):

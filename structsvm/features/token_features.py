@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.sequences import PackedSequences
+from structsvm.data.state import State
 from structsvm.features.encoding import (
     Columns,
     HashedTemplates,
@@ -189,7 +190,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- keeping
 
-    def learned_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_state(self) -> State:
         """What `fit` learned, as arrays by name."""
         check_is_fitted(self)
         held = {
@@ -203,8 +204,8 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             held["n_columns_in"] = np.array(self.n_columns_in_)
         return held
 
-    def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
-        """Be fitted as the one with the same parameters that these arrays are of."""
+    def from_state(self, held: State) -> Self:
+        """Be as the one with the same parameters whose `to_state` gave this; returns self."""
         encoders = self._make_encoders()
         for part, encoder in zip(_PARTS, encoders, strict=True):
             start = f"{part}/"
@@ -216,6 +217,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.token_kinds_ = unpack_texts("kinds", held)
         if "n_columns_in" in held:
             self.n_columns_in_ = int(held["n_columns_in"])
+        return self
 
     # ---- from tokens to columns of strings
 

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.sequences import PackedSequences
+from structsvm.data.state import State
 from structsvm.features._attributes import attribute_rows, count_attributes
 from structsvm.features.encoding import pack_texts, unpack_texts
 from structsvm.features.tokens import check_sequences, token_kinds
@@ -123,15 +124,15 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return np.array(list(self.vocabulary_), dtype=np.object_)
 
-    def learned_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_state(self) -> State:
         """What `fit` learned, as arrays by name."""
         check_is_fitted(self)
         kinds = self.token_kinds_
         known = {} if kinds is None else pack_texts("kinds", kinds)
         return pack_texts("names", self.vocabulary_) | known
 
-    def restore_arrays(self, held: Mapping[str, NDArray[Any]]) -> None:
-        """Be fitted as the one with the same parameters that these arrays are of."""
+    def from_state(self, held: State) -> Self:
+        """Be as the one with the same parameters whose `to_state` gave this; returns self."""
         names = unpack_texts("names", held)
         self.vocabulary_ = {name: column for column, name in enumerate(names)}
         if len(self.vocabulary_) < len(names):
@@ -139,6 +140,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_out_ = len(names)
         # Files of version 0.1 do not tell.
         self.token_kinds_ = unpack_texts("kinds", held) if "kinds/text" in held else None
+        return self
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from structsvm.base import StructuredModel
 from structsvm.data.labels import encode_labels, flatten_labels
 from structsvm.data.packing import pack_position_weight, pack_sequences
 from structsvm.data.sequences import PackedSequences
+from structsvm.data.state import State, checked_classes
 from structsvm.inference import viterbi
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.linalg._sums import product
@@ -32,7 +33,7 @@ from structsvm.models.constraints import (
     check_tags,
     screen_labels,
 )
-from structsvm.models.states import LabelStates, PairStates, pairs_of
+from structsvm.models.states import LabelStates, PairStates, check_pairs_of_labels, pairs_of
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import (
@@ -167,9 +168,25 @@ class ChainModel(StructuredModel):
                 "weights, expected 1 to 2**31 - 1"
             )
 
-    def sizes(self) -> dict[str, int]:
-        """What `resize` takes beside classes and pairs."""
-        return {"n_features": self.n_features_in_, "n_edge_features": self.n_edge_features_in_}
+    def to_state(self) -> State:
+        """Labels, numbers of features, and of second order pairs of labels."""
+        state: State = {
+            "n_features": self.n_features_in_,
+            "n_edge_features": self.n_edge_features_in_,
+            "classes": self.classes_,
+        }
+        return state if self.pairs_ is None else state | {"pairs": self.pairs_}
+
+    def from_state(self, state: State) -> Self:
+        classes, pairs = checked_classes(state), state.get("pairs")
+        if pairs is not None:
+            check_pairs_of_labels(pairs, len(classes))
+        self.resize(classes, state["n_features"], state["n_edge_features"], pairs)
+        return self
+
+    def n_table_entries(self, state: State) -> int:
+        """Those of transitions, which are there also where they are switched off."""
+        return len(state["classes"]) ** 2
 
     def _looks_back(self) -> int:
         if self.order not in (1, 2) or isinstance(self.order, bool):

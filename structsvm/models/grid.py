@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import as_items
 from structsvm.data.sequences import check_finite
+from structsvm.data.state import State
+from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.labelled_graphs import LabelledGraphs, Parts
@@ -114,15 +116,19 @@ class GridModel(LabelledGraphs):
         if rest or self._n_own < 0:
             raise ValueError(f"{n_edge_features} edge features do not fit the kinds of them")
 
-    def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
-        return super().learned_arrays() | {"beta": np.array([self.beta_])}
+    def to_state(self) -> State:
+        """That of a graph, and the scale of the contrast."""
+        return super().to_state() | {"beta": np.array([self.beta_])}
 
-    def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
-        super().restore_arrays(arrays)
-        beta = arrays["beta"]
+    def from_state(self, state: State) -> Self:
+        super().from_state(state)
+        beta = state["beta"]
         if beta.dtype != np.float64 or beta.shape != (1,) or not 0 <= beta[0] < math.inf:
-            raise ValueError(f"the beta of the contrast is {beta}, expected one finite number >= 0")
+            raise ModelFileError(
+                f"the beta of the contrast is {beta}, expected one finite number >= 0"
+            )
         self.beta_ = float(beta[0])
+        return self
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

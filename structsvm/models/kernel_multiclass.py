@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from structsvm.data.checks import check_scalar
 from structsvm.data.labels import encode_labels
 from structsvm.data.rows import check_class_labels, check_rows
+from structsvm.data.state import State
+from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import product
 from structsvm.models.multiclass import MulticlassModel
 from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
@@ -86,6 +88,7 @@ class KernelMulticlassModel(MulticlassModel):
             degree=self.degree,
             coef0=self.coef0,
         )
+        self.support_ = np.arange(X.shape[0])
         return KernelMulticlassProblem(
             self.kernel_,
             int(self.cache_size * 1e6),
@@ -118,16 +121,66 @@ class KernelMulticlassModel(MulticlassModel):
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """s_k for each row of X, of shape (n_examples, n_columns)."""
         X = check_rows(X, self.n_features_in_)
-        width = 1 if len(self.classes_) == 2 else len(self.classes_)
-        coefficients = w[len(w) // 2 :].reshape(-1, width)
+        coefficients = self._coefficients(w)
         if not len(coefficients):  # no example supports anything
-            return np.zeros((X.shape[0], width))
+            return np.zeros((X.shape[0], coefficients.shape[1]))
         scores: NDArray[np.float64] = product(self.kernel_.between(X, self.kernel_.X), coefficients)
         return scores + coefficients.sum(axis=0) if self.fit_intercept else scores
 
-    def with_support(self, support: NDArray[np.intp]) -> Self:
-        """This model with these of its examples alone; weights are then of these."""
+    def fitted_attributes(self, w: NDArray[np.float64]) -> dict[str, Any]:
+        model, weights = self.condensed(w)
+        coefficients = model._coefficients(weights)
+        return {
+            "classes_": self.classes_,
+            "n_features_in_": self.n_features_in_,
+            "support_": model.support_,
+            "dual_coef_": coefficients,
+            "intercept_": coefficients.sum(axis=0) * bool(self.fit_intercept),
+        }
+
+    def flat_weights(self, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
+        """As scores need the coefficients alone, zeros stand for those of the examples."""
+        coefficients = attributes["dual_coef_"]
+        weights: NDArray[np.float64]
+        weights = np.concatenate([np.zeros_like(coefficients), coefficients]).ravel()
+        return weights
+
+    def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
+        """The model with those of its examples that have a coefficient, and their weights."""
+        coefficients = self._coefficients(w)
+        supporting = np.flatnonzero(coefficients.any(axis=1))
         model = copy.copy(self)
         model.kernel_ = copy.copy(self.kernel_)
-        model.kernel_.X = self.kernel_.X[support]
-        return model
+        model.kernel_.X = self.kernel_.X[supporting]
+        model.support_ = self.support_[supporting]
+        model.n_weights = 2 * coefficients[supporting].size
+        return model, self.flat_weights({"dual_coef_": coefficients[supporting]})
+
+    def _coefficients(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """b, of shape (n_examples, n_columns)."""
+        return w[len(w) // 2 :].reshape(-1, 1 if len(self.classes_) == 2 else len(self.classes_))
+
+    # ---- keeping
+
+    def to_state(self) -> State:
+        """Classes, and the examples that support something."""
+        return super().to_state() | {"support": self.support_} | self.kernel_.to_state()
+
+    def from_state(self, state: State) -> Self:
+        super().from_state(state)
+        if not isinstance(self.kernel, str):
+            raise ModelFileError("a file has no kernel without a name")
+        self.kernel_ = Kernel.from_state(
+            state,
+            self.kernel,
+            intercept=bool(self.fit_intercept),
+            n_features=self.n_features_in_,
+        )
+        self.support_, n_rows = state["support"], self.kernel_.X.shape[0]
+        places = self.support_
+        if places.dtype != np.int64 or places.shape != (n_rows,) or (np.diff(places) <= 0).any():
+            raise ModelFileError(f"the numbers of the {n_rows} examples of the kernel do not rise")
+        if n_rows and places[0] < 0:
+            raise ModelFileError(f"an example of the kernel has the number {places[0]}")
+        self.n_weights = 2 * n_rows * (1 if len(self.classes_) == 2 else len(self.classes_))
+        return self

@@ -6,14 +6,15 @@ import abc
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.data.checks import as_items, check_scalar
-from structsvm.exceptions import warn
+from structsvm.data.state import State, checked_classes
+from structsvm.exceptions import ModelFileError, warn
 from structsvm.inference import alpha_expansion, graph_cut, relax, roof_duality
 from structsvm.inference._graph_maximizer import GraphMaximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
@@ -151,27 +152,34 @@ class LabelledGraphs(StructuredModel, abc.ABC):
                 f"make {self.n_weights} weights, expected 1 to 2**31 - 1"
             )
 
-    def sizes(self) -> dict[str, int]:
-        """What `resize` takes beside classes."""
-        return {"n_features": self.n_features_in_, "n_edge_features": self.n_edge_features_}
+    def to_state(self) -> State:
+        """Labels and their weights, numbers of features, and whether a graph was too large for a
+        relaxation."""
+        state: State = {
+            "n_features": self.n_features_in_,
+            "n_edge_features": self.n_edge_features_,
+            "classes": self.classes_,
+            "class_weight": self.class_weight_,
+        }
+        return state | {"is_too_large": np.ones(1)} if self._is_too_large else state
 
-    def learned_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What is learnt from data beside sizes and weights."""
-        held = {"class_weight": self.class_weight_}
-        return held | {"is_too_large": np.ones(1)} if self._is_too_large else held
-
-    def restore_arrays(self, arrays: dict[str, NDArray[np.float64]]) -> None:
-        """Take back what `learned_arrays` gave."""
-        weights, n_classes = arrays["class_weight"], len(self.classes_)
-        if weights.dtype != np.float64 or weights.shape != (n_classes,):
-            raise ValueError(
+    def from_state(self, state: State) -> Self:
+        classes, weights = checked_classes(state), state["class_weight"]
+        self.resize(classes, state["n_features"], state["n_edge_features"])
+        if weights.dtype != np.float64 or weights.shape != (len(classes),):
+            raise ModelFileError(
                 f"the class weights are {weights.dtype} of shape {weights.shape}, expected float64 "
-                f"of shape ({n_classes},)"
+                f"of shape ({len(classes)},)"
             )
         if not (np.isfinite(weights) & (weights >= 0)).all():
-            raise ValueError("a class weight is negative or not finite")
+            raise ModelFileError("a class weight is negative or not finite")
         self.class_weight_ = weights
-        self._is_too_large = "is_too_large" in arrays
+        self._is_too_large = "is_too_large" in state
+        return self
+
+    def n_table_entries(self, state: State) -> int:
+        """Those of the scores of pairs of labels."""
+        return len(state["classes"]) ** 2
 
     @property
     def _tables(self) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from structsvm.base import StructuredModel
 from structsvm.data.labels import encode_labels
 from structsvm.data.rows import check_class_labels, check_rows
+from structsvm.data.state import State, checked_classes
 from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss
 from structsvm.problems._feature_rows import FeatureRows
@@ -93,9 +94,13 @@ class MulticlassModel(StructuredModel):
         X = check_rows(X)
         self.resize(np.unique(check_class_labels(y, X.shape[0])), X.shape[1])
 
-    def sizes(self) -> dict[str, int]:
-        """What `resize` takes beside classes."""
-        return {"n_features": self.n_features_in_}
+    def to_state(self) -> State:
+        """Classes and number of features."""
+        return {"n_features": self.n_features_in_, "classes": self.classes_}
+
+    def from_state(self, state: State) -> Self:
+        self.resize(checked_classes(state), state["n_features"])
+        return self
 
     def resize(self, classes: NDArray[Any], n_features: int) -> None:
         """Take classes (sorted, distinct) and number of features as given, not from data."""
@@ -129,7 +134,7 @@ class MulticlassModel(StructuredModel):
         self._margins(n_classes)
 
     def _margins(self, n_classes: int) -> NDArray[np.float64]:
-        """What the violation of each class starts from, by the true class."""
+        """Required margin of each class, by true class."""
         margins = HammingLoss(cost=self.cost).cost_matrix(n_classes)
         if self.hinge == "lee_lin_wahba":
             margins /= n_classes - 1
@@ -138,6 +143,29 @@ class MulticlassModel(StructuredModel):
     def weight_matrix(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """A weight vector as a view of shape (n_features + fit_intercept, n_columns)."""
         return w.reshape(self.n_features_in_ + bool(self.fit_intercept), -1)
+
+    def fitted_attributes(self, w: NDArray[np.float64]) -> dict[str, Any]:
+        """What an estimator shows of these weights, by the names of its attributes."""
+        matrix, n_features = self.weight_matrix(w), self.n_features_in_
+        return {
+            "classes_": self.classes_,
+            "n_features_in_": n_features,
+            "coef_": matrix[:n_features].T,
+            "intercept_": matrix[-1] if self.fit_intercept else np.zeros(matrix.shape[1]),
+        }
+
+    def flat_weights(self, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
+        """The weight vector in `fitted_attributes`."""
+        columns = attributes["coef_"].T
+        if self.fit_intercept:
+            columns = np.vstack([columns, attributes["intercept_"]])
+        weights: NDArray[np.float64] = columns.ravel()
+        return weights
+
+    def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
+        """A model and weights for predictions alone: the same, or less of them that predicts the
+        same."""
+        return self, w
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
@@ -180,7 +208,7 @@ class MulticlassModel(StructuredModel):
         return np.outer(self._dense(x), columns).ravel()
 
     def loss(self, y: Any, y_hat: Any) -> float:
-        """What the violations of the classes in y_hat start from, all together."""
+        """The required margins of the classes in y_hat, summed."""
         (truth,), counts = self._numbers(y), self._counts(y_hat)
         chosen = counts > 0
         return float(self._margins(len(self.classes_))[truth][chosen].sum())

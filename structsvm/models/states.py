@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.exceptions import ModelFileError
 from structsvm.models.constraints import Allowed
 
-__all__ = ["LabelStates", "PairStates", "all_pairs", "pairs_of"]
+__all__ = ["LabelStates", "PairStates", "all_pairs", "check_pairs_of_labels", "pairs_of"]
 
 _START = -1
 
@@ -118,3 +119,13 @@ def all_pairs(n_classes: int) -> NDArray[np.int64]:
     """Every pair there could be."""
     label, before = np.divmod(np.arange(n_classes * (n_classes + 1)), n_classes + 1)
     return np.stack([before + _START, label], axis=1)
+
+
+def check_pairs_of_labels(pairs: NDArray[Any], n_classes: int) -> None:
+    """Refuse pairs from a file that are not in the order `PairStates` relies on."""
+    if pairs.dtype != np.int64 or pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise ModelFileError(f"the pairs of labels are {pairs.dtype} of shape {pairs.shape}")
+    flat = pairs[:, 1] * (n_classes + 1) + pairs[:, 0] + 1
+    sound = pairs[:, 0].min(initial=0) >= -1 and pairs.max(initial=0) < n_classes
+    if not sound or (np.diff(flat) <= 0).any() or len(np.unique(pairs[:, 1])) != n_classes:
+        raise ModelFileError("the pairs of labels are not in order, or a label has none")

@@ -1,6 +1,6 @@
 """Estimators in one file, without pickle: an npz archive of arrays and a JSON header.
 
-A file is data, never code: classes are looked up in one list, every array is checked against the
+A file is data, never code: classes are looked up in `registry`, every array is checked against the
 header and the archive's directory before it is read, and the weights must fit the model.
 """
 
@@ -19,54 +19,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.state import State, arrays_of, most_numbers, sizes_of
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_copy, padded_vector
-from structsvm.persistence import files
+from structsvm.persistence import files, registry
 
 __all__ = ["load", "naming", "read_checkpoint", "save", "write_checkpoint"]
 
-_MODEL, _CHECKPOINT, _VERSION = "structsvm model", "structsvm checkpoint", 1
+_MODEL, _CHECKPOINT = "structsvm model", "structsvm checkpoint"
+# The versions of each kind that are read; the last is written.
+_VERSIONS = {_MODEL: (1, 2), _CHECKPOINT: (1,)}
 _HEADER = "header.json"
 _FEW_ROWS = 64
 # In memory JSON takes some twenty times its size, so there is a limit of its own.
 _MAX_HEADER_BYTES = 1 << 24
 _NUMBERS = ("objective_", "dual_objective_", "dual_gap_")
 _COUNTS = ("n_iter_", "n_oracle_calls_")
-
-
-def _known_classes() -> dict[str, type]:
-    """The classes that a file may name; a new family adds its own here."""
-    from structsvm.estimators import (
-        ChainSVM,
-        GraphSVM,
-        GridSVM,
-        MulticlassSVM,
-        SequenceTagger,
-        StructSVM,
-    )
-    from structsvm.features import SequenceVectorizer, TokenFeatures
-    from structsvm.losses import HammingLoss
-    from structsvm.models import ChainModel, GraphModel, GridModel, MulticlassModel
-    from structsvm.solvers import SOLVERS
-
-    estimators: tuple[type, ...] = (
-        ChainSVM,
-        GraphSVM,
-        GridSVM,
-        MulticlassSVM,
-        SequenceTagger,
-        StructSVM,
-    )
-    parts: tuple[type, ...] = (
-        ChainModel,
-        GraphModel,
-        GridModel,
-        HammingLoss,
-        MulticlassModel,
-        SequenceVectorizer,
-        TokenFeatures,
-    )
-    return {c.__name__: c for c in (*estimators, *parts, *SOLVERS.values())}
 
 
 # ---- writing
@@ -90,62 +58,47 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     TypeError
         If a parameter is neither plain data nor an object of this package.
     """
-    described = _describe(type(estimator).__name__, estimator)
     model = estimator.model_
-    if type(model).__name__ not in _known_classes():
-        raise _unsaveable("model", model)
+    described = _describe("estimator", estimator)
     if _describe("model", estimator._make_model()) != _describe("model", model):
         raise ValueError("parameters of the model were changed after fit: fit again, then save")
-    arrays = _packed_coef(estimator._flat_weights()) | {"classes": model.classes_}
-    if (pairs := getattr(model, "pairs_", None)) is not None:
-        arrays["pairs"] = pairs
-    if hasattr(model, "learned_arrays"):
-        arrays |= {f"model/{name}": values for name, values in model.learned_arrays().items()}
-    arrays |= {f"history/{name}": values for name, values in estimator.history_.items()}
+    state = model.to_state()
+    arrays = _packed_coef(estimator._flat_weights()) | _put("model", arrays_of(state))
+    arrays |= _put("history", estimator.history_)
     header = {
         "estimator": described,
         "numbers": {name: float(getattr(estimator, name)) for name in _NUMBERS},
         "counts": {name: int(getattr(estimator, name)) for name in _COUNTS},
         "certified": bool(estimator.certified_),
-        "sizes": {name: int(size) for name, size in model.sizes().items()},
+        "sizes": sizes_of(state),
     }
-    if hasattr(estimator, "features_"):
-        header["features"] = _describe("features", estimator.features_)
-        learned = estimator.features_.learned_arrays()
-        arrays |= {f"features/{name}": values for name, values in learned.items()}
-    if _has_too_many_classes(model, model.classes_, arrays):
+    for name, learned in estimator._learned().items():
+        header[name] = _describe(name, learned)
+        arrays |= _put(name, learned.to_state())
+    if _claims_too_much(model, state, arrays):
         raise ValueError(
-            f"{len(model.classes_)} classes are too many for a model file of so few weights: "
+            f"{len(state['classes'])} classes are too many for a model file of so few weights: "
             "use pickle or joblib for this estimator"
         )
     _write(path, _MODEL, header, arrays)
 
 
+def _put(folder: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {f"{folder}/{name}": values for name, values in arrays.items()}
+
+
 def _packed_coef(coef: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     """The weights, or those that are not 0 and their places, if that is less."""
     places = np.flatnonzero(coef)
-    if 3 * len(places) >= 2 * len(coef) or len(coef) > _most_numbers(len(places)):
+    if 3 * len(places) >= 2 * len(coef) or len(coef) > most_numbers(len(places)):
         return {"coef": coef}
     return {"coef/places": places.astype(np.int32), "coef/values": coef[places]}
 
 
-def _most_numbers(n_held: int) -> int:
-    """How many numbers a file that holds `n_held` may stand for, as it leaves out zeros.
-
-    Beyond this a file of a few bytes could claim all memory there is. A thousand is also what
-    compression makes of zeros at best.
-    """
-    return max(1000 * n_held, 1 << 20)
-
-
-def _has_too_many_classes(
-    model: Any, classes: NDArray[Any], arrays: dict[str, NDArray[Any]]
-) -> bool:
-    """Whether tables of pairs of classes are too large; only one kind of model has none."""
-    from structsvm.models import MulticlassModel
-
-    n_pairs = 0 if isinstance(model, MulticlassModel) else len(classes) ** 2
-    return n_pairs > _most_numbers(sum(array.size for array in arrays.values()))
+def _claims_too_much(model: Any, state: State, arrays: dict[str, NDArray[Any]]) -> bool:
+    """Whether a model makes tables too large for what its file holds."""
+    held = sum(array.size for array in arrays.values())
+    return bool(model.n_table_entries(state) > most_numbers(held))
 
 
 def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[np.float64]:
@@ -164,7 +117,7 @@ def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[n
         raise ModelFileError("the places of the weights are not in order")
     if len(places) and not 0 <= places[0] <= places[-1] < n_weights:
         raise ModelFileError(f"the weights have places beyond the {n_weights} of the model")
-    if n_weights > _most_numbers(len(places)):
+    if n_weights > most_numbers(len(places)):
         raise ModelFileError(f"it claims {n_weights} weights, {len(places)} of them not 0")
     coef = padded_vector(n_weights)
     coef[places] = values
@@ -194,20 +147,23 @@ def _describe(where: str, value: Any) -> Any:
             for key, item in value.items()
         ]
         return {"dict": pairs}
-    if type(value) in _known_classes().values():
+    if (kind := registry.name_of(type(value))) is not None:
         params = value.get_params(deep=False)
         params.pop("callbacks", None)
         return {
-            "class": type(value).__name__,
+            "class": kind,
             "params": {name: _describe(name, param) for name, param in params.items()},
         }
     raise _unsaveable(where, value)
 
 
 def _unsaveable(where: str, value: Any) -> TypeError:
+    what = f"a {type(value).__name__}"
+    if (name := getattr(value, "__name__", None)) is not None:
+        what = f"the {type(value).__name__} {name}"
     return TypeError(
-        f"{where} is a {type(value).__name__}, whose code or state a model file cannot hold: "
-        "use pickle or joblib for this estimator"
+        f"{where} is {what}, whose code or state a model file cannot hold: use pickle or joblib "
+        "for this estimator"
     )
 
 
@@ -228,7 +184,7 @@ def _write(
         for name, values in arrays.items():
             archive.writestr(f"{name}.npy", _npy(values))
             checksums[f"{name}.npy"] = archive.getinfo(f"{name}.npy").CRC
-        header = {"format": kind, "version": _VERSION} | header | {"crc32": checksums}
+        header = {"format": kind, "version": _VERSIONS[kind][-1]} | header | {"crc32": checksums}
         text = json.dumps(header, indent=1)
         if len(text) > _MAX_HEADER_BYTES:
             raise ValueError(
@@ -252,7 +208,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    estimator : ChainSVM, GraphSVM, GridSVM, MulticlassSVM, SequenceTagger or StructSVM
+    estimator : StructSVM, or the estimator of a family
         Fitted; predicts as the saved one did.
 
     Raises
@@ -319,9 +275,10 @@ def _read(file: Any, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
         header = json.loads(archive.read(_HEADER))
         if not isinstance(header, dict) or header.get("format") != kind:
             raise ModelFileError(f"{_HEADER} does not say it is a {kind}")
-        if header.get("version") != _VERSION:
+        if header.get("version") not in _VERSIONS[kind]:
+            known = " and ".join(map(str, _VERSIONS[kind]))
             raise ModelFileError(
-                f"it is of format version {header.get('version')!r}, this release reads {_VERSION}"
+                f"it is of format version {header.get('version')!r}, this release reads {known}"
             )
         names = set(entries) - {_HEADER}
         if names != set(header["crc32"]):
@@ -377,27 +334,17 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
 
 
 def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
-    from structsvm.estimators import StructSVM
-
     estimator = _build(header["estimator"])
-    if not isinstance(estimator, StructSVM):
+    if not isinstance(estimator, registry.estimator_class()):
         raise ModelFileError(f"it holds a {type(estimator).__name__}, which is no estimator")
     model = estimator._make_model()
-    classes = arrays["classes"]
-    if len(classes) == 0 or not np.array_equal(classes, np.unique(classes)):
-        raise ModelFileError("the classes are not sorted and distinct")
-    if classes.dtype.kind == "U":
-        classes.tolist()  # raises for what is no text
-    sizes: dict[str, Any] = {name: int(size) for name, size in header["sizes"].items()}
-    if min(sizes.values()) < 0:
-        raise ModelFileError(f"it claims {min(sizes.values())} features")
-    if "pairs" in arrays:
-        sizes["pairs"] = _checked_pairs(arrays["pairs"], len(classes))
-    if _has_too_many_classes(model, classes, arrays):
-        raise ModelFileError(f"it claims {len(classes)} classes, too many for what it holds")
-    model.resize(classes, **sizes)
-    if hasattr(model, "restore_arrays"):
-        model.restore_arrays(_inside("model/", arrays))
+    state = _state_of(header, arrays)
+    if _claims_too_much(model, state, arrays):
+        raise ModelFileError(
+            f"it claims {len(state['classes'])} classes, too many for what it holds"
+        )
+    if strange := set(model.from_state(state).to_state()) ^ set(state):
+        raise ModelFileError(f"of the state of the model {sorted(strange)} do not belong")
     coef = _unpacked_coef(arrays, model.n_weights)
     if model.non_negative is not None and (coef[model.non_negative] < 0).any():
         raise ModelFileError("a weight is negative that the model needs to be >= 0")
@@ -407,34 +354,31 @@ def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     for name in _COUNTS:
         setattr(estimator, name, int(header["counts"][name]))
     estimator.certified_ = bool(header["certified"])
-    estimator.history_ = _inside("history/", arrays)
+    estimator.history_ = _inside("history", arrays)
     for name, values in estimator.history_.items():
         if values.ndim != 1 or values.dtype.kind not in "if":
             raise ModelFileError(f"the history of {name} is {values.dtype} of {values.shape}")
-    if "features" in estimator.get_params(deep=False):
-        estimator.features_ = _build(header["features"])
-        estimator.features_.restore_arrays(_inside("features/", arrays))
-        if estimator.features_.n_features_out_ != model.n_features_in_:
-            raise ModelFileError(
-                f"the features make {estimator.features_.n_features_out_} columns, the model has "
-                f"{model.n_features_in_}"
-            )
+    learned = {}
+    for name in estimator._LEARNED:
+        learned[name] = _build(header[name]).from_state(_inside(name, arrays))
+    estimator._take_learned(learned)
     return estimator
 
 
-def _checked_pairs(pairs: NDArray[Any], n_classes: int) -> NDArray[np.int64]:
-    """Pairs of labels in the order that a chain of second order relies on."""
-    if pairs.dtype != np.int64 or pairs.ndim != 2 or pairs.shape[1] != 2:
-        raise ModelFileError(f"the pairs of labels are {pairs.dtype} of shape {pairs.shape}")
-    flat = pairs[:, 1] * (n_classes + 1) + pairs[:, 0] + 1
-    sound = pairs[:, 0].min(initial=0) >= -1 and pairs.max(initial=0) < n_classes
-    if not sound or (np.diff(flat) <= 0).any() or len(np.unique(pairs[:, 1])) != n_classes:
-        raise ModelFileError("the pairs of labels are not in order, or a label has none")
-    return pairs
+def _state_of(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> State:
+    """The state of the model."""
+    sizes: State = {name: int(size) for name, size in header["sizes"].items()}
+    if min(sizes.values(), default=0) < 0:
+        raise ModelFileError(f"it claims {min(sizes.values())} features")
+    state = sizes | _inside("model", arrays)
+    if header["version"] == 1:
+        state |= {name: arrays[name] for name in ("classes", "pairs") if name in arrays}
+    return state
 
 
 def _inside(folder: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {k.removeprefix(folder): v for k, v in arrays.items() if k.startswith(folder)}
+    start = f"{folder}/"
+    return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
 
 
 def _build(description: Any) -> Any:
@@ -447,8 +391,7 @@ def _build(description: Any) -> Any:
         return tuple(_build(description["tuple"]))
     if "dict" in description:
         return {_build(key): _build(value) for key, value in description["dict"]}
-    known = _known_classes()
-    if description.get("class") not in known:
+    if (kind := registry.class_named(description.get("class"))) is None:
         raise ModelFileError(f"it names the class {description.get('class')!r}, which is not known")
     params = {name: _build(value) for name, value in description["params"].items()}
-    return known[description["class"]](**params)
+    return kind(**params)

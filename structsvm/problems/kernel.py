@@ -11,7 +11,10 @@ from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigvalsh
 
+from structsvm.data.rows import check_rows
 from structsvm.data.sparse import check_sparse
+from structsvm.data.state import State
+from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import decay
 from structsvm.problems._feature_rows import FeatureRows
 
@@ -74,6 +77,42 @@ class Kernel:
         self._origin: NDArray[np.float64] | None = None
         if self._rounding_of_distances() > _FAR and not sp.issparse(X):
             self._origin = np.asarray(X[0], dtype=np.float64)
+
+    def to_state(self) -> State:
+        """The rows, and what was computed from those that this kernel began with."""
+        state: State = {f"kernel/{name}": np.array([float(v)]) for name, v in self.params.items()}
+        if self._origin is not None:
+            state["kernel/origin"] = self._origin
+        if not sp.issparse(self.X):
+            return state | {"rows": self.X}
+        X = self.X
+        return state | {"rows/data": X.data, "rows/indices": X.indices, "rows/indptr": X.indptr}
+
+    @classmethod
+    def from_state(cls, state: State, kernel: str, *, intercept: bool, n_features: int) -> Kernel:
+        """The kernel with this name whose `to_state` gave this.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows of finite numbers of `n_features` columns, or no parameters.
+        """
+        params = {name: _number(f"kernel/{name}", state) for name in KERNELS[kernel]}
+        made = cls(
+            _rows_of(state, n_features),
+            kernel,
+            intercept=intercept,
+            **({"gamma": 1.0, "degree": 3.0, "coef0": 0.0} | params),
+        )
+        made._origin = origin = state.get("kernel/origin")
+        if origin is not None:
+            shape = () if sp.issparse(made.X) else (n_features,)
+            if origin.dtype != np.float64 or origin.shape != shape or not np.isfinite(origin).all():
+                raise ModelFileError(
+                    f"the origin of the kernel is {origin.dtype} of shape {origin.shape}, expected "
+                    f"finite float64 of shape ({n_features},), for dense rows"
+                )
+        return made
 
     def between(self, A: Any, B: Any) -> NDArray[np.float64]:
         """k(a, b) for rows of A and B, without the intercept.
@@ -247,6 +286,32 @@ class Kernel:
                 "product"
             )
         return values
+
+
+def _number(name: str, state: State) -> float:
+    array = state[name]
+    if array.dtype != np.float64 or array.shape != (1,) or not np.isfinite(array[0]):
+        raise ModelFileError(f"{name} is {array}, expected one finite number")
+    return float(array[0])
+
+
+def _rows_of(state: State, n_features: int) -> Any:
+    """The rows of a state, once it is known that they are rows of finite numbers."""
+    if "rows" in state:
+        rows = state["rows"]
+    else:
+        parts = tuple(state[f"rows/{part}"] for part in ("data", "indices", "indptr"))
+        if any(part.ndim != 1 for part in parts) or not len(parts[2]):
+            raise ModelFileError("the sparse rows of the kernel are no three lists")
+        _check_real(parts[0])
+        rows = sp.csr_matrix(parts, shape=(len(parts[2]) - 1, n_features))
+    _check_real(rows)
+    return check_rows(rows, n_features)
+
+
+def _check_real(rows: Any) -> None:
+    if rows.dtype not in (np.float32, np.float64):
+        raise ModelFileError(f"the rows of the kernel are {rows.dtype}, expected real numbers")
 
 
 def _power(values: NDArray[np.float64], degree: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from structsvm.solvers._plane_store cimport PlaneStore
 
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_vector
-from structsvm.persistence.snapshots import Kind, vector
+from structsvm.data.snapshots import Kind, vector
 
 MOST_UPDATES = 2**60
 

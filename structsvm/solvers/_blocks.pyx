@@ -20,8 +20,8 @@ from structsvm.solvers._block_steps cimport FrankWolfeSteps, PairwiseSteps
 from structsvm.solvers._evaluator cimport Evaluator
 from structsvm.solvers._plane_store cimport Block, SparsePlanes, current_height, height_at
 
+from structsvm.data.snapshots import vector
 from structsvm.linalg._plane import padded_vector
-from structsvm.persistence.snapshots import vector
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64

@@ -12,7 +12,7 @@ from structsvm.problems._problem cimport Problem
 from structsvm.solvers._plane_store cimport TRUTH, Block, PlaneStore, height_at, highest
 
 from structsvm.linalg._plane import padded_vector
-from structsvm.persistence.snapshots import Kind
+from structsvm.data.snapshots import Kind
 
 MOST_CALLS = 2**60
 

@@ -28,7 +28,7 @@ from structsvm.solvers._multiclass_blocks cimport clip_to_box, conjugate, projec
 
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import dot
-from structsvm.persistence.snapshots import Kind, vector
+from structsvm.data.snapshots import Kind, vector
 
 # Multipliers within this share of their bound are at it.
 AT_BOUND = 1e-12

@@ -16,7 +16,7 @@ from structsvm.linalg._plane cimport plane_axpy, plane_sqnorm, plane_value, weig
 from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
-from structsvm.persistence.snapshots import count, number, vector
+from structsvm.data.snapshots import count, number, vector
 from structsvm.solvers.base import TOO_LARGE
 
 cdef enum:

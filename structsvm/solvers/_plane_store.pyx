@@ -18,7 +18,7 @@ from structsvm.linalg._plane cimport (
 )
 
 from structsvm.exceptions import ModelFileError
-from structsvm.persistence.snapshots import Kind, vector
+from structsvm.data.snapshots import Kind, vector
 
 # In a snapshot: how far dual weights may be from summing to 1, and the longest time without weight.
 ROUNDED = 1e-6

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.persistence.snapshots import Kind
+from structsvm.data.snapshots import Kind
 from structsvm.problems import Problem
 
 class PlaneSum:

@@ -21,7 +21,7 @@ from structsvm.problems._problem cimport Problem
 
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import dot
-from structsvm.persistence.snapshots import count as counted, number, vector
+from structsvm.data.snapshots import count as counted, number, vector
 from structsvm.solvers.base import TOO_LARGE
 
 # Once projections have shrunk the weights this much, `fold` is called: else the sum would grow far

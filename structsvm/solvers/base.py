@@ -179,6 +179,7 @@ class Capabilities:
     has_dual: bool = True  #: it bounds the optimum from below: it knows a gap and takes a `tol`
     regularizes: bool = True  #: C weighs the hinges against the norm of the weights
     can_learn: bool = False  #: it goes on with new examples: an `OnlineSolver`
+    has_dual_point: bool = False  #: ``result.state.dual_point(C)`` tells an estimator's attributes
 
 
 class Solver(Protocol):

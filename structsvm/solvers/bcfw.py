@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from structsvm.persistence.snapshots import Kind, vector
+from structsvm.data.snapshots import Kind, vector
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult

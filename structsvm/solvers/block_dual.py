@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from structsvm.persistence.snapshots import Kind, count, number, vector
+from structsvm.data.snapshots import Kind, count, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers.base import TOO_LARGE, Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
@@ -74,7 +74,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(has_dual_point=True)
 
     def __init__(self, *, acceleration: float = 1.0, inner_passes: int = 4) -> None:
         self.acceleration = acceleration

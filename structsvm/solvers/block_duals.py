@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.persistence.snapshots import Kind
+from structsvm.data.snapshots import Kind
 from structsvm.problems import Problem
 from structsvm.problems._multiclass import MulticlassProblem
 from structsvm.problems._multiclass_kernel import KernelMulticlassProblem

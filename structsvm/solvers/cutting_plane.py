@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.data.snapshots import Kind, number, vector
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import combined_rows, dot, row_products
-from structsvm.persistence.snapshots import Kind, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers._evaluator import Evaluator
 from structsvm.solvers._plane_store import SparsePlanes

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.data.snapshots import Kind, number
 from structsvm.linalg._sums import dot
-from structsvm.persistence.snapshots import Kind, number
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult

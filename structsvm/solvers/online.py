@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from structsvm.persistence.snapshots import Kind, number
+from structsvm.data.snapshots import Kind, number
 from structsvm.problems import Problem
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult, refuse

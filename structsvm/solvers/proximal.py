@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.persistence.snapshots import Kind, count, number, vector
+from structsvm.data.snapshots import Kind, count, number, vector
 
 __all__ = ["ProximalSchedule"]
 

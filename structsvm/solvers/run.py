@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.snapshots import Kind, check_snapshot, count, number, vector
 from structsvm.exceptions import ModelFileError, OracleWarning, warn
 from structsvm.linalg._sums import dot
-from structsvm.persistence.snapshots import Kind, check_snapshot, count, number, vector
 from structsvm.problems import Problem
 from structsvm.solvers.base import (
     RECORDED,

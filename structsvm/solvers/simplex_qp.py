@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.snapshots import Kind, vector
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import cholesky, cholesky_solve, dot, product, row_products
-from structsvm.persistence.snapshots import Kind, vector
 from structsvm.solvers.base import TOO_LARGE
 
 __all__ = ["SimplexQP"]

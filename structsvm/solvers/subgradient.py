@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.data.snapshots import Kind, count
 from structsvm.linalg._sums import dot
-from structsvm.persistence.snapshots import Kind, count
 from structsvm.problems import Problem
 from structsvm.solvers._plane_sum import PlaneSum
 from structsvm.solvers.base import (

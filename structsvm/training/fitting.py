@@ -17,9 +17,9 @@ from structsvm.callbacks.log import log_progress
 from structsvm.callbacks.sklearn_reports import TaskReport
 from structsvm.data.checks import as_items, check_pairs, check_sample_weight
 from structsvm.data.sequences import PackedSequences
+from structsvm.data.snapshots import Kind, check_snapshot, vector
 from structsvm.engines.processes import in_processes
 from structsvm.exceptions import warn
-from structsvm.persistence.snapshots import Kind, check_snapshot, vector
 from structsvm.problems import Problem
 from structsvm.problems.python_methods import ask_batch
 from structsvm.solvers import Progress, SolverResult

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from structsvm import MulticlassModel, StructuredModel, hinge
+from structsvm.data.snapshots import check_snapshot
 from structsvm.exceptions import ModelFileError
-from structsvm.persistence.snapshots import check_snapshot
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import MulticlassProblem
 from structsvm.solvers._multiclass_dual import MulticlassDual

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from structsvm.persistence.snapshots import check_snapshot
+from structsvm.data.snapshots import check_snapshot
 from structsvm.solvers.proximal import ProximalSchedule
 
 
