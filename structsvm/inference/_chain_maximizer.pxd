@@ -11,7 +11,7 @@ With `steps` there are T times the K transition rows, those of position t for th
 t; the first are not used.
 """
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 
 from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
@@ -45,6 +45,10 @@ cdef class ChainMaximizer(Maximizer):
     cdef int decode_slack(
         self, Py_ssize_t i, double* theta, int thread, const int32_t* levels, Py_ssize_t n_levels,
         double unit, label_t* labels, double* value,
+    ) except -1 nogil
+    cdef int decode_n_best(
+        self, Py_ssize_t i, double* theta, Py_ssize_t n, label_t* labels, double* values,
+        int64_t* n_found,
     ) except -1 nogil
     cdef int count_parts(self, Py_ssize_t i, const label_t* y, ssvm_counts* mu) except -1 nogil
     cdef int count_difference(

@@ -10,8 +10,9 @@ from libc.string cimport memset
 from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport (
     Maximizer, counts_add, ssvm_count, ssvm_counts, ssvm_difference, ssvm_maximize,
-    ssvm_maximize_slack, ssvm_reserve,
+    ssvm_maximize_slack, ssvm_n_best, ssvm_reserve,
 )
+from structsvm.inference._n_best cimport n_best_paths
 from structsvm.inference._viterbi cimport viterbi_double, viterbi_levels
 
 cdef extern from "structsvm/linalg/clones.h" nogil:
@@ -79,6 +80,7 @@ cdef class ChainMaximizer(Maximizer):
         self.struct.exact = True
         self.struct.maximize = <ssvm_maximize> chain_maximize
         self.struct.maximize_slack = <ssvm_maximize_slack> chain_maximize_slack
+        self.struct.n_best = <ssvm_n_best> chain_n_best
         self.struct.count = <ssvm_count> chain_count
         self.struct.difference = <ssvm_difference> chain_difference
         self.struct.reserve = <ssvm_reserve> chain_reserve
@@ -212,6 +214,29 @@ cdef class ChainMaximizer(Maximizer):
             value[0] += row[best]
         return 0
 
+    cdef int decode_n_best(
+        self, Py_ssize_t i, double* theta, Py_ssize_t n, label_t* labels, double* values,
+        int64_t* n_found,
+    ) except -1 nogil:
+        cdef Py_ssize_t length = self.struct.n_labels[i], found = 0
+        cdef Py_ssize_t step = self.width * self.stride if self.steps else 0
+        cdef const double* transition = theta + length * self.stride
+        if length == 0:
+            values[0], n_found[0] = 0.0, 1
+            return 0
+        self.settle(theta, length)
+        if not self.transitions:
+            transition = &self.no_transition[0, 0]
+        if n_best_paths(
+            theta, transition, step, length, self.width, self.stride, n, labels, values, &found
+        ):
+            with gil:
+                raise MemoryError(
+                    f"no memory for the {n} best of {length} positions, {self.width} labels"
+                )
+        n_found[0] = found
+        return 0
+
     cdef int count_parts(self, Py_ssize_t i, const label_t* y, ssvm_counts* mu) except -1 nogil:
         cdef Py_ssize_t length = self.struct.n_labels[i]
         cdef Py_ssize_t t, row = length, step = self.width if self.steps else 0
@@ -272,6 +297,13 @@ cdef int chain_maximize_slack(
     return (<ChainMaximizer> user).decode_slack(
         i, theta, thread, levels, n_levels, unit, labels, value
     )
+
+
+cdef int chain_n_best(
+    void* user, int64_t i, int32_t thread, double* theta, int64_t n, int32_t* labels,
+    double* values, int64_t* n_found,
+) except -1 nogil:
+    return (<ChainMaximizer> user).decode_n_best(i, theta, n, labels, values, n_found)
 
 
 cdef int chain_count(

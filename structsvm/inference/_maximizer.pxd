@@ -33,6 +33,10 @@ cdef extern from "structsvm/inference/maximizer.h" nogil:
         void* user, int64_t i, int32_t thread, double* theta, const int32_t* levels,
         int64_t n_levels, double unit, int32_t* labels, double* value,
     ) noexcept nogil
+    ctypedef int (*ssvm_n_best)(
+        void* user, int64_t i, int32_t thread, double* theta, int64_t n, int32_t* labels,
+        double* values, int64_t* n_found,
+    ) noexcept nogil
     ctypedef int (*ssvm_reserve)(
         void* user, int32_t n_threads, int64_t n_levels
     ) noexcept nogil
@@ -51,6 +55,7 @@ cdef extern from "structsvm/inference/maximizer.h" nogil:
         ssvm_difference difference
         ssvm_relax relax
         ssvm_maximize_slack maximize_slack
+        ssvm_n_best n_best
         ssvm_reserve reserve
 
 
@@ -90,4 +95,5 @@ cdef class Maximizer:
         self, Py_ssize_t i, int thread, double* theta, const int32_t* levels, Py_ssize_t n_levels,
         double unit, label_t* labels, double* value,
     ) except -1 nogil
+    cdef object find_n_best(self, Py_ssize_t i, int thread, double* theta, n)
     cdef int check_counts(self, Py_ssize_t i, ssvm_counts* mu) except -1 nogil

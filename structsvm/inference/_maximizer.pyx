@@ -1,11 +1,17 @@
 """Maximizers; the contract is in ``maximizer.h``."""
 
+import numbers
+
 import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.string cimport memcpy
 
 from structsvm._typedefs cimport index_t, label_t
+
+# Of outputs, so many are asked for at first, in a search for more.
+cdef enum:
+    MOST_OUTPUTS = 4096
 
 cdef extern from *:
     """
@@ -39,6 +45,8 @@ cdef class Maximizer:
         Whether the best output is found, or a good one.
     relaxes : bool
         Whether there is `relax`.
+    ranks : bool
+        Whether there is `n_best`.
     counts_loss : bool
         Whether the objective of slack rescaling can be maximised.
     """
@@ -90,6 +98,10 @@ cdef class Maximizer:
     @property
     def relaxes(self):
         return self.struct.relax != NULL
+
+    @property
+    def ranks(self):
+        return self.struct.n_best != NULL
 
     @property
     def counts_loss(self):
@@ -185,6 +197,44 @@ cdef class Maximizer:
             failed(self, i, "maximize_slack", status)
         return 0
 
+    cdef object find_n_best(self, Py_ssize_t i, int thread, double* theta, n):
+        """The n best outputs of example i, or as many as there are, and their scores."""
+        cdef int64_t n_found = 0, asked
+        cdef Py_ssize_t k
+        cdef label_t[::1] some_labels
+        cdef double[::1] some_values, scores = np.zeros(self.struct.n_parts[i] + 1)
+        cdef int status
+        if self.struct.n_best == NULL:
+            raise ValueError(f"{type(self).__name__} finds the best output alone, not the n best")
+        if not isinstance(n, numbers.Integral) or n < 1:
+            raise ValueError(f"n={n!r}: expected an integer >= 1")
+        asked = min(n, MOST_OUTPUTS)
+        while True:
+            # n may be "all of them": no more room than twice what is found.
+            labels = np.zeros(asked * self.struct.n_labels[i] + 1, dtype=np.int32)
+            values = np.zeros(asked)
+            some_labels, some_values = labels, values
+            for k in range(self.struct.n_parts[i]):
+                scores[k] = theta[k]
+            with nogil:
+                status = self.struct.n_best(
+                    self.struct.user, i, thread, &scores[0], asked, &some_labels[0],
+                    &some_values[0], &n_found,
+                )
+                if status:
+                    failed(self, i, "n_best", status)
+            if not 0 <= n_found <= asked:
+                raise RuntimeError(
+                    f"{type(self).__name__} found {n_found} outputs of example {i}, of {asked} "
+                    "that were asked for"
+                )
+            if n_found < asked or asked == n:
+                break
+            asked = min(n, 2 * asked)
+        found = labels[:labels.size - 1].reshape(asked, self.struct.n_labels[i])[:n_found]
+        order = np.argsort(-values[:n_found], kind="stable")
+        return found[order], values[:n_found][order]
+
     cdef int check_counts(self, Py_ssize_t i, ssvm_counts* mu) except -1 nogil:
         """Whether foreign counts are of parts that there are."""
         cdef Py_ssize_t k
@@ -269,6 +319,19 @@ cdef class Maximizer:
         self.reserve(1)
         self.call_relax(i, 0, &own[0], &row[0], &mu, &is_output)
         return _dense(self.n_parts[i], held, mu.size), is_output
+
+    def n_best(self, Py_ssize_t i, theta, n):
+        """The n best outputs, or as many as there are.
+
+        Returns
+        -------
+        labels : int32 array of shape (n_found, n_labels[i])
+        values : float64 array of shape (n_found,)
+            Descending.
+        """
+        cdef double[::1] own = self._scores(i, theta)
+        self.reserve(1)
+        return self.find_n_best(i, 0, &own[0], n)
 
     def _scores(self, Py_ssize_t i, theta):
         self._check_example(i)

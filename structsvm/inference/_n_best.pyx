@@ -5,10 +5,8 @@ that ends there. A suffix of a path, the labels from some position on, therefore
 completion; suffixes are taken from a heap by it, so that complete paths come out in order of score.
 """
 
-import numpy as np
-
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 
 from structsvm._typedefs cimport label_t
 
@@ -86,19 +84,87 @@ cdef Py_ssize_t pop(Heap* heap) noexcept nogil:
 
 
 cdef void forward(
-    const double[:, ::1] own, const double[:, :, ::1] transition, double[:, ::1] best
+    const double* own, const double* transition, Py_ssize_t step, Py_ssize_t length,
+    Py_ssize_t n_labels, Py_ssize_t stride, double* best,
 ) noexcept nogil:
     """best[t, k]: the score of the best path that ends at t with k."""
-    cdef Py_ssize_t t, i, k, matrix
-    for k in range(own.shape[1]):
-        best[0, k] = own[0, k]
-    for t in range(1, own.shape[0]):
-        matrix = t if transition.shape[0] > 1 else 0
-        for i in range(own.shape[1]):
-            for k in range(own.shape[1]):
-                best[t, k] = max(best[t, k], best[t - 1, i] + transition[matrix, i, k])
-        for k in range(own.shape[1]):
-            best[t, k] += own[t, k]
+    cdef Py_ssize_t t, i, k, K = n_labels
+    cdef const double* square
+    for k in range(K):
+        best[k] = own[k]
+    for t in range(1, length):
+        square = transition + t * step
+        for k in range(K):
+            best[t * K + k] = -INFINITY
+        for i in range(K):
+            for k in range(K):
+                best[t * K + k] = max(
+                    best[t * K + k], best[(t - 1) * K + i] + square[i * stride + k]
+                )
+        for k in range(K):
+            best[t * K + k] += own[t * stride + k]
+
+
+cdef int n_best_paths(
+    const double* own,           # IN   (length, stride): scores of positions, ends included
+    const double* transition,    # IN   (n_labels, stride); entering t is `t * step` further on
+    Py_ssize_t step, Py_ssize_t length, Py_ssize_t n_labels, Py_ssize_t stride, Py_ssize_t n,
+    label_t* labels,             # OUT  (n, length)
+    double* values,              # OUT  (n,): their scores
+    Py_ssize_t* found,           # OUT  how many there are
+) noexcept nogil:
+    """The best sequences in order, length >= 1; -1 if there is no memory."""
+    cdef Py_ssize_t k, s, t, K = n_labels
+    cdef Suffix suffix, longer
+    cdef const double* square
+    cdef label_t* path
+    cdef double value
+    cdef Heap heap
+    cdef int status = 0
+    cdef double* best = <double*> malloc(max(length * K, <Py_ssize_t> 1) * sizeof(double))
+    heap.suffixes, heap.order = NULL, NULL
+    heap.n_suffixes = heap.n_waiting = heap.capacity = 0
+    found[0] = 0
+    if best == NULL:
+        return -1
+    forward(own, transition, step, length, K, stride, best)
+    for k in range(K):
+        if best[(length - 1) * K + k] > -INFINITY:
+            suffix.total, suffix.behind, suffix.next = best[(length - 1) * K + k], 0.0, -1
+            suffix.label, suffix.position = <label_t> k, length - 1
+            status |= push(&heap, suffix)
+    while found[0] < n and heap.n_waiting and status == 0:
+        s = pop(&heap)
+        suffix = heap.suffixes[s]
+        t = suffix.position
+        if t == 0:
+            value = 0.0
+            path = labels + found[0] * length
+            while s >= 0:
+                k = heap.suffixes[s].label
+                path[t] = <label_t> k
+                # In the order of the forward pass: the best has the very bits of its score.
+                if t > 0:
+                    value += transition[t * step + path[t - 1] * stride + k]
+                value += own[t * stride + k]
+                s = heap.suffixes[s].next
+                t += 1
+            values[found[0]] = value
+            found[0] += 1
+            continue
+        square = transition + t * step
+        for k in range(K):
+            longer.behind = (
+                suffix.behind + own[t * stride + suffix.label] + square[k * stride + suffix.label]
+            )
+            longer.total = best[(t - 1) * K + k] + longer.behind
+            if longer.total > -INFINITY:
+                longer.next, longer.label, longer.position = s, <label_t> k, t - 1
+                status |= push(&heap, longer)
+    free(best)
+    free(heap.suffixes)
+    free(heap.order)
+    return status
 
 
 def n_best_chain(
@@ -109,51 +175,14 @@ def n_best_chain(
 ):
     """The best sequences in order, one or more positions long; returns how many there are."""
     cdef Py_ssize_t length = own.shape[0], n_labels = own.shape[1], n = labels.shape[0]
-    cdef Py_ssize_t found = 0, k, s, t, matrix
-    cdef bint shared = transition.shape[0] == 1
-    cdef Suffix suffix, longer
-    cdef double value
-    cdef Heap heap
-    cdef double[:, ::1] best = np.full((length, n_labels), -INFINITY)
-    heap.suffixes, heap.order = NULL, NULL
-    heap.n_suffixes = heap.n_waiting = heap.capacity = 0
+    cdef Py_ssize_t found = 0, step = 0 if transition.shape[0] == 1 else n_labels * n_labels
     cdef int status = 0
-    with nogil:
-        forward(own, transition, best)
-        for k in range(n_labels):
-            if best[length - 1, k] > -INFINITY:
-                suffix.total, suffix.behind, suffix.next = best[length - 1, k], 0.0, -1
-                suffix.label, suffix.position = <label_t> k, length - 1
-                status |= push(&heap, suffix)
-        while found < n and heap.n_waiting and status == 0:
-            s = pop(&heap)
-            suffix = heap.suffixes[s]
-            t = suffix.position
-            if t == 0:
-                value = 0.0
-                while s >= 0:
-                    k = heap.suffixes[s].label
-                    labels[found, t] = <label_t> k
-                    # In the order of the forward pass: the best has the very bits of its score.
-                    if t > 0:
-                        value += transition[0 if shared else t, labels[found, t - 1], k]
-                    value += own[t, k]
-                    s = heap.suffixes[s].next
-                    t += 1
-                values[found] = value
-                found += 1
-                continue
-            matrix = 0 if shared else t
-            for k in range(n_labels):
-                longer.behind = (
-                    suffix.behind + own[t, suffix.label] + transition[matrix, k, suffix.label]
-                )
-                longer.total = best[t - 1, k] + longer.behind
-                if longer.total > -INFINITY:
-                    longer.next, longer.label, longer.position = s, <label_t> k, t - 1
-                    status |= push(&heap, longer)
-    free(heap.suffixes)
-    free(heap.order)
+    if n and n_labels:
+        with nogil:
+            status = n_best_paths(
+                &own[0, 0], &transition[0, 0, 0], step, length, n_labels, n_labels, n,
+                &labels[0, 0], &values[0], &found,
+            )
     if status:
         raise MemoryError(f"no memory for the {n} best of {length} positions, {n_labels} labels")
     return found

@@ -64,6 +64,12 @@ typedef int (*ssvm_maximize_slack)(void *user, int64_t i, int32_t thread, double
                                    const int32_t *levels, int64_t n_levels, double unit,
                                    int32_t *labels, double *value);
 
+/* theta IN, SCRATCH afterwards; labels OUT (n, n_labels[i]): the n best outputs, all different, the
+ * best first but for rounding; values OUT (n,): their scores; n_found OUT: how many there are, fewer
+ * than n only if there are no more. n >= 1. */
+typedef int (*ssvm_n_best)(void *user, int64_t i, int32_t thread, double *theta, int64_t n,
+                           int32_t *labels, double *values, int64_t *n_found);
+
 /* Scratch space for so many threads and levels; called before all others and by itself, again for
  * more; n_levels is 0 as long as `maximize_slack` is not called. */
 typedef int (*ssvm_reserve)(void *user, int32_t n_threads, int64_t n_levels);
@@ -83,6 +89,7 @@ typedef struct {
     ssvm_difference difference; /* NULL: that of two counts; this is for what is sparser */
     ssvm_relax relax;
     ssvm_maximize_slack maximize_slack;
+    ssvm_n_best n_best;
     ssvm_reserve reserve;
 } ssvm_maximizer;
 

@@ -22,7 +22,6 @@ from structsvm.models.chain_scores import (
     chain_scores,
     complete_chains,
     max_marginals_of,
-    n_best_of,
 )
 from structsvm.models.constraints import (
     ON_VIOLATION,
@@ -396,7 +395,7 @@ class ChainModel(StructuredModel):
                 (self.classes_[self._states.labels(row)], float(score))
                 for row, score in zip(states, scores, strict=True)
             ]
-            for states, scores in n_best_of(chain_scores(self, self._pack(X), w), n)
+            for states, scores in self.bind(X).n_best(w, n)
         ]
 
     def complete(

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from structsvm.data.checks import shorten
 from structsvm.data.labels import encode_labels, flatten_labels
 from structsvm.data.sequences import PackedSequences
-from structsvm.inference import max_marginals, n_best, viterbi
+from structsvm.inference import max_marginals, viterbi
 
 if TYPE_CHECKING:
     from structsvm.models.chain import ChainModel
 
-__all__ = ["ChainScores", "chain_scores", "complete_chains", "max_marginals_of", "n_best_of"]
+__all__ = ["ChainScores", "chain_scores", "complete_chains", "max_marginals_of"]
 
 # Transition scores that are held at a time, where each position has its own.
 _CHUNK_CELLS = 1 << 22
@@ -75,18 +75,6 @@ def max_marginals_of(chunks: Iterable[ChainScores]) -> list[NDArray[np.float64]]
         values = max_marginals(*scores[:4], lengths=scores.lengths)
         found += np.split(values, np.cumsum(scores.lengths)[:-1])
     return found
-
-
-def n_best_of(
-    chunks: Iterable[ChainScores], n: int
-) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
-    """For each chain its best labellings and their scores."""
-    for scores in chunks:
-        stops = np.cumsum(scores.lengths)
-        for start, stop in zip(stops - scores.lengths, stops, strict=True):
-            shared = scores.transition.ndim == 2
-            steps = scores.transition if shared else scores.transition[start:stop]
-            yield n_best(scores.unary[start:stop], steps, scores.start, scores.end, n=n)
 
 
 def complete_chains(

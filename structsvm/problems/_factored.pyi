@@ -24,6 +24,9 @@ class FactoredProblem(Problem):
         offsets: NDArray[np.int64],
         oracle_work: float,
     ) -> None: ...
+    def n_best(
+        self, weights: ArrayLike, n: int
+    ) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]: ...
     def joint_feature(
         self, i: int, labels: ArrayLike
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...

@@ -241,6 +241,25 @@ cdef class FactoredProblem(Problem):
         out.loss = value
         return 0
 
+    def n_best(self, weights, n):
+        """The n best outputs of each example at `weights`, or as many as there are.
+
+        Returns
+        -------
+        list of pairs (labels, values)
+            Arrays of shape (n_found, n_labels) and (n_found,), the best output first.
+        """
+        cdef Weights w
+        cdef Py_ssize_t i
+        point = self.padded(weights)
+        w = weights_of(point)
+        self.reserve(1)
+        found = []
+        for i in range(self.n_examples):
+            self.score(i, &w, PLAIN, self._scratch[0].theta)
+            found.append(self.maximizer.find_n_best(i, 0, self._scratch[0].theta, n))
+        return found
+
     def joint_feature(self, Py_ssize_t i, labels):
         """psi(x_i, y) of an output, given as a row of labels.
 

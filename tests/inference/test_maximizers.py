@@ -55,6 +55,7 @@ class Struct(ctypes.Structure):
         ("difference", ctypes.c_void_p),
         ("relax", ctypes.c_void_p),
         ("maximize_slack", ctypes.c_void_p),
+        ("n_best", ctypes.c_void_p),
         ("reserve", ctypes.c_void_p),
     ]
 
@@ -184,6 +185,14 @@ def test_maximizers_against_enumeration(name, seed):
         truth = outputs[rng.integers(len(outputs))]
         for y in outputs:
             assert np.array_equal(maximizer.difference(i, truth, y), mu[truth] - mu[y])
+        if maximizer.ranks:
+            n = int(rng.integers(1, len(outputs) + 3))
+            found, values = maximizer.n_best(i, theta, n)
+            expected = sorted((theta @ mu[y] for y in outputs), reverse=True)[:n]
+            np.testing.assert_allclose(values, expected, atol=1e-9)
+            found = [tuple(row) for row in found.tolist()]
+            assert len(set(found)) == len(found) == len(expected)
+            assert [theta @ mu[y] for y in found] == pytest.approx(values.tolist(), abs=1e-9)
         if maximizer.relaxes:
             difference, is_output = maximizer.relax(i, theta, truth)
             point = mu[truth] - difference
@@ -396,3 +405,14 @@ def test_graphs_that_are_none_are_refused():
         GraphMaximizer([3, 3], EDGES[:1], 2, tables=False, by_cut=True)
     with pytest.raises(ValueError, match="constraints and scores of steps need transitions"):
         ChainMaximizer([3], 2, transitions=False, boundary=False, steps=True)
+
+
+def test_all_outputs_in_order_and_none_where_there_is_no_order():
+    maximizer = ChainMaximizer([8], 3, transitions=False, boundary=False)
+    theta = np.zeros(maximizer.n_parts[0])
+    labels, values = maximizer.n_best(0, theta, 10**12)
+    assert len(values) == 3**8 == len(np.unique(labels, axis=0))
+    with pytest.raises(ValueError, match="GraphMaximizer finds the best output alone, not the n b"):
+        CASES["cut"][0].n_best(1, [0.0, 1.0], 2)
+    with pytest.raises(ValueError, match="n=0: expected an integer >= 1"):
+        maximizer.n_best(0, theta, 0)
