@@ -10,7 +10,7 @@ cdef class AveragedPoint:
     cdef readonly Py_ssize_t first_multiplied
     cdef readonly object lag              # ndarray or None: see average()
     cdef readonly double lag_factor       # sum of the averaging weights so far
-    cdef public Py_ssize_t n_updates
+    cdef readonly Py_ssize_t n_updates
     cdef public double regularization     # lambda': weights = ... + sum alpha delta / (lambda' n)
     cdef double[::1] _weights, _multipliers, _lag
 

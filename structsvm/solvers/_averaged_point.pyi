@@ -8,7 +8,8 @@ from structsvm.problems import Problem
 
 class AveragedPoint:
     regularization: float
-    n_updates: int
+    @property
+    def n_updates(self) -> int: ...
     @property
     def n_examples(self) -> int: ...
     @property

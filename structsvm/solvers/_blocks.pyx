@@ -180,6 +180,6 @@ cdef class DualBlocks:
         self.hinges[:] = held["hinges"]
 
     @property
-    def nbytes(self):
-        """Memory of the planes and of the vectors, in bytes."""
-        return self.store.nbytes + self.point.nbytes + self.steps.gaps.nbytes + self.hinges.nbytes
+    def vector_bytes(self):
+        """Memory of all but the store, in bytes."""
+        return self.point.nbytes + self.steps.gaps.nbytes + self.hinges.nbytes

@@ -19,7 +19,7 @@ from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
-from structsvm.solvers.run import Part, Run
+from structsvm.solvers.run import Part, StoreRun
 
 __all__ = ["BCFW"]
 
@@ -198,7 +198,7 @@ class DualState:
         return last + min(max(share, -1.0), 1.0) * (last - earlier)
 
 
-class _BlockRun(Run):
+class _BlockRun(StoreRun):
     """The rounds of the block solver, and its proximal term."""
 
     def __init__(
@@ -213,6 +213,7 @@ class _BlockRun(Run):
         self.options = options
         self.start = start
         self.blocks = start.blocks
+        self.store, self.evaluator = self.blocks.store, self.blocks.evaluator
         self.schedule = ProximalSchedule(
             self.lam, self.problem.n_weights, options.acceleration, tolerance=_KAPPA_CHANGE
         )
@@ -228,7 +229,7 @@ class _BlockRun(Run):
 
     def enter(self) -> None:
         """Start from the dual point that the blocks hold: it is feasible for every lambda."""
-        self.combination, loss = self.blocks.store.combination()
+        self.combination, loss = self.store.combination()
         self.blocks.point.regularization = self.lam
         self.blocks.point.move_to(self.combination / self.lam)
         if self.start.solutions and self.options.acceleration > 0.0:
@@ -270,7 +271,7 @@ class _BlockRun(Run):
     def _n_cached_passes(self) -> int:
         if self.options.cached_passes != "auto":
             return int(self.options.cached_passes)
-        cached_work = max(self.blocks.store.n_entries / self.n, 1.0)
+        cached_work = max(self.store.n_entries / self.n, 1.0)
         return int(np.clip(round(5.0 * math.sqrt(self.problem.oracle_work / cached_work)), 2, 30))
 
     def _measure(self) -> bool:
@@ -278,7 +279,7 @@ class _BlockRun(Run):
 
         True if the dual value is the best so far.
         """
-        self.combination, loss = self.blocks.store.combination()
+        self.combination, loss = self.store.combination()
         return self.measured(
             self.dual_value(self.combination, loss),
             self.blocks.point.weights,
@@ -289,21 +290,8 @@ class _BlockRun(Run):
         points = [np.array(self.blocks.point.weights)]
         return [*points, self.blocks.point.average()] if self.options.averaging else points
 
-    def mean_hinge(
-        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
-    ) -> float:
-        return self.blocks.evaluator.evaluate(weights, hinges)
-
-    def worst_answer(self) -> tuple[int, float] | None:
-        return self.blocks.evaluator.worst_answer
-
-    def counters(self) -> dict[str, int]:
-        return {
-            "n_oracle_calls": self.blocks.evaluator.n_oracle_calls,
-            "n_overruled": self.blocks.evaluator.n_overruled,
-            "n_planes": self.blocks.store.n_planes,
-            "solver_bytes": self.blocks.nbytes,
-        }
+    def vector_bytes(self) -> int:
+        return self.blocks.vector_bytes
 
     def state(self) -> DualState:
         weights = self.best_weights
@@ -321,7 +309,7 @@ class _BlockRun(Run):
 
     def _rate(self) -> float:
         """The rule for the proximal weight, at scale 1."""
-        _, sqnorm, loss = self.blocks.store.support()
+        _, sqnorm, loss = self.store.support()
         return math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss > 0.0 else 0.0
 
     def _move_around(self, centre: NDArray[np.float64] | None) -> None:

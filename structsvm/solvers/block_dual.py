@@ -163,7 +163,7 @@ class _BlockDualRun(Run):
         before = self.estimate
         centre = None if first else self._move_centre()
         fell_short = self.n_iter > 0 and self._certified_at == self.n_iter
-        due = self.schedule.scale == 0.0 or self.n_iter % _FULL_PASS_EVERY == 0
+        due = self.schedule.kappa_scale == 0.0 or self.n_iter % _FULL_PASS_EVERY == 0
         mean_gap = self.blocks.long_pass(self._seed(), due or fell_short)
         self.blocks.short_passes(_SHARE, int(self.options.inner_passes), self._seed())
         w = self.blocks.weights

@@ -17,7 +17,7 @@ from structsvm.problems import Problem
 from structsvm.solvers._evaluator import Evaluator
 from structsvm.solvers._plane_store import SparsePlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
-from structsvm.solvers.run import Part, Run
+from structsvm.solvers.run import Part, StoreRun
 from structsvm.solvers.simplex_qp import SimplexQP
 
 __all__ = ["CuttingPlane"]
@@ -101,7 +101,7 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
         return run.run(max_iter, callback, snapshot)
 
 
-class _CuttingPlaneRun(Run):
+class _CuttingPlaneRun(StoreRun):
     """A round is one exact cut, and then cuts from cached planes."""
 
     def __init__(
@@ -221,21 +221,8 @@ class _CuttingPlaneRun(Run):
     def candidates(self) -> list[NDArray[np.float64]]:
         return [self.weights]
 
-    def mean_hinge(
-        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
-    ) -> float:
-        return self.evaluator.evaluate(weights, hinges)
+    def vector_bytes(self) -> int:
+        return self.room.nbytes + self.qp.gram.nbytes
 
     def state(self) -> _CuttingPlaneRun:
         return self
-
-    def worst_answer(self) -> tuple[int, float] | None:
-        return self.evaluator.worst_answer
-
-    def counters(self) -> dict[str, int]:
-        return {
-            "n_oracle_calls": self.evaluator.n_oracle_calls,
-            "n_overruled": self.evaluator.n_overruled,
-            "n_planes": self.store.n_planes,
-            "solver_bytes": self.store.nbytes + self.room.nbytes + self.qp.gram.nbytes,
-        }

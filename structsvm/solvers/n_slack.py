@@ -15,7 +15,7 @@ from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
-from structsvm.solvers.run import Part, Run
+from structsvm.solvers.run import Part, StoreRun
 
 __all__ = ["NSlack"]
 
@@ -98,7 +98,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
         return run.run(max_iter, callback, snapshot)
 
 
-class _NSlackRun(Run):
+class _NSlackRun(StoreRun):
     """A round is one pass at fixed weights, and then the quadratic program."""
 
     def __init__(
@@ -111,6 +111,7 @@ class _NSlackRun(Run):
     ) -> None:
         super().__init__(blocks.problem, C, tol, random_state)
         self.blocks = blocks
+        self.store, self.evaluator = blocks.store, blocks.evaluator
         self.precision = precision
         self.dual = 0.0
 
@@ -127,7 +128,7 @@ class _NSlackRun(Run):
     def round(self, first: bool) -> None:
         weights = np.array(self.blocks.point.weights)
         hinge = self.certify(weights)
-        self.blocks.store.forget_idle()
+        self.store.forget_idle()
         # The gap of this very point, not that of the best ones so far: what new planes opened up.
         found = self.lam / 2 * dot(weights, weights) + hinge - self.dual
         target = self.precision * max(found, self.tol * self.best_primal)
@@ -139,7 +140,7 @@ class _NSlackRun(Run):
 
     def _refresh(self, hinge: float) -> None:
         """Weights and dual value from the dual variables, free of accumulated rounding."""
-        combination, loss = self.blocks.store.combination()
+        combination, loss = self.store.combination()
         self.blocks.point.move_to(combination / self.lam)
         allowed = self.problem.project(combination)
         self.dual = loss - dot(allowed, allowed) / (2 * self.lam)
@@ -151,21 +152,8 @@ class _NSlackRun(Run):
     def candidates(self) -> list[NDArray[np.float64]]:
         return [np.array(self.blocks.point.weights)]
 
-    def mean_hinge(
-        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
-    ) -> float:
-        return self.blocks.evaluator.evaluate(weights, hinges)
-
-    def worst_answer(self) -> tuple[int, float] | None:
-        return self.blocks.evaluator.worst_answer
-
-    def counters(self) -> dict[str, int]:
-        return {
-            "n_oracle_calls": self.blocks.evaluator.n_oracle_calls,
-            "n_overruled": self.blocks.evaluator.n_overruled,
-            "n_planes": self.blocks.store.n_planes,
-            "solver_bytes": self.blocks.nbytes,
-        }
+    def vector_bytes(self) -> int:
+        return self.blocks.vector_bytes
 
     def state(self) -> Any:
         return self.blocks

@@ -26,7 +26,7 @@ _SLOW_IN_A_ROW = 2
 class ProximalSchedule:
     r"""Weight and centre of the term :math:`\frac\kappa2 \|w - v\|^2`, round by round.
 
-    kappa is ``scale * rate``. The rate follows from the problem and is the solver's business:
+    kappa is ``kappa_scale * rate``. The rate follows from the problem and is the solver's business:
     :math:`\sqrt{\lambda R^2 / (n L)}`, R^2 being a squared norm and L a loss typical of planes. The
     scale starts at `acceleration`. It is doubled while the gap falls slowly; it is halved, and the
     momentum dropped, when the best dual value stands still. Nesterov's rule moves the centre.
@@ -52,7 +52,7 @@ class ProximalSchedule:
     ----------
     kappa : float
         The present weight, 0 without the term.
-    scale : float
+    kappa_scale : float
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class ProximalSchedule:
         self.tolerance = tolerance
         self.retry_after = retry_after
         self.kappa = 0.0
-        self.scale = 0.0 if late else self.acceleration
-        self.scale_limit = math.inf
+        self.kappa_scale = 0.0 if late else self.acceleration
+        self.kappa_scale_limit = math.inf
         self.stalled = self.slow = self.rounds_since_stall = 0
         self.watched_rounds, self.watched_estimate = 0, 1.0
         self.previous: NDArray[np.float64] | None = None  # where the last round began
@@ -85,7 +85,7 @@ class ProximalSchedule:
 
     def begin(self, rate: float) -> None:
         """Have the term before the first round, around weights known to be near the optimum."""
-        self.kappa = self.scale * rate
+        self.kappa = self.kappa_scale * rate
 
     def move(
         self, weights: NDArray[np.float64], rate: float, estimate: float
@@ -107,7 +107,7 @@ class ProximalSchedule:
             A new array; None where there is no term.
         """
         momentum = self._adapt(estimate) and self.kappa > 0.0
-        kappa = self.scale * rate
+        kappa = self.kappa_scale * rate
         if kappa == 0.0:
             self.kappa, self.previous = 0.0, None
             return None
@@ -144,26 +144,26 @@ class ProximalSchedule:
 
     def _adapt(self, estimate: float) -> bool:
         """Choose the scale; False where the momentum is to be dropped."""
-        if self.scale == 0.0:
-            if self.late and self.slow >= _SLOW_IN_A_ROW and self.scale_limit > 0.0:
-                self.scale = self.acceleration
+        if self.kappa_scale == 0.0:
+            if self.late and self.slow >= _SLOW_IN_A_ROW and self.kappa_scale_limit > 0.0:
+                self.kappa_scale = self.acceleration
                 self._watch(estimate)
             return False
         self.rounds_since_stall += 1
         if self.stalled >= _STALLED_ROUNDS:
             # Too large a term stalls, so this scale is not tried again, or not soon.
-            self.scale /= 2
-            self.scale_limit = self.scale
+            self.kappa_scale /= 2
+            self.kappa_scale_limit = self.kappa_scale
             self.stalled = self.rounds_since_stall = 0
             self._watch(estimate)
             return False
         if self.retry_after is not None and self.rounds_since_stall >= self.retry_after:
-            self.scale_limit = math.inf
+            self.kappa_scale_limit = math.inf
         self.watched_rounds += 1
         if self.watched_rounds > _SLOW_ROUNDS:
             slow = estimate > _SLOW_SHARE * self.watched_estimate
-            if slow and 2 * self.scale <= self.scale_limit:
-                self.scale *= 2
+            if slow and 2 * self.kappa_scale <= self.kappa_scale_limit:
+                self.kappa_scale *= 2
             self._watch(estimate)
         return True
 
@@ -191,7 +191,7 @@ class ProximalSchedule:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """All that later rounds depend on."""
-        held = {name: np.array(getattr(self, _ATTRIBUTES.get(name, name))) for name in self.kinds()}
+        held = {name: np.array(getattr(self, name)) for name in self.kinds()}
         if self.previous is None:
             del held["previous"]
         return held
@@ -200,8 +200,4 @@ class ProximalSchedule:
         """Become what `snapshot` was taken of."""
         self.previous = held["previous"].copy() if "previous" in held else None
         for name in held.keys() - {"previous"}:
-            setattr(self, _ATTRIBUTES.get(name, name), held[name].item())
-
-
-# Names of a snapshot's entries that are not those of attributes.
-_ATTRIBUTES = {"kappa_scale": "scale", "kappa_scale_limit": "scale_limit"}
+            setattr(self, name, held[name].item())

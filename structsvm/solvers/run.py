@@ -14,6 +14,8 @@ from structsvm.data.snapshots import Kind, check_snapshot, count, number, vector
 from structsvm.exceptions import ModelFileError, OracleWarning, warn
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
+from structsvm.solvers._evaluator import Evaluator
+from structsvm.solvers._plane_store import PlaneStore
 from structsvm.solvers.base import (
     RECORDED,
     Callback,
@@ -26,7 +28,7 @@ from structsvm.solvers.base import (
 )
 from structsvm.solvers.oracle_check import a_few, find_fault, find_fault_in
 
-__all__ = ["Part", "Run", "dual_value", "dual_value_at"]
+__all__ = ["Part", "Run", "StoreRun", "dual_value", "dual_value_at"]
 
 # An estimate is made of values met during a round: at its end the gap is about this share of it.
 _ESTIMATE_TO_GAP = 0.6
@@ -521,3 +523,33 @@ class Run(abc.ABC):
             doubt=self.doubt,
             worst_answer=self.worst_answer(),
         )
+
+
+class StoreRun(Run):
+    """A run that stores planes: passes at fixed weights leave theirs in the store.
+
+    Subclasses set `store` and `evaluator`, and say in `vector_bytes` what else they hold.
+    """
+
+    store: PlaneStore
+    evaluator: Evaluator
+
+    @abc.abstractmethod
+    def vector_bytes(self) -> int:
+        """Memory of what is held beside the store, in bytes."""
+
+    def mean_hinge(
+        self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
+    ) -> float:
+        return self.evaluator.evaluate(weights, hinges)
+
+    def worst_answer(self) -> tuple[int, float] | None:
+        return self.evaluator.worst_answer
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "n_oracle_calls": self.evaluator.n_oracle_calls,
+            "n_overruled": self.evaluator.n_overruled,
+            "n_planes": self.store.n_planes,
+            "solver_bytes": self.store.nbytes + self.vector_bytes(),
+        }

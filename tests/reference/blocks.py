@@ -45,7 +45,9 @@ class ReferenceBlocks:
         self.gaps, self.hinges = np.zeros(self.n), np.zeros(self.n)
         self.lag = np.zeros(problem.n_weights) if average else None
         self.lag_factor = 0.0
-        self.n_updates = self.n_oracle_calls = self.n_overruled = self.nbytes = 0
+        self.n_updates = self.n_oracle_calls = self.n_overruled = self.nbytes = (
+            self.vector_bytes
+        ) = 0
         self.worst_answer = None
         # The truth is the plane (0, 0); all weight is on it at first.
         self.truth = [Plane(np.zeros(problem.n_weights), 0.0) for _ in range(self.n)]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from structsvm import StructuredModel
+from structsvm.data.snapshots import check_snapshot
 from structsvm.exceptions import ModelFileError
-from structsvm.persistence.snapshots import check_snapshot
 from structsvm.solvers._averaged_point import AveragedPoint
 from structsvm.solvers._block_steps import FrankWolfeSteps, PairwiseSteps
 from structsvm.solvers._evaluator import Evaluator
@@ -327,7 +327,6 @@ def test_the_average_is_that_of_all_iterates(problem):
     # Without an average it is the point itself.
     plain = AveragedPoint(problem)
     plain.move_to(points[1])
-    plain.n_updates = 5
     np.testing.assert_array_equal(plain.average(), points[1])
 
 

@@ -52,22 +52,22 @@ def test_weights_are_copied_and_centres_new():
 def test_a_stall_halves_the_scale_for_good_and_drops_the_momentum():
     schedule = ProximalSchedule(0.1, 3, 4.0)
     play(schedule, 2, improved=False)
-    assert schedule.scale == 4.0
+    assert schedule.kappa_scale == 4.0
     w = np.ones(3)
     schedule.record(False, 1.0, 1.0)
     np.testing.assert_array_equal(schedule.move(w, 0.5, 1.0), w)
-    assert schedule.scale == 2.0
+    assert schedule.kappa_scale == 2.0
     assert schedule.kappa == 1.0
     # Slow as it may be, it is not doubled again ...
     play(schedule, 100, share=1.0)
-    assert schedule.scale == 2.0
+    assert schedule.kappa_scale == 2.0
     # ... unless it may be tried again.
     again = ProximalSchedule(0.1, 3, 4.0, retry_after=16)
     play(again, 3, improved=False)
     play(again, 15, share=1.0)
-    assert again.scale == 2.0
+    assert again.kappa_scale == 2.0
     play(again, 9, share=1.0)
-    assert again.scale == 4.0
+    assert again.kappa_scale == 4.0
 
 
 @pytest.mark.parametrize(("share", "scale"), [(1.0, 2.0), (0.93, 2.0), (0.9, 1.0)])
@@ -76,9 +76,9 @@ def test_slow_rounds_double_the_scale(share, scale):
     play(schedule, 1)  # from which on it is watched
     schedule.watched_rounds, schedule.watched_estimate = 0, 1.0
     play(schedule, 8, share=share)
-    assert schedule.scale == 1.0
+    assert schedule.kappa_scale == 1.0
     schedule.move(np.ones(3), 0.5, share**9)
-    assert schedule.scale == scale
+    assert schedule.kappa_scale == scale
 
 
 def test_a_late_schedule_waits_for_two_slow_rounds_in_a_row():
@@ -119,4 +119,4 @@ def test_a_schedule_goes_on_from_its_snapshot(options):
         a, b = (play(s, 12, improved=improved, share=0.99) for s in (whole, other))
         np.testing.assert_array_equal(np.array(a, dtype=float), np.array(b, dtype=float))
     assert vars(whole).keys() == vars(other).keys()
-    assert whole.scale == other.scale != 2.0
+    assert whole.kappa_scale == other.kappa_scale != 2.0
