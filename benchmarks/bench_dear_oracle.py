@@ -1,4 +1,4 @@
-"""What the solver adds when the oracle is dear: fit time over oracle time, in CPU seconds.
+"""What the solver adds when the oracle is slow: fit time over oracle time, in CPU seconds.
 
     STRUCTSVM_DATA=... python benchmarks/bench_dear_oracle.py
 

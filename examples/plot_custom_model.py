@@ -88,7 +88,7 @@ def main():
     learned = svm.predict(X_test)
     right = {"equal": np.equal(equal, y_test), "learned": np.equal(learned, y_test)}
     for name, hits in right.items():
-        print(f"{name} weights: {hits.mean():.1%} of held-out pairs matched rightly")
+        print(f"{name} weights: {hits.mean():.1%} of held-out pairs matched correctly")
     k = int(np.argmax(right["learned"].sum(1) - right["equal"].sum(1)))
     figure, axes = plt.subplots(1, 2, figsize=(11, 2.3), layout="constrained")
     draw(axes[0], lefts[k], rights[k], y_test[k], equal[k], "equal weights")

@@ -31,7 +31,7 @@ class LabelError(ValueError):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn, as of the line outside this package and scikit-learn that led here."""
+    """Warn, naming the line outside this package and scikit-learn that led here."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back

@@ -30,8 +30,8 @@ from structsvm.problems.python_methods import (
 
 __all__ = ["ModelCheckError", "check_model", "exhaustive_max"]
 
-# Values are sums of floats: two ways of adding them up may differ by this share of the parts. Fits
-# overrule an oracle by the same measure.
+# Values are sums of floats: two orders of adding may differ by this share of the terms' sizes. Fits
+# allow the same share before they overrule an oracle.
 _ROUNDING = 1e-8
 
 # Examples that are looked at closely, and those of them that a fresh copy is asked about too.
@@ -101,13 +101,13 @@ def check_model(
 ) -> None:
     """Check that a model is sound on your data; silent if it is.
 
-    The model clones and pickles, and the copy answers the same; no method changes x, y, w or an
-    output; what was asked before changes no answer, and neither does chance; joint features are
-    finite and have one length; losses are finite, >= 0, and 0 for the truth; batch methods equal
-    the single ones. At random weights, and at some like those of training, `inference`,
-    `loss_augmented_inference` and `slack_rescaled_inference` (where there is one) return outputs
-    that no other output seen for the same x beats, the truth among them. These last are skipped for
-    models that declare ``exact = False``.
+    The model clones and pickles, and the copy answers the same. No method changes x, y, w or an
+    output. Answers depend neither on earlier calls nor on chance. Joint features are finite and
+    have one length; losses are finite, >= 0, and 0 for the truth; batch methods equal the single
+    ones. At random weights, and at some like those of training, `inference`,
+    `loss_augmented_inference` and `slack_rescaled_inference` (where there is one) return an output
+    that no output seen for the same x beats, nor the truth. This last check is skipped for models
+    that declare ``exact = False``.
 
     Looks at 20 of the examples at most, drawn by `random_state`, and makes about
     ``3 * n_weight_vectors`` inferences for each.
@@ -140,7 +140,7 @@ def check_model(
 
 
 class _Seen:
-    """An output, where it came from, and its parts of every objective."""
+    """An output, where it came from, and its loss and joint feature."""
 
     def __init__(self, source: str, output: Any) -> None:
         self.source = source
@@ -174,9 +174,8 @@ class _Checks:
         self._pickled(model)
         try:
             self._make_fresh = functools.partial(pickle.loads, pickle.dumps(model))
-        except (
-            Exception
-        ):  # its class is defined inside a function: cloudpickle would define it anew
+        except Exception:
+            # Its class is defined inside a function: cloudpickle would define it anew.
             self._make_fresh = functools.partial(copy.deepcopy, copy.deepcopy(model))
         # The Python methods, also where the model is bound to compiled code.
         problem = StructuredModel.bind(model, X, y)
@@ -387,10 +386,10 @@ class _Checks:
 
     def _check_best(self, i: int, method: str, table: _Values, answers: list[int]) -> None:
         """Each answer reaches the value of every output seen for this x."""
-        values, slack = table.of(method)
+        values, rounding = table.of(method)
         places = np.arange(len(answers))
         reached = values[answers, places]
-        misses = values - reached > slack + slack[answers, places]
+        misses = values - reached > rounding + rounding[answers, places]
         if not misses.any():
             return
         k = int(np.argmax(misses.any(axis=0)))
@@ -410,8 +409,8 @@ class _Checks:
         args = (self.X[i], w) if method == "inference" else (self.X[i], self.y[i], w)
         again = _Seen("", self._asked_anew(method, i, *args))
         again.loss, again.psi = self._loss(i, again.output), self._psi(i, again.output)
-        values, slack = _Values([table.seen[0], table.seen[answer], again], [w]).of(method)
-        if abs(values[1, 0] - values[2, 0]) > slack[1, 0] + slack[2, 0]:
+        values, rounding = _Values([table.seen[0], table.seen[answer], again], [w]).of(method)
+        if abs(values[1, 0] - values[2, 0]) > rounding[1, 0] + rounding[2, 0]:
             what = f"{_OBJECTIVES[method]} is "
             self._blame_memory(method, i, f"{what}{values[1, 0]:.6g}", f"{what}{values[2, 0]:.6g}")
 
@@ -438,26 +437,26 @@ class _Checks:
             if hasattr(getattr(self.model, batch), "stands_for"):
                 continue
             # As workers call it: with some of the examples, in any order.
-            for part in (list(chosen), list(chosen)[::-1], list(chosen)[:1]):
-                columns = [[self.X[i] for i in part], [self.y[i] for i in part]]
-                outputs = self._batch(batch, part, columns[: 1 if name == "inference" else 2], w)
-                for i, output in zip(part, outputs, strict=True):
+            for some in (list(chosen), list(chosen)[::-1], list(chosen)[:1]):
+                columns = [[self.X[i] for i in some], [self.y[i] for i in some]]
+                outputs = self._batch(batch, some, columns[: 1 if name == "inference" else 2], w)
+                for i, output in zip(some, outputs, strict=True):
                     self._check_same_value(batch, name, i, output, w)
 
-    def _batch(self, name: str, part: list[int], columns: list[Any], w: Any) -> Any:
+    def _batch(self, name: str, some: list[int], columns: list[Any], w: Any) -> Any:
         try:
             outputs = getattr(self.model, name)(*columns, w)
         except Exception as error:
-            note_example(error, name, part[0], part[-1])
+            note_example(error, name, some[0], some[-1])
             raise
-        for i in part:
+        for i in some:
             self._unchanged(name, i)
         if not hasattr(outputs, "__len__") or isinstance(outputs, (str, bytes, dict, set)):
             raise ModelCheckError(
                 f"{name} returned {brief(outputs)}, expected a list with one output for each input"
             )
-        if len(outputs) != len(part):
-            raise ModelCheckError(f"{name} returned {len(outputs)} outputs for {len(part)} inputs")
+        if len(outputs) != len(some):
+            raise ModelCheckError(f"{name} returned {len(outputs)} outputs for {len(some)} inputs")
         return outputs
 
     def _check_same_value(self, batch: str, name: str, i: int, output: Any, w: Any) -> None:
@@ -465,8 +464,8 @@ class _Checks:
         both = [_Seen("", self.y[i]), _Seen("", output), _Seen("", self._answer(name, i, w))]
         for one in both:
             one.loss, one.psi = self._loss(i, one.output), self._psi(i, one.output)
-        values, slack = _Values(both, [w]).of(name)
-        if abs(values[1, 0] - values[2, 0]) > slack[1, 0] + slack[2, 0]:
+        values, rounding = _Values(both, [w]).of(name)
+        if abs(values[1, 0] - values[2, 0]) > rounding[1, 0] + rounding[2, 0]:
             raise ModelCheckError(
                 f"{batch} and its single version disagree on X[{i}]: {_shown(output)} has value "
                 f"{values[1, 0]:.6g}, {_shown(both[2].output)} has {values[2, 0]:.6g}"
@@ -475,7 +474,7 @@ class _Checks:
     def _check_score(self, chosen: Sequence[int]) -> None:
         truths = [self.y[i] for i in chosen]
         guesses = [self._answer("inference", i, self.vectors[-1]) for i in chosen]
-        with warnings.catch_warnings():  # told already
+        with warnings.catch_warnings():  # the user has been warned already
             warnings.filterwarnings("ignore", r"loss\(y\[", RuntimeWarning)
             score = self.model.score(truths, guesses)
         try:
@@ -516,7 +515,7 @@ class _Values:
     def guess(self, method: str, answers: list[int]) -> str:
         """What an answer may be that is no maximum, if all answers agree on it."""
         places = np.arange(len(answers))
-        values, slack = self.of(method)
+        values, rounding = self.of(method)
         other = [
             ("is the loss left out?", self.scores),
             ("is the loss subtracted?", self.scores - self.losses),
@@ -524,7 +523,7 @@ class _Values:
             ("is <w, psi> subtracted?", self.losses - self.scores),
         ]
         for question, table in other if method != "inference" else other[2:3]:
-            if (table - table[answers, places] <= slack + slack[answers, places]).all():
+            if (table - table[answers, places] <= rounding + rounding[answers, places]).all():
                 return question.capitalize() + " "
         return ""
 
@@ -533,7 +532,7 @@ class _Values:
 
 
 class _Kept:
-    """An object as it is now, to compare it with later; what cannot be copied is not compared."""
+    """A copy of an object, to compare it with later; what cannot be copied is not compared."""
 
     def __init__(self, value: Any) -> None:
         self.digest = _hash(value)
@@ -546,7 +545,7 @@ class _Kept:
         digest = _hash(value)
         if digest is not None and digest == self.digest:
             return False
-        # Values that objects only cache about themselves are no change.
+        # What an object merely caches about itself is no change.
         return self.copy is not None and not _same(self.copy, value, set())
 
 

@@ -138,7 +138,7 @@ def test_a_sentence_as_text():
     for bad in ("", " ", "a\nb", "a\rb", "a\tb", " a", "a ", "\ufeffa"):
         with pytest.raises(ValueError, match="which a column file cannot hold"):
             format_sentence([("a", bad)])
-    with pytest.raises(ValueError, match="needs another beside it, parted by a tab"):
+    with pytest.raises(ValueError, match="needs another beside it, separated by a tab"):
         format_sentence(["New York"])
 
 

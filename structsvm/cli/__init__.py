@@ -18,9 +18,10 @@ from structsvm.cli.output import hang_up, tell
 __all__ = ["main"]
 
 _EPILOG = (
-    "Column files have a token a line, columns between tabs or spaces, an empty line after each "
-    "sentence, the label last; .gz is read too. Exit codes: 0 done, 1 bad data or model, 2 bad "
-    "arguments, 130 interrupted (Ctrl-C, SIGTERM, SIGHUP): train then keeps what it has."
+    "Column files have one token on each line, columns separated by tabs or spaces, an empty line "
+    "after each sentence, the label last; .gz is read too. Exit codes: 0 done, 1 bad data or "
+    "model, 2 bad arguments, 130 interrupted (Ctrl-C, SIGTERM, SIGHUP): train then keeps what it "
+    "has."
 )
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -70,7 +71,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--solver", default="bcfw",
         choices=["bcfw", "cutting_plane", "n_slack", "subgradient", "perceptron",
                  "passive_aggressive"],
-        help="default: bcfw; perceptron is done several times sooner",
+        help="default: bcfw; perceptron is several times as fast",
     )  # fmt: skip
     parser.add_argument("--tol", type=_positive, help="relative duality gap to stop at "
                         "(default: 0.03)")  # fmt: skip
@@ -178,7 +179,7 @@ def _done(args: argparse.Namespace) -> int:
         code: int = run(args)
         return code
     except BrokenPipeError:
-        return 0  # the reader has gone, as that of `| head` does: no more is wanted
+        return 0  # the reader has gone, as `| head` does: it wants no more
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, MemoryError) as error:
@@ -194,7 +195,7 @@ def _told(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """Take the signals that end a process for Ctrl-C, unless they are ignored (as by nohup)."""
+    """Treat signals that end a process as Ctrl-C, unless they are ignored (as under nohup)."""
     ours = threading.current_thread() is threading.main_thread()
     taken = [s for s in _SIGNALS if ours and signal.getsignal(s) is signal.SIG_DFL]
     for number in taken:

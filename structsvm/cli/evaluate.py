@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError:
         if args.scheme != "conll":
             raise
-        # No tags of spans: there is nothing more to say of them.
+        # The labels mark no spans, so there is no report on spans.
     with writing(args.output, args.data, args.model) as results:
         results.write("\n".join(lines) + "\n")
     return 0

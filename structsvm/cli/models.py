@@ -18,7 +18,7 @@ def load_tagger(path: str, *, columns: bool = True) -> SequenceTagger:
     Raises
     ------
     ValueError
-        If there is another kind of model in it.
+        If it holds another kind of model.
     """
     tagger = load(path)
     if not isinstance(tagger, SequenceTagger):
@@ -32,6 +32,6 @@ def load_tagger(path: str, *, columns: bool = True) -> SequenceTagger:
 
 
 def columns_read(tagger: SequenceTagger, sentences: Iterable[Sentence]) -> list[Sentence]:
-    """Of each token the columns that the tagger reads: a file may have more."""
+    """The columns of each token that the tagger reads; a file may have more."""
     n_columns = tagger.features_.n_columns_read_
     return [[token[:n_columns] for token in sentence] for sentence in sentences]

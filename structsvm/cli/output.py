@@ -1,4 +1,4 @@
-"""Where commands write: results as UTF-8 whatever the locale, and what they tell on the way."""
+"""Where commands write: results as UTF-8 in any locale, and messages on standard error."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Results:
 
 @contextlib.contextmanager
 def writing(path: str | None, *inputs: str | None) -> Iterator[Results]:
-    """Results on standard output, or in a file that is there once it is whole.
+    """Write results to standard output, or to a file that appears when it is complete.
 
     Raises
     ------
     ValueError
-        If one of `inputs`, the files that are read, would be written.
+        If the output is one of `inputs`, the files that are read.
     """
     if path is not None:
         check_output(path, *inputs)
@@ -69,7 +69,7 @@ def tell(text: str) -> None:
 
 
 def hang_up(stream: TextIO | None) -> None:
-    """Forget what a stream cannot write, so that nothing is said of it when Python ends."""
+    """Drop what a stream cannot write, so that Python does not complain of it at exit."""
     try:
         if stream is not None:
             stream.flush()

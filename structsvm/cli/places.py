@@ -1,4 +1,4 @@
-"""Which line of a column file a complaint is about."""
+"""Which line of a column file an error is about."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from structsvm.exceptions import LabelError, ModelFileError
 
 __all__ = ["naming_lines"]
 
-# As estimators and as metrics name a token.
+# How estimators and metrics name a token.
 _TOKENS = (re.compile(r"\bX\[(\d+)\]\[(\d+)\]"), re.compile(r"^sequence (\d+): tag (\d+) "))
 _HELD_OUT = "in X_val and y_val: "
 
 
 @contextlib.contextmanager
 def naming_lines(path: str, held_out: str | None = None) -> Iterator[None]:
-    """Put file and line before complaints about a label or a token.
+    """Put file and line in front of errors about a label or a token.
 
     Parameters
     ----------

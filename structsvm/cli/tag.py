@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _batches(stream: Any, reader: ColumnReader) -> Iterator[list[Lines]]:
-    """The sentences that have come so far, as soon as there are any."""
+    """The sentences that have arrived, as soon as there are any."""
     while block := stream.read1(_BLOCK_BYTES):
         if batch := reader.feed(block):
             yield batch
@@ -53,7 +53,7 @@ def _tagged(tagger: SequenceTagger, batch: list[Lines], *, confidence: bool) -> 
 
 
 def _leads(marginals: Any) -> list[str]:
-    """By how much the best tag of each position beats the second."""
+    """By how much the best tag of each position beats the second best."""
     if marginals.shape[1] < 2:
         return ["inf"] * len(marginals)
     second, best = np.sort(marginals, axis=1)[:, -2:].T

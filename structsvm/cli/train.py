@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume and not args.quiet:
         tell(f"{args.checkpoint}: " + ("goes on from there" if resume_from else "begins afresh"))
     with warnings.catch_warnings(), naming_lines(args.data, args.validation):
-        # The summary tells what the warning would, and says it of the data at hand.
+        # The summary says what this warning would.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("always", ".* sequences break the constraints", UserWarning)
         warnings.showwarning = _show  # type: ignore[assignment]
@@ -79,7 +79,7 @@ def _show(message: Warning | str, *_: Any) -> None:
 
 
 def _checked_outputs(args: argparse.Namespace) -> str | None:
-    """The checkpoint to go on from, if there is one, once all that is written can be."""
+    """Check that all outputs can be written; returns the checkpoint to go on from, if any."""
     if args.resume and args.checkpoint is None:
         raise ValueError("--resume needs --checkpoint")
     templates = None if args.features in ("auto", *BUILT_IN) else args.features

@@ -1,10 +1,11 @@
-"""Column files: a token a line, its columns between tabs or spaces, an empty line after a sentence.
+"""Column files: one token on each line, in columns, with an empty line after each sentence.
 
 The format of the CoNLL tasks, of CRF++ and of most annotated corpora. UTF-8, as text or compressed
 by gzip.
 
 - A line ends with LF, CR LF or CR, and with nothing else: a form feed or U+2028 is part of a word.
-- A line with a tab is split at tabs, another at runs of spaces. Spaces around columns do not count.
+- A line with a tab is split at tabs, any other line at runs of spaces. Spaces around
+  columns do not count.
 - No column is empty. A line of spaces and tabs alone ends a sentence.
 - A byte order mark at the beginning of any line is dropped: files may have been joined.
 """

@@ -1,4 +1,4 @@
-"""Column files read: see `structsvm.columns` for the format."""
+"""Reading column files: see `structsvm.columns` for the format."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ColumnReader:
     name : str
         What errors call the file.
     least : int, default=1
-        Columns there must be.
+        Smallest number of columns.
     """
 
     def __init__(self, name: str, least: int = 1) -> None:
@@ -57,7 +57,7 @@ class ColumnReader:
         self._open = Lines(1, [], [])
 
     def feed(self, block: bytes) -> list[Lines]:
-        """The sentences that these bytes end.
+        """The sentences that end within these bytes.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class ColumnReader:
         return [done for line in lines if (done := self._line(line)) is not None]
 
     def finish(self) -> list[Lines]:
-        """The sentence that the end of the file ends, if there is one."""
+        """The sentence that is still open at the end of the file, if there is one."""
         last, self._rest = self._rest, b""
         ended = [self._line(last) if last else None, self._close()]
         return [done for done in ended if done is not None]
@@ -208,7 +208,7 @@ def read_columns(
 
 
 def line_of(path: str | os.PathLike[str], i: int, t: int) -> int:
-    """The number of the line that holds token `t` of sentence `i`, both from 0, of a file."""
+    """The line of a file that holds token `t` of sentence `i`; tokens and sentences from 0."""
     with open_binary(path) as file:
         sentences = iter_columns(file, os.fspath(path))
         return next(itertools.islice(sentences, i, None)).first + t
@@ -216,16 +216,16 @@ def line_of(path: str | os.PathLike[str], i: int, t: int) -> int:
 
 @contextlib.contextmanager
 def open_binary(path: str | os.PathLike[str]) -> Iterator[BufferedReader | gzip.GzipFile]:
-    """Open for reading, unpacking what gzip packed.
+    """Open a file for reading; one compressed by gzip is unpacked.
 
     Raises
     ------
     ColumnError
-        While it is read, if what gzip packed is damaged.
+        While it is read, if a gzip file is damaged.
     """
     name = os.fspath(path)
     try:
-        # Once, as what comes through a pipe is there once.
+        # Opened once: a pipe cannot be read again.
         with open(name, "rb") as file:
             begin = file.peek(len(_GZIP_MAGIC))[: len(_GZIP_MAGIC)]
             if not begin and name.endswith(".gz"):

@@ -1,4 +1,4 @@
-"""Column files written: see `structsvm.columns` for the format."""
+"""Writing column files: see `structsvm.columns` for the format."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def format_sentence(tokens: Iterable[Sequence[str] | str], labels: Iterable[Any]
             raise ValueError(
                 f"token {t} has the column {wrong[0]!r}, which a column file cannot hold"
             )
-    # Spaces part columns as well as tabs do, unless some column holds one.
+    # Spaces separate columns; tabs do where a column holds a space.
     separator = "\t" if any(" " in column for row in rows for column in row) else " "
     if separator == "\t" and any(len(row) == 1 for row in rows):
-        raise ValueError("a column that holds spaces needs another beside it, parted by a tab")
+        raise ValueError("a column that holds spaces needs another beside it, separated by a tab")
     return "".join(separator.join(row) + "\n" for row in rows) + "\n"
 
 
 def _is_column(text: object) -> bool:
-    """Whether this is read back as it is written."""
+    """Whether this would be read back unchanged."""
     if not isinstance(text, str) or not text or text.startswith(MARK):
         return False
     return text == text.strip(" ") and not ENDS.search(text)
 
 
 def joined_columns(lines: Lines, added: Sequence[Sequence[str]]) -> str:
-    """A sentence as it stands in its file, with columns added; tabs where one holds a space."""
+    """A sentence as it stands in its file, with more columns; tabs if one of them holds a space."""
     out = []
     for text, columns, *more in zip(lines.texts, lines.tokens, *added, strict=True):
         tabs = "\t" in text

@@ -55,7 +55,7 @@ def check_n_jobs(n_jobs: Any) -> int:
 
 
 def as_items(name: str, value: Any) -> Any:
-    """One item for each example: as a list, or packed as they are."""
+    """The examples of `value` as a list; `PackedSequences` stay as they are."""
     if isinstance(value, PackedSequences):
         return value
     if (wrong := no_sequence(value)) is not None:
@@ -64,7 +64,7 @@ def as_items(name: str, value: Any) -> Any:
 
 
 def no_sequence(value: Any) -> str | None:
-    """What `value` is, if it is no sequence of items in an order."""
+    """What `value` is instead of an ordered sequence of items, for an error; None if it is one."""
     kind = type(value).__name__
     if hasattr(value, "__dataframe__") or (hasattr(value, "columns") and hasattr(value, "shape")):
         return f"{kind}, which gives the names of its columns one by one (for rows: .to_numpy())"
@@ -89,7 +89,7 @@ def check_pairs(X: Any, y: Any) -> tuple[Any, Any]:
 
 
 def real_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Real numbers as float64 of any shape; infinite where float64 holds none so large."""
+    """Real numbers of any shape as float64; numbers too large for it become infinite."""
     array = check_unmasked(name, value, np.asarray(value))
     if not array.size:
         return np.zeros(array.shape)
@@ -100,14 +100,14 @@ def real_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 
 def check_unmasked(name: str, value: ArrayLike, array: NDArray[Any]) -> NDArray[Any]:
-    """The array made of `value`, unless a mask was lost on the way."""
+    """`array`, which was made from `value`; masked entries of `value` are refused."""
     if np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries; fill them: each must be a number")
     return array
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
-    """One finite weight >= 0 an example, not all zero; or None."""
+    """One finite weight >= 0 for each example, not all zero; or None."""
     if sample_weight is None:
         return None
     weights = real_array("sample_weight", sample_weight)

@@ -45,7 +45,7 @@ def flatten_labels(
             continue
         kind = "strings" if row.dtype.kind == "U" else "integers"
         if row.dtype.kind == "u":
-            # Beside signed ones numpy would make floats of them.
+            # numpy would make floats of unsigned and signed integers together.
             if row.max() > np.iinfo(np.int64).max:
                 raise ValueError(f"{name}[{i}] has the label {row.max()}, above 2**63 - 1")
             row = row.astype(np.int64)
@@ -71,7 +71,7 @@ def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
     if row.ndim != 1:
         raise ValueError(f"{name}[{i}] has {row.ndim} dimensions, expected 1")
     if row.dtype.kind in "OT":
-        # numpy would turn a mixed list into strings without a word.
+        # numpy would silently turn a mixed list into strings.
         if all(isinstance(label, str) for label in row):
             cut = next((t for t, label in enumerate(row) if label.endswith("\0")), None)
             if cut is not None:
@@ -121,7 +121,7 @@ def encode_labels(
         places = np.zeros(len(flat), dtype=np.int64)
     else:
         if flat.dtype.kind != classes.dtype.kind and flat.dtype.kind != "U":
-            # numpy would compare them as floats, in which great integers are the same.
+            # numpy would compare them as floats, in which different large integers are equal.
             numbers_of = {label: number for number, label in enumerate(classes.tolist())}
             distinct, inverse = np.unique(flat, return_inverse=True)
             found = [numbers_of.get(label, -1) for label in distinct.tolist()]

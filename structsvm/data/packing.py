@@ -80,15 +80,15 @@ def _is_pair(item: Any) -> bool:
     return (
         isinstance(item, tuple)
         and len(item) == 2
-        and all(getattr(part, "ndim", 0) == 2 for part in item)
+        and all(getattr(matrix, "ndim", 0) == 2 for matrix in item)
     )
 
 
 def _pack(
-    parts: list[Any], place: str, n_features: int | None
+    matrices: list[Any], place: str, n_features: int | None
 ) -> tuple[sp.csr_array, NDArray[np.int64]]:
     """One matrix of all rows, and the offsets; `place` names item i in errors."""
-    items = [_check_item(place.format(i), item) for i, item in enumerate(parts)]
+    items = [_check_item(place.format(i), item) for i, item in enumerate(matrices)]
     lengths = np.array([item.shape[0] for item in items], dtype=np.int64)
     filled = [i for i, length in enumerate(lengths) if length]
     if n_features is None:
@@ -145,13 +145,14 @@ def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
     if not items:
         return sp.csr_array((n_rows, n_columns), dtype=np.float64)
     if any(sp.issparse(item) for item in items):
-        parts = [item if sp.issparse(item) else sp.csr_array(item) for item in items]
-        row_sizes = np.concatenate([np.diff(part.indptr) for part in parts])
+        rows = [item if sp.issparse(item) else sp.csr_array(item) for item in items]
+        row_sizes = np.concatenate([np.diff(matrix.indptr) for matrix in rows])
         starts = np.zeros(n_rows + 1, dtype=np.int64)
         np.cumsum(row_sizes, out=starts[1:])
         # The same as vstack, in a fifth of the time for short sequences.
-        columns = np.concatenate([part.indices[: part.indptr[-1]] for part in parts])
-        values = np.concatenate([part.data[: part.indptr[-1]] for part in parts], dtype=np.float64)
+        columns = np.concatenate([matrix.indices[: matrix.indptr[-1]] for matrix in rows])
+        kept = [matrix.data[: matrix.indptr[-1]] for matrix in rows]
+        values = np.concatenate(kept, dtype=np.float64)
         matrix = sp.csr_array((values, columns, starts), shape=(n_rows, n_columns))
         matrix.sum_duplicates()
     else:
@@ -163,7 +164,7 @@ def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
 def pack_position_weight(
     position_weight: Any, lengths: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
-    """One weight a position, all sequences one after the other; or None."""
+    """One weight for each position, all sequences one after the other; or None."""
     if position_weight is None:
         return None
     rows = as_items("position_weight", position_weight)

@@ -22,8 +22,9 @@ def read_rows(
 ) -> tuple[Any, Any]:
     """The rows, and with `needs_y` the class labels, that a method of an estimator was given.
 
-    The one way in for estimators of rows: scikit-learn's checks, which also keep the names of
-    columns, after what they leave to chance. Whether numbers are finite is left to `check_rows`.
+    Estimators of rows take all input through this. scikit-learn's checks run, which also keep the
+    names of columns; before them come checks of what those overlook: damaged sparse matrices,
+    masked entries, and labels that would merge. `check_rows` tells whether numbers are finite.
 
     Returns
     -------
@@ -59,12 +60,12 @@ def check_rows(X: Any, n_features: int | None = None) -> Any:
     X : array-like or CSR matrix of shape (n_examples, n_features), or list of such rows
         float64 and float32 are used as they are; other real dtypes become float64.
     n_features : int, default=None
-        What X must have.
+        How many features X must have; None: any number.
 
     Returns
     -------
     X : C-contiguous ndarray, or CSR matrix without duplicates, float64 or float32
-        X itself wherever it is that already.
+        X itself if nothing has to change.
     """
     if isinstance(X, (list, tuple)) and any(sp.issparse(row) for row in X):
         X = sp.vstack([_sparse_row(f"X[{i}]", row) for i, row in enumerate(X)], format="csr")
@@ -104,9 +105,9 @@ def _sparse_row(name: str, row: Any) -> Any:
 
 
 def _canonical_rows(X: Any) -> Any:
-    """X where columns rise in each row; else a copy of which that is true.
+    """X if the columns rise in each row, else a copy in which they do.
 
-    What the matrix says of itself may be of a time before its arrays were changed.
+    The flag that scipy keeps is not trusted: the arrays may have changed since it was set.
     """
     fresh = type(X)(X.shape, dtype=X.dtype)
     fresh.data, fresh.indices, fresh.indptr = X.data, X.indices, X.indptr
@@ -137,11 +138,11 @@ def _check_finite_rows(X: Any) -> None:
 
 
 def check_label_kinds(name: str, labels: Any) -> None:
-    """Raise ValueError for labels that numpy would change without a word.
+    """Raise ValueError for labels that numpy would silently change.
 
-    Of numbers among strings it makes strings, of great integers floats, and it cuts null characters
-    from the end of a string: labels would merge. `name` is what errors call the labels. What is no
-    list of labels is left to others.
+    numpy makes strings of numbers among strings, makes floats of large integers among floats, and
+    drops null characters at the end of a string: labels would merge. `name` is what errors call the
+    labels. Only lists, tuples and arrays of objects are checked.
     """
     if not isinstance(labels, (list, tuple)):
         labels = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
@@ -193,7 +194,7 @@ def check_class_labels(y: Any, n_examples: int | None = None) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If y is not 1-D, has another length, or holds what can be no label; see also
+        If y is not 1-D, has another length, or holds something that is no label; see also
         `check_label_kinds`.
     """
     check_label_kinds("y", y)

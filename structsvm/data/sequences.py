@@ -13,22 +13,22 @@ from structsvm.data.sparse import check_sparse, damage_of
 
 __all__ = ["PackedSequences", "check_finite"]
 
-# Entries that are looked at together: bounds what a check allocates beside data on disk.
+# Entries checked at a time: bounds the memory that checking a mapped file takes.
 _CHUNK = 1 << 20
 
 
 class PackedSequences(Sequence[Any]):
     """Sequences one after the other: one CSR matrix over all positions, and where each begins.
 
-    The same to `ChainSVM` as a list of CSR matrices, without the cost of taking them apart and
-    putting them together. Canonical float64 rows with int32 columns are used where they are, also
-    in a memory-mapped file: data may be larger than memory. Others are converted, in a copy.
+    `ChainSVM` takes it like a list of CSR matrices, without the cost of splitting and joining them.
+    Canonical float64 rows with int32 columns are used in place, also in a memory-mapped file: data
+    may be larger than memory. Other matrices are copied and converted.
 
-    Arrays that are used where they are should stay as they are. Every use looks at offsets and row
-    starts again and takes copies of them. It looks at each row when it reads it: one with a column
-    out of range, or a value that is not finite, is an error. Other changes give results for the new
-    data. What cannot be caught: a mapped file that is cut short, where the system ends the process
-    (SIGBUS), and what another process writes into a row while it is read.
+    Do not change arrays that are used in place. Every use checks offsets and row starts again, and
+    copies them. It checks each row as it reads it: a column out of range or a value that is not
+    finite is an error. Any other change gives results for the new data. Two things cannot be
+    caught: a mapped file that is cut short, for which the system ends the process (SIGBUS), and
+    another process that writes into a row while it is read.
 
     Parameters
     ----------
@@ -85,14 +85,14 @@ class PackedSequences(Sequence[Any]):
             )
 
     def checked(self) -> PackedSequences:
-        """These sequences for one use: offsets and row starts are looked at again, and copied.
+        """These sequences for one use: offsets and row starts are checked again, and copied.
 
-        Takes O(sequences + positions); see above for what is left to the use.
+        Takes O(sequences + positions). Each row is checked when it is read.
 
         Raises
         ------
         ValueError
-            If they were changed so that they do not fit any more.
+            If a change has left them inconsistent.
         """
         result = object.__new__(type(self))
         result.rows = _with_own_starts("rows", self.rows)
@@ -108,16 +108,16 @@ class PackedSequences(Sequence[Any]):
         return result
 
     def block(self, first: int, stop: int) -> tuple[sp.csr_array, sp.csr_array | None]:
-        """Rows and edges of the sequences `first` to `stop`, each entry looked at.
+        """Rows and edges of the sequences `first` to `stop`, with every entry checked.
 
         Raises
         ------
         ValueError
-            If the rows were changed so that they do not fit any more.
+            If a change has left the rows inconsistent.
         """
         start, end = self.offsets[first], self.offsets[stop]
-        edges = None if self.edges is None else _part("edges", self.edges, start, end)
-        return _part("rows", self.rows, start, end), edges
+        edges = None if self.edges is None else _checked_rows("edges", self.edges, start, end)
+        return _checked_rows("rows", self.rows, start, end), edges
 
     @property
     def n_features(self) -> int:
@@ -135,7 +135,7 @@ class PackedSequences(Sequence[Any]):
         return len(self.offsets) - 1
 
     def __getitem__(self, index: Any) -> Any:
-        """One sequence as its CSR rows, with `edges` a pair of both; of a slice, the sequences."""
+        """The rows of one sequence, or (rows, edges) if there are edges; of a slice, sequences."""
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step != 1:
@@ -152,7 +152,7 @@ class PackedSequences(Sequence[Any]):
         return rows if edges is None else (rows, edges)
 
     def take(self, chosen: Sequence[int]) -> PackedSequences:
-        """Some of the sequences, in a copy of their rows."""
+        """The chosen sequences, with their rows copied."""
         here = self.checked()
         rows = np.concatenate(
             [np.zeros(0, np.int64)]
@@ -171,9 +171,9 @@ class PackedSequences(Sequence[Any]):
         return i, int(position - self.offsets[i])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The arrays alone: equal sequences pickle, and hash, alike, whatever was asked of them.
-        edges = None if self.edges is None else _parts(self.edges)
-        return _rebuilt, (_parts(self.rows), self.offsets, edges)
+        # The arrays alone, not what scipy caches: equal sequences pickle, and hash, alike.
+        edges = None if self.edges is None else _arrays(self.edges)
+        return _rebuilt, (_arrays(self.rows), self.offsets, edges)
 
     def __repr__(self) -> str:
         edges = f", {self.n_edge_features} edge features" if self.edges is not None else ""
@@ -184,7 +184,7 @@ class PackedSequences(Sequence[Any]):
 
 
 def _canonical(name: str, matrix: Any) -> sp.csr_array:
-    """The matrix as canonical float64 CSR with int32 columns; itself where it is that already."""
+    """The matrix as canonical float64 CSR with int32 columns; the matrix itself if it is that."""
     if not sp.issparse(matrix) or matrix.format != "csr":
         kind = f"{matrix.format.upper()} matrix" if sp.issparse(matrix) else type(matrix).__name__
         raise ValueError(f"{name} is a {kind}, expected a scipy CSR matrix")
@@ -195,12 +195,12 @@ def _canonical(name: str, matrix: Any) -> sp.csr_array:
     if matrix.shape[1] >= 2**31:
         raise ValueError(f"{name} has {matrix.shape[1]} columns; at most 2**31 - 1 can be indexed")
     check_sparse(name, matrix)
-    parts = (
+    arrays = (
         matrix.data.astype(np.float64, copy=False),
         matrix.indices.astype(np.int32, copy=False),
         matrix.indptr,
     )
-    result = _csr(parts, matrix.shape)
+    result = _csr(arrays, matrix.shape)
     if not result.has_canonical_format:
         result = result.copy()
         result.sum_duplicates()
@@ -224,10 +224,10 @@ def _with_own_starts(name: str, matrix: sp.csr_array) -> sp.csr_array:
     """The matrix with row starts of its own, if compiled code can follow them."""
     if not sp.issparse(matrix) or matrix.format != "csr":
         raise _changed(name, "expected a CSR matrix")
-    for part, dtype in (("data", np.float64), ("indices", np.int32)):
-        array = getattr(matrix, part)
+    for kind, dtype in (("data", np.float64), ("indices", np.int32)):
+        array = getattr(matrix, kind)
         if array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
-            raise _changed(name, f"{part} must be a contiguous {np.dtype(dtype)} array")
+            raise _changed(name, f"{kind} must be a contiguous {np.dtype(dtype)} array")
     starts = np.array(matrix.indptr)
     if starts.dtype.kind != "i" or not _are_starts(starts, matrix):
         raise _changed(name, "indptr points out of the matrix, or indices and data differ in size")
@@ -236,34 +236,34 @@ def _with_own_starts(name: str, matrix: sp.csr_array) -> sp.csr_array:
     return result
 
 
-def _part(name: str, matrix: sp.csr_array, first: int, last: int) -> sp.csr_array:
-    """Some rows of the matrix, each entry looked at."""
-    part = _cut(matrix, first, last)
-    if (wrong := damage_of(part)) is not None:
+def _checked_rows(name: str, matrix: sp.csr_array, first: int, last: int) -> sp.csr_array:
+    """Rows `first` to `last` of the matrix, with every entry checked."""
+    rows = _cut(matrix, first, last)
+    if (wrong := damage_of(rows)) is not None:
         raise _changed(name, wrong)
-    if check_finite(part.data) is not None:
+    if check_finite(rows.data) is not None:
         raise _changed(name, "a value is not finite")
-    return part
+    return rows
 
 
 def _cut(matrix: sp.csr_array, first: int, last: int) -> sp.csr_array:
-    """Some rows of the matrix as views; scipy would follow row starts that lead astray."""
+    """Rows `first` to `last` as views; scipy would follow wrong row starts unchecked."""
     starts = matrix.indptr[first : last + 1]
     if not 0 <= first <= last == first + len(starts) - 1:
         raise _changed("offsets", f"rows {first} to {last} are not there")
     here = slice(starts[0], starts[-1])
-    parts = (matrix.data[here], matrix.indices[here], starts - starts[0])
-    return _csr(parts, (last - first, matrix.shape[1]))
+    arrays = (matrix.data[here], matrix.indices[here], starts - starts[0])
+    return _csr(arrays, (last - first, matrix.shape[1]))
 
 
-def _csr(parts: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_array:
+def _csr(arrays: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_array:
     """CSR of these very arrays; scipy's constructor would widen the columns with the row starts."""
     result = sp.csr_array(shape, dtype=np.float64)
-    result.data, result.indices, result.indptr = parts
+    result.data, result.indices, result.indptr = arrays
     return result
 
 
-def _parts(matrix: sp.csr_array) -> tuple[Any, ...]:
+def _arrays(matrix: sp.csr_array) -> tuple[Any, ...]:
     return (matrix.data, matrix.indices, matrix.indptr), matrix.shape
 
 
@@ -272,7 +272,7 @@ def _rebuilt(rows: Any, offsets: NDArray[np.int64], edges: Any) -> PackedSequenc
 
 
 def _are_starts(indptr: NDArray[Any], matrix: Any) -> bool:
-    """Whether these are row starts of the matrix, for the indices and values that there are."""
+    """Whether these are row starts that fit the shape, indices and values of the matrix."""
     return bool(
         len(indptr) == matrix.shape[0] + 1
         and indptr[0] == 0

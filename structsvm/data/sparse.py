@@ -13,14 +13,14 @@ __all__ = ["check_sparse", "damage_of"]
 def check_sparse(name: str, matrix: Any) -> None:
     """Raise ValueError if the arrays of a scipy sparse matrix, of any format, do not fit together.
 
-    To be called before anything else is done with a matrix from outside: scipy's conversions and
-    products read and write where the indices point. `name` is what errors call it. One pass over
-    the indices.
+    Call it before anything else is done with a user's matrix: scipy's conversions and products read
+    and write where the indices point. `name` is what errors call the matrix. One pass over the
+    indices.
     """
     if (wrong := damage_of(matrix)) is not None:
-        parts = _PARTS.get(matrix.format, "arrays")
+        arrays = _ARRAYS.get(matrix.format, "arrays")
         raise ValueError(
-            f"{name} is a damaged {matrix.format.upper()} matrix: its {parts} point out of its "
+            f"{name} is a damaged {matrix.format.upper()} matrix: its {arrays} point out of its "
             f"arrays ({wrong})"
         )
 
@@ -38,7 +38,7 @@ def _no_check(matrix: Any) -> str | None:
 
 
 def _check_compressed(matrix: Any) -> str | None:
-    """CSR, CSC and BSR: starts of rows, columns and values; or the same of columns, of blocks."""
+    """CSR, CSC and BSR: starts and indices, of rows, of columns or of blocks."""
     sizes = matrix.shape if matrix.ndim == 2 else (1, *matrix.shape)
     if matrix.format == "bsr":
         blocks = matrix.data.shape[1:]
@@ -80,7 +80,7 @@ def _check_coordinates(matrix: Any) -> str | None:
 
 def _check_keys(matrix: Any) -> str | None:
     """DOK: a dict from places to values."""
-    for place in matrix.keys():  # noqa: SIM118  (iterating over the matrix is another thing)
+    for place in matrix.keys():  # noqa: SIM118  (a loop over the matrix itself gives no keys)
         coordinates = place if isinstance(place, tuple) else (place,)
         for k, size in zip(coordinates, matrix.shape, strict=True):
             if not 0 <= k < size:
@@ -132,7 +132,7 @@ _CHECKS = {
     "lil": _check_lists,
     "dia": _check_diagonals,
 }
-_PARTS = {
+_ARRAYS = {
     "csr": "indptr or indices",
     "csc": "indptr or indices",
     "bsr": "indptr or indices",

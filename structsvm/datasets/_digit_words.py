@@ -145,21 +145,21 @@ def make_digit_words(
         )
 
     data = Bunch()
-    for part, n in n_words.items():
+    for split, n in n_words.items():
         if lexicon is not None:
             y = [lexicon[choice].copy() for choice in random.randint(len(lexicon), size=n)]
         else:
             lengths = random.randint(shortest, longest + 1, size=n)
             y = [_draw_markov_word(start, transitions, T, random) for T in lengths]
-        data[f"y_{part}"] = y
-        data[f"images_{part}"] = [
-            np.array([random.choice(pools[part][digit]) for digit in word], dtype=np.int64)
+        data[f"y_{split}"] = y
+        data[f"images_{split}"] = [
+            np.array([random.choice(pools[split][digit]) for digit in word], dtype=np.int64)
             for word in y
         ]
-    # Last of all draws, so that everything else is the same at every level of noise.
-    for part in n_words:
-        data[f"X_{part}"] = [
-            _add_noise(pixels[images], noise, random) for images in data[f"images_{part}"]
+    # Noise is drawn last, so that its level changes nothing else.
+    for split in n_words:
+        data[f"X_{split}"] = [
+            _add_noise(pixels[images], noise, random) for images in data[f"images_{split}"]
         ]
     data.update(
         start=start,
@@ -174,7 +174,7 @@ def make_digit_words(
 def _split_images(
     labels: NDArray[Any], random: np.random.RandomState
 ) -> dict[str, list[NDArray[Any]]]:
-    """For each part and digit, the numbers of the images to draw from."""
+    """For each split and digit, the numbers of the images to draw from."""
     shuffled = [random.permutation(np.flatnonzero(labels == digit)) for digit in range(_N_DIGITS)]
     return {
         "train": [images[: len(images) // 2] for images in shuffled],

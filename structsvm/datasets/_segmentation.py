@@ -107,16 +107,18 @@ def make_segmentation(
     random = check_random_state(random_state)
 
     data = Bunch(means=_draw_means(n_labels, n_features, random), ignore_label=-1, DESCR=_DESCR)
-    for part, n in n_images.items():
+    for split, n in n_images.items():
         shapes = random.randint(smallest, largest + 1, size=(n, 2))
         fields = [_draw_fields(n_labels, shape, blob_size, random) for shape in shapes]
-        data[f"y_{part}"] = [field.argmax(axis=0) for field in fields]
-        data[f"X_{part}"] = [data.means[y] for y in data[f"y_{part}"]]
-        for y, field in zip(data[f"y_{part}"], fields, strict=True):
+        data[f"y_{split}"] = [field.argmax(axis=0) for field in fields]
+        data[f"X_{split}"] = [data.means[y] for y in data[f"y_{split}"]]
+        for y, field in zip(data[f"y_{split}"], fields, strict=True):
             y.ravel()[_void_places(field, void)] = data.ignore_label
-    # Last of all draws, so that everything else is the same at every level of noise.
-    for part in n_images:
-        data[f"X_{part}"] = [X + noise * random.standard_normal(X.shape) for X in data[f"X_{part}"]]
+    # Noise is drawn last, so that its level changes nothing else.
+    for split in n_images:
+        data[f"X_{split}"] = [
+            X + noise * random.standard_normal(X.shape) for X in data[f"X_{split}"]
+        ]
     return data
 
 

@@ -1,7 +1,7 @@
 """From attributes of tokens to columns: the loops over all names.
 
-Tokens that are lists of str, by far the most common, are read here; all others by a Python function
-`read_token(token, i, t)`, which yields (name, value) pairs or says what is wrong.
+Tokens that are lists of str, by far the most common, are read here. A Python function reads all
+others: `read_token(token, i, t)` yields (name, value) pairs, or raises an error.
 """
 
 import numpy as np
@@ -59,7 +59,7 @@ cdef bint all_str(list token):
 
 
 def count_attributes(sequences, read_token):
-    """On how many tokens each attribute is: a dict in order of first occurrence."""
+    """How many tokens have each attribute: a dict in order of first occurrence."""
     cdef dict counts = {}
     cdef PyObject* known
     cdef Py_ssize_t i, t
@@ -76,7 +76,7 @@ def count_attributes(sequences, read_token):
 
 
 def attribute_rows(sequences, dict column_of, read_token):
-    """The attributes that have a column, as CSR parts; columns in the order of the attributes.
+    """The attributes that have a column, as arrays of CSR; columns in the order of the attributes.
 
     Returns
     -------

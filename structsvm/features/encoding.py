@@ -1,7 +1,7 @@
 """From strings to column numbers, over whole columns of tokens at a time.
 
-Strings are looked at once for each distinct one; templates then work on integers. A *code* is the
-number of a value in a view; -1 says that there is none, and then there is no attribute either.
+Each distinct string is processed once; templates then work on integers. A *code* is the number of a
+value in a view. Code -1 means that there is no value, and then there is no attribute either.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 class Columns:
-    """The columns of all tokens, as numbers of distinct strings, and where sentences begin."""
+    """The columns of all tokens, a number for each distinct string, and where sentences begin."""
 
     def __init__(self, columns: Mapping[int, Iterable[str]], lengths: NDArray[np.int64]) -> None:
         n = int(lengths.sum())
@@ -43,8 +43,8 @@ class Columns:
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """For each token the code of what a macro stands for, and whether it is in the sentence.
 
-        `codes` has one entry for each distinct string; `outside` has those of places before the
-        sentence (1, 2, ... tokens from its ends) and behind it, or is None if they have none.
+        `codes` has one entry for each distinct string. `outside` has the codes of the places before
+        the sentence (1, 2, ... tokens away), then of those behind it; None: they have no codes.
         """
         ids = self._ids[macro.view.column]
         if macro.offset == 0:
@@ -60,16 +60,16 @@ class Columns:
 
 
 def border_names(reach: int) -> list[str]:
-    """What stands for places outside of a sentence: before it, then behind it."""
+    """Names of the places outside of a sentence: before it, then behind it."""
     return [f"_B-{d}" for d in range(1, reach + 1)] + [f"_E+{d}" for d in range(1, reach + 1)]
 
 
 class _Group(NamedTuple):
     """Templates that share attributes, and the attributes they learned.
 
-    The values of the first k macros that were seen together are numbered by their place in a table,
-    whose sorted keys are (number of the values before) * (codes of the view) + code. The places in
-    the last table, from `start` on, are the columns.
+    ``tables[k]`` holds the values of the first k + 1 macros that training saw together, as sorted
+    keys: (place of the first k values in the table before) * (number of codes) + code. A place in
+    the last table, plus `start`, is a column.
     """
 
     templates: tuple[Template, ...]
@@ -84,7 +84,7 @@ class LearnedTemplates:
     ----------
     templates : list of Template
     reach : int or None
-        How far outside of a sentence values have names; None: they have none.
+        How many places before and behind a sentence have names; None: no place has one.
     """
 
     def __init__(self, templates: list[Template], reach: int | None) -> None:
@@ -97,7 +97,7 @@ class LearnedTemplates:
     # ---- learning
 
     def learn(self, columns: Columns, min_count: int) -> NDArray[np.int32]:
-        """Learn the attributes of these tokens; what `look_up` gives for them afterwards."""
+        """Learn the attributes of these tokens; returns what `look_up` then gives for them."""
         for view in self._views():
             texts = dict.fromkeys(view.of(text) for text in columns.distinct[view.column])
             known = [text for text in texts if text is not None]
@@ -128,9 +128,9 @@ class LearnedTemplates:
         codes: dict[View, NDArray[np.int64]],
         tables: Sequence[NDArray[np.int64]],
     ) -> Iterator[NDArray[np.int64]]:
-        """The keys for tables[0], tables[1], ..., all tokens for one template after the other.
+        """The keys for tables[0], tables[1], ...: of all tokens for one template after the other.
 
-        Each table is looked at when the keys for the next are asked for.
+        Each table must be there before the keys for the next one are asked for.
         """
         whole = [np.zeros(columns.n, dtype=np.int64) for _ in templates]
         if templates[0].edge:
@@ -202,7 +202,7 @@ class LearnedTemplates:
         for g, templates in enumerate(_grouped(self.templates)):
             n_tables = max(len(templates[0].macros), 1)
             tables = tuple(held[f"group{g}/{k}"] for k in range(n_tables))
-            most = 1  # of the keys of the next table
+            most = 1  # all keys of the next table are below this
             for table, macro in zip_longest(tables, templates[0].macros):
                 most *= self._base(macro.view) if macro else 1
                 sound = table.dtype == np.int64 and table.ndim == 1 and (np.diff(table) > 0).all()
@@ -235,7 +235,7 @@ class LearnedTemplates:
 
 
 def _side_by_side(places: list[NDArray[np.int32]], n_tokens: int) -> NDArray[np.int32]:
-    """(n_tokens, n_templates) of the (templates, n_tokens) of groups."""
+    """Arrays (n_templates, n_tokens) of the groups as one array (n_tokens, n_templates)."""
     return np.concatenate([np.zeros((0, n_tokens), dtype=np.int32), *places]).T
 
 
@@ -256,7 +256,7 @@ def _place(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int6
 
 
 class HashedTemplates:
-    """A column for each attribute from the hash of its parts: nothing is learned or kept.
+    """A column for each attribute from the hash of its texts: nothing is learned or kept.
 
     The hash depends on the strings alone, not on the process or the machine.
     """
@@ -267,7 +267,7 @@ class HashedTemplates:
         self.n_columns = n_columns
 
     def learn(self, columns: Columns, min_count: int) -> NDArray[np.int32]:
-        """As of `LearnedTemplates`; there is nothing to learn."""
+        """As in `LearnedTemplates`, but there is nothing to learn."""
         return self.look_up(columns)
 
     def look_up(self, columns: Columns) -> NDArray[np.int32]:

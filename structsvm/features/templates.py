@@ -1,11 +1,11 @@
 """Templates of token features: which columns of which neighbours make an attribute together.
 
-A template is a line such as ``U07:%x[-1,0]/%x[0,0|lower]``: a "U" (the attribute speaks about one
-position) or a "B" (about a position and the one before), and text in which ``%x[offset,column]``
-stands for the value of a column, counted from 0, of the token `offset` places away. After a bar the
-value may be changed, by one or more of `TRANSFORMS`. The attribute's name is the line with the
-values filled in, so two lines that should not share attributes need different text. A line "B"
-alone asks for plain transitions, which chains have anyway. "#" begins a comment line.
+A template is a line such as ``U07:%x[-1,0]/%x[0,0|lower]``. It begins with "U" (its attributes
+describe one position) or "B" (a position and the one before). In its text ``%x[offset,column]``
+stands for the value of a column, counted from 0, of the token `offset` places away. `TRANSFORMS`
+after a bar change the value, one after the other. The attribute's name is the line with the values
+filled in, so two lines that should not share attributes need different text. A line "B" alone asks
+for plain transitions, which chains have anyway. "#" begins a comment line.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _shape(text: str) -> str:
     return _RUNS.sub(r"\1", "".join(kinds))
 
 
-#: Changes by name, of a value and the number behind the name; None: there is no attribute then.
+#: By name: functions of a value and the number behind the name. None: there is no attribute.
 TRANSFORMS: dict[str, Callable[[str, int], str | None]] = {
     "lower": lambda text, _: text.lower(),
     "digits": lambda text, _: _DIGIT.sub("0", text),
@@ -135,7 +135,7 @@ def _parse(text: str) -> Template:
         macros.append(_macro(match))
         end = match.end()
     literals.append(text[end:])
-    if stray := next((part for part in literals if "%" in part), None):
+    if stray := next((text for text in literals if "%" in text), None):
         raise ValueError(f"{stray[stray.index('%') :]!r} is no macro; expected %x[offset,column]")
     return Template(text, text[0] == "B", tuple(literals), tuple(macros))
 
@@ -152,14 +152,14 @@ def _macro(match: re.Match[str]) -> Macro:
 
 def _transforms(text: str) -> tuple[tuple[str, int], ...]:
     found = []
-    for part in text.split("|")[1:]:
-        name = part.strip().rstrip("0123456789")
-        digits = part.strip()[len(name) :]
+    for transform in map(str.strip, text.split("|")[1:]):
+        name = transform.rstrip("0123456789")
+        digits = transform[len(name) :]
         if name not in TRANSFORMS or bool(digits) != (name in _WITH_NUMBER):
             known = ", ".join(f"{n}<number>" if n in _WITH_NUMBER else n for n in TRANSFORMS)
-            raise ValueError(f"unknown transform {part.strip()!r}: expected one of {known}")
+            raise ValueError(f"unknown transform {transform!r}: expected one of {known}")
         if digits and not 0 < int(digits) < 100:
-            raise ValueError(f"{part.strip()!r}: expected a number between 1 and 99")
+            raise ValueError(f"{transform!r}: expected a number between 1 and 99")
         found.append((name, int(digits or 0)))
     return tuple(found)
 

@@ -28,14 +28,14 @@ from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
 __all__ = ["TokenFeatures"]
 
 _BEGIN, _END = "__BOS__", "__EOS__"
-_PARTS = ("states", "edges")
+_KINDS = ("states", "edges")
 
 
 class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Attributes of tokens by templates: words and tags in windows, pairs, prefixes, shapes.
 
-    Templates work on numbers of strings, a column of all tokens at a time, which takes a small part
-    of the time of making attributes as strings.
+    Strings are numbered first, and templates work on the numbers of a whole column at a time. That
+    takes a fraction of the time of making attributes as strings.
 
     Parameters
     ----------
@@ -45,17 +45,18 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         `structsvm.features.templates`; `read_templates` reads a file of them. Lines with "B" make
         edge features: transitions that depend on the tokens.
     outside : {"drop", "mark"}, default="drop"
-        What a template gives that looks beyond an end of the sentence: nothing, while the first and
-        the last token get the attributes "__BOS__" and "__EOS__"; or the values "_B-1", "_B-2", ...
-        and "_E+1", ..., as CRF++ has them.
+        What a template gives where it looks beyond an end of the sentence. "drop": nothing, but the
+        first and the last token get the attributes "__BOS__" and "__EOS__". "mark": the values
+        "_B-1", "_B-2", ... and "_E+1", ..., as in CRF++.
     min_count : int, default=1
         Attributes with fewer occurrences in training are left out.
     n_hashed : int, default=None
-        Use this many columns, and an attribute's hash for its place: nothing is learned, new words
-        count, and memory is bounded; but columns have no names, and attributes that collide are
-        added. Takes no `min_count`.
+        How many columns to use; the hash of an attribute gives its column. Nothing is learned, new
+        words count, and memory is bounded. But columns have no names, and attributes that collide
+        are added. Needs ``min_count=1``.
     fields : list of str, default=("form", "upos")
-        What the columns are where tokens are mappings, as those of the conllu package.
+        The fields that are the columns of tokens that are mappings, such as those of the conllu
+        package.
 
     Attributes
     ----------
@@ -66,13 +67,14 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     n_columns_in_ : int
         How many columns the tokens had that `fit` saw.
     token_kinds_ : list of str
-        What tokens it saw: "list", "dict", or "tuple", which a word is too.
+        The kinds of tokens it saw: "list", "dict", or "tuple" (words too).
 
     Notes
     -----
     A sentence is a list of tokens; a token is a str (its only column), a list or tuple of str, one
-    for each column, or a mapping. `transform` takes what `fit` saw, with as many columns, or with
-    those alone that the templates read. Time is O(tokens * templates * log(attributes)).
+    for each column, or a mapping. `transform` takes tokens of the kinds that `fit` saw, with as
+    many columns, or with the first `n_columns_read_` alone. Time is
+    O(tokens * templates * log(attributes)).
 
     Examples
     --------
@@ -147,7 +149,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return HashedTemplates(states, reach, n), HashedTemplates(edges, reach, n)
 
     def _keep(self, encoders: tuple[Any, Any]) -> None:
-        """Be fitted from now on."""
+        """Store the encoders: this object is then fitted."""
         self._encoders = states, edges = encoders
         self.n_columns_read_ = _n_read(encoders)
         self.token_kinds_ = None  # files of version 0.1 do not tell
@@ -194,8 +196,8 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """What `fit` learned, as arrays by name."""
         check_is_fitted(self)
         held = {
-            f"{part}/{name}": array
-            for part, encoder in zip(_PARTS, self._encoders, strict=True)
+            f"{kind}/{name}": array
+            for kind, encoder in zip(_KINDS, self._encoders, strict=True)
             for name, array in encoder.arrays().items()
         }
         if self.token_kinds_ is not None:
@@ -205,10 +207,10 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return held
 
     def from_state(self, held: State) -> Self:
-        """Be as the one with the same parameters whose `to_state` gave this; returns self."""
+        """Take what `to_state` gave, of an object with the same parameters; returns self."""
         encoders = self._make_encoders()
-        for part, encoder in zip(_PARTS, encoders, strict=True):
-            start = f"{part}/"
+        for kind, encoder in zip(_KINDS, encoders, strict=True):
+            start = f"{kind}/"
             encoder.restore(
                 {k.removeprefix(start): v for k, v in held.items() if k.startswith(start)}
             )
@@ -243,7 +245,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @staticmethod
     def _width(sentences: list[list[Any]], allowed: tuple[int, ...] = ()) -> int | None:
-        """How many columns all tokens have; one of the allowed numbers, if there are any."""
+        """How many columns all tokens have; refused if it is none of the `allowed`, if any."""
         widths = set(map(len, itertools.chain.from_iterable(sentences)))
         if len(widths) < 2 and (not allowed or widths <= set(allowed)):
             return next(iter(widths), None)

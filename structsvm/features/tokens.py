@@ -1,4 +1,4 @@
-"""Sentences as people pass them: what kind of tokens they hold, which must be what `fit` saw."""
+"""The kinds of tokens in sentences; later ones must be of the kinds that `fit` saw."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["check_kinds", "check_sequences", "token_kinds"]
 
 
 def check_sequences(X: Any) -> list[Any]:
-    """The sequences of X, if it is a list of lists; iterators among them are read, once.
+    """X as a list of sequences; a sequence that is an iterator becomes a list.
 
     Raises
     ------

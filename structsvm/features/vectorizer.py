@@ -43,13 +43,13 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The column of each attribute; columns are in sorted order.
     n_features_out_ : int
     token_kinds_ : list of str
-        What tokens `fit` saw: "list", "dict", or "tuple", which is read as a list.
+        The kinds of tokens `fit` saw: "list", "dict", or "tuple", which is read as a list.
 
     Notes
     -----
     Attributes that `fit` did not see are ignored by `transform`. A `SequenceTagger` refuses
-    tokens of a kind that `fit` did not see. An attribute listed twice counts
-    twice. Time is O(attributes of all tokens).
+    tokens of a kind that `fit` did not see. An attribute listed twice counts twice. Time is
+    O(attributes of all tokens).
 
     Examples
     --------
@@ -132,7 +132,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return pack_texts("names", self.vocabulary_) | known
 
     def from_state(self, held: State) -> Self:
-        """Be as the one with the same parameters whose `to_state` gave this; returns self."""
+        """Take what `to_state` gave, of an object with the same parameters; returns self."""
         names = unpack_texts("names", held)
         self.vocabulary_ = {name: column for column, name in enumerate(names)}
         if len(self.vocabulary_) < len(names):

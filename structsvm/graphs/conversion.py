@@ -35,7 +35,7 @@ def as_graph(graph: Any, *, node_attribute: str = "x", edge_attribute: str = "we
         - ``(features, edges)`` or ``(features, edges, edge_features)``: see `Graph`.
         - ``(features, adjacency)`` with a scipy sparse matrix of shape (n_nodes, n_nodes) that is
           symmetric or has entries above the diagonal only. Each stored entry is an edge, also a
-          stored zero, and its value is the one edge feature. Edges come in the order of the upper
+          stored zero, and its value is its only feature. Edges come in the order of the upper
           triangle, row by row.
         - An undirected networkx graph, such as a region adjacency graph of scikit-image. Nodes
           and edges keep their order of iteration; `Graph.nodes` has the names of the nodes.
@@ -137,7 +137,7 @@ def as_graphs(
 
 
 def _check_same(what: str, counts: dict[int, int], expected: int | None) -> int:
-    """The number that each graph must have, and has if it is among `counts`."""
+    """The number that every graph must have; a count that differs is refused."""
     source = ""
     if expected is None:
         first, expected = next(iter(counts.items()), (0, 0))
@@ -166,7 +166,7 @@ def _from_adjacency(features: Any, adjacency: Any) -> Graph:
         raise ValueError(f"the adjacency matrix has dtype {adjacency.dtype}, expected real numbers")
     if (wrong := damage_of(adjacency)) is not None:
         raise ValueError(f"the adjacency matrix is damaged: {wrong}")
-    # A copy, since sums over entries given twice would be written into the user's matrix.
+    # A copy: summing duplicates must not change the user's matrix.
     matrix = sp.csr_array(adjacency, dtype=np.float64, copy=True)
     matrix.sum_duplicates()
     entries = matrix.tocoo()
@@ -186,7 +186,7 @@ def _from_adjacency(features: Any, adjacency: Any) -> Graph:
 
 
 def _check_symmetric(rows: Any, columns: Any, values: Any, n_nodes: int) -> None:
-    """Entries come sorted by row, then column."""
+    """Refuse a matrix that is not symmetric; entries come sorted by row, then column."""
     mirrored = np.lexsort((rows, columns))
     same = (columns[mirrored] == rows) & (rows[mirrored] == columns) & (values[mirrored] == values)
     if not same.all():

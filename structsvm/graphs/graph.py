@@ -27,9 +27,9 @@ class Graph:
     edges : array-like of int of shape (n_edges, 2)
         Each pair of neighbours once, in either order; no node is its own neighbour.
     edge_features : array-like of shape (n_edges, n_edge_features), default=None
-        Finite real numbers. No column is the same as None.
+        Finite real numbers. An array without columns counts as None.
     nodes : tuple, default=None
-        What the nodes are called where the graph comes from: ``nodes[k]`` has ``features[k]``.
+        Names of the nodes where the graph comes from: ``nodes[k]`` has ``features[k]``.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Graph:
             raise ValueError(
                 f"nodes has {len(self.nodes)} names, expected {len(features)} as features has rows"
             )
-        # What is frozen can be set in no other way.
+        # A frozen dataclass can set its fields in no other way.
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "edges", edges)
         object.__setattr__(self, "edge_features", edge_features)
@@ -173,7 +173,7 @@ def _check_distinct(edges: NDArray[np.int32]) -> None:
     order = np.argsort(keys, kind="stable")
     again = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
     if again.size:
-        # Of all that come again the one that stands first in the list, and the one before it.
+        # The first edge of the list that repeats an earlier one, and that earlier one.
         second = int(order[again].min())
         first = int(np.argmax(keys == keys[second]))
         a, b = edges[second]

@@ -1,4 +1,4 @@
-"""The family of hinge losses, as functions with values and subgradients.
+"""The family of hinges, as functions with values and subgradients.
 
 Binary, of scores and labels -1 / +1: `hinge`, `squared_hinge`, `smoothed_hinge`, `huberized_hinge`,
 `modified_huber`, `softplus_hinge`, `perceptron`. Multiclass: `crammer_singer`, `weston_watkins`,

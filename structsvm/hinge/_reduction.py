@@ -1,4 +1,4 @@
-"""What all losses share: checks of the input, and how values become one number."""
+"""What all hinges share: checks of the input, and how values become one number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 _REDUCTIONS = ("mean", "sum", "none")
 
-# Sums of squares of such numbers, and products of two, are numbers of the same type.
+# Squares and products of numbers up to this, and sums of them, do not overflow in the same type.
 _MOST = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e140}
 
 
@@ -59,7 +59,7 @@ def check_same_shape(name: str, array: NDArray[Any], other: str, shape: tuple[in
 def check_labels(y: ArrayLike, scores: NDArray[Any]) -> NDArray[Any]:
     """Labels -1 and +1 in the type of the scores.
 
-    Other numbers would give values, and wrong gradients, without complaint.
+    Other numbers would silently give wrong values and gradients.
     """
     labels = np.asarray(y)
     check_same_shape("y", labels, "the scores", scores.shape)
@@ -74,7 +74,7 @@ def check_labels(y: ArrayLike, scores: NDArray[Any]) -> NDArray[Any]:
 
 
 def check_number(name: str, value: Any, dtype: np.dtype[Any], *, positive: bool = False) -> Any:
-    """A number in the type of the scores; one that must be > 0 is something to divide by."""
+    """A number in the type of the scores; one that must be > 0 is large enough to divide by."""
     most = _MOST[dtype]
     is_number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
     if isinstance(value, np.generic):
@@ -95,7 +95,7 @@ def reduced(
 ) -> Any:
     """The values reduced, and with them their gradients if asked for.
 
-    `count` is what the mean divides by, where that is not the number of values. A single gradient
+    The mean divides by `count`; None: by the number of values. A single gradient
     is returned as it is, several as a tuple.
     """
     if reduction not in _REDUCTIONS:

@@ -1,4 +1,4 @@
-r"""Losses of a score for labels -1 and +1, as functions of the margin m = y * score.
+r"""Hinges of a score for labels -1 and +1, as functions of the margin m = y * score.
 
 All take ``(y, scores, *, reduction="mean", with_gradient=False)``; the parameters in common:
 

@@ -1,4 +1,4 @@
-r"""Hinge losses of generative adversarial networks, of the discriminator's raw scores.
+r"""Hinges of generative adversarial networks, of the discriminator's raw scores.
 
 Sources: J. H. Lim, J. C. Ye (2017). Geometric GAN. arXiv:1705.02894. T. Miyato, T. Kataoka,
 M. Koyama, Y. Yoshida (2018). Spectral normalization for generative adversarial networks. ICLR.
@@ -19,7 +19,7 @@ __all__ = ["discriminator_hinge", "generator_hinge"]
 def discriminator_hinge(
     real: ArrayLike, fake: ArrayLike, *, reduction: str = "mean", with_gradient: bool = False
 ) -> Any:
-    r"""The discriminator's loss: :math:`\max(0, 1 - D(x)) + \max(0, 1 + D(G(z)))`.
+    r"""The discriminator's hinge: :math:`\max(0, 1 - D(x)) + \max(0, 1 + D(G(z)))`.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ def discriminator_hinge(
     1.0
     """
     real, fake = check_array("real", real), check_array("fake", fake)
-    parts = [
+    real_pair, fake_pair = (
         reduced(np.maximum(1 - real, 0), (-(real < 1).astype(real.dtype),), reduction, True),
         reduced(np.maximum(1 + fake, 0), ((fake > -1).astype(fake.dtype),), reduction, True),
-    ]
-    (real_value, real_gradient), (fake_value, fake_gradient) = parts
+    )
+    (real_value, real_gradient), (fake_value, fake_gradient) = real_pair, fake_pair
     value = (real_value, fake_value) if reduction == "none" else real_value + fake_value
     return (value, (real_gradient, fake_gradient)) if with_gradient else value
 
@@ -49,7 +49,7 @@ def discriminator_hinge(
 def generator_hinge(
     fake: ArrayLike, *, reduction: str = "mean", with_gradient: bool = False
 ) -> Any:
-    r"""The generator's loss: :math:`-D(G(z))`.
+    r"""What the generator minimises: :math:`-D(G(z))`.
 
     Parameters
     ----------

@@ -131,8 +131,8 @@ def lee_lin_wahba(
 ) -> Any:
     r"""Sum of wrong scores: :math:`\sum_{k \ne y} \max(0, \bar s_k + \tfrac{1}{K - 1})`.
 
-    The loss is defined for scores that sum to zero, so :math:`\bar s = s - \mathrm{mean}(s)` enters
-    and the gradient sums to zero as well. Fisher consistent: the greatest score of the minimiser is
+    It is defined for scores that sum to zero, so :math:`\bar s = s - \mathrm{mean}(s)` enters and
+    the gradient sums to zero as well. Fisher consistent: the greatest score of the minimiser is
     that of the most probable class.
 
     Source: Y. Lee, Y. Lin, G. Wahba (2004). Multicategory support vector machines. Journal of the

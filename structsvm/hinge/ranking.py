@@ -197,7 +197,7 @@ def hinge_embedding(
     reduction: str = "mean",
     with_gradient: bool = False,
 ) -> Any:
-    r"""Distance d of alike pairs (y = 1) is d; of others (y = -1), :math:`\max(0, margin - d)`.
+    r"""Distances: d for alike pairs (y = 1), :math:`\max(0, margin - d)` for others (y = -1).
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ def structured_hinge(
     r"""Structured hinge: :math:`\max_{\hat y} \Delta(y, \hat y) - \langle w, \delta \rangle`.
 
     delta is psi(x, y) - psi(x, y_hat); with slack rescaling the hinge is
-    :math:`\max_{\hat y} \Delta(y, \hat y) (1 - \langle w, \delta \rangle)`. One oracle call an
-    example. Convex in w, and at least the task loss of the prediction.
+    :math:`\max_{\hat y} \Delta(y, \hat y) (1 - \langle w, \delta \rangle)`. One oracle call
+    for each example. Convex in w, and at least the task loss of the prediction.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def structured_hinge(
     rescaling : {"margin", "slack"}, default="margin"
     reduction : {"mean", "sum", "none"}
     with_gradient : bool, default=False
-        Return ``(value, gradient)``: a subgradient by w, of shape (n_weights,), or one row an
-        example with "none".
+        Return ``(value, gradient)``: a subgradient by w, of shape (n_weights,), or one row for
+        each example with "none".
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""All plane arithmetic; see ``_plane.pxd`` for the data structures.
+"""The arithmetic of planes; see ``_plane.pxd`` for the data structures.
 
-Design: planes are always sparse. A dense ``delta`` of a small user model costs a third more memory
-than it needs to; in return there is one representation and one set of loops.
+Design: planes are always sparse. The ``delta`` of a small user model, which is dense, takes half as
+much memory again as it needs; in return there is one representation and one set of loops.
 """
 
 import numpy as np
@@ -26,8 +26,7 @@ def padded_copy(weights):
 
 
 def is_padded(weights, Py_ssize_t size):
-    """Whether `weights_of` can take this as it is: `size` float64 at the start of memory that goes
-    on behind them."""
+    """Whether `weights_of` can take this as it is: `size` float64 with the padding behind them."""
     base = getattr(weights, "base", None)
     return (
         type(weights) is np.ndarray and type(base) is np.ndarray
@@ -79,7 +78,7 @@ cdef void plane_free(Plane* plane) noexcept nogil:
 
 
 cdef double plane_dot(const Plane* plane, const double* dense) noexcept nogil:
-    """<delta, dense>, in four interleaved sums: the additions would else wait for each other."""
+    """<delta, dense>, in four interleaved sums: an addition must wait for the one before."""
     cdef const index_t* indices = plane.indices
     cdef const double* values = plane.values
     cdef double sum0 = 0.0, sum1 = 0.0, sum2 = 0.0, sum3 = 0.0
@@ -102,7 +101,7 @@ cdef double plane_value(const Plane* plane, const Weights* w) noexcept nogil:
 
 
 cdef double plane_size(const Plane* plane, const Weights* w) noexcept nogil:
-    """|loss| + sum |w_e delta_e|: what the rounding of the plane's height is relative to."""
+    """|loss| + sum |w_e delta_e|: rounding errors of the plane's height are relative to this."""
     cdef double total = 0.0
     cdef Py_ssize_t e
     for e in range(plane.nnz):
@@ -119,7 +118,7 @@ cdef double plane_sqnorm(const Plane* plane) noexcept nogil:
 
 
 cdef bint plane_is_finite(const Plane* plane) noexcept nogil:
-    """Whether no entry and not the loss is NaN or inf, in one pass without branches."""
+    """Whether all entries and the loss are finite, in one pass without branches."""
     cdef double total = 0.0 * plane.loss
     cdef Py_ssize_t e
     for e in range(plane.nnz):

@@ -1,8 +1,8 @@
-"""Inner products, products with matrices, and Cholesky factors whose bits nothing can change.
+"""Inner products, products with matrices, and Cholesky factors: the same bits everywhere.
 
-A BLAS adds in another order on another CPU, with another number of threads, or in another version,
-and what hangs on the last bit of a sum then goes another way: which planes are kept, when a solver
-stops. Here the order is fixed; see ``sums.h``.
+The order in which a BLAS adds depends on the CPU, the number of threads and the version. Decisions
+that hang on the last bit of a sum would then differ: which planes are kept, when a solver stops.
+Here the order is fixed; see ``sums.h``.
 """
 
 import numpy as np
@@ -82,7 +82,7 @@ def product(left, right):
     cdef Py_ssize_t n = a.shape[0], size = a.shape[1], width = right.shape[1]
     if size != right.shape[0]:
         raise ValueError(f"matrices of shape ({n}, {size}) and {right.shape}")
-    # Whole groups of lanes are read behind the end of the one and written behind that of the other.
+    # Whole groups of lanes are read and written, also behind the end of these.
     padded, scores = np.zeros(size * width + SSVM_LANES), np.zeros(n * width + 4 * SSVM_LANES)
     padded[:size * width] = np.asarray(right, dtype=np.float64).ravel()
     cdef double[::1] w = padded, out = scores
@@ -98,7 +98,7 @@ def product(left, right):
 
 
 def cholesky(matrix):
-    """L of ``matrix = L L'`` in the lower triangle of an array; None if it is not definite."""
+    """L of ``matrix = L L'``, as the lower triangle of an array; None if there is no such L."""
     factor = np.array(matrix, dtype=np.float64, order="C")
     cdef double[:, ::1] A = factor
     cdef double[::1] column = np.empty(A.shape[0])
@@ -127,7 +127,7 @@ def cholesky_solve(factor, sides):
 def decay(x):
     """exp(-x) for an array of numbers x >= 0, to a few units in the last place.
 
-    NumPy's is another function on a CPU with AVX-512, the C library's on one without FMA.
+    NumPy's exp has other bits on a CPU with AVX-512, that of the C library on one without FMA.
     """
     cdef const double[::1] flat = np.ascontiguousarray(x, dtype=np.float64).ravel()
     values = np.empty(np.shape(x))

@@ -1,8 +1,8 @@
 /* Scores of all rows at once, fast where the weight matrix has up to three columns.
  *
- * C for the reasons given in feature_rows.h. There the lanes hold columns of the matrix; with so few
- * columns they had better hold features of the row, and the columns are laid out one by one for that,
- * a piece at a time. */
+ * C for the reasons given in feature_rows.h. There the lanes hold columns of the matrix. With so few
+ * columns it is faster that they hold features of the row. For that the columns are laid out one by
+ * one, a piece at a time. */
 #ifndef SSVM_ALL_ROWS_H
 #define SSVM_ALL_ROWS_H
 

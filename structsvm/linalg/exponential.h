@@ -1,5 +1,5 @@
-/* exp and log without branches or calls, so that compilers make vector code of the loops that use
- * them, and that of all libraries and CPUs none can give other bits. In C because such loops are.
+/* exp and log without branches or calls: compilers make vector code of the loops that use them, and
+ * no library or CPU gives other bits. In C because such loops are.
  *
  * Both err by a few units in the last place. */
 #ifndef SSVM_EXPONENTIAL_H

@@ -1,7 +1,7 @@
 /* Feature vectors as the user holds them, dense or CSR in either precision, times a weight matrix.
  *
- * C, because one body serves four kinds of rows, and because gcc vectorises the loop over the columns
- * of the matrix, which is the one that is contiguous, only when vectors are spelled out.
+ * C, because one body serves four kinds of rows, and because gcc vectorises the contiguous loop, the
+ * one over the columns of the matrix, only when vectors are spelled out.
  *
  * The matrix W has a row of `width` doubles for each feature, then one for the intercept if there is
  * one, and SSVM_LANES - 1 readable doubles behind its end. Values are used as they are stored and

@@ -66,8 +66,8 @@ SSVM_INLINE int ssvm_columns_fit(const int32_t *columns, ptrdiff_t n, ptrdiff_t 
     return n <= 0 || (ptrdiff_t)greatest < n_columns;
 }
 
-/* Whether n values are finite. A sum with one that is not is not finite, whatever its factors: so
- * only where a sum is not need this be asked. */
+/* Whether n values are finite. If one is not, no sum with it is finite, whatever the factors: this
+ * need be asked only where a sum is not finite. */
 static int ssvm_values_are_finite(const double *values, ptrdiff_t n)
 {
     for (ptrdiff_t e = 0; e < n; ++e)
@@ -91,7 +91,7 @@ SSVM_CLONES static ptrdiff_t ssvm_csr_times_rows(const int64_t *row_start, ptrdi
                                                  ptrdiff_t row_size, const double *initial,
                                                  double scale, double *out, ptrdiff_t stride)
 {
-    /* All rows together: one by one they are too short for it to be as good as free. */
+    /* All rows at once, which costs next to nothing; one by one they are too short for that. */
     const int sound = ssvm_columns_fit(columns + row_start[0],
                                        (ptrdiff_t)(row_start[n_rows] - row_start[0]), n_columns);
     for (ptrdiff_t r = 0; r < n_rows; ++r) {

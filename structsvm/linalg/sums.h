@@ -65,7 +65,7 @@ SSVM_CLONES SSVM_UNUSED static int ssvm_cholesky(double *A, ptrdiff_t n, double 
     return 1;
 }
 
-/* x becomes the solution of L L' x = x, for `width` right hand sides: x is (n, width). */
+/* The right hand sides in the columns of x, (n, width), become the solutions z of L L' z = x. */
 SSVM_CLONES SSVM_UNUSED static void ssvm_cholesky_solve(const double *L, ptrdiff_t n, double *x,
                                                         ptrdiff_t width)
 {

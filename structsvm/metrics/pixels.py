@@ -42,8 +42,8 @@ def jaccard(
         Pixels with this label in the truth (void) do not count, whatever was predicted there.
     average : {"macro", "micro", None}, default="macro"
         "macro": the mean over labels, without those that neither truth nor prediction has.
-        "micro": intersections and unions are added over the labels, and divided then. None: an
-        array with one index a label, NaN for a label that neither truth nor prediction has.
+        "micro": intersections and unions are summed over the labels, then divided. None: an
+        array with one index for each label, NaN for a label that neither truth nor prediction has.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def jaccard(
 
 
 def pixel_accuracy(y_true: Any, y_pred: Any, *, ignore_label: Any = None) -> float:
-    """Share of the pixels labelled rightly, of all images together.
+    """Share of the pixels labelled correctly, of all images together.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def pixel_accuracy(y_true: Any, y_pred: Any, *, ignore_label: Any = None) -> flo
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Pairs:
-    """The labels of all pixels that count, and the sorted classes among them but for void."""
+    """The labels of all pixels that count, and the sorted classes among them, without void."""
 
     truth: NDArray[Any]
     guess: NDArray[Any]
@@ -180,7 +180,7 @@ def _pairs(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
 
 
 def _warn_of_other_names(of_truth: NDArray[Any], of_guess: NDArray[Any]) -> None:
-    """Labels that are called something else on the other side."""
+    """Warn where the two sides seem to call the same labels by other names."""
     truth, guess = set(of_truth.tolist()), set(of_guess.tolist())
     apart = truth ^ guess
     masks = any(a <= {0, 1} and b <= {0, 255} for a, b in ((truth, guess), (guess, truth)))
@@ -206,7 +206,7 @@ def _rows(name: str, value: Any) -> list[NDArray[Any]]:
                 "one image or graph goes into a list of one"
             )
         if row.dtype == np.uint64:
-            # Beside signed ones numpy would make floats of them.
+            # numpy would make floats of unsigned and signed integers together.
             if row.max(initial=0) > np.iinfo(np.int64).max:
                 raise ValueError(f"{name}[{i}] has the label {row.max()}, above 2**63 - 1")
             rows[i] = row.astype(np.int64)

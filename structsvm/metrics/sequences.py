@@ -250,7 +250,7 @@ def _rows(scores: dict[str, SpanScores], width: int) -> list[str]:
 
 
 def token_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> float:
-    """Share of the positions labelled rightly.
+    """Share of the positions labelled correctly.
 
     Examples
     --------
@@ -267,7 +267,7 @@ def token_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[An
 
 
 def sequence_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> float:
-    """Share of the sequences labelled rightly throughout.
+    """Share of the sequences labelled correctly throughout.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is taken as an image, and its colours; the one place that asks for scikit-image."""
+"""What is taken as an image, and its colours; scikit-image is imported here alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from structsvm.exceptions import warn
 
 __all__ = ["as_rgb", "check_image", "lab_colours", "skimage_module"]
 
-# A Lab colour goes from 0 to 100 in lightness; divided by this all three are near -1 to 2.
+# Lightness goes from 0 to 100; divided by this, all three values of Lab are within about -2 to 2.
 _LAB_UNIT = 50.0
 
 
@@ -81,7 +81,7 @@ def as_rgb(image: Any) -> NDArray[np.float64]:
 
 
 def _warn_of_few_bits(pixels: NDArray[Any]) -> None:
-    """Pixels that leave bits unused, which would be read as nearly black."""
+    """Warn of pixels that leave high bits unused: they would be read as nearly black."""
     most, full = int(pixels.max()), int(np.iinfo(pixels.dtype).max)
     if most == 0 or most > (1 if full == 255 else full >> 2):
         return

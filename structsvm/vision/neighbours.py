@@ -16,7 +16,7 @@ __all__ = ["contrast", "contrast_of"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _N_DIRECTIONS = {4: 2, 8: 4}
-_STEEPEST = 1e300  # a rate that is finite, so that no difference has a contrast of 1 still
+_STEEPEST = 1e300  # keeps the rate finite: times no difference it is 0, a contrast of 1
 
 
 def contrast(
@@ -40,13 +40,13 @@ def contrast(
     contrast : array of shape (n_directions, height, width), float64
         Entry [k, i, j] is for the edge from pixel (i, j) to its neighbour in direction k out of
         (0, 1), (1, 0), (1, 1), (1, -1), the first two of them for 4 neighbours; 0 where that
-        neighbour is outside of the image. This is the order that grids have in this library.
+        neighbour is outside of the image. All grids of this library have this order.
 
     Raises
     ------
     ValueError
         If the image is empty, has another number of dimensions or an entry that is not finite, or
-        a parameter has no such value.
+        a parameter is out of range.
 
     References
     ----------

@@ -106,7 +106,7 @@ def plot_segmentation(
 
 
 class _Key:
-    """Which colour and which name a label has."""
+    """The colour and the name of each label."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class _Key:
         }
 
     def drawn_over(self, rgb: NDArray[np.float64], mask: NDArray[Any]) -> NDArray[np.float64]:
-        """The colours of a label image, with what there is below."""
+        """The colours of a label image, over the image in grey."""
         colours = np.zeros_like(rgb)
         for label in self.shown:
             colours[mask == label] = self._colour(label)

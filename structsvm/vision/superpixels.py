@@ -21,7 +21,7 @@ __all__ = ["EDGE_FEATURE_NAMES", "SuperpixelGraph", "superpixel_graph"]
 # Fewer superpixels than this share of those asked for are too few.
 _FEW = 0.25
 
-#: What the columns of the edge features of `superpixel_graph` are.
+#: Names of the columns of the edge features of `superpixel_graph`.
 EDGE_FEATURE_NAMES = ("contrast", "border", "contrast * border")
 
 
@@ -40,7 +40,7 @@ class SuperpixelGraph(Graph):
     segments: NDArray[np.int32] = dataclasses.field(kw_only=True)
 
     def labels(self, mask: Any, *, ignore_label: Any = None) -> NDArray[Any]:
-        """The label that most pixels of each node have, to train on.
+        """For each node the label that most of its pixels have, to train on.
 
         Parameters
         ----------
@@ -74,13 +74,13 @@ class SuperpixelGraph(Graph):
         counts = counts.reshape(self.n_nodes, len(classes))
         if ignore_label is not None:
             void = classes == ignore_label
-            # Below a label that does not occur only where no other does.
+            # Void wins only where no other label occurs.
             counts[:, void] = np.where(counts[:, ~void].any(axis=1, keepdims=True), -1, 1)
         labels: NDArray[Any] = classes[counts.argmax(axis=1)]
         return labels
 
     def to_pixels(self, node_labels: Any) -> NDArray[Any]:
-        """What each pixel has if it has what its node has.
+        """The values of nodes, given to each of their pixels.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ def superpixel_graph(
     image : array of shape (height, width), (height, width, 1) or (height, width, 3)
         As `pixel_features` takes it.
     n_segments : int, default=300
-        About how many superpixels SLIC makes. Where it makes far fewer a warning says so.
+        About how many superpixels SLIC makes; a warning says if it makes far fewer.
     compactness : float, default=10.0
         How much SLIC weighs distance against colour; larger values give squarer superpixels.
     segments : array of int of shape (height, width), default=None
@@ -174,9 +174,10 @@ def superpixel_graph(
     """
     rgb = as_rgb(image)
     made = segments is None
-    parts = _consecutive(_slic(rgb, n_segments, compactness) if made else segments, rgb.shape[:2])
-    n_nodes = int(parts.max()) + 1
-    wanted = min(int(n_segments), parts.size)
+    divided = _slic(rgb, n_segments, compactness) if made else segments
+    nodes = _consecutive(divided, rgb.shape[:2])
+    n_nodes = int(nodes.max()) + 1
+    wanted = min(int(n_segments), nodes.size)
     if made and n_nodes < _FEW * wanted:
         warn(
             f"SLIC made {n_nodes} superpixels where {wanted} were asked for, as colours differ by "
@@ -184,13 +185,13 @@ def superpixel_graph(
             f"raise compactness ({compactness:g}), or smooth the image",
             UserWarning,
         )
-    features = _means(pixel_features(image, groups=groups, scales=scales), parts, n_nodes)
-    colours = _means(np.moveaxis(lab_colours(image), 0, -1), parts, n_nodes)
-    edges, lengths = _touching(parts, n_nodes)
+    features = _means(pixel_features(image, groups=groups, scales=scales), nodes, n_nodes)
+    colours = _means(np.moveaxis(lab_colours(image), 0, -1), nodes, n_nodes)
+    edges, lengths = _touching(nodes, n_nodes)
     likeness = contrast_of(colours[edges[:, 1]] - colours[edges[:, 0]], beta=None)
-    border = lengths / np.sqrt(parts.size / n_nodes)
+    border = lengths / np.sqrt(nodes.size / n_nodes)
     edge_features = np.stack([likeness, border, likeness * border], axis=1)
-    return SuperpixelGraph(features, edges, edge_features, segments=parts)
+    return SuperpixelGraph(features, edges, edge_features, segments=nodes)
 
 
 def _slic(rgb: NDArray[np.float64], n_segments: Any, compactness: Any) -> NDArray[Any]:
@@ -208,13 +209,13 @@ def _consecutive(segments: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:
         raise ValueError(f"segments has shape {array.shape}, expected {shape} as the image has")
     if array.dtype.kind not in "iu":
         raise ValueError(f"segments has dtype {array.dtype}, expected integers")
-    _, parts = np.unique(array, return_inverse=True)
-    return parts.reshape(shape).astype(np.int32)
+    _, nodes = np.unique(array, return_inverse=True)
+    return nodes.reshape(shape).astype(np.int32)
 
 
-def _means(planes: NDArray[Any], parts: NDArray[np.int32], n_nodes: int) -> NDArray[np.float64]:
-    """Means of each channel over each part, of shape (n_nodes, n_channels)."""
-    flat = parts.reshape(-1)
+def _means(planes: NDArray[Any], nodes: NDArray[np.int32], n_nodes: int) -> NDArray[np.float64]:
+    """Means of each channel over each node, of shape (n_nodes, n_channels)."""
+    flat = nodes.reshape(-1)
     channels = np.moveaxis(planes, -1, 0).reshape(planes.shape[-1], -1)
     sums = np.stack([np.bincount(flat, channel, minlength=n_nodes) for channel in channels], axis=1)
     means: NDArray[np.float64] = sums / np.bincount(flat, minlength=n_nodes)[:, None]
@@ -222,10 +223,10 @@ def _means(planes: NDArray[Any], parts: NDArray[np.int32], n_nodes: int) -> NDAr
 
 
 def _touching(
-    parts: NDArray[np.int32], n_nodes: int
+    nodes: NDArray[np.int32], n_nodes: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Pairs of parts with a common border, and its length in sides of pixels."""
-    wide = parts.astype(np.int64)
+    """Pairs of nodes with a common border, and its length in sides of pixels."""
+    wide = nodes.astype(np.int64)
     pairs = [
         (wide[:, :-1].reshape(-1), wide[:, 1:].reshape(-1)),
         (wide[:-1].reshape(-1), wide[1:].reshape(-1)),
