@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.data.checks import as_items, check_pairs
 from structsvm.data.state import State
 from structsvm.engines.processes import in_processes
 from structsvm.linalg._sums import dot
@@ -129,15 +130,27 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
         """Learn sizes from the data. The default learns nothing."""
 
-    def _initialize(
-        self,
-        X: Sequence[Any],
-        y: Sequence[Any],
-        sample_weight: NDArray[np.float64] | None,
-        **bind_params: Any,
-    ) -> None:
-        """`initialize`, for models that learn from weights of examples or of their parts too."""
-        self.initialize(X, y)
+    def prepare(
+        self, X: Any, y: Any = None, *, sample_weight: Any = None, **weights: Any
+    ) -> tuple[Any, Any]:
+        """X and y checked, to be given to other methods in their place.
+
+        Estimators ask for this once in a fit and once in a prediction. The default makes lists of
+        them. Models that read raw data into a form of their own do it here.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+            Without y: of inputs to predict.
+        sample_weight, **weights
+            What `initialize` and ``bind`` of such a model have a use for; the default has none.
+
+        Returns
+        -------
+        X, y : pair
+            y is None where none was given.
+        """
+        return (as_items("X", X), None) if y is None else check_pairs(X, y)
 
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Any:
         """What estimators train on, or score, instead of the outputs y; None: y as they are."""

@@ -52,6 +52,7 @@ ONLINE = ("perceptron", "passive_aggressive")
 class Python(ChainModel):
     """A chain by the Python methods alone."""
 
+    prepare = StructuredModel.prepare
     bind = StructuredModel.bind
     batch_inference = StructuredModel.batch_inference
     batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference

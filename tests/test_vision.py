@@ -8,6 +8,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from reference.models import parts_of
 
 from structsvm import GraphSVM, GridModel, GridSVM
 from structsvm.models.grid import grid_edges
@@ -171,8 +172,8 @@ def test_contrast_is_an_edge_feature_of_grids():
     X = [(x, contrast(x)[..., None]) for x in (photograph(seed=k)[0] for k in range(2))]
     model = GridModel(connectivity=8, contrast=False)
     model.initialize(X, [photograph()[1]] * 2)
-    (part, _) = model._parts(X)
-    edges = grid_edges(part.shape, 8)
+    (part, _) = parts_of(model, X)
+    edges = grid_edges(X[0][0].shape[:2], 8)
     squares = ((part.nodes[edges[:, 0]] - part.nodes[edges[:, 1]]) ** 2).sum(axis=1)
     np.testing.assert_allclose(part.pairs[:, 0], np.exp(-squares / (2 * squares.mean())))
 

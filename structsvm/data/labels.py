@@ -13,7 +13,67 @@ from structsvm.data.checks import as_items, no_sequence, shorten
 from structsvm.data.sequences import PackedSequences
 from structsvm.exceptions import LabelError
 
-__all__ = ["encode_labels", "flatten_labels", "object_row"]
+__all__ = ["PackedLabels", "encode_labels", "flatten_labels", "object_row"]
+
+
+class PackedLabels(Sequence[Any]):
+    """Labels of all examples, one after the other, and how much each counts.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+        As users name them.
+    offsets : int64 ndarray of shape (n_examples + 1,)
+        Example i has the labels offsets[i] to offsets[i + 1].
+    shapes : sequence of tuples, default=None
+        The shape of each output; None: rows of labels.
+    weight : float64 ndarray of shape (n_labels,), default=None
+        Factor of the task loss at each label.
+    sample_weight : float64 ndarray of shape (n_examples,), default=None
+        Factor of each example's hinge.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[Any],
+        offsets: NDArray[np.int64],
+        shapes: Sequence[tuple[int, ...]] | None = None,
+        weight: NDArray[np.float64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.labels = labels
+        self.offsets = offsets
+        self.shapes = shapes
+        self.weight = weight
+        self.sample_weight = sample_weight
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        """The output of one example; of a slice, a list of them."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        i = range(len(self))[index]
+        row = self.labels[self.offsets[i] : self.offsets[i + 1]]
+        return row if self.shapes is None else row.reshape(self.shapes[i])
+
+    def replaced(self, rows: Sequence[Any], kept: Sequence[int] | None) -> PackedLabels:
+        """Other labels in rows of the same lengths, of the examples `kept` alone; None: of all."""
+        offsets, weight, sample_weight = self.offsets, self.weight, self.sample_weight
+        if kept is not None:
+            offsets = np.append(0, np.cumsum(self.lengths[kept]))
+            if weight is not None:
+                spans = [weight[self.offsets[i] : self.offsets[i + 1]] for i in kept]
+                weight = np.concatenate(spans)
+            if sample_weight is not None:
+                sample_weight = sample_weight[kept]
+        labels = np.concatenate([np.asarray(row) for row in rows if len(row)] or [self.labels[:0]])
+        return PackedLabels(labels, offsets, None, weight, sample_weight)
 
 
 def flatten_labels(
@@ -27,6 +87,8 @@ def flatten_labels(
         Naming the item: not 1-D, neither integers nor strings, both kinds mixed, or a length other
         than that in `lengths`.
     """
+    if isinstance(y, PackedLabels):
+        return y.labels, y.lengths
     rows, sizes = [], []
     kind_of_all = ""
     if isinstance(y, PackedSequences):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.labels import encode_labels, flatten_labels
-from structsvm.data.packing import pack_sequences
 from structsvm.data.sequences import PackedSequences
 from structsvm.models import ChainModel
 
@@ -106,14 +105,13 @@ class ChainWeightsMixin:
         check_is_fitted(self)
         model = self.model_
         items = self._read([x])  # type: ignore[attr-defined]
-        packed = pack_sequences(items, model.n_features_in_, model.n_edge_features_in_)
+        inputs, _ = model.prepare(items)
+        packed = inputs.items
         if y_other is None:
             y_other = self.predict([x])[0]  # type: ignore[attr-defined]
-        numbers = []
-        for labels in (y, y_other):
-            flat, _ = flatten_labels([labels], packed.lengths)
-            numbers.append(encode_labels(flat, model.classes_))
-        states = [model.state_numbers(labels, packed.offsets) for labels in numbers]
+        outputs = [model.read_outputs([labels], inputs) for labels in (y, y_other)]
+        numbers = [model.class_numbers(labels) for labels in outputs]
+        states = [model.label_numbers(labels) for labels in outputs]
         blocks, names = model.weight_blocks(self.coef_), self._names()
         terms = [
             _term(kind, place, float(amount * blocks[kind][place]), names)

@@ -294,13 +294,13 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
         assert isinstance(model, MulticlassModel)
-        known = np.unique(examples.y)
+        known = np.unique(examples.y.labels)
         if classes is not None:
             strange = [label for label in known.tolist() if label not in classes.tolist()]
             if strange:
                 raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
             known = classes
-        model.resize(known, examples.X.shape[1])
+        model.resize(known, **examples.X.sizes)
 
     def _online_solver(self, n_examples: int | None) -> Any:
         solver = super()._online_solver(n_examples)

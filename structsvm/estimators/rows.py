@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from structsvm.data.checks import check_sample_weight
-from structsvm.data.rows import check_class_labels, check_rows, read_rows
+from structsvm.data.rows import check_class_labels, read_rows
 from structsvm.training.fitting import Examples, Validation
 
 __all__ = ["RowExamples", "RowValidation"]
@@ -26,6 +26,5 @@ class RowValidation(Validation):
         super().__init__(X, y)
 
     def check(self) -> None:
-        X, _ = read_rows(self._estimator, self.X, reset=False, needs_y=False)
-        self.X = check_rows(X)
+        self.X, _ = read_rows(self._estimator, self.X, reset=False, needs_y=False)
         self.y = check_class_labels(self.y, self.X.shape[0])

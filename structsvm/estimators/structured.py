@@ -258,12 +258,12 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Train; `bound` is what an earlier call for these very examples returned."""
         solver = self._checked_solver()
         C = self._penalty(solver)
-        examples.check()
         unsized = self._make_model()
-        examples.screen(unsized)
+        examples.prepare(unsized)
         validation.screen(unsized)
         of_data = functools.cache(lambda: self._fingerprint(examples))
         model, problem, state = bound or self._bound(examples, of_data)
+        validation.prepare(model)
         problem.set_rescaling(self.rescaling)
         problem.use_threads(self._threads())
         held_out = (validation.X, validation.y)
@@ -302,9 +302,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return bound
 
     def _partial_fit(self, examples: Examples, **size: Any) -> None:
-        examples.check()
-        examples.screen(self._make_model(), whole=False)
         fitted = hasattr(self, "coef_")
+        examples.prepare(self.model_ if fitted else self._make_model(), whole=False)
         solver = self._online_solver(self._n_examples if fitted else len(examples.y))
         name = solver_name(solver)
         if not capabilities_of(solver).can_learn:
@@ -385,7 +384,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return model
 
     def _size_model(self, model: StructuredModel, examples: Examples) -> None:
-        model._initialize(examples.X, examples.y, examples.weight, **examples.bind_params)
+        model.initialize(examples.X, examples.y)
 
     def _fingerprint(self, examples: Examples) -> str:
         """A hash of all that a problem is made of."""

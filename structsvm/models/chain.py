@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from structsvm.base import StructuredModel
-from structsvm.data.labels import encode_labels, flatten_labels
+from structsvm.data.labels import PackedLabels, encode_labels, flatten_labels
 from structsvm.data.packing import pack_position_weight, pack_sequences
 from structsvm.data.sequences import PackedSequences
 from structsvm.data.state import State, checked_classes
-from structsvm.inference import viterbi
 from structsvm.inference._chain_maximizer import ChainMaximizer
-from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.chain_scores import (
     chain_scores,
@@ -32,6 +28,7 @@ from structsvm.models.constraints import (
     check_tags,
     screen_labels,
 )
+from structsvm.models.factored import FactoredModel, PackedInputs
 from structsvm.models.states import LabelStates, PairStates, check_pairs_of_labels, pairs_of
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
@@ -51,7 +48,7 @@ __all__ = ["ChainModel"]
 _LANES = 8
 
 
-class ChainModel(StructuredModel):
+class ChainModel(FactoredModel):
     r"""Sequences of labels, one for each position of x.
 
     .. math::
@@ -64,8 +61,7 @@ class ChainModel(StructuredModel):
     The weight vector is state (n_features, n_classes), intercept (n_classes,), transition
     (n_classes, n_classes), start and end (n_classes,) and edge (n_edge_features, n_classes,
     n_classes), row-major and one after the other; blocks that are switched off, or that data have
-    no use for, are left out. Training and prediction run in compiled code; the four
-    methods of `StructuredModel` do the same for one example in numpy.
+    no use for, are left out. All methods run in compiled code.
 
     Slack rescaling is exact, by a dynamic program over positions, labels and the loss so far: it
     takes up to T times the time of Viterbi for T positions. Costs must then be whole multiples of
@@ -109,6 +105,9 @@ class ChainModel(StructuredModel):
     n_weights : int
     """
 
+    weight_name = "position_weight"
+    rescales_slack = True
+
     def __init__(
         self,
         task_loss: str | HammingLoss = "hamming",
@@ -130,16 +129,14 @@ class ChainModel(StructuredModel):
 
     # ---- sizes and weights
 
-    def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
+    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
         """Learn the labels and the number of features."""
-        packed = pack_sequences(X)
-        flat, _ = flatten_labels(y, packed.lengths)
-        if not len(flat):
+        if not len(y.labels):
             raise ValueError("all sequences in X are empty: there is nothing to learn from")
-        classes, pairs = np.unique(flat), None
+        classes, pairs = np.unique(y.labels), None
         if self._looks_back() == 2:
-            pairs = pairs_of(encode_labels(flat, classes), packed.offsets)
-        self.resize(classes, packed.n_features, packed.n_edge_features, pairs)
+            pairs = pairs_of(encode_labels(y.labels, classes), y.offsets)
+        self.resize(classes, **X.sizes, pairs=pairs)
 
     def resize(
         self,
@@ -223,6 +220,21 @@ class ChainModel(StructuredModel):
         blocks |= {"start": np.zeros(n), "end": np.zeros(n), "edge": np.zeros((0, n, n))}
         return blocks | self.layout_.views(w)
 
+    # ---- examples and problem
+
+    def input_sizes(self) -> dict[str, int]:
+        return {"n_features": self.n_features_in_, "n_edge_features": self.n_edge_features_in_}
+
+    def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
+        packed = pack_sequences(X, **(sizes or {}))
+        found = {"n_features": packed.n_features, "n_edge_features": packed.n_edge_features}
+        return PackedInputs(packed, packed.offsets, found)
+
+    def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
+        flat, lengths = flatten_labels(y, None if X is None else np.diff(X.offsets))
+        offsets = np.append(0, np.cumsum(lengths)) if X is None else X.offsets
+        return PackedLabels(flat, offsets, weight=pack_position_weight(weight, lengths))
+
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Screened:
         if self.on_violation not in ON_VIOLATION:
             names = ", ".join(repr(name) for name in ON_VIOLATION)
@@ -230,46 +242,27 @@ class ChainModel(StructuredModel):
         # What is bound is checked there.
         if self.constraints is None or (self.on_violation == "raise" and not held_out):
             return Screened(y, None, 0, "")
-        return screen_labels(self.constraints, self.on_violation, y, whole=whole)
+        screened = screen_labels(self.constraints, self.on_violation, y, whole=whole)
+        if not isinstance(y, PackedLabels):
+            return screened
+        return screened._replace(y=y.replaced(screened.y, screened.kept) if screened.told else y)
 
-    # ---- the compiled way
+    def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
+        """The places in `states_` that the sequences pass through."""
+        return self._states.numbers(self.class_numbers(y), y.offsets, self.classes_)
 
-    def bind(
-        self, X: Sequence[Any], y: Sequence[Any] | None = None, *, position_weight: Any = None
-    ) -> FactoredProblem:
-        """These sequences as a problem; without `y` it can only decode.
+    def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
+        return self.classes_[self._states.labels(numbers)]
 
-        Parameters
-        ----------
-        position_weight : list of arrays of shape (length,), default=None
-            Factor of the loss at each position.
-        """
-        packed = self._pack(X)
-        labels = weight = None
-        if y is None and position_weight is not None:
-            raise ValueError("position_weight weighs the loss, which needs y: bind the model to y")
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
+        packed, labels = X.items, None
         if y is not None:
-            flat, _ = flatten_labels(y, packed.lengths)
-            labels = encode_labels(flat, self.classes_)
+            numbers = self.class_numbers(y)
             if isinstance(self.constraints, str) and self.constraints in SCHEMES:
-                check_tags(self.constraints, labels, packed.offsets, self.classes_)
+                check_tags(self.constraints, numbers, y.offsets, self.classes_)
             if (allowed := self._allowed()) is not None:
-                allowed.check(labels, packed.offsets, self.classes_)
-            labels = self.state_numbers(labels, packed.offsets)
-            scale = make_loss(self.task_loss).position_scale(packed.lengths)
-            weight = pack_position_weight(position_weight, packed.lengths)
-            weight = scale if weight is None else scale * weight
-        return self._problem(packed, labels, weight)
-
-    def _pack(self, X: Sequence[Any]) -> PackedSequences:
-        return pack_sequences(X, self.n_features_in_, self.n_edge_features_in_)
-
-    def _problem(
-        self,
-        packed: PackedSequences,
-        labels: NDArray[np.int32] | None,
-        weight: NDArray[np.float64] | None,
-    ) -> FactoredProblem:
+                allowed.check(numbers, y.offsets, self.classes_)
+            labels = self._states.numbers(numbers, y.offsets, self.classes_)
         k, n_states = len(self.classes_), self._states.n_states
         steps = bool(self.n_edge_features_in_) and packed.edges is not None
         maximizer = ChainMaximizer(
@@ -281,8 +274,11 @@ class ChainModel(StructuredModel):
             forbidden=self.forbidden_scores(),
         )
         loss = None
-        if weight is not None:
-            cost, label_of = self._cost_matrix(), self._states.label_of
+        if y is not None:
+            weight = make_loss(self.task_loss).position_scale(y.lengths)
+            if y.weight is not None:
+                weight *= y.weight
+            cost, label_of = self.cost_matrix(), self._states.label_of
             if label_of is not None:
                 cost = cost[np.ix_(label_of, label_of)]
             loss = LabelLoss(packed.offsets, cost, weight, row_size=maximizer.stride)
@@ -324,12 +320,6 @@ class ChainModel(StructuredModel):
             blocks["shared"] = TableBlock(n, place.start, n_rows, n_states, pad=True)
         return BlockFeatures(layout.n_weights, blocks)
 
-    def state_numbers(
-        self, labels: NDArray[np.int32], offsets: NDArray[np.int64]
-    ) -> NDArray[np.int32]:
-        """The places in `states_` that sequences of label numbers pass through."""
-        return self._states.numbers(labels, offsets, self.classes_)
-
     def forbidden_scores(self) -> tuple[NDArray[np.float64], ...] | None:
         """What is added to transition, start and end scores, if anything: 0, or -inf where states
         must not follow each other."""
@@ -345,40 +335,12 @@ class ChainModel(StructuredModel):
         gone = self.on_violation != "raise"
         return allowed_labels(self.constraints, self.classes_, ignore_strangers=gone)
 
-    def batch_inference(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        problem = self.bind(X)
-        labels, _ = problem.decode(w, n_threads=n_jobs)
-        return self._split(labels, problem)
-
-    def batch_loss_augmented_inference(
-        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        problem = self.bind(X, Y)
-        labels, _ = problem.decode(w, augmented=True, n_threads=n_jobs)
-        return self._split(labels, problem)
-
-    def batch_slack_rescaled_inference(
-        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        problem = self.bind(X, Y)
-        problem.set_rescaling("slack")
-        labels, _ = problem.decode(w, augmented=True, n_threads=n_jobs)
-        return self._split(labels, problem)
-
-    def batch_best_score(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> NDArray[np.float64]:
-        _, values = self.bind(X).decode(w, n_threads=n_jobs)
-        return values
-
     def max_marginals(self, X: Sequence[Any], w: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """For each x, the best score of a labelling with each label at each position.
 
         Arrays of shape (length, n_classes); see `structsvm.inference.max_marginals`.
         """
-        of_states = max_marginals_of(chain_scores(self, self._pack(X), w))
+        of_states = max_marginals_of(chain_scores(self, self._packed(X), w))
         label_of = self._states.label_of
         if label_of is None:
             return of_states
@@ -402,16 +364,15 @@ class ChainModel(StructuredModel):
         self, X: Sequence[Any], y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[NDArray[Any]]:
         """The best labels where some are given: see `ChainSVM.complete`."""
-        packed = self._pack(X)
+        packed = self._packed(X)
         if len(y) != len(packed):
             raise ValueError(f"X has {len(packed)} examples but y has {len(y)}")
         chunks = chain_scores(self, packed, w)
         return complete_chains(chunks, y, self.classes_, self._states.label_of)
 
-    def _split(self, labels: NDArray[np.int32], problem: FactoredProblem) -> list[NDArray[Any]]:
-        names = self.classes_[self._states.labels(labels)]
-        ends = problem.label_offsets.tolist()
-        return [names[start:stop] for start, stop in itertools.pairwise(ends)]
+    def _packed(self, X: Any) -> PackedSequences:
+        sequences: PackedSequences = self._read(X)[0].items
+        return sequences
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
         """Share of positions labelled rightly. A label never seen in training counts as wrong."""
@@ -422,76 +383,7 @@ class ChainModel(StructuredModel):
         truth_numbers = encode_labels(truth, self.classes_, unknown=-1)
         return float(np.mean(truth_numbers == encode_labels(guess, self.classes_)))
 
-    # ---- the same in numpy, one example at a time
-
-    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
-        """psi(x, y), of shape (n_weights,)."""
-        (rows, edges), labels = self._dense(x), self._numbers(y)
-        psi = np.zeros(self.n_weights)
-        blocks = self.weight_blocks(psi)
-        np.add.at(blocks["state"].T, labels, rows)
-        np.add.at(blocks["intercept"], labels, 1.0)
-        states = self.state_numbers(labels, np.array([0, len(labels)]))
-        np.add.at(blocks["transition"], (states[:-1], states[1:]), 1.0)
-        np.add.at(blocks["edge"].transpose(1, 2, 0), (states[:-1], states[1:]), edges[1:])
-        blocks["start"][states[:1]] = 1.0
-        blocks["end"][states[-1:]] = 1.0
-        return psi
-
-    def loss(self, y: Any, y_hat: Any) -> float:
-        """The task loss of answering y_hat where y is right."""
-        return make_loss(self.task_loss).value(
-            self._numbers(y), self._numbers(y_hat), self._cost_matrix()
-        )
-
-    def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        return self._decode(*self._scores(x, w))
-
-    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        labels = self._numbers(y)
-        unary, transition = self._scores(x, w)
-        scale = make_loss(self.task_loss).position_scale(np.array([len(labels)]))
-        loss = scale[:, None] * self._cost_matrix()[labels]
-        return self._decode(unary + self._of_states(loss), transition)
-
-    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        return self.batch_slack_rescaled_inference([x], [y], w)[0]
-
-    def _cost_matrix(self) -> NDArray[np.float64]:
-        return make_loss(self.task_loss).cost_matrix(len(self.classes_))
-
-    def _numbers(self, y: ArrayLike) -> NDArray[np.int32]:
-        return encode_labels(flatten_labels([y])[0], self.classes_)
-
-    def _scores(
-        self, x: Any, w: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores of positions, those of the ends included, and of the steps to each."""
-        rows, edges = self._dense(x)
-        blocks = self.weight_blocks(w)
-        unary = self._of_states(product(rows, blocks["state"]) + blocks["intercept"])
-        unary[:1] += blocks["start"]
-        unary[-1:] += blocks["end"]
-        n = self._states.n_states
-        steps = product(edges, blocks["edge"].reshape(-1, n * n)).reshape(-1, n, n)
-        return unary, steps + blocks["transition"]
-
-    def _decode(self, unary: NDArray[np.float64], transition: NDArray[np.float64]) -> NDArray[Any]:
-        start, end = None, None
-        if (masks := self.forbidden_scores()) is not None:
-            forbidden, start, end = masks
-            transition = transition + forbidden
-        states, _ = viterbi(unary, transition, start, end)
-        return self.classes_[self._states.labels(states)]
-
     def _of_states(self, of_labels: NDArray[np.float64]) -> NDArray[np.float64]:
         """A column for each state from a column for each label."""
         label_of = self._states.label_of
         return of_labels if label_of is None else of_labels[:, label_of]
-
-    def _dense(self, x: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Features and edge features; there may be none of the latter."""
-        packed = self._pack([x])
-        if packed.edges is None:
-            return packed.rows.toarray(), np.zeros((packed.rows.shape[0], 0))
-        return packed.rows.toarray(), packed.edges.toarray()

@@ -157,7 +157,7 @@ def check_tags(
 class Screened(NamedTuple):
     """Label sequences after those were seen to that constraints forbid."""
 
-    y: list[Any]
+    y: Any  #: a list, or packed as it was
     kept: list[int] | None  #: the numbers of the sequences that are left; None: all
     n_violations: int
     told: str  #: what was done, in a sentence; empty if nothing

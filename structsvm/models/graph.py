@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.graphs import as_graphs
+from structsvm.graphs import Graph, as_graphs
 from structsvm.losses import HammingLoss
+from structsvm.models.factored import PackedInputs
 from structsvm.models.labelled_graphs import LabelledGraphs, Parts
 
 __all__ = ["GraphModel"]
@@ -115,19 +116,31 @@ class GraphModel(LabelledGraphs):
         self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
 
-    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
-        known = (self.n_features_in_, self.n_edge_features_) if y is None else ()
-        parts = []
-        for i, graph in enumerate(as_graphs(X, *known)):
-            pairs = graph.edge_features
-            if pairs is None:
-                pairs = np.zeros((graph.n_edges, 0))
-            if not self._tables:
-                _check_non_negative(f"X[{i}]", pairs)
-            parts.append(Parts(graph.features, graph.edges, pairs, (graph.n_nodes,)))
-        if y is not None and not parts:
+    def input_sizes(self) -> dict[str, int]:
+        return {"n_features": self.n_features_in_, "n_edge_features": self.n_edge_features_}
+
+    def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
+        self._check_parameters()
+        graphs = as_graphs(X) if sizes is None else as_graphs(X, *sizes.values())
+        if not graphs and sizes is None:
             raise ValueError("X has no graphs: there is nothing to learn from")
-        return parts
+        if not self._tables:
+            for i, graph in enumerate(graphs):
+                if graph.edge_features is not None:
+                    _check_non_negative(f"X[{i}]", graph.edge_features)
+        n_nodes = [graph.n_nodes for graph in graphs]
+        offsets = np.append(0, np.cumsum(n_nodes, dtype=np.int64))
+        if sizes is None:
+            first = graphs[0]
+            sizes = {"n_features": first.n_features, "n_edge_features": first.n_edge_features}
+        return PackedInputs(graphs, offsets, sizes, [(n,) for n in n_nodes])
+
+    def parts(self, X: PackedInputs) -> list[Parts]:
+        return [Parts(graph.features, graph.edges, _edge_features(graph)) for graph in X.items]
+
+
+def _edge_features(graph: Graph) -> NDArray[np.floating]:
+    return np.zeros((graph.n_edges, 0)) if graph.edge_features is None else graph.edge_features
 
 
 def _check_non_negative(place: str, pairs: NDArray[np.floating]) -> None:

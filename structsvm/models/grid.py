@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import as_items
+from structsvm.data.labels import PackedLabels
 from structsvm.data.sequences import check_finite
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
+from structsvm.models.factored import PackedInputs
 from structsvm.models.labelled_graphs import LabelledGraphs, Parts
 from structsvm.models.node_labels import known_nodes
 
@@ -33,6 +35,22 @@ class _Image(NamedTuple):
     @property
     def n_own(self) -> int:
         return 0 if self.own is None else self.own.shape[3]
+
+
+class _Images:
+    """Images, and their parts for one beta of the contrast."""
+
+    def __init__(self, images: list[_Image]) -> None:
+        self.images = images
+        self.parts: list[Parts] | None = None
+        self.beta = math.nan
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.images[index]
+
+    def __reduce__(self) -> Any:
+        # Without the parts: what pickles, and hashes, alike is alike.
+        return _Images, (self.images,)
 
 
 class GridModel(LabelledGraphs):
@@ -145,30 +163,44 @@ class GridModel(LabelledGraphs):
         """From a pixel to its neighbour, for each direction."""
         return _DIRECTIONS[: int(self.connectivity) // 2]
 
-    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
+    def input_sizes(self) -> dict[str, int]:
+        return {"n_features": self.n_features_in_, "n_own": self._n_own}
+
+    def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
+        self._check_parameters()
         items = as_items("X", X)
         images = [_read_image(i, item, self._steps) for i, item in enumerate(items)]
-        if y is not None:
+        if sizes is None:
             if not images:
                 raise ValueError("X has no images: there is nothing to learn from")
-            self._check_images(images, images[0].pixels.shape[2], images[0].n_own)
-            self.beta_ = self._learn_beta(images, y)
-        else:
-            self._check_images(images, self.n_features_in_, self._n_own)
+            sizes = {"n_features": images[0].pixels.shape[2], "n_own": images[0].n_own}
+        self._check_images(images, **sizes)
+        shapes = [image.pixels.shape[:2] for image in images]
+        ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=np.int64)
+        return PackedInputs(_Images(images), np.append(0, ends), sizes, shapes)
+
+    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
+        """Learn the contrast beside what is learnt of every graph."""
+        self._check_parameters()
+        self.beta_ = self._learn_beta(X.items.images, y)
+        super().learn(X, y)
+
+    def parts(self, X: PackedInputs) -> list[Parts]:
+        kept = X.items
+        if kept.parts is None or kept.beta != self.beta_:
+            kept.parts, kept.beta = self._make_parts(kept.images), self.beta_
+        parts: list[Parts] = kept.parts
+        return parts
+
+    def _make_parts(self, images: list[_Image]) -> list[Parts]:
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
         parts = []
         for image in images:
             height, width, n_features = image.pixels.shape
             if (height, width) not in edges:
                 edges[height, width] = grid_edges((height, width), self.connectivity)
-            parts.append(
-                Parts(
-                    image.pixels.reshape(height * width, n_features),
-                    edges[height, width],
-                    self._edge_features(image),
-                    (height, width),
-                )
-            )
+            nodes = image.pixels.reshape(height * width, n_features)
+            parts.append(Parts(nodes, edges[height, width], self._edge_features(image)))
         return parts
 
     def _check_images(self, images: list[_Image], n_features: int, n_own: int) -> None:
@@ -216,11 +248,11 @@ class GridModel(LabelledGraphs):
             )
         return pixels[:, :, np.asarray(channels, dtype=np.intp)]
 
-    def _learn_beta(self, images: list[_Image], y: Any) -> float:
+    def _learn_beta(self, images: list[_Image], y: PackedLabels) -> float:
         """1 / (2 mean squared difference) of the edges that training does not leave out."""
         if not self._contrasts():
             return 0.0
-        known = known_nodes(y, [image.pixels.shape[:2] for image in images], self.ignore_label)
+        known = known_nodes(y, self.ignore_label)
         total, count = 0.0, 0
         for image, mask in zip(images, known, strict=True):
             channels = self._contrast_channels(image.pixels)

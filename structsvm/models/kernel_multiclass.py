@@ -11,12 +11,13 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import check_scalar
-from structsvm.data.labels import encode_labels
-from structsvm.data.rows import check_class_labels, check_rows
+from structsvm.data.labels import PackedLabels
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import product
+from structsvm.models.factored import PackedInputs
 from structsvm.models.multiclass import MulticlassModel
+from structsvm.problems import Problem
 from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
 from structsvm.problems.kernel import KERNELS, Kernel
 
@@ -76,23 +77,23 @@ class KernelMulticlassModel(MulticlassModel):
         check_scalar("degree", self.degree, above=-np.inf)
         check_scalar("coef0", self.coef0, above=-np.inf)
 
-    def bind(self, X: Any, y: Any) -> KernelMulticlassProblem:
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
         """These examples as a problem, and this model as one that scores by them."""
-        X = check_rows(X, self.n_features_in_)
-        labels = encode_labels(check_class_labels(y, X.shape[0]), self.classes_)
+        if y is None:
+            raise ValueError("a multiclass problem is made of X and y: bind the model to both")
         self.kernel_ = Kernel(
-            X,
+            X.items,
             self.kernel,
             intercept=bool(self.fit_intercept),
-            gamma=self._gamma(X),
+            gamma=self._gamma(X.items),
             degree=self.degree,
             coef0=self.coef0,
         )
-        self.support_ = np.arange(X.shape[0])
+        self.support_ = np.arange(len(X))
         return KernelMulticlassProblem(
             self.kernel_,
             int(self.cache_size * 1e6),
-            labels,
+            self.class_numbers(y),
             loss=self.hinge,
             slack=self.slack,
             cost=self._margins(len(self.classes_)),
@@ -120,11 +121,12 @@ class KernelMulticlassModel(MulticlassModel):
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """s_k for each row of X, of shape (n_examples, n_columns)."""
-        X = check_rows(X, self.n_features_in_)
+        rows = self._read(X)[0].items
         coefficients = self._coefficients(w)
         if not len(coefficients):  # no example supports anything
-            return np.zeros((X.shape[0], coefficients.shape[1]))
-        scores: NDArray[np.float64] = product(self.kernel_.between(X, self.kernel_.X), coefficients)
+            return np.zeros((rows.shape[0], coefficients.shape[1]))
+        values = self.kernel_.between(rows, self.kernel_.X)
+        scores: NDArray[np.float64] = product(values, coefficients)
         return scores + coefficients.sum(axis=0) if self.fit_intercept else scores
 
     def fitted_attributes(self, w: NDArray[np.float64]) -> dict[str, Any]:

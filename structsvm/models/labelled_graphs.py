@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -11,20 +10,20 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.base import StructuredModel
 from structsvm.data.checks import as_items, check_scalar
+from structsvm.data.labels import PackedLabels
 from structsvm.data.state import State, checked_classes
 from structsvm.exceptions import ModelFileError, warn
-from structsvm.inference import alpha_expansion, graph_cut, relax, roof_duality
 from structsvm.inference._graph_maximizer import GraphMaximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
-from structsvm.linalg._sums import product
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
+from structsvm.models.factored import FactoredModel, PackedInputs
 from structsvm.models.node_labels import (
     check_class_weight,
     encode_nodes,
+    flat_labels,
     known_labels,
     pack_node_weight,
 )
@@ -59,13 +58,12 @@ class Parts(NamedTuple):
     nodes: NDArray[np.floating]  #: (n_nodes, n_features)
     edges: NDArray[np.int32]  #: (n_edges, 2)
     pairs: NDArray[np.floating]  #: (n_edges, n_edge_features)
-    shape: tuple[int, ...]  #: of the labels
 
 
-class LabelledGraphs(StructuredModel, abc.ABC):
+class LabelledGraphs(FactoredModel):
     """What graphs and grids share: scores of nodes and edges, and how they are decoded.
 
-    Subclasses say what an example is, in `_parts`.
+    Subclasses say what an example is, in `read_inputs` and `parts`.
     """
 
     task_loss: str | HammingLoss
@@ -78,37 +76,37 @@ class LabelledGraphs(StructuredModel, abc.ABC):
     relaxation_tol: float
     warm_inference: str | bool | int
 
+    weight_name = "node_weight"
+
     _is_too_large = False  #: whether a graph that was trained on is too large for a relaxation
 
     # ---- for subclasses
 
     @abc.abstractmethod
-    def _parts(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> list[Parts]:
-        """The examples, checked against what was learnt; given `y`, they are learnt from."""
+    def parts(self, X: PackedInputs) -> list[Parts]:
+        """The examples as compiled code takes them; made once for what the model has learnt."""
 
     # ---- sizes and weights
 
-    def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
-        """Learn the labels and the numbers of features."""
-        self._initialize(X, y, None)
+    def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
+        items = as_items("y", y)
+        shapes = [np.shape(item) for item in items] if X is None else X.shapes
+        assert shapes is not None
+        flat = flat_labels(items, shapes)
+        sizes = [math.prod(shape) for shape in shapes]
+        offsets = np.append(0, np.cumsum(sizes, dtype=np.int64))
+        return PackedLabels(flat, offsets, shapes, pack_node_weight(weight, shapes))
 
-    def _initialize(
-        self,
-        X: Sequence[Any],
-        y: Sequence[Any],
-        sample_weight: NDArray[np.float64] | None,
-        **bind_params: Any,
-    ) -> None:
+    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
+        """Learn the labels, their weights, and the numbers of features."""
         self._check_parameters()
-        y = as_items("y", y)
-        parts = self._parts(X, y)
-        shapes = [part.shape for part in parts]
-        weights = pack_node_weight(bind_params.get("node_weight"), shapes)
-        if sample_weight is not None:
-            of_nodes = np.repeat(sample_weight, [math.prod(shape) for shape in shapes])
+        weights = y.weight
+        if y.sample_weight is not None:
+            of_nodes = np.repeat(y.sample_weight, y.lengths)
             weights = of_nodes if weights is None else weights * of_nodes
-        classes, counts = known_labels(y, shapes, self.ignore_label, weights)
+        classes, counts = known_labels(y, self.ignore_label, weights)
         self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
+        parts = self.parts(X)
         self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
         entries = [self._entries(part) for part in parts]
         if self._relaxes and not self._by_roof_duality and max(entries) > self._most_entries:
@@ -267,26 +265,16 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             return "over-generating"
         return "exact" if self.exact else "under-generating"
 
-    # ---- the compiled way
+    # ---- the problem
 
-    def bind(
-        self, X: Sequence[Any], y: Sequence[Any] | None = None, *, node_weight: Any = None
-    ) -> FactoredProblem:
-        """These examples as a problem; without `y` it can only decode.
+    def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
+        return encode_nodes(y, self.classes_, self.ignore_label)
 
-        Parameters
-        ----------
-        node_weight : list of arrays with the shapes of y, default=None
-            Factor of the loss at each node, >= 0.
-        """
-        if y is None and node_weight is not None:
-            raise ValueError("node_weight weighs the loss, which needs y: bind the model to y")
-        return self._problem(self._parts(X), y, node_weight)
-
-    def _problem(self, parts: list[Parts], y: Any, node_weight: Any) -> FactoredProblem:
-        k = len(self.classes_)
-        sizes = np.array([len(part.nodes) for part in parts], dtype=np.int64)
-        offsets = np.append(0, np.cumsum(sizes))
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
+        self._check_parameters()
+        parts = self.parts(X)
+        k, offsets = len(self.classes_), X.offsets
+        sizes = np.diff(offsets)
         scale = self._scale(sizes)
         nodes = [FeatureRows(part.nodes, intercept=self.fit_intercept) for part in parts]
         pairs = [FeatureRows(part.pairs, intercept=self._edge_constant) for part in parts]
@@ -297,15 +285,13 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         features = BlockFeatures(self.n_weights, blocks, scale)
         labels = loss = None
         factors = np.repeat(scale, sizes)
-        self._check_parameters()
         if y is not None:
-            shapes = [part.shape for part in parts]
-            labels = encode_nodes(y, shapes, self.classes_, self.ignore_label)
-            if (weight := pack_node_weight(node_weight, shapes)) is not None:
-                factors *= weight
+            labels = self.class_numbers(y)
+            if y.weight is not None:
+                factors *= y.weight
             loss = LabelLoss(
                 offsets,
-                self._cost_matrix(),
+                self.cost_matrix(),
                 factors,
                 row_size=k,
                 pairs=[part.edges for part in parts],
@@ -345,7 +331,7 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         self, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """What a relaxation may miss for each node: a share of the most that it can cost."""
-        cost = self.relaxation_tol * self._cost_matrix()
+        cost = self.relaxation_tol * self.cost_matrix()
         most: NDArray[np.float64] = np.full(len(factors), cost.max(initial=0.0))
         if labels is not None:
             most = np.where(labels >= 0, cost.max(axis=1)[labels], 0.0)
@@ -374,33 +360,6 @@ class LabelledGraphs(StructuredModel, abc.ABC):
             return 2**62
         return int(self.warm_inference)
 
-    def batch_inference(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        return self._decode(self._parts(X), None, w, n_jobs)
-
-    def batch_loss_augmented_inference(
-        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        return self._decode(self._parts(X), Y, w, n_jobs)
-
-    def _decode(
-        self, parts: list[Parts], Y: Any, w: NDArray[np.float64], n_jobs: int
-    ) -> list[NDArray[Any]]:
-        problem = self._problem(parts, Y, None)
-        numbers, _ = problem.decode(w, augmented=Y is not None, n_threads=n_jobs)
-        labels, ends = self.classes_[numbers], problem.label_offsets.tolist()
-        return [
-            labels[start:stop].reshape(part.shape)
-            for part, (start, stop) in zip(parts, itertools.pairwise(ends), strict=True)
-        ]
-
-    def batch_best_score(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> NDArray[np.float64]:
-        _, values = self.bind(X).decode(w, n_threads=n_jobs)
-        return values
-
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
         """Share of nodes labelled rightly, of all examples together, void ones left out."""
         return pixel_accuracy(Y, Y_hat, ignore_label=self.ignore_label)
@@ -410,110 +369,5 @@ class LabelledGraphs(StructuredModel, abc.ABC):
         sizes = np.asarray(sizes)
         return 1.0 / sizes if make_loss(self.task_loss).normalize else np.ones(sizes.shape)
 
-    def _cost_matrix(self) -> NDArray[np.float64]:
-        cost = make_loss(self.task_loss).cost_matrix(len(self.classes_))
-        return np.ascontiguousarray(cost * self.class_weight_[:, None])
-
-    # ---- the same in numpy, one example at a time
-
-    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
-        """psi(x, y), of shape (n_weights,); void nodes and their edges left out."""
-        part, labels = self._example(x, y)
-        return self._sums(part, labels) * self._scale(len(labels))
-
-    def _sums(self, part: Parts, labels: NDArray[np.int32]) -> NDArray[np.float64]:
-        k, known = len(self.classes_), labels >= 0
-        nodes = np.zeros((self._n_node_rows, k))
-        for label in range(k):
-            nodes[:, label] = self._node_rows(part)[labels == label].sum(axis=0)
-        first, second = labels[part.edges].T
-        rows = self._edge_rows(part)[known[part.edges].all(axis=1)]
-        ends = np.stack([first, second], axis=1)[known[part.edges].all(axis=1)]
-        if not self._tables:
-            agree = ends[:, 0] == ends[:, 1]
-            return np.concatenate([nodes.ravel(), rows[agree].sum(axis=0)])
-        pairs = np.zeros((self._n_edge_rows, k, k))
-        for row, (a, b) in zip(rows, ends, strict=True):
-            pairs[:, a, b] += row
-        return np.concatenate([nodes.ravel(), pairs.ravel()])
-
-    def loss(self, y: Any, y_hat: Any) -> float:
-        """Sum of the costs of wrong nodes, void ones left out."""
-        shape = [np.shape(y)]
-        right = encode_nodes([y], shape, self.classes_, self.ignore_label)
-        guess = encode_nodes([y_hat], shape, self.classes_, self.ignore_label)
-        known = (right >= 0) & (guess >= 0)
-        costs = self._cost_matrix()[right[known], guess[known]]
-        return float(costs.sum() * self._scale(len(right)))
-
-    def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        (part,) = self._parts([x])
-        return self._best_labels(part, None, *self._scores(part, w))
-
-    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        part, labels = self._example(x, y)
-        unary, pairwise = self._scores(part, w)
-        known = labels >= 0
-        unary[known] += self._cost_matrix()[labels[known]] * self._scale(len(labels))
-        unary[~known] = 0.0
-        pairwise[~known[part.edges].all(axis=1)] = 0.0
-        return self._best_labels(part, labels, unary, pairwise)
-
-    def _example(self, x: Any, y: Any) -> tuple[Parts, NDArray[np.int32]]:
-        (part,) = self._parts([x])
-        return part, encode_nodes([y], [part.shape], self.classes_, self.ignore_label)
-
-    def _node_rows(self, part: Parts) -> NDArray[np.float64]:
-        ones = np.ones((len(part.nodes), int(bool(self.fit_intercept))))
-        return np.hstack([part.nodes, ones])
-
-    def _edge_rows(self, part: Parts) -> NDArray[np.float64]:
-        ones = np.ones((len(part.edges), int(self._edge_constant)))
-        return np.hstack([part.pairs, ones])
-
-    def _scores(
-        self, part: Parts, w: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores of nodes (n, K), and of edges (m,) or (m, K, K)."""
-        k = len(self.classes_)
-        w = w * self._scale(len(part.nodes))
-        unary = product(self._node_rows(part), w[self._node_place].reshape(-1, k))
-        pairs = product(self._edge_rows(part), w[self._edge_place].reshape(-1, self._pair_width))
-        return unary, pairs.reshape((-1, k, k) if self._tables else -1)
-
-    def _best_labels(
-        self,
-        part: Parts,
-        right: NDArray[np.int32] | None,
-        unary: NDArray[np.float64],
-        pairwise: NDArray[np.float64],
-    ) -> NDArray[Any]:
-        numbers: NDArray[Any]
-        if self.exact and len(self.classes_) == 2:
-            numbers = graph_cut(unary[:, 1] - unary[:, 0], part.edges, pairwise)
-        else:
-            start = None
-            if self._by_roof_duality:
-                sure = roof_duality(unary[:, 1] - unary[:, 0], part.edges, pairwise).labels
-                start = np.where(sure >= 0, sure, unary.argmax(axis=1))
-            elif self._relaxes and self._entries(part) <= self._most_entries:
-                factors = np.full(len(unary), self._scale(len(unary)))
-                tolerance = self._tolerance(right, factors).sum()
-                start = _relaxed_labels(unary, part.edges, pairwise, tolerance)
-            numbers, score = alpha_expansion(unary, part.edges, pairwise, start=start)
-            if self._relaxes:
-                greedy, other = alpha_expansion(unary, part.edges, pairwise)
-                numbers = greedy if other > score else numbers
-        return self.classes_[numbers].reshape(part.shape)
-
-
-def _relaxed_labels(
-    unary: NDArray[np.float64],
-    edges: NDArray[np.int32],
-    pairwise: NDArray[np.float64],
-    tolerance: float,
-) -> NDArray[np.int32]:
-    """The labels of a relaxation whose value misses at most `tolerance`."""
-    pairs = np.abs(pairwise) if pairwise.ndim == 1 else np.ptp(pairwise, axis=(1, 2))
-    scale = np.ptp(unary, axis=1).sum() + pairs.sum()
-    return relax(unary, edges, pairwise, tol=tolerance / scale if scale > 0 else 0.0).labels
+    def cost_matrix(self) -> NDArray[np.float64]:
+        return np.ascontiguousarray(super().cost_matrix() * self.class_weight_[:, None])

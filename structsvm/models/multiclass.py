@@ -8,19 +8,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.base import StructuredModel
-from structsvm.data.labels import encode_labels
+from structsvm.data.labels import PackedLabels, encode_labels
 from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.data.state import State, checked_classes
 from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss
+from structsvm.models.factored import PackedInputs, PackedModel
+from structsvm.problems import Problem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
 
 __all__ = ["MulticlassModel"]
 
 
-class MulticlassModel(StructuredModel):
+class MulticlassModel(PackedModel):
     r"""One of K classes for each x, with scores :math:`s_k = \langle w_k, x \rangle + b_k`.
 
     The weight vector is the matrix (n_features, n_classes) of all w_k, then b (n_classes,), as one
@@ -89,10 +90,9 @@ class MulticlassModel(StructuredModel):
 
     # ---- sizes and weights
 
-    def initialize(self, X: Any, y: Any) -> None:
+    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
         """Learn the classes and the number of features."""
-        X = check_rows(X)
-        self.resize(np.unique(check_class_labels(y, X.shape[0])), X.shape[1])
+        self.resize(np.unique(y.labels), **X.sizes)
 
     def to_state(self) -> State:
         """Classes and number of features."""
@@ -169,8 +169,8 @@ class MulticlassModel(StructuredModel):
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
-        X = check_rows(X, self.n_features_in_)
-        return FeatureRows(X, intercept=bool(self.fit_intercept)).scores(self.weight_matrix(w))
+        rows = FeatureRows(self._read(X)[0].items, intercept=bool(self.fit_intercept))
+        return rows.scores(self.weight_matrix(w))
 
     def answers(self, scores: NDArray[np.float64]) -> NDArray[Any]:
         """The class with the greatest score of each row."""
@@ -178,15 +178,27 @@ class MulticlassModel(StructuredModel):
         labels: NDArray[Any] = self.classes_[best.astype(np.intp)]
         return labels
 
-    # ---- the compiled way
+    # ---- examples and problem
 
-    def bind(self, X: Any, y: Any) -> MulticlassProblem:
-        """These examples as a problem; X is not copied where compiled code can use it as it is."""
-        X = check_rows(X, self.n_features_in_)
-        labels = encode_labels(check_class_labels(y, X.shape[0]), self.classes_)
+    def input_sizes(self) -> dict[str, int]:
+        return {"n_features": self.n_features_in_}
+
+    def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
+        """Rows of features, not copied where compiled code can use them as they are."""
+        rows = check_rows(X, **(sizes or {}))
+        n_rows, n_features = rows.shape
+        return PackedInputs(rows, np.arange(n_rows + 1), {"n_features": n_features})
+
+    def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
+        labels = check_class_labels(y, None if X is None else len(X))
+        return PackedLabels(labels, np.arange(len(labels) + 1), [()] * len(labels))
+
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
+        if y is None:
+            raise ValueError("a multiclass problem is made of X and y: bind the model to both")
         return MulticlassProblem(
-            FeatureRows(X, intercept=bool(self.fit_intercept)),
-            labels,
+            FeatureRows(X.items, intercept=bool(self.fit_intercept)),
+            self.class_numbers(y),
             loss=self.hinge,
             slack=self.slack,
             cost=self._margins(len(self.classes_)),

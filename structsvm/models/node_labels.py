@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.data.checks import as_items, real_array, shorten
-from structsvm.data.labels import encode_labels, flatten_labels
+from structsvm.data.labels import PackedLabels, encode_labels, flatten_labels
 
 __all__ = [
     "balanced_weights",
     "check_class_weight",
     "encode_nodes",
+    "flat_labels",
     "known_labels",
     "known_nodes",
     "odd_labels",
@@ -79,27 +80,18 @@ def _is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
     return void
 
 
-def known_nodes(
-    y: Any, shapes: Sequence[tuple[int, ...]], ignore_label: Any
-) -> list[NDArray[np.bool_]]:
+def known_nodes(y: PackedLabels, ignore_label: Any) -> list[NDArray[np.bool_]]:
     """Where each example has labels that are not void."""
-    known = ~_is_void(flat_labels(y, shapes), ignore_label)
-    ends = np.cumsum([math.prod(shape) for shape in shapes])
-    return [
-        part.reshape(shape) for part, shape in zip(np.split(known, ends[:-1]), shapes, strict=True)
-    ]
+    known = ~_is_void(y.labels, ignore_label)
+    return list(PackedLabels(known, y.offsets, y.shapes))
 
 
 def known_labels(
-    y: Any,
-    shapes: Sequence[tuple[int, ...]],
-    ignore_label: Any,
-    weights: NDArray[np.float64] | None = None,
+    y: PackedLabels, ignore_label: Any, weights: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The labels that are not void, sorted, and how many nodes have each, or their weights' sum."""
-    flat = flat_labels(y, shapes)
-    counted = ~_is_void(flat, ignore_label)
-    known = flat[counted]
+    counted = ~_is_void(y.labels, ignore_label)
+    known = y.labels[counted]
     if not len(known):
         raise ValueError(
             f"all labels in y are {ignore_label!r}, the ignore_label: there is nothing to learn"
@@ -142,19 +134,16 @@ def odd_labels(classes: NDArray[Any], ignore_label: Any) -> str | None:
     return None
 
 
-def encode_nodes(
-    y: Any, shapes: Sequence[tuple[int, ...]], classes: NDArray[Any], ignore_label: Any
-) -> NDArray[np.int32]:
+def encode_nodes(y: PackedLabels, classes: NDArray[Any], ignore_label: Any) -> NDArray[np.int32]:
     """Class numbers of all nodes, -1 for void ones."""
-    flat = flat_labels(y, shapes)
+    flat = y.labels
     numbers = np.full(len(flat), _VOID, dtype=np.int32)
     if len(flat):
         known = ~_is_void(flat, ignore_label)
         numbers[known] = encode_labels(flat[known], classes, unknown=_STRANGE)
     if (strange := np.flatnonzero(numbers == _STRANGE)).size:
-        ends = np.cumsum([math.prod(shape) for shape in shapes])
-        i = int(np.searchsorted(ends, strange[0], side="right"))
-        node = np.unravel_index(strange[0] - (ends[i] - math.prod(shapes[i])), shapes[i])
+        i = int(np.searchsorted(y.offsets, strange[0], side="right")) - 1
+        node = np.unravel_index(strange[0] - y.offsets[i], y[i].shape)
         raise ValueError(
             f"y[{i}]{[int(k) for k in node]} is {flat[strange[0]].item()!r}, which was not in the "
             f"y that fit saw; the known labels are {shorten(classes.tolist())}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_progress
 from structsvm.callbacks.sklearn_reports import TaskReport
-from structsvm.data.checks import as_items, check_pairs, check_sample_weight
+from structsvm.data.checks import check_pairs, check_sample_weight
 from structsvm.data.sequences import PackedSequences
 from structsvm.data.snapshots import Kind, check_snapshot, vector
 from structsvm.engines.processes import in_processes
@@ -30,45 +30,46 @@ __all__ = ["Bound", "Examples", "Validation", "Watch", "batch_answers", "of_held
 
 @dataclasses.dataclass
 class Examples:
-    """The data of a fit: pairs, a weight for each, and what else ``model.bind`` takes."""
+    """The data of a fit: pairs, a weight for each, and what else ``model.prepare`` takes."""
 
     X: Any
     y: Any
     weight: Any
     bind_params: dict[str, Any]
     n_violations: int | None = None  #: outputs that the model could not take, where it counts them
-    screened: bool = False
+    prepared: bool = False
 
     def check(self) -> None:
         self.X, self.y = check_pairs(self.X, self.y)
         self.weight = check_sample_weight(self.weight, len(self.X))
 
-    def screen(self, model: StructuredModel, *, whole: bool = True) -> None:
-        """See to outputs that the model could not take; these are the `whole` data, or a piece."""
-        if self.screened or (screened := model._screened(self.y, whole=whole)) is None:
+    def prepare(self, model: StructuredModel, *, whole: bool = True) -> None:
+        """Have the model read the examples, once, and see to outputs that it could not take.
+
+        These are the `whole` data, or a piece.
+        """
+        if self.prepared:
             return
-        self.screened, self.n_violations = True, screened.n_violations
+        self.check()
+        self.X, self.y = model.prepare(
+            self.X, self.y, sample_weight=self.weight, **self.bind_params
+        )
+        self.prepared = True
+        if (screened := model._screened(self.y, whole=whole)) is None:
+            return
+        self.n_violations = screened.n_violations
         if screened.told:
             warn(screened.told, UserWarning)
             self.y = screened.y
             if (kept := screened.kept) is not None:
-                self.X = _chosen(self.X, kept)
+                self.X = self.X.take(kept)
                 if self.weight is not None:
                     self.weight = check_sample_weight(self.weight[kept], len(kept))
-                self.bind_params = {
-                    name: None if value is None else _chosen(as_items(name, value), kept)
-                    for name, value in self.bind_params.items()
-                }
 
     def bind(self, model: StructuredModel) -> Problem:
-        problem = model.bind(self.X, self.y, **self.bind_params)
+        problem = model.bind(self.X, self.y)
         problem.set_sample_weight(self.weight)
         return problem
-
-
-def _chosen(items: Any, kept: list[int]) -> Any:
-    """Some of the examples."""
-    return items.take(kept) if isinstance(items, PackedSequences) else [items[i] for i in kept]
 
 
 class Bound(NamedTuple):
@@ -87,7 +88,7 @@ class Validation:
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
-        self.screened = False
+        self.screened = self.prepared = False
         self.X: Any = X if self.given else []
         self.y: Any = y if self.given else []
         if self.given:
@@ -96,6 +97,13 @@ class Validation:
 
     def check(self) -> None:
         self.X, self.y = check_pairs(self.X, self.y)
+
+    def prepare(self, model: StructuredModel) -> None:
+        """Have the sized model read the inputs, once."""
+        if self.given and not self.prepared:
+            with of_held_out_examples():
+                self.X, _ = model.prepare(self.X)
+            self.prepared = True
 
     def screen(self, model: StructuredModel) -> None:
         """See to outputs that the model could not take."""
@@ -108,7 +116,9 @@ class Validation:
             warn(f"in X_val and y_val: {screened.told}", UserWarning)
             self.y = screened.y
             if screened.kept is not None:
-                self.X = _chosen(self.X, screened.kept)
+                kept = screened.kept
+                packed = isinstance(self.X, PackedSequences)
+                self.X = self.X.take(kept) if packed else [self.X[i] for i in kept]
 
     def score(self, estimator: Any, model: StructuredModel, weights: NDArray[np.float64]) -> float:
         with of_held_out_examples():

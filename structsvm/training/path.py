@@ -64,14 +64,15 @@ def fit_path(
     ([0.01, 0.1, 1.0], True)
     """
     values = [float(C) for C in Cs]
-    validation = None
+    examples = validation = None
     fitted: list[Any] = [None] * len(values)
     bound = None
     for k in sorted(range(len(values)), key=values.__getitem__):
         svm: Any = clone(estimator).set_params(C=values[k])
         svm._check_warm_start(make_solver(svm.solver), "fit_path")
-        examples = svm._examples(X, y, **fit_params)
-        if validation is None:
+        of_svm = svm._examples(X, y, **fit_params)
+        if examples is None:  # of the first, which are then prepared
+            examples = of_svm
             validation = svm._validation(X_val, y_val)
         bound = svm._fit(examples, validation, bound=bound)
         svm._warm = None  # the dual state goes on to the next one

@@ -333,5 +333,5 @@ def test_constraints_need_transitions_and_something_allowed():
     svm = ChainSVM(constraints=[("a", "a"), ("b", "a"), ("b", "b")]).fit(X, y)
     with pytest.raises(ValueError, match="constraints forbid all labels of sequence 1"):
         svm.predict([np.zeros((1, 1)), np.zeros((3, 1))])
-    with pytest.raises(ValueError, match="forbidden by -inf scores"):
+    with pytest.raises(ValueError, match="constraints forbid all labels of sequence 0"):
         svm.model_.inference(np.zeros((3, 1)), svm.coef_)

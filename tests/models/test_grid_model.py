@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from reference.models import parts_of, twin
 
 from structsvm import GraphModel, GridModel
 from structsvm.models.grid import grid_edges
@@ -29,10 +30,10 @@ def image(seed=0, shape=(3, 4, 2)):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def parts_of(model, X, y=None):
+def learnt_parts(model, X, y=None):
     y = [np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2]) % 2 for x in X] if y is None else y
     model.initialize(X, y)
-    return model._parts(X)
+    return parts_of(model, X)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
@@ -53,7 +54,7 @@ def test_edges_are_those_of_the_definition(shape, connectivity):
 def test_contrast_is_that_of_the_definition(connectivity, channels):
     X = [image(0, (3, 4, 3)), image(1, (2, 5, 3)), image(2, (1, 1, 3))]
     model = GridModel(connectivity=connectivity, contrast=(0.5, 3.0), contrast_channels=channels)
-    parts = parts_of(model, X)
+    parts = learnt_parts(model, X)
     of_all, squares = [], []
     for x in X:
         used = x if channels is None else x[:, :, channels]
@@ -77,14 +78,14 @@ def test_own_features_and_directions_have_their_columns():
     x, own = image(), np.arange(2 * 3 * 4 * 2.0).reshape(2, 3, 4, 2)
     own[0, :, -1] = own[1, -1] = np.nan  # edges that leave the image
     y = [np.indices((3, 4))[1] % 2]
-    (plain,) = parts_of(GridModel(contrast=False), [(x, own)], y)
+    (plain,) = learnt_parts(GridModel(contrast=False), [(x, own)], y)
     edges = edges_by_loops((3, 4), 4)
     wanted = [own[int(a[0] != b[0])][a] for a, b in edges]
     assert plain.pairs.tolist() == np.array(wanted).tolist()
 
     model = GridModel(directions=True)
-    (part,) = parts_of(model, [(x, own)], y)
-    (contrast,) = parts_of(GridModel(), [x], y)
+    (part,) = learnt_parts(model, [(x, own)], y)
+    (contrast,) = learnt_parts(GridModel(), [x], y)
     assert part.pairs.shape == (17, 2 * (1 + 2 + 1))
     right, down = part.pairs[:9], part.pairs[9:]
     assert not right[:, 4:].any()
@@ -96,14 +97,14 @@ def test_own_features_and_directions_have_their_columns():
     # No further constant behind those of the directions.
     assert model.n_weights == 2 * 3 + 8
     without = GridModel(directions=True, edge_intercept=False, contrast=False)
-    (part,) = parts_of(without, [(x, own)], y)
+    (part,) = learnt_parts(without, [(x, own)], y)
     assert part.pairs.shape == (17, 4)
 
 
 def test_constant_images_and_pixels_alone_have_contrast():
     for x in (np.ones((3, 3, 2)), np.ones((1, 1, 2)), np.ones((3, 3, 0))):
         model = GridModel()
-        (part,) = parts_of(model, [x], [np.zeros(x.shape[:2], int)])
+        (part,) = learnt_parts(model, [x], [np.zeros(x.shape[:2], int)])
         assert model.beta_ == 0
         assert (part.pairs == 1).all()
 
@@ -112,39 +113,39 @@ def test_constant_images_and_pixels_alone_have_contrast():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_contrast_does_not_depend_on_the_unit_of_the_features(scale, dtype):
     x = image()
-    (want,) = parts_of(GridModel(connectivity=8), [x])
+    (want,) = learnt_parts(GridModel(connectivity=8), [x])
     scaled = (x * scale).astype(dtype) if 1e-30 <= scale <= 1e30 else x * scale
     if scale == 1e-200:  # squares are below what a double can hold
-        (got,) = parts_of(GridModel(connectivity=8), [scaled])
+        (got,) = learnt_parts(GridModel(connectivity=8), [scaled])
         assert np.isfinite(got.pairs).all()
     else:
-        (got,) = parts_of(GridModel(connectivity=8), [scaled])
+        (got,) = learnt_parts(GridModel(connectivity=8), [scaled])
         np.testing.assert_allclose(got.pairs, want.pairs, rtol=1e-4)
 
 
 def test_differences_too_large_for_a_number_are_borders():
     X = [image()]
     model = GridModel()
-    parts_of(model, X)
+    learnt_parts(model, X)
     for value, dtype in ((1e200, np.float64), (1e30, np.float32), (1e308, np.float64)):
         x = np.zeros((1, 3, 2), dtype=dtype)
         x[0, 1] = value
         x[0, 2] = -value
-        (part,) = model._parts([x])
+        (part,) = parts_of(model, [x])
         assert part.pairs.tolist() == [[0.0], [0.0]]
     constant = GridModel()
-    parts_of(constant, [np.ones((3, 4, 2))])
-    (part,) = constant._parts([x])
+    learnt_parts(constant, [np.ones((3, 4, 2))])
+    (part,) = parts_of(constant, [x])
     assert part.pairs.tolist() == [[1.0], [1.0]]
 
 
 def test_edge_features_are_as_precise_as_what_they_are_made_of():
     x = image().astype(np.float32)
     y = [np.indices((3, 4))[1] % 2]
-    (part,) = parts_of(GridModel(), [x], y)
+    (part,) = learnt_parts(GridModel(), [x], y)
     assert part.nodes.dtype == part.pairs.dtype == np.float32
     own = np.full((2, 3, 4, 1), 1e300)
-    (part,) = parts_of(GridModel(contrast=False), [(x, own)], y)
+    (part,) = learnt_parts(GridModel(contrast=False), [(x, own)], y)
     assert (part.pairs == 1e300).all()
 
 
@@ -167,7 +168,7 @@ def test_oracles_are_those_of_a_graph_with_the_same_edges(
     settings = {"pairwise": pairwise, "edge_intercept": not directions}
     grid = GridModel(connectivity=connectivity, directions=directions, **settings)
     grid.initialize(X, y)
-    graphs = [(part.nodes, part.edges, part.pairs) for part in grid._parts(X)]
+    graphs = [(part.nodes, part.edges, part.pairs) for part in parts_of(grid, X)]
     flat = [labels.ravel() for labels in y]
     graph = GraphModel(**settings)
     graph.initialize(graphs, flat)
@@ -254,8 +255,8 @@ def test_scores_of_any_number_of_features(n_features, n_labels, dtype):
         (labels,) = model.batch_inference([(x, own)], w)
         (score,) = model.batch_best_score([(x, own)], w)
         assert score == pytest.approx(w @ model.joint_feature((x, own), labels), rel=1e-12)
-        (part,) = model._parts([(x, own)])
-        unary, _ = model._scores(part, w)
+        (part,) = parts_of(model, [(x, own)])
+        unary, _ = twin(model)._scores(part, w)
         np.testing.assert_array_less(unary.max(axis=1).sum() - 1e-9, score)
         if n_labels == 2 and pairwise == "potts":
-            assert labels.tolist() == model.inference((x, own), w).tolist()
+            assert labels.tolist() == twin(model).inference((x, own), w).tolist()

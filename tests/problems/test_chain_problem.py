@@ -8,8 +8,9 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.chains import all_outputs, best_augmented, enumerate_chain
+from reference.models import twin
 
-from structsvm import ChainModel, StructuredModel
+from structsvm import ChainModel
 from structsvm.linalg._plane import is_padded, padded_copy
 from structsvm.losses import HammingLoss
 from structsvm.problems import Problem
@@ -37,7 +38,9 @@ def make_data(lengths, n_features, n_labels, rng):
 
 
 def python_plane(model, x, y, y_hat):
-    return model.joint_feature(x, y) - model.joint_feature(x, y_hat), model.loss(y, y_hat)
+    return twin(model).joint_feature(x, y) - twin(model).joint_feature(x, y_hat), twin(model).loss(
+        y, y_hat
+    )
 
 
 def dense(problem, plane):
@@ -50,7 +53,7 @@ def dense(problem, plane):
 
 
 def assert_planes_agree(model, X, y, n_labels, rng, enumerate_all):
-    problem, python = model.bind(X, y), StructuredModel.bind(model, X, y)
+    problem, python = model.bind(X, y), twin(model).bind(X, y)
     assert problem.n_weights == python.n_weights
     for w in (np.zeros(problem.n_weights), rng.integers(-3, 4, problem.n_weights).astype(float)):
         for i, (x, truth) in enumerate(zip(X, y, strict=True)):
@@ -58,7 +61,7 @@ def assert_planes_agree(model, X, y, n_labels, rng, enumerate_all):
             height = loss - w @ delta
             reference = dense(python, python.oracle(i, w))
             assert height == pytest.approx(reference[1] - w @ reference[0], abs=1e-9)
-            y_hat = model.loss_augmented_inference(x, truth, w)
+            y_hat = twin(model).loss_augmented_inference(x, truth, w)
             assert height == pytest.approx(
                 python_plane(model, x, truth, y_hat)[1]
                 - w @ python_plane(model, x, truth, y_hat)[0],
@@ -169,7 +172,7 @@ def test_planes_are_exactly_those_of_enumeration(
     weight = [quarters(rng, len(truth)) if position_weighted else 1.0 for truth in y]
     factor = quarters(rng, len(X)) if weighted else np.ones(len(X))
     problem = model.bind(X, y, position_weight=weight if position_weighted else None)
-    python = StructuredModel.bind(model, X, y)
+    python = twin(model).bind(X, y)
     for each in (problem, python):
         each.set_sample_weight(factor if weighted else None)
     labels, values = problem.decode(w, augmented=True)
@@ -184,8 +187,10 @@ def test_planes_are_exactly_those_of_enumeration(
         assert tuple(answers[i]) == outputs[k]
         assert values[i] == scores[k] + losses[k]
         delta, loss_value = dense(problem, problem.oracle(i, w))
-        psi = model.joint_feature(X[i], truth)
-        assert np.array_equal(delta, factor[i] * (psi - model.joint_feature(X[i], outputs[k])))
+        psi = twin(model).joint_feature(X[i], truth)
+        assert np.array_equal(
+            delta, factor[i] * (psi - twin(model).joint_feature(X[i], outputs[k]))
+        )
         assert loss_value == factor[i] * losses[k]
         assert loss_value - w @ delta == factor[i] * (scores[k] + losses[k] - truth_score)
         if not position_weighted:
@@ -199,7 +204,7 @@ def test_planes_are_exactly_the_python_ones_at_any_width(n_labels):
     rng = np.random.default_rng(n_labels)
     for blocks, loss in itertools.product(BLOCKS, LOSSES):
         model, X, _, y, w = exact_problem(rng, [1, 8, 0, 4], n_labels, blocks, loss)
-        problem, python = model.bind(X, y), StructuredModel.bind(model, X, y)
+        problem, python = model.bind(X, y), twin(model).bind(X, y)
         for i in range(len(X)):
             for ours, theirs in zip(problem.oracle(i, w), python.oracle(i, w), strict=True):
                 assert np.array_equal(ours, theirs)
@@ -228,15 +233,15 @@ def test_identities_of_scores_planes_and_losses(seed, lengths, n_labels, blocks,
             dense_x[i], truth, model.weight_blocks(w), *cost_and_scale(model, truth)
         )
         # <w, psi(y)> is the score, and loss() the loss, of every output.
-        assert [w @ model.joint_feature(x, output) for output in outputs] == scores.tolist()
-        assert [model.loss(truth, output) for output in outputs] == losses.tolist()
+        assert [w @ twin(model).joint_feature(x, output) for output in outputs] == scores.tolist()
+        assert [twin(model).loss(truth, output) for output in outputs] == losses.tolist()
         score_of = dict(zip(outputs, scores, strict=True))
         assert plain_values[i] == scores.max() == score_of[tuple(plain[i])]
-        assert tuple(plain[i]) == tuple(model.inference(x, w))
+        assert tuple(plain[i]) == tuple(twin(model).inference(x, w))
         assert w @ delta == score_of[tuple(truth)] - score_of[tuple(best[i])]
         assert augmented_values[i] - score_of[tuple(best[i])] == loss_value
-        assert loss_value == model.loss(truth, best[i])
-        assert model.loss(truth, truth) == 0.0
+        assert loss_value == twin(model).loss(truth, best[i])
+        assert twin(model).loss(truth, truth) == 0.0
         # The truth is among the outputs: no hinge is negative.
         assert loss_value - w @ delta >= 0
 
@@ -325,7 +330,7 @@ def test_position_weight_scales_the_loss(chain):
     ):
         loss = weight[i] @ (truth != y_hat)
         assert problem.oracle(i, w)[2] == pytest.approx(loss)
-        assert values[i] == pytest.approx(loss + w @ model.joint_feature(x, y_hat))
+        assert values[i] == pytest.approx(loss + w @ twin(model).joint_feature(x, y_hat))
 
 
 def test_decoding_is_the_same_on_any_number_of_threads(chain):
@@ -340,12 +345,12 @@ def test_decoding_is_the_same_on_any_number_of_threads(chain):
         for i, (x, truth) in enumerate(zip(X, y, strict=True)):
             rows = slice(problem.label_offsets[i], problem.label_offsets[i + 1])
             if augmented:
-                y_hat = model.loss_augmented_inference(x, truth, w)
+                y_hat = twin(model).loss_augmented_inference(x, truth, w)
             else:
-                y_hat = model.inference(x, w)
+                y_hat = twin(model).inference(x, w)
             assert labels[rows].tolist() == y_hat.tolist()
-            loss = model.loss(truth, y_hat) if augmented else 0.0
-            assert values[i] == pytest.approx(loss + w @ model.joint_feature(x, y_hat))
+            loss = twin(model).loss(truth, y_hat) if augmented else 0.0
+            assert values[i] == pytest.approx(loss + w @ twin(model).joint_feature(x, y_hat))
 
 
 def test_evaluation_is_the_same_on_any_number_of_threads(chain):
@@ -363,7 +368,7 @@ def test_evaluation_is_the_same_on_any_number_of_threads(chain):
     assert hinges[0] == pytest.approx(want, rel=1e-12)
 
 
-@pytest.mark.parametrize("bind", [ChainModel.bind, StructuredModel.bind])
+@pytest.mark.parametrize("bind", [ChainModel.bind, lambda model, X, y: twin(model).bind(X, y)])
 def test_evaluation_in_several_batches(bind):
     """More examples than the blocks ask for at once, with weights, compiled and in Python."""
     rng = np.random.default_rng(11)
@@ -460,7 +465,7 @@ def test_as_many_outputs_as_inputs(chain):
             model.bind(X, wrong)
 
 
-@pytest.mark.parametrize("bind", [ChainModel.bind, StructuredModel.bind])
+@pytest.mark.parametrize("bind", [ChainModel.bind, lambda model, X, y: twin(model).bind(X, y)])
 def test_bad_sample_weights_are_refused(chain, bind):
     model, X, y, _ = chain
     problem = bind(model, X, y)
@@ -476,10 +481,10 @@ def test_an_empty_sequence_may_have_any_number_of_features(chain):
     model, X, y, w = chain
     for empty in ([], np.zeros((0, 7)), sp.csr_array((0, 7)), np.zeros(0)):
         data = [X[1], empty], [y[1], []]
-        compiled, python = model.bind(*data), StructuredModel.bind(model, *data)
+        compiled, python = model.bind(*data), twin(model).bind(*data)
         for i in (0, 1):
             assert all(map(np.array_equal, compiled.oracle(i, w), python.oracle(i, w)))
-        assert model.inference(empty, w).shape == (0,)
+        assert twin(model).inference(empty, w).shape == (0,)
 
 
 def test_a_problem_comes_from_bind_alone():
@@ -521,8 +526,8 @@ def test_joint_features_and_losses_of_any_output_are_those_of_the_python_methods
                 indices, values = problem.joint_feature(i, output)
                 psi = np.zeros(problem.n_weights)
                 psi[indices] = values
-                assert np.array_equal(psi, model.joint_feature(x, output))
-                assert problem.loss_of(i, output) == pytest.approx(model.loss(truth, output))
+                assert np.array_equal(psi, twin(model).joint_feature(x, output))
+                assert problem.loss_of(i, output) == pytest.approx(twin(model).loss(truth, output))
     for ask, output in (
         (problem.joint_feature, [0, 3, 0]),
         (problem.joint_feature, [-1, 0, 0]),

@@ -8,9 +8,10 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.chains import all_outputs, score_of_steps
+from reference.models import twin
 
 import structsvm
-from structsvm import ChainModel, ChainSVM, PackedSequences, SequenceTagger, StructuredModel
+from structsvm import ChainModel, ChainSVM, PackedSequences, SequenceTagger
 from structsvm.features import TokenFeatures
 from structsvm.losses import HammingLoss
 from structsvm.testing import check_model
@@ -60,7 +61,7 @@ def test_planes_are_those_of_the_best_output(
     np.fill_diagonal(cost, 0)
     model = ChainModel(HammingLoss(cost=cost), fit_intercept=intercept, boundary=boundary)
     model.initialize(X, y)
-    problem, python = model.bind(X, y), StructuredModel.bind(model, X, y)
+    problem, python = model.bind(X, y), twin(model).bind(X, y)
     assert problem.n_weights == python.n_weights == model.n_weights
     problem.set_rescaling(rescaling)
     for w in (np.zeros(model.n_weights), rng.integers(-3, 4, model.n_weights).astype(float)):
@@ -68,9 +69,9 @@ def test_planes_are_those_of_the_best_output(
         for i, (x, truth) in enumerate(zip(X, y, strict=True)):
             outputs = all_outputs(len(truth), n_labels)
             scores = np.array([score(x, output, blocks) for output in outputs])
-            features = [model.joint_feature(x, output) for output in outputs]
+            features = [twin(model).joint_feature(x, output) for output in outputs]
             np.testing.assert_allclose([w @ psi for psi in features], scores, atol=1e-9)
-            losses = np.array([model.loss(truth, output) for output in outputs])
+            losses = np.array([twin(model).loss(truth, output) for output in outputs])
             heights = losses + scores - score(x, truth, blocks)
             if rescaling == "slack":
                 heights = losses * (1 + scores - score(x, truth, blocks))
@@ -80,7 +81,7 @@ def test_planes_are_those_of_the_best_output(
             assert loss - w @ delta == pytest.approx(max(heights.max(), 0.0), abs=1e-8)
             best = np.flatnonzero(heights > heights.max() - 1e-9)
             scale = losses[best] if rescaling == "slack" else np.ones(len(best))
-            truth_feature = model.joint_feature(x, truth)
+            truth_feature = twin(model).joint_feature(x, truth)
             if rescaling == "margin" or heights.max() > 0:
                 assert any(
                     np.allclose(delta, s * (truth_feature - features[k]), atol=1e-9)
@@ -90,7 +91,7 @@ def test_planes_are_those_of_the_best_output(
         for x, guess in zip(X, guesses, strict=True):
             top = max(score(x, o, blocks) for o in all_outputs(len(guess), n_labels))
             assert score(x, guess, blocks) == pytest.approx(top, abs=1e-9)
-            assert score(x, model.inference(x, w), blocks) == pytest.approx(top, abs=1e-9)
+            assert score(x, twin(model).inference(x, w), blocks) == pytest.approx(top, abs=1e-9)
 
 
 @pytest.mark.parametrize("n_labels", [1, 8, 9, 33])
@@ -102,11 +103,11 @@ def test_any_number_of_labels(n_labels):
     problem = model.bind(X, y)
     w = rng.normal(size=model.n_weights)
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-        guess = model.loss_augmented_inference(x, truth, w)
-        delta = model.joint_feature(x, truth) - model.joint_feature(x, guess)
+        guess = twin(model).loss_augmented_inference(x, truth, w)
+        delta = twin(model).joint_feature(x, truth) - twin(model).joint_feature(x, guess)
         indices, values, loss = problem.oracle(i, w)
         assert loss - values @ w[indices] == pytest.approx(
-            model.loss(truth, guess) - w @ delta, abs=1e-9
+            twin(model).loss(truth, guess) - w @ delta, abs=1e-9
         )
 
 
@@ -189,7 +190,7 @@ def test_explanations_name_edges():
     for x, labels in itertools.islice(zip(X, y, strict=True), 10):
         other = 1 - labels
         terms = svm.explain(x, labels, other)
-        difference = model.joint_feature(x, labels) - model.joint_feature(x, other)
+        difference = twin(model).joint_feature(x, labels) - twin(model).joint_feature(x, other)
         assert sum(t.value for t in terms) == pytest.approx(float(w @ difference), abs=1e-9)
     top = svm.top_edge_features(2)
     assert top[0].value == svm.edge_coef_.max()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.models import twin
 
 from structsvm import GraphModel, GridModel, StructSVM
 from structsvm.losses import HammingLoss
@@ -73,12 +74,13 @@ def test_oracle_against_enumeration(seed, n_labels, pairwise, intercepts, normal
     for _ in range(2):  # the second time from the flow of the first
         w = random_weights(model, rng)
         for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-            psi = model.joint_feature(x, truth)
+            psi = twin(model).joint_feature(x, truth)
             values = []
             for guess in itertools.product(range(n_labels), repeat=len(truth)):
                 # What void nodes are labelled makes no difference.
                 guess = np.where(truth == VOID, VOID, guess)
-                values.append(model.loss(truth, guess) - w @ (psi - model.joint_feature(x, guess)))
+                delta = psi - twin(model).joint_feature(x, guess)
+                values.append(twin(model).loss(truth, guess) - w @ delta)
             delta, loss = dense(problem, i, w)
             value = loss - w @ delta
             assert value <= max(values) + 1e-9
@@ -100,11 +102,12 @@ def test_tables_are_answered_by_no_less_than_the_best_labels(seed, n_labels):
     for _ in range(3):
         w = random_weights(model, rng)
         for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-            psi = model.joint_feature(x, truth)
+            psi = twin(model).joint_feature(x, truth)
             values = []
             for guess in itertools.product(range(n_labels), repeat=len(truth)):
                 guess = np.where(truth == VOID, VOID, guess)
-                values.append(model.loss(truth, guess) - w @ (psi - model.joint_feature(x, guess)))
+                delta = psi - twin(model).joint_feature(x, guess)
+                values.append(twin(model).loss(truth, guess) - w @ delta)
             delta, loss = dense(problem, i, w)
             # What 200 sweeps have not found is missed.
             assert loss - w @ delta >= max(values) - 1e-3
@@ -130,16 +133,16 @@ def test_planes_are_those_of_the_numpy_reference(seed, n_labels, pairwise):
     w = random_weights(model, rng) + 1e-3 * rng.random(model.n_weights)
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         delta, loss = dense(problem, i, w)
-        guess = model.loss_augmented_inference(x, truth, w)
-        expected = model.joint_feature(x, truth) - model.joint_feature(
+        guess = twin(model).loss_augmented_inference(x, truth, w)
+        expected = twin(model).joint_feature(x, truth) - twin(model).joint_feature(
             x, np.where(truth == VOID, VOID, guess)
         )
         np.testing.assert_allclose(delta, expected, atol=1e-12)
-        assert loss == pytest.approx(model.loss(truth, guess))
+        assert loss == pytest.approx(twin(model).loss(truth, guess))
         (compiled,) = model.batch_loss_augmented_inference([x], [truth], w)
         assert compiled.tolist() == guess.tolist()
         (compiled,) = model.batch_inference([x], w)
-        assert compiled.tolist() == model.inference(x, w).tolist()
+        assert compiled.tolist() == twin(model).inference(x, w).tolist()
 
 
 def blobs(n=8, seed=0, n_labels=2, shape=(7, 6)):
@@ -257,7 +260,7 @@ def test_edges_that_are_the_first_ones_of_another_graph(n_labels):
     w = np.abs(rng.normal(size=model.n_weights))
     together = model.batch_inference(X, w)
     for x, labels in zip(X, together, strict=True):
-        assert labels.tolist() == model.inference(x, w).tolist()
+        assert labels.tolist() == twin(model).inference(x, w).tolist()
     problem = model.bind(X, y)
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         alone = model.bind([x], [truth])
@@ -277,7 +280,11 @@ def test_joint_features_and_losses_of_any_output_are_those_of_the_python_methods
             indices, values = problem.joint_feature(i, labels)
             psi = np.zeros(problem.n_weights)
             psi[indices] = values
-            np.testing.assert_allclose(psi, model.joint_feature(x, np.array(guess)), atol=1e-12)
-            assert problem.loss_of(i, labels) == pytest.approx(model.loss(truth, np.array(guess)))
+            np.testing.assert_allclose(
+                psi, twin(model).joint_feature(x, np.array(guess)), atol=1e-12
+            )
+            assert problem.loss_of(i, labels) == pytest.approx(
+                twin(model).loss(truth, np.array(guess))
+            )
     with pytest.raises(ValueError, match="label 1 of example 0 is 3, expected 0 to 2, or -1 for"):
         problem.joint_feature(0, [0, 3, 1])

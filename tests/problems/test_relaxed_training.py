@@ -16,28 +16,28 @@ from structsvm.callbacks import Checkpoint
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.losses import HammingLoss
 from structsvm.models.grid import grid_edges
-from structsvm.models.node_labels import encode_nodes
 from structsvm.problems._factored import FactoredProblem
 from tests.problems.test_graph_problem import VOID, blobs, dense, random_graphs, random_weights
 from tests.reference.graphs import best_by_enumeration, relaxed_optimum
+from tests.reference.models import parts_of, twin
 
 TOL = 1e-5
 
 
 def augmented_scores(model, x, truth, w):
     """Scores by the numpy reference, the loss added; void nodes and their edges score 0."""
-    part, labels = model._example(x, truth)
-    unary, pairwise = model._scores(part, w)
+    part, labels = twin(model)._example(x, truth)
+    unary, pairwise = twin(model)._scores(part, w)
     known = labels >= 0
-    unary[known] += model._cost_matrix()[labels[known]] * model._scale(len(labels))
+    unary[known] += model.cost_matrix()[labels[known]] * model._scale(len(labels))
     unary[~known] = 0.0
     pairwise[~known[part.edges].all(axis=1)] = 0.0
     return unary, part.edges, pairwise
 
 
 def most_loss(model, truth):
-    labels = encode_nodes([truth], [np.shape(truth)], model.classes_, model.ignore_label)
-    return sum(model._cost_matrix()[k].max() for k in labels if k >= 0) * model._scale(len(labels))
+    labels = model.class_numbers(model.read_outputs([truth], None))
+    return sum(model.cost_matrix()[k].max() for k in labels if k >= 0) * model._scale(len(labels))
 
 
 @settings(max_examples=80, deadline=None)
@@ -61,7 +61,7 @@ def test_planes_are_points_of_the_local_polytope_next_to_the_best(
     assert not problem.exact
     w, other = random_weights(model, rng), random_weights(model, rng)
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-        psi = model.joint_feature(x, truth)
+        psi = twin(model).joint_feature(x, truth)
         delta, loss = dense(problem, i, w)
         scores = augmented_scores(model, x, truth, w)
         best = relaxed_optimum(*scores) - w @ psi
@@ -107,7 +107,7 @@ def test_what_an_answer_misses_is_known_when_sweeps_run_out():
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         delta, loss = dense(problem, i, w)
         best = relaxed_optimum(*augmented_scores(model, x, truth, w))
-        best -= w @ model.joint_feature(x, truth)
+        best -= w @ twin(model).joint_feature(x, truth)
         assert loss - w @ delta <= best + 1e-9
         assert loss - w @ delta + maximizer.missed[i] >= best - 1e-9
     assert maximizer.missed.max() > 1e-3
@@ -131,11 +131,11 @@ def test_the_hinge_is_the_true_one_on_trees(pairwise):
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         delta, loss = dense(problem, i, w)
         best, labels = best_by_enumeration(*augmented_scores(model, x, truth, w))
-        hinge = best - w @ model.joint_feature(x, truth)
+        hinge = best - w @ twin(model).joint_feature(x, truth)
         assert loss - w @ delta == pytest.approx(hinge, abs=2e-6)
         # One best labelling, so this is it.
         assert len(labels) == 1
-        assert loss == pytest.approx(model.loss(truth, np.array(labels[0])), abs=1e-3)
+        assert loss == pytest.approx(twin(model).loss(truth, np.array(labels[0])), abs=1e-3)
         (guess,) = model.batch_loss_augmented_inference([x], [truth], w)
         assert guess.tolist() == list(labels[0])
 
@@ -214,9 +214,9 @@ def test_labels_are_those_of_the_numpy_reference(seed, n_labels, pairwise):
     w = random_weights(model, rng) + 1e-3 * rng.random(model.n_weights)
     for x, truth in zip(X, y, strict=True):
         (compiled,) = model.batch_inference([x], w)
-        assert compiled.tolist() == model.inference(x, w).tolist()
+        assert compiled.tolist() == twin(model).inference(x, w).tolist()
         (compiled,) = model.batch_loss_augmented_inference([x], [truth], w)
-        expected = model.loss_augmented_inference(x, truth, w)
+        expected = twin(model).loss_augmented_inference(x, truth, w)
         assert compiled[truth != VOID].tolist() == expected[truth != VOID].tolist()
 
 
@@ -276,8 +276,8 @@ def test_labels_are_at_least_as_good_as_those_of_the_relaxation():
     for _ in range(5):
         w = rng.normal(size=model.n_weights)
         for x, value in zip(X, model.batch_best_score(X, w), strict=True):
-            (part,) = model._parts([x])
-            unary, pairwise = model._scores(part, w)
+            (part,) = parts_of(model, [x])
+            unary, pairwise = twin(model)._scores(part, w)
             best, _ = best_by_enumeration(unary, part.edges, pairwise)
             rounded = structsvm.inference.relax(unary, part.edges, pairwise).score
             assert rounded - 1e-9 <= value <= best + 1e-9

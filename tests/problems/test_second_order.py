@@ -7,9 +7,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.models import twin
 
 import structsvm
-from structsvm import ChainModel, ChainSVM, SequenceTagger, StructuredModel
+from structsvm import ChainModel, ChainSVM, SequenceTagger
 from structsvm.exceptions import ModelFileError
 from structsvm.losses import HammingLoss
 from structsvm.testing import check_model
@@ -67,7 +68,7 @@ def test_planes_are_those_of_the_best_output(seed, lengths, n_labels, options, r
     loss = HammingLoss(cost=cost)
     model = ChainModel(loss, fit_intercept=intercept, boundary=boundary, order=2)
     model.initialize(X, y)
-    problem, python = model.bind(X, y), StructuredModel.bind(model, X, y)
+    problem, python = model.bind(X, y), twin(model).bind(X, y)
     assert problem.n_weights == python.n_weights == model.n_weights
     problem.set_rescaling(rescaling)
     for w in (np.zeros(model.n_weights), rng.integers(-3, 4, model.n_weights).astype(float)):
@@ -75,18 +76,22 @@ def test_planes_are_those_of_the_best_output(seed, lengths, n_labels, options, r
         for i, (x, truth) in enumerate(zip(X, y, strict=True)):
             outputs = list(known_outputs(model, len(truth)))
             scores = np.array([score(x, output, blocks, states) for output in outputs])
-            features = [model.joint_feature(x, output) for output in outputs]
+            features = [twin(model).joint_feature(x, output) for output in outputs]
             np.testing.assert_allclose([w @ psi for psi in features], scores, atol=1e-9)
-            losses = np.array([model.loss(truth, output) for output in outputs])
+            losses = np.array([twin(model).loss(truth, output) for output in outputs])
             margins = scores - score(x, tuple(truth.tolist()), blocks, states)
             heights = losses * (1 + margins) if rescaling == "slack" else losses + margins
             indices, values, plane_loss = problem.oracle(i, w)
             height = plane_loss - values @ w[indices]
             assert height == pytest.approx(max(heights.max(), 0.0), abs=1e-8)
             if rescaling == "margin":
-                guess = model.loss_augmented_inference(x, truth, w)
-                delta = w @ (model.joint_feature(x, truth) - model.joint_feature(x, guess))
-                assert model.loss(truth, guess) - delta == pytest.approx(heights.max(), abs=1e-9)
+                guess = twin(model).loss_augmented_inference(x, truth, w)
+                delta = w @ (
+                    twin(model).joint_feature(x, truth) - twin(model).joint_feature(x, guess)
+                )
+                assert twin(model).loss(truth, guess) - delta == pytest.approx(
+                    heights.max(), abs=1e-9
+                )
         for x, truth, guess in zip(X, y, model.batch_inference(X, w), strict=True):
             top = max(score(x, o, blocks, states) for o in known_outputs(model, len(truth)))
             assert score(x, tuple(guess.tolist()), blocks, states) == pytest.approx(top, abs=1e-9)
@@ -101,11 +106,11 @@ def test_any_number_of_labels(n_labels):
     problem = model.bind(X, y)
     w = rng.normal(size=model.n_weights)
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-        guess = model.loss_augmented_inference(x, truth, w)
-        delta = model.joint_feature(x, truth) - model.joint_feature(x, guess)
+        guess = twin(model).loss_augmented_inference(x, truth, w)
+        delta = twin(model).joint_feature(x, truth) - twin(model).joint_feature(x, guess)
         indices, values, loss = problem.oracle(i, w)
         assert loss - values @ w[indices] == pytest.approx(
-            model.loss(truth, guess) - w @ delta, abs=1e-9
+            twin(model).loss(truth, guess) - w @ delta, abs=1e-9
         )
 
 

@@ -20,6 +20,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 class Python(ChainModel):
     """A chain by the Python methods alone."""
 
+    prepare = StructuredModel.prepare
     bind = StructuredModel.bind
     batch_inference = StructuredModel.batch_inference
     batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference

@@ -1,0 +1,292 @@
+"""PackedModel and FactoredModel: what models of compiled problems have in common."""
+
+from __future__ import annotations
+
+import abc
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.data.labels import PackedLabels, encode_labels
+from structsvm.losses import HammingLoss, make_loss
+from structsvm.problems import Problem
+from structsvm.problems._factored import FactoredProblem
+
+__all__ = ["FactoredModel", "PackedInputs", "PackedModel"]
+
+
+class PackedInputs(Sequence[Any]):
+    """Inputs as a family of models reads them, checked; `FactoredModel.prepare` makes them.
+
+    Parameters
+    ----------
+    items : PackedSequences or list
+        The inputs in the family's form.
+    offsets : int64 ndarray of shape (n_examples + 1,)
+        Where the labels of each output stand among those of all.
+    sizes : dict
+        The numbers of features, by name.
+    shapes : list of tuples, default=None
+        The shape of each output; None: rows of labels.
+    """
+
+    def __init__(
+        self,
+        items: Any,
+        offsets: NDArray[np.int64],
+        sizes: Mapping[str, int],
+        shapes: list[tuple[int, ...]] | None = None,
+    ) -> None:
+        self.items = items
+        self.offsets = offsets
+        self.sizes = dict(sizes)
+        self.shapes = shapes
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[index]
+
+    def take(self, chosen: Sequence[int]) -> PackedInputs:
+        """Some of the examples, of items that can do so."""
+        items = self.items.take(chosen)
+        return PackedInputs(items, items.offsets, self.sizes)
+
+
+class PackedModel(StructuredModel, abc.ABC):
+    """A model that reads raw examples once, into arrays for compiled code.
+
+    A family says how inputs and outputs are read (`read_inputs`, `read_outputs`), what is learnt
+    (`learn`), and what the problem is (`make_problem`); where labels are not numbered by their
+    places in `classes_`, also how they are (`label_numbers`).
+
+    Wherever a method takes X and y, it also takes what `prepare` made of them.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_weights : int
+    """
+
+    classes_: NDArray[Any]
+    n_weights: int
+
+    #: What `prepare` and `bind` call the factors of the loss at each label; "" where there is none.
+    weight_name: ClassVar[str] = ""
+
+    # ---- what a family says
+
+    @abc.abstractmethod
+    def input_sizes(self) -> dict[str, int]:
+        """The numbers of features that inputs must have, by name."""
+
+    @abc.abstractmethod
+    def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
+        """Raw inputs, checked and packed; they must have the numbers of features in `sizes`."""
+
+    @abc.abstractmethod
+    def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
+        """Raw outputs, checked against the shapes of X; `weight` is of the loss at each label."""
+
+    @abc.abstractmethod
+    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
+        """Labels, sizes and what else is learnt from data, by `resize`."""
+
+    def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
+        """The places of the labels in `classes_`; -1 for void ones, where a family has such."""
+        return encode_labels(y.labels, self.classes_)
+
+    def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
+        """The labels as the problem numbers them."""
+        return self.class_numbers(y)
+
+    @abc.abstractmethod
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
+        """The examples as a problem; without y it can only predict."""
+
+    # ---- examples, read once
+
+    def prepare(
+        self, X: Any, y: Any = None, *, sample_weight: Any = None, **weights: Any
+    ) -> tuple[PackedInputs, PackedLabels | None]:
+        """X and y checked and packed, to be given to other methods in their place.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+        sample_weight : float64 ndarray of shape (n_examples,), default=None
+            Checked before.
+        **weights
+            What weighs the loss, as `bind` takes it.
+
+        Returns
+        -------
+        X : PackedInputs
+        y : PackedLabels, or None where none were given
+        """
+        return self._read(X, y, sample_weight, weights)
+
+    def _read(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: NDArray[np.float64] | None = None,
+        weights: dict[str, Any] | None = None,
+    ) -> tuple[PackedInputs, PackedLabels | None]:
+        if not isinstance(X, PackedInputs):
+            X = self.read_inputs(X, self.input_sizes() if self._is_sized else None)
+        elif self._is_sized and X.sizes != self.input_sizes() and X.offsets[-1]:
+            raise ValueError(f"X was prepared with {X.sizes}, expected {self.input_sizes()}")
+        return X, self._labels(X, y, sample_weight, weights or {})
+
+    @property
+    def _is_sized(self) -> bool:
+        return "classes_" in vars(self)
+
+    def _labels(
+        self, X: PackedInputs, y: Any, sample_weight: Any, weights: dict[str, Any]
+    ) -> PackedLabels | None:
+        weight = weights.pop(self.weight_name, None)
+        if weights:
+            raise TypeError(f"{type(self).__name__} has no use for {next(iter(weights))!r}")
+        if y is None:
+            if weight is not None:
+                raise ValueError(
+                    f"{self.weight_name} weighs the loss, which needs y: bind the model to y"
+                )
+            return None
+        if isinstance(y, PackedLabels):
+            if weight is not None:
+                raise ValueError(f"y was prepared: give {self.weight_name} to prepare")
+            return y
+        packed = self.read_outputs(y, X, weight)
+        packed.sample_weight = sample_weight
+        return packed
+
+    def initialize(self, X: Any, y: Any) -> None:
+        """Learn labels and sizes from the data."""
+        if not isinstance(X, PackedInputs):
+            X = self.read_inputs(X, None)
+        packed = self._labels(X, y, None, {})
+        if packed is None:
+            raise ValueError("y is None: there is nothing to learn from")
+        self.learn(X, packed)
+
+    def bind(self, X: Any, y: Any = None, **weights: Any) -> Problem:
+        """These examples as a problem; `weights` weigh the loss, as `prepare` takes them."""
+        return self.make_problem(*self._read(X, y, None, weights))
+
+
+class FactoredModel(PackedModel):
+    """A model of outputs that are labels, answered by a `FactoredProblem`.
+
+    The methods of `StructuredModel`, for one example and for many, follow from the problem.
+    """
+
+    task_loss: str | HammingLoss
+
+    #: Whether the structure has an oracle for ``rescaling="slack"``.
+    rescales_slack: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
+        """The examples as a problem; without y it can only predict."""
+
+    def bind(self, X: Any, y: Any = None, **weights: Any) -> FactoredProblem:
+        """These examples as a problem; without `y` it can only predict.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+        **weights
+            What weighs the loss at each label: `position_weight` of chains, `node_weight` of graphs
+            and grids, as lists of arrays with the shapes of y.
+        """
+        return self.make_problem(*self._read(X, y, None, weights))
+
+    def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
+        """The labels that the problem numbers so."""
+        return self.classes_[numbers]
+
+    def cost_matrix(self) -> NDArray[np.float64]:
+        """The loss at one label, of shape (n_classes, n_classes), by right and answered class."""
+        return make_loss(self.task_loss).cost_matrix(len(self.classes_))
+
+    # ---- many examples
+
+    def batch_inference(
+        self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[NDArray[Any]]:
+        return self._answers(X, None, w, n_jobs)
+
+    def batch_loss_augmented_inference(
+        self, X: Any, Y: Any, w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[NDArray[Any]]:
+        return self._answers(X, Y, w, n_jobs)
+
+    def batch_slack_rescaled_inference(
+        self, X: Any, Y: Any, w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> list[NDArray[Any]]:
+        return self._answers(X, Y, w, n_jobs, "slack")
+
+    def batch_best_score(
+        self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1
+    ) -> NDArray[np.float64]:
+        problem = self.make_problem(*self._read(X))
+        _, values = problem.decode(w, n_threads=n_jobs)
+        return values
+
+    def _answers(
+        self, X: Any, Y: Any, w: NDArray[np.float64], n_jobs: int = 1, rescaling: str = "margin"
+    ) -> list[NDArray[Any]]:
+        """The best outputs, with Y those that violate the margin most."""
+        X, Y = self._read(X, Y)
+        problem = self.make_problem(X, Y)
+        if rescaling != "margin":
+            problem.set_rescaling(rescaling)
+        numbers, _ = problem.decode(w, augmented=Y is not None, n_threads=n_jobs)
+        labels, ends = self.write_labels(numbers), itertools.pairwise(X.offsets.tolist())
+        rows = [labels[start:stop] for start, stop in ends]
+        if X.shapes is None:
+            return rows
+        return [row.reshape(shape) for row, shape in zip(rows, X.shapes, strict=True)]
+
+    def has_slack_oracle(self) -> bool:
+        """Whether the structure has an oracle for slack rescaling."""
+        return self.rescales_slack
+
+    # ---- one example
+
+    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
+        """psi(x, y), of shape (n_weights,)."""
+        X, Y = self._read([x], [y])
+        assert Y is not None
+        indices, values = self.make_problem(X, None).joint_feature(0, self.label_numbers(Y))
+        psi = np.zeros(self.n_weights)
+        psi[indices] = values
+        return psi
+
+    def loss(self, y: Any, y_hat: Any) -> float:
+        """The task loss of answering y_hat where y is right; void labels left out."""
+        truth, answer = (self.read_outputs([output], None) for output in (y, y_hat))
+        if truth.shapes != answer.shapes:
+            raise ValueError(f"y_hat has the shape {answer.shapes}, expected {truth.shapes} as y")
+        right, guess = self.class_numbers(truth), self.class_numbers(answer)
+        if len(right) == len(guess):  # a void label costs what a right one does
+            guess = np.where((right < 0) | (guess < 0), right, guess)
+        return make_loss(self.task_loss).value(right, guess, self.cost_matrix())
+
+    def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
+        return self._answers([x], None, w)[0]
+
+    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
+        return self._answers([x], [y], w)[0]
+
+    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
+        return self._answers([x], [y], w, rescaling="slack")[0]
