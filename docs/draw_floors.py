@@ -28,7 +28,7 @@ TELLS = {
     "callbacks": "logs, checkpoints",
     "persistence": "model files",
     "models": "kinds of structures",
-    "hinge": "losses as functions",
+    "hinge": "hinges as functions",
     "base": "StructuredModel",
     "solvers": "planes in, weights out",
     "engines": "threads, processes",

@@ -1,8 +1,8 @@
 """
-The family of hinge losses
-==========================
+The family of hinges
+====================
 
-All losses of the margin m = y * score in one picture, and their slopes. Those that are never below
+All hinges of the margin m = y * score in one picture, and their slopes. Those that are never below
 the dashed line bound the 0-1 loss; a slope that jumps is a kink, over which a smooth optimiser
 stumbles.
 """
@@ -29,7 +29,7 @@ LOSSES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Draw the losses of the margin.")
+    parser = argparse.ArgumentParser(description="Draw the hinges of the margin.")
     parser.add_argument("--output", default="margin_losses.png")
     output = parser.parse_args().output
 

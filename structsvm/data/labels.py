@@ -153,9 +153,9 @@ def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
             raise ValueError(
                 f"{name}[{i}] holds {strange!r}; labels must be all integers or all strings"
             )
-        if great := [label for label in row if not -(2**63) <= int(label) < 2**63]:
+        if large := [label for label in row if not -(2**63) <= int(label) < 2**63]:
             raise ValueError(
-                f"{name}[{i}] holds {great[0]}, expected integers from -2**63 to 2**63 - 1; longer "
+                f"{name}[{i}] holds {large[0]}, expected integers from -2**63 to 2**63 - 1; longer "
                 "labels can be strings"
             )
         return row.astype(np.int64)

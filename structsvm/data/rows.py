@@ -169,7 +169,7 @@ def check_label_kinds(name: str, labels: Any) -> None:
                     "names of classes can be strings"
                 )
             if abs(int(label)) > 2**53:
-                kinds.setdefault("great", i)
+                kinds.setdefault("large", i)
         elif isinstance(label, numbers.Real):
             kinds.setdefault("number", i)
             kinds.setdefault("float", i)
@@ -180,8 +180,8 @@ def check_label_kinds(name: str, labels: Any) -> None:
             f"{name} mixes {mixed[0]}s with {others}: they must be of one kind, but "
             + " and ".join(f"{name}[{i}] is {labels[i]!r}" for i in sorted(kinds.values())[:2])
         )
-    if "great" in kinds and "float" in kinds:
-        i, k = kinds["great"], kinds["float"]
+    if "large" in kinds and "float" in kinds:
+        i, k = kinds["large"], kinds["float"]
         raise ValueError(
             f"{name}[{i}] is {labels[i]} and {name}[{k}] the float {labels[k]}: as floats, "
             "integers beyond 2**53 would merge; make all labels integers or all strings"

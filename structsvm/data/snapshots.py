@@ -1,4 +1,4 @@
-"""What a snapshot may hold: the kind of each entry, checked in one place before its use."""
+"""What a snapshot may hold: the kind of each entry, checked before its use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from structsvm.exceptions import ModelFileError
 
 __all__ = ["Kind", "Kinds", "check_snapshot", "count", "number", "vector"]
 
-#: Products of two, and sums of those, are numbers.
+#: Products of two numbers up to this, and sums of those, do not overflow.
 _LARGEST = 1e150
 #: More than any fit counts to, and exact as a double.
 _MOST = 2.0**53

@@ -60,7 +60,7 @@ SSVM_INLINE void ssvm_row_block(const int32_t *columns, const double *values, pt
 /* Whether n columns are all in 0 .. n_columns - 1. The arrays may be a file that somebody changes. */
 SSVM_INLINE int ssvm_columns_fit(const int32_t *columns, ptrdiff_t n, ptrdiff_t n_columns)
 {
-    uint32_t greatest = 0; /* as unsigned numbers, negative ones are too great as well */
+    uint32_t greatest = 0; /* as unsigned numbers, negative ones are too large as well */
     for (ptrdiff_t e = 0; e < n; ++e)
         greatest = (uint32_t)columns[e] > greatest ? (uint32_t)columns[e] : greatest;
     return n <= 0 || (ptrdiff_t)greatest < n_columns;
