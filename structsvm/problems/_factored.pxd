@@ -46,9 +46,9 @@ cdef class FactoredProblem(Problem):
     cdef Py_ssize_t _n_scratch
 
     cdef int _reserve_levels(self) except -1
-    cdef int score(
+    cdef double score(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, double* theta
-    ) except -1 nogil
+    ) except? -1.0 nogil
     cdef int answer(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,

@@ -175,16 +175,17 @@ cdef class FactoredProblem(Problem):
             raise
         return 0
 
-    cdef int score(
+    cdef double score(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, double* theta
-    ) except -1 nogil:
-        """The scores of all parts, with the loss in them where the rescaling adds it."""
+    ) except? -1.0 nogil:
+        """The scores of all parts, with the loss in them where the rescaling adds it; returns what
+        the loss adds beside."""
         self.features.scores(i, w, theta)
         if rescaling == PLAIN and not self.features.are_finite(i, theta):
             self._met_bad_scores = True
         if rescaling == MARGIN:
-            self.loss.augment(i, self._labels + self.offsets[i], theta)
-        return 0
+            return self.loss.augment(i, self._labels + self.offsets[i], theta)
+        return 0.0
 
     cdef int answer(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
@@ -193,8 +194,7 @@ cdef class FactoredProblem(Problem):
         """The output that maximises the rescaling's objective; see `decode` for `value`."""
         cdef Scratch* s = &self._scratch[thread]
         cdef const label_t* y
-        cdef double unit
-        self.score(i, w, rescaling, s.theta)
+        cdef double unit, beside = self.score(i, w, rescaling, s.theta)
         if rescaling == SLACK:
             y = self._labels + self.offsets[i]
             memset(s.levels, 0, self.maximizer.struct.n_parts[i] * sizeof(int32_t))
@@ -205,6 +205,7 @@ cdef class FactoredProblem(Problem):
             )
         else:
             self.maximizer.call_maximize(i, thread, s.theta, y_hat, value)
+            value[0] += beside
         if self.maximizer.foreign and self.loss is not None:
             self.loss.check(i, y_hat)
         return 0

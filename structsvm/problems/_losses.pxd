@@ -7,12 +7,13 @@ from structsvm.inference._maximizer cimport ssvm_counts
 
 
 cdef class PartLoss:
-    # theta += the loss of using each part when y is right; 0 for parts that touch a void label
-    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil
+    # theta += the loss of using each part when y is right, and 0 for parts that touch a void label;
+    # the loss of an output is that of the parts it uses, plus what is returned
+    cdef double augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil
     cdef double value(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat
     ) noexcept nogil
-    # The same of a fractional output, mu = mu(y) - mu_hat: what `augment` adds on mu_hat
+    # The same of a fractional output, mu = mu(y) - mu_hat
     cdef double relaxed_value(
         self, Py_ssize_t i, const label_t* y, const ssvm_counts* mu
     ) noexcept nogil
@@ -40,6 +41,7 @@ cdef class LabelLoss(PartLoss):
     cdef const double[:, ::1] cost        # (K, row_size): cost[y, k], 0 in the padding
     cdef const double[::1] weight         # of each label
     cdef Py_ssize_t n_labels, row_size    # K, and parts from a label's first one to the next one's
+    cdef bint of_uses                     # of two labels, the part of a place is that of label 1
     cdef Pairs* pairs                     # of each example, or NULL
     cdef Py_ssize_t pair_width
     cdef list _held                       # what `pairs` points into

@@ -16,8 +16,8 @@ MOST_LEVELS = 1000
 
 
 cdef class PartLoss:
-    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
-        pass
+    cdef double augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
+        return 0.0
 
     cdef double value(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat
@@ -50,8 +50,10 @@ cdef class PartLoss:
 cdef class LabelLoss(PartLoss):
     """Delta(y, y_hat) = sum_t weight[t] * cost[y_t, y_hat_t], over labels that are not void.
 
-    Label k at place t is part t * row_size + k. A void label, -1, has no loss, and the scores of
-    its parts, and of the pairs that it belongs to, are made 0.
+    Label k at place t is part t * row_size + k. With two labels and a row_size of 1, labels say
+    whether parts are used, as in subsets, matchings and trees: part t is that of label 1. A void
+    label, -1, has no loss, and the scores of its parts, and of the pairs that it belongs to, are
+    made 0.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ cdef class LabelLoss(PartLoss):
     weight : float64 array of shape (offsets[-1],)
         Of each label; a normalised loss has 1 / length here.
     row_size : int
-        n_labels, or more where rows of parts are padded.
+        n_labels, or more where rows of parts are padded; or 1, see above.
     pairs : sequence of C-contiguous int32 arrays of shape (n_pairs, 2), default=None
         The two places that each pair of an example joins. Their parts come behind those of labels.
     pair_width : int, default=1
@@ -76,7 +78,8 @@ cdef class LabelLoss(PartLoss):
         cdef const int32_t[:, ::1] ends
         self.offsets = offsets
         self.n_labels = len(cost)
-        rows = np.zeros((self.n_labels, row_size))
+        self.of_uses = self.n_labels == 2 and row_size == 1
+        rows = np.zeros((self.n_labels, max(row_size, 2 if self.of_uses else 1)))
         rows[:, :self.n_labels] = cost
         self.cost = rows
         self.weight = weight
@@ -107,10 +110,10 @@ cdef class LabelLoss(PartLoss):
     def __dealloc__(self):
         free(self.pairs)
 
-    cdef void augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
+    cdef double augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
         cdef offset_t first = self.offsets[i]
         cdef Py_ssize_t t, k, length = self.offsets[i + 1] - first, row_size = self.row_size
-        cdef double factor
+        cdef double factor, unused = 0.0
         cdef const double* row
         cdef const Pairs* pairs
         cdef bint some_void = False
@@ -122,16 +125,21 @@ cdef class LabelLoss(PartLoss):
                 continue
             factor = self.weight[first + t]
             row = &self.cost[y[t], 0]
+            if self.of_uses:
+                theta[t] += factor * (row[1] - row[0])
+                unused += factor * row[0]
+                continue
             for k in range(row_size):
                 theta[t * row_size + k] += factor * row[k]
         if not some_void or self.pairs == NULL:
-            return
+            return unused
         theta += length * row_size
         pairs = &self.pairs[i]
         for t in range(pairs.size):
             if y[pairs.ends[2 * t]] == SSVM_VOID or y[pairs.ends[2 * t + 1]] == SSVM_VOID:
                 for k in range(self.pair_width):
                     theta[t * self.pair_width + k] = 0.0
+        return unused
 
     cdef double value(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat
@@ -156,6 +164,10 @@ cdef class LabelLoss(PartLoss):
                 continue
             t = mu.parts[p] // self.row_size
             label = mu.parts[p] - t * self.row_size
+            if self.of_uses and y[t] == 1:
+                total += mu.counts[p] * self.weight[first + t] * self.cost[1, 0]
+                continue
+            label += self.of_uses
             if label != y[t] and y[t] != SSVM_VOID:
                 total -= mu.counts[p] * self.weight[first + t] * self.cost[y[t], label]
         return total
@@ -180,6 +192,11 @@ cdef class LabelLoss(PartLoss):
             If the costs are no whole multiples of one unit, or the weights differ within an
             example.
         """
+        if self.of_uses:
+            raise ValueError(
+                "the loss of parts that are used or not cannot be counted, as rescaling='slack' "
+                "needs it; use rescaling='margin'"
+            )
         cost = np.asarray(self.cost)[:, :self.n_labels]
         smallest = float(cost[cost > 0].min(initial=np.inf))
         unit = smallest if np.isfinite(smallest) else 1.0

@@ -38,6 +38,10 @@ MAXIMIZE = ctypes.CFUNCTYPE(
 COUNT = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, LABELS, ctypes.POINTER(Counts)
 )
+RELAX = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, DOUBLES, LABELS,
+    ctypes.POINTER(Counts), LABELS,
+)  # fmt: skip
 
 
 class Struct(ctypes.Structure):
