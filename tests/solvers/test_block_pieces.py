@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from structsvm.persistence.snapshots import check_snapshot
 
 from structsvm import StructuredModel
 from structsvm.data.snapshots import check_snapshot
