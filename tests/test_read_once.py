@@ -1,0 +1,116 @@
+"""Raw examples are read once: in a fit, whatever it asks for beside, and in a prediction."""
+
+import collections
+
+import numpy as np
+import pytest
+
+from structsvm import ChainSVM, GraphSVM, GridSVM, MulticlassSVM, SequenceTagger, fit_path
+from structsvm.callbacks import Checkpoint
+from structsvm.data import packing
+from structsvm.features import SequenceVectorizer
+from structsvm.graphs import conversion
+from structsvm.models import grid, multiclass, registry
+
+RNG = np.random.default_rng(0)
+N, N_VAL = 8, 3
+
+
+def chains(n):
+    return [RNG.normal(size=(4, 2)) for _ in range(n)], [RNG.integers(2, size=4) for _ in range(n)]
+
+
+def images(n):
+    X = [RNG.normal(size=(3, 4, 2)) for _ in range(n)]
+    return X, [(x[..., 0] > 0).astype(int) for x in X]
+
+
+def graphs(n):
+    X = [(RNG.normal(size=(3, 2)), [[0, 1], [1, 2]]) for _ in range(n)]
+    return X, [(x[0][:, 0] > 0).astype(int) for x in X]
+
+
+def rows(n):
+    X = RNG.normal(size=(n, 3))
+    return X, np.arange(n) % 3
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often each thing was done, by name and, for single examples, by their number."""
+    counts = collections.Counter()
+
+    def count(place, name, key):
+        original = getattr(place, name)
+
+        def counting(*args, **kwargs):
+            counts[key(*args, **kwargs)] += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(place, name, counting)
+
+    count(packing, "_check_item", lambda place, item: ("sequence", id(item)))
+    count(grid, "_read_image", lambda i, item, steps: ("image", id(item)))
+    count(grid.GridModel, "_edge_features", lambda self, image: ("edges", id(image.pixels)))
+    count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))
+    count(multiclass, "check_rows", lambda X, *args, **options: ("rows", len(X)))
+    count(SequenceVectorizer, "transform", lambda self, X: ("sentences", len(X)))
+    return counts
+
+
+CASES = {
+    ChainSVM: (chains, "sequence", N + N_VAL),
+    GridSVM: (images, "image", N + N_VAL),
+    GraphSVM: (graphs, "graph", N + N_VAL),
+    MulticlassSVM: (rows, "rows", 2),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
+def test_a_fit_reads_each_example_once(kind, counted, tmp_path):
+    make, name, n_read = CASES[kind]
+    (X, y), (X_val, y_val) = make(N), make(N_VAL)
+    checkpoint = Checkpoint(tmp_path / "fit", every=1)
+    params = {"max_iter": 3, "tol": 1e-9, "random_state": 0, "warm_start": True}
+    params |= {"solver": "bcfw", "callbacks": [checkpoint]}
+    weight = np.ones(N)
+
+    def check_reads(what, n):
+        read = [times for key, times in counted.items() if key[0] == what]
+        assert read == [1] * n
+
+    svm = kind(**params).fit(X, y, sample_weight=weight, X_val=X_val, y_val=y_val)
+    check_reads(name, n_read)
+    check_reads("edges", n_read if kind is GridSVM else 0)
+    counted.clear()
+    svm.fit(X, y, sample_weight=weight, X_val=X_val, y_val=y_val)  # goes on from the last one
+    check_reads(name, n_read)
+    counted.clear()
+    svm.fit(X, y, weight, X_val=X_val, y_val=y_val, resume_from=tmp_path / "fit")
+    check_reads(name, n_read)
+    counted.clear()
+    svm.set_params(warm_start=False, callbacks=None)
+    fit_path(svm, X, y, Cs=[0.1, 1.0, 10.0], X_val=X_val, y_val=y_val)
+    check_reads(name, n_read)
+    check_reads("edges", n_read if kind is GridSVM else 0)
+    counted.clear()
+    for ask in (svm.predict, svm.decision_function):
+        ask(X)
+        check_reads(name, 1 if kind is MulticlassSVM else N)
+        counted.clear()
+
+
+def test_every_estimator_of_a_family_is_counted():
+    made_of_rows = {"SequenceTagger"}  # see below
+    assert {kind.__name__ for kind in CASES} | made_of_rows == set(registry.places("estimators"))
+
+
+def test_sentences_are_made_to_rows_once(counted):
+    X = [[["a", "b"], ["c"]], [["b"], ["a"]]]
+    y = [["x", "y"], ["y", "x"]]
+    tagger = SequenceTagger(random_state=0).fit(X, y, X_val=X[:1], y_val=y[:1])
+    assert counted == {("sentences", 2): 1, ("sentences", 1): 1}
+    counted.clear()
+    tagger.predict(X)
+    assert counted["sentences", 2] == 1
