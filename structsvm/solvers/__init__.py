@@ -1,4 +1,7 @@
-"""Solvers: planes in, weights out. They never see x or y."""
+"""Solvers: planes in, weights out. They never see x or y.
+
+The one exception is `BlockDual`, whose duals know the problems of ``block_duals`` from inside.
+"""
 
 from structsvm.solvers.base import (
     Capabilities,

@@ -5,7 +5,7 @@ made of: weights, heights, losses, the Gram matrix. What needs the vector delta 
 of the store: heights at new weights, a multiple of delta added to a vector, a new row of the Gram
 matrix. So planes may be kept in any form. `SparsePlanes` keeps the entries of each; another form
 could keep outputs, and find heights by the scores of their parts and Gram entries by the features
-that two outputs share.
+that two outputs share. A form that cannot mix planes refuses to be `mixed`.
 
 Places: block i is that of example i; plane p of it is ``blocks[i].planes[p]``.
 """
