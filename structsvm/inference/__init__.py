@@ -3,6 +3,7 @@
 from structsvm.inference._chain import max_marginals, n_best, viterbi
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference._grid_cut import GridCut
+from structsvm.inference._maximizer import ForeignMaximizer, Maximizer, PythonMaximizer
 from structsvm.inference.cut_scores import CutCertificate
 from structsvm.inference.exhaustive import exhaustive
 from structsvm.inference.expansion import alpha_expansion
@@ -15,10 +16,13 @@ from structsvm.inference.trees import max_product_tree
 
 __all__ = [
     "CutCertificate",
+    "ForeignMaximizer",
     "GraphCut",
     "GridCut",
     "Labelling",
+    "Maximizer",
     "PersistentLabels",
+    "PythonMaximizer",
     "Relaxation",
     "RelaxedLabelling",
     "alpha_expansion",

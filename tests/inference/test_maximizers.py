@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from reference.graphs import all_labellings
 
 from structsvm import ChainModel
+from structsvm.inference import ForeignMaximizer, Maximizer, PythonMaximizer
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.inference._graph_maximizer import GraphMaximizer
-from structsvm.inference._maximizer import ForeignMaximizer, Maximizer, PythonMaximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.problems._factored import FactoredProblem

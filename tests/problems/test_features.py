@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from structsvm.inference._maximizer import PythonMaximizer
+from structsvm.inference import PythonMaximizer
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock, StepBlock, TableBlock

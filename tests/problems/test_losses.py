@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from structsvm.inference._maximizer import PythonMaximizer
+from structsvm.inference import PythonMaximizer
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock
