@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -134,9 +135,15 @@ def batch_answers(
 
     A method that takes `n_jobs` sees to it; others are called by worker processes.
     """
-    if "n_jobs" in inspect.signature(getattr(model, name)).parameters:
+    method = getattr(model, name)
+    if _takes_n_jobs(getattr(method, "__func__", method)):
         return ask_batch(model, name, *columns, w=w, n_jobs=n_jobs)[1]
     return in_processes(model, name, *columns, w=w, n_processes=n_jobs)
+
+
+@functools.lru_cache(maxsize=64)  # it takes a tenth of the time of a prediction
+def _takes_n_jobs(method: Callable[..., Any]) -> bool:
+    return "n_jobs" in inspect.signature(method).parameters
 
 
 @contextlib.contextmanager
