@@ -442,10 +442,12 @@ cdef class SparsePlanes(PlaneStore):
             free(self.planes)
 
     cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil:
-        cdef Block* b = &self.blocks[i]
-        cdef int p
-        for p in range(b.size):
-            b.planes[p].height = b.planes[p].loss - plane_dot(&self.planes[i][p], w)
+        cdef const Block* b = &self.blocks[i]
+        cdef KnownPlane* known = b.planes
+        cdef const Plane* planes = self.planes[i]
+        cdef int p, size = b.size
+        for p in range(size):
+            known[p].height = known[p].loss - plane_dot(&planes[p], w)
         return highest(b, 0.0)
 
     cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil:
