@@ -8,11 +8,11 @@ from structsvm.models import registry
 if TYPE_CHECKING:
     from structsvm.base import StructuredModel
     from structsvm.data.sequences import PackedSequences
+    from structsvm.estimators.path import fit_path
     from structsvm.estimators.structured import StructSVM
     from structsvm.estimators.surrogate import SurrogateSVM
     from structsvm.models.registry import *
     from structsvm.persistence.model_files import load
-    from structsvm.training.path import fit_path
 
 __version__ = "0.1.0"
 
@@ -22,7 +22,7 @@ _HOMES = {
     "StructSVM": "estimators",
     "StructuredModel": "base",
     "SurrogateSVM": "estimators",
-    "fit_path": "training.path",
+    "fit_path": "estimators.path",
     "load": "persistence.model_files",
     **{name: place.partition(":")[0] for name, place in registry.places().items()},
 }

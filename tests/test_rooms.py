@@ -12,7 +12,6 @@ IMPORTS = rooms.imports()
 #: Rooms, and what their modules import against the order. To be emptied, never added to.
 UPWARD = {
     ("problems", "structsvm.engines.processes"),
-    ("training", "structsvm.estimators"),
 }
 
 #: Modules that import themselves by way of others. To be emptied likewise.

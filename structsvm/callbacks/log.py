@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from structsvm.solvers.base import Progress
 
-__all__ = ["log_progress", "logger", "speaking"]
+__all__ = ["log_progress", "log_to_stderr", "logger"]
 
 logger = logging.getLogger("structsvm")
 logger.addHandler(logging.NullHandler())
 
 
 @contextlib.contextmanager
-def speaking(verbose: int) -> Iterator[None]:
+def log_to_stderr(verbose: int) -> Iterator[None]:
     """Send the logger's records to standard error while ``verbose`` > 0.
 
     A program that has configured logging itself, on this logger or on the root, keeps its own

@@ -1,4 +1,4 @@
-"""The one place that knows scikit-learn's callbacks, which came with version 1.9.
+"""scikit-learn's callbacks, which came with its version 1.9.
 
 ``estimator.set_callbacks(...)`` and callbacks handed down by a Pipeline or a grid search hear of a
 fit as of any other: its beginning, each iteration with an estimator that can predict, its end.
@@ -9,6 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["CallbackSupportMixin", "TaskReport", "with_callbacks"]
 
@@ -45,6 +48,15 @@ class TaskReport:
         if hasattr(estimator, "_init_callback_context"):
             self._context = estimator._init_callback_context(max_subtasks=None)
             self._context.call_on_fit_task_begin(estimator=estimator)
+
+    def listener(
+        self, attributes: Callable[[NDArray[np.float64], Any], dict[str, Any]], model: Any
+    ) -> Callable[[Any], bool]:
+        """A callback of a fit that reports its iterations; `attributes` are those of an estimator
+        with these weights and this model."""
+        return lambda progress: self.iteration(
+            lambda: attributes(np.array(progress.weights), model)
+        )
 
     def iteration(self, fitted: Callable[[], dict[str, Any]]) -> bool:
         """Report an iteration; True if a callback asks to stop. `fitted` gives the attributes that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -11,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.base import StructuredModel
 from structsvm.data.checks import as_items, shorten
 from structsvm.data.labels import flatten_labels
 from structsvm.estimators.chain_weights import ChainWeightsMixin
@@ -20,9 +20,31 @@ from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.models.states import all_pairs
 from structsvm.solvers import Progress, Solver
-from structsvm.training.fitting import Examples, Validation
+from structsvm.training.fitting import Examples
 
 __all__ = ["ChainSVM"]
+
+
+@dataclasses.dataclass
+class ChainExamples(Examples):
+    """Sequences and their labels."""
+
+    classes: NDArray[Any] | None = None  #: all that there will be; None for those in y
+
+    def size(self, model: Any) -> None:
+        super().size(model)
+        if self.classes is None:
+            return
+        classes = self.classes
+        strange = [label for label in model.classes_.tolist() if label not in classes.tolist()]
+        if strange:
+            raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
+        model.resize(
+            classes,
+            model.n_features_in_,
+            model.n_edge_features_in_,
+            all_pairs(len(classes)) if model.order == 2 else None,
+        )
 
 
 class ChainSVM(ChainWeightsMixin, StructSVM):
@@ -180,7 +202,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         self
         """
         examples = self._examples(X, y, sample_weight, position_weight)
-        self._fit(examples, Validation(X_val, y_val), resume_from)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
 
     def partial_fit(
@@ -208,36 +230,27 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         known = None
         if classes is not None:
             known = np.unique(flatten_labels([classes], name="classes")[0])
-        fitted = hasattr(self, "coef_")
-        if known is not None and fitted and not np.array_equal(known, self.classes_):
+        if (
+            known is not None
+            and self.__sklearn_is_fitted__()
+            and not np.array_equal(known, self.classes_)
+        ):
             raise ValueError(
                 f"classes are {shorten(known.tolist())}, but training began with "
                 f"{shorten(self.classes_.tolist())}"
             )
         examples = self._examples(X, y, sample_weight, position_weight)
-        self._partial_fit(examples, classes=known)
+        examples.classes = known
+        self._partial_fit(examples)
         return self
 
     def _examples(
         self, X: Any, y: Any, sample_weight: Any = None, position_weight: Any = None
-    ) -> Examples:
-        return Examples(X, y, sample_weight, {"position_weight": position_weight})
-
-    def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
-        super()._size_model(model, examples)
-        if classes is not None and isinstance(model, ChainModel):
-            strange = [label for label in model.classes_.tolist() if label not in classes.tolist()]
-            if strange:
-                raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
-            model.resize(
-                classes,
-                model.n_features_in_,
-                model.n_edge_features_in_,
-                all_pairs(len(classes)) if model.order == 2 else None,
-            )
+    ) -> ChainExamples:
+        return ChainExamples(X, y, sample_weight, {"position_weight": position_weight})
 
     def max_marginals(self, X: Any) -> list[NDArray[np.float64]]:
-        """How good the best labelling is that has each label at each position.
+        """Best score of a labelling with each label fixed at each position.
 
         The predicted label has the greatest value of its row, which is `decision_function`; the
         lead over the second tells how sure the choice is, 0 being a tie.

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.base import StructuredModel
 from structsvm.estimators.structured import StructSVM
 from structsvm.exceptions import warn
 from structsvm.losses import HammingLoss
@@ -19,9 +18,18 @@ from structsvm.models import GraphModel, GridModel
 from structsvm.models.labelled_graphs import LabelledGraphs
 from structsvm.models.node_labels import odd_labels
 from structsvm.solvers import Progress, Solver
-from structsvm.training.fitting import Examples, Validation
+from structsvm.training.fitting import Examples
 
 __all__ = ["GraphSVM", "GridSVM"]
+
+
+class NodeExamples(Examples):
+    """Graphs or images, and the labels of their nodes."""
+
+    def size(self, model: Any) -> None:
+        super().size(model)
+        if (odd := odd_labels(model.classes_, model.ignore_label)) is not None:
+            warn(odd, UserWarning)
 
 
 class _NodeLabelSVM(StructSVM):
@@ -30,13 +38,7 @@ class _NodeLabelSVM(StructSVM):
     model_: LabelledGraphs
 
     def _node_examples(self, X: Any, y: Any, sample_weight: Any, node_weight: Any) -> Examples:
-        return Examples(X, y, sample_weight, {"node_weight": node_weight})
-
-    def _size_model(self, model: StructuredModel, examples: Examples) -> None:
-        super()._size_model(model, examples)
-        assert isinstance(model, LabelledGraphs)
-        if (odd := odd_labels(model.classes_, model.ignore_label)) is not None:
-            warn(odd, UserWarning)
+        return NodeExamples(X, y, sample_weight, {"node_weight": node_weight})
 
     def _weight_block(self, name: str) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -230,7 +232,7 @@ class GraphSVM(_NodeLabelSVM):
         self
         """
         examples = self._node_examples(X, y, sample_weight, node_weight)
-        self._fit(examples, Validation(X_val, y_val), resume_from)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
 
 
@@ -422,5 +424,5 @@ class GridSVM(_NodeLabelSVM):
         self
         """
         examples = self._node_examples(X, y, sample_weight, pixel_weight)
-        self._fit(examples, Validation(X_val, y_val), resume_from)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self

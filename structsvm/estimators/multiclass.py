@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -12,7 +13,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.base import StructuredModel
 from structsvm.data.checks import check_sample_weight, shorten
 from structsvm.data.labels import encode_labels
 from structsvm.data.rows import check_class_labels, read_rows
@@ -20,16 +20,15 @@ from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
 from structsvm.models.node_labels import balanced_weights
-from structsvm.problems import Problem
 from structsvm.solvers import (
     Progress,
     Solver,
-    SolverResult,
     Subgradient,
     capabilities_of,
     solver_name,
 )
 from structsvm.training.fitting import Examples, Validation
+from structsvm.training.train import Outcome
 
 __all__ = ["MulticlassSVM"]
 
@@ -244,7 +243,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         -------
         self
         """
-        first = not hasattr(self, "coef_")
+        first = "coef_" not in vars(self)
         if not (isinstance(self.kernel, str) and self.kernel == "linear"):
             raise ValueError("partial_fit needs kernel='linear': others need all data at once")
         known = None if classes is None else np.unique(check_class_labels(classes))
@@ -259,12 +258,12 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
                 "of the classes as a dict"
             )
         examples = self._examples(X, y, sample_weight, known, reset=first)
-        if not first and getattr(self, "_online", None) is None:
+        if not first and self._online is None:
             solver = self._online_solver(self._n_examples)
-            if isinstance(solver, Subgradient) and solver.n_examples is not None:
+            if capabilities_of(solver).counts_examples and solver.n_examples is not None:
                 state = solver.state_at(self._flat_weights(), int(solver.n_examples))
                 self._online = (solver_name(solver), state)
-        self._partial_fit(examples, classes=known)
+        self._partial_fit(examples)
         return self
 
     def _examples(
@@ -287,20 +286,10 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
                 factors = compute_class_weight(self.class_weight, classes=known, y=y)
             factor = factors[numbers]
             weight = factor if weight is None else weight * factor
-        return RowExamples(X, y, weight, {})
+        return RowExamples(X, y, weight, {}, classes=classes)
 
     def _validation(self, X: Any, y: Any) -> Validation:
-        return RowValidation(self, X, y)
-
-    def _size_model(self, model: StructuredModel, examples: Examples, classes: Any = None) -> None:
-        assert isinstance(model, MulticlassModel)
-        known = np.unique(examples.y.labels)
-        if classes is not None:
-            strange = [label for label in known.tolist() if label not in classes.tolist()]
-            if strange:
-                raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
-            known = classes
-        model.resize(known, **examples.X.sizes)
+        return RowValidation(self, X, y, self._score_outputs)
 
     def _online_solver(self, n_examples: int | None) -> Any:
         solver = super()._online_solver(n_examples)
@@ -310,31 +299,26 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     # ---- what a fit leaves
 
-    def _weight_attributes(
-        self, model: StructuredModel, weights: NDArray[np.float64]
-    ) -> dict[str, Any]:
-        assert isinstance(model, MulticlassModel)
-        return {"model_": model} | model.fitted_attributes(weights)
+    def _weight_attributes(self, model: Any, weights: NDArray[np.float64]) -> dict[str, Any]:
+        attributes: dict[str, Any] = model.fitted_attributes(weights)
+        return {"model_": model} | attributes
 
     def _flat_weights(self) -> NDArray[np.float64]:
         weights: NDArray[np.float64] = self.model_.flat_weights(vars(self))
         return weights
 
-    def _keep(
-        self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
-    ) -> None:
-        assert isinstance(model, MulticlassModel)
+    def _keep(self, outcome: Outcome, solver: Solver) -> None:
         # Of a fit with another kernel or solver.
         for name in ("coef_", "support_", "dual_coef_", "support_counts_"):
             self.__dict__.pop(name, None)
+        result, bound = outcome.result, outcome.bound
         if capabilities_of(solver).has_dual_point:
             self.__dict__.update(result.state.dual_point(float(self.C)))
+        trained: Any = bound.model
+        model, weights = trained.condensed(result.weights)
         # Beside the model that a warm start may go on with.
-        model, result.weights = model.condensed(result.weights)
-        super()._keep(result, model, problem, solver)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "model_")
+        condensed = dataclasses.replace(result, weights=weights)
+        super()._keep(Outcome(condensed, bound._replace(model=model)), solver)
 
     # ---- prediction
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import math
 import os
@@ -13,31 +12,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
-from structsvm.callbacks.log import logger, speaking
-from structsvm.callbacks.sklearn_reports import CallbackSupportMixin, with_callbacks
+from structsvm.callbacks.log import logger
+from structsvm.callbacks.sklearn_reports import CallbackSupportMixin, TaskReport, with_callbacks
 from structsvm.data.checks import as_items, check_n_jobs, check_pairs, check_scalar
-from structsvm.engines.processes import kept_workers
-from structsvm.exceptions import OracleWarning, warn
 from structsvm.linalg._plane import padded_copy
 from structsvm.persistence import model_files
-from structsvm.problems import Problem
-from structsvm.solvers import (
-    Progress,
-    Solver,
-    SolverResult,
-    Subgradient,
-    capabilities_of,
-    make_solver,
-    solver_name,
-)
-from structsvm.solvers.base import refuse
-from structsvm.training.fingerprint import fingerprint
-from structsvm.training.fitting import Bound, Examples, Validation, Watch, batch_answers
+from structsvm.solvers import Progress, Solver, capabilities_of, make_solver, solver_name
+from structsvm.training.capabilities import check_callbacks, check_learns, check_warm_starts
+from structsvm.training.fitting import Bound, Examples, Validation, batch_answers
+from structsvm.training.train import Outcome, bind, data_fingerprint, learn, train
 
 __all__ = ["StructSVM"]
 
@@ -77,10 +63,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     n_jobs : int, default=None
         Threads for compiled models, worker processes for models in Python; None is 1, -1 is all
         processors, -2 all but one, and so on. There are never more than there are examples, or than
-        four for each processor. A fit gives the same bits for any value from 2 on. They are also
-        those of 1 unless the solver is "bcfw" and a call of the oracle costs some 0.1 ms or more,
-        as all of those in Python are taken to: oracles then answer for weights up to 32 examples
-        old.
+        four for each processor. A fit gives the same bits for any value from 2 on; `n_jobs=1` gives
+        the same bits too, except for BCFW with slow oracles (every Python oracle counts as slow):
+        with more, those answer for weights up to 32 examples old.
         Predictions are the same for any value. Workers are started when first needed, which takes
         about a second, and end with the call of `fit`, `predict` or `score`: they are worth it
         where such a call takes some seconds. ``set_params(n_jobs=1)`` before quick predictions. A
@@ -160,6 +145,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     model_: StructuredModel
     coef_: NDArray[np.float64]
     _n_examples: int | None = None  # of the fit, or the first call of partial_fit
+    _online: tuple[str, Any] | None = None  # the solver's name and the state of partial_fit
+    _warm: tuple[str | None, Bound] | None = None  # what warm_start goes on from, and of which data
 
     def __init__(
         self,
@@ -245,7 +232,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return Examples(X, y, sample_weight, {})
 
     def _validation(self, X: Any, y: Any) -> Validation:
-        return Validation(X, y)
+        return Validation(X, y, self._score_outputs)
 
     @with_callbacks
     def _fit(
@@ -253,88 +240,81 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         examples: Examples,
         validation: Validation,
         resume_from: str | os.PathLike[str] | None = None,
-        bound: Bound | None = None,
+        start: Bound | None = None,
     ) -> Bound:
-        """Train; `bound` is what an earlier call for these very examples returned."""
+        """Train; `start` is what an earlier call for these very examples returned."""
         solver = self._checked_solver()
-        C = self._penalty(solver)
-        unsized = self._make_model()
-        examples.prepare(unsized)
-        validation.screen(unsized)
-        of_data = functools.cache(lambda: self._fingerprint(examples))
-        model, problem, state = bound or self._bound(examples, of_data)
-        validation.prepare(model)
-        problem.set_rescaling(self.rescaling)
-        problem.use_threads(self._threads())
-        held_out = (validation.X, validation.y)
-        identity = functools.cache(lambda: fingerprint(of_data(), C, solver, held_out))
-        watch = Watch(self, model, validation, identity)
-        snapshot, random_state = None, check_random_state(self.random_state)
-        if resume_from is not None:
-            random_state = np.random.RandomState()  # to be rewound, which nobody else should feel
-            snapshot = model_files.read_checkpoint(resume_from, identity())
-        with speaking(self.verbose), contextlib.ExitStack() as stack:
-            if resume_from is not None and snapshot is not None:
-                stack.enter_context(model_files.naming(resume_from))
-                snapshot = watch.restore(snapshot, problem.n_weights)
-            stack.callback(problem.release)
-            stack.enter_context(kept_workers())
-            result = solver.solve(
-                problem,
-                C,
-                tol=self._tolerance(solver),
-                max_iter=None if self.max_iter is None else int(self.max_iter),
-                random_state=random_state,
-                callback=watch,
-                state=state,
-                snapshot=snapshot,
-            )
-            watch.tell(result)
-        self._n_examples = problem.n_examples
-        self._keep(result, model, problem, solver)
+        check_callbacks(self.callbacks or (), validation.given)
+        model = self._make_model()
+        examples.prepare(model)
+        validation.screen(model)
+        of_data = functools.cache(
+            functools.partial(data_fingerprint, self._make_model(), examples, self.rescaling)
+        )
+        start = start or self._kept(model, of_data) or bind(model, examples)
+        report, model = TaskReport(self), start.model
+        outcome = train(
+            model,
+            examples,
+            solver,
+            C=self._penalty(solver),
+            tol=self._tolerance(solver),
+            max_iter=None if self.max_iter is None else int(self.max_iter),
+            rescaling=self.rescaling,
+            n_jobs=self._threads(),
+            random_state=self.random_state,
+            verbose=self.verbose,
+            callbacks=[*(self.callbacks or ()), report.listener(self._fitted_attributes, model)],
+            validation=validation,
+            resume_from=resume_from,
+            start=start,
+            of_data=of_data,
+        )
+        self.__dict__.pop("validation_score_", None)
+        if outcome.validation_score is not None:
+            self.validation_score_ = outcome.validation_score
+        self._n_examples = outcome.bound.problem.n_examples
+        self._keep(outcome, solver)
         if examples.n_violations is not None:
             self.n_violations_ = examples.n_violations
-        bound = Bound(model, problem, result.state)
-        self._warm = (self._comparable(of_data), bound) if self.warm_start else None
-        watch.finish()
-        if result.error is not None:
-            raise result.error
-        return bound
+        self._warm = (_hash_or_none(of_data), outcome.bound) if self.warm_start else None
+        report.end(lambda: self._fitted_attributes(self._flat_weights(), self.model_))
+        if outcome.result.error is not None:
+            raise outcome.result.error
+        return outcome.bound
 
-    def _partial_fit(self, examples: Examples, **size: Any) -> None:
-        fitted = hasattr(self, "coef_")
+    def _partial_fit(self, examples: Examples) -> None:
+        fitted = "coef_" in vars(self)
         examples.prepare(self.model_ if fitted else self._make_model(), whole=False)
         solver = self._online_solver(self._n_examples if fitted else len(examples.y))
+        check_learns(solver)
         name = solver_name(solver)
-        if not capabilities_of(solver).can_learn:
-            raise refuse(name, "partial_fit", "needs all data at once")
-        kept, state = getattr(self, "_online", None) or (name, None)
+        kept, state = self._online or (name, None)
         if fitted and (state is None or kept != name):
             raise ValueError(
                 f"there is no state of solver {name!r} to go on from: this estimator was loaded "
                 "from a file or trained by another solver; clone it and begin anew"
             )
-        if fitted:
-            model = self.model_
-        else:
-            model = self._make_model()
-            self._size_model(model, examples, **size)
-        problem = examples.bind(model)
-        problem.set_rescaling(self.rescaling)
-        # A copy: what raises on the way leaves things as they were.
-        result = solver.learn(problem, self._penalty(solver), copy.deepcopy(state))
+        outcome = learn(
+            self.model_ if fitted else self._make_model(),
+            examples,
+            solver,
+            C=self._penalty(solver),
+            rescaling=self.rescaling,
+            state=state,
+        )
         if state is not None:
-            result.n_iter += self.n_iter_
-            result.n_oracle_calls += self.n_oracle_calls_
+            outcome.result.n_iter += self.n_iter_
+            outcome.result.n_oracle_calls += self.n_oracle_calls_
         self._warm = None
         if not fitted:
-            self._n_examples = problem.n_examples
-        before = getattr(self, "n_violations_", 0) if fitted else 0
-        self._keep(result, model, problem, solver)
+            self._n_examples = outcome.bound.problem.n_examples
+        before = vars(self).get("n_violations_", 0) if fitted else 0
+        self._keep(outcome, solver)
         if examples.n_violations is not None:
             self.n_violations_ = before + examples.n_violations
-        if result.error is not None:
-            raise result.error
+        if outcome.result.error is not None:
+            raise outcome.result.error
 
     def _checked_solver(self) -> Any:
         """The solver, once it is known that all parameters go together."""
@@ -346,13 +326,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"unknown rescaling {self.rescaling!r}: expected one of 'margin', 'slack'"
             )
-        for k, callback in enumerate(self.callbacks or ()):
-            if not callable(callback):
-                raise ValueError(f"callbacks[{k}] is {callback!r}; expected a callable")
+        check_callbacks(self.callbacks or ())
         solver = make_solver(clone(self.solver, safe=False))
         self._penalty(solver)
         if self.warm_start:
-            self._check_warm_start(solver)
+            check_warm_starts(solver)
         return solver
 
     def _penalty(self, solver: Solver) -> float:
@@ -367,13 +345,13 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _online_solver(self, n_examples: int | None) -> Any:
         """The solver of ``partial_fit``, for data of so many examples where nobody says more."""
         solver = self._checked_solver()
-        if isinstance(solver, Subgradient) and solver.n_examples is None:
+        if capabilities_of(solver).counts_examples and solver.n_examples is None:
             solver.n_examples = n_examples
         return solver
 
-    def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
-        if not capabilities_of(solver).can_warm_start:
-            raise refuse(solver_name(solver), option, "keeps no dual state")
+    def _check_path(self) -> None:
+        """Refuse what `fit_path` cannot do."""
+        check_warm_starts(make_solver(self.solver), "fit_path")
 
     def _make_model(self) -> StructuredModel:
         if not isinstance(self.model, StructuredModel):
@@ -383,85 +361,32 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         model: StructuredModel = clone(self.model)
         return model
 
-    def _size_model(self, model: StructuredModel, examples: Examples) -> None:
-        model.initialize(examples.X, examples.y)
-
-    def _fingerprint(self, examples: Examples) -> str:
-        """A hash of all that a problem is made of."""
-        model = self._make_model()
-        kind = f"{type(model).__module__}.{type(model).__qualname__}"
-        return fingerprint(vars(examples), kind, model.get_params(), self.rescaling)
-
-    @staticmethod
-    def _comparable(fingerprint: Callable[[], str]) -> str | None:
-        try:
-            return fingerprint()
-        except TypeError as error:
-            logger.info("warm_start: the next fit starts afresh: %s", error)
+    def _kept(self, model: StructuredModel, of_data: Callable[[], str]) -> Bound | None:
+        """Where the last fit of this estimator ended, if this one may go on from there."""
+        if not self.warm_start or self._warm is None or self._warm[0] is None:
             return None
+        kept = self._warm[1]
+        # A class of the same name may be another one, with another oracle.
+        if type(kept.model) is type(model) and self._warm[0] == _hash_or_none(of_data):
+            return kept
+        logger.info("warm_start: the data or the model changed, so the fit starts afresh")
+        return None
 
-    def _bound(self, examples: Examples, fingerprint: Callable[[], str]) -> Bound:
-        """The model sized and bound, and the dual state to go on from, if there is one."""
-        kept = getattr(self, "_warm", None) if self.warm_start else None
-        model = self._make_model()
-        if kept is not None and kept[0] is not None:
-            # A class of the same name may be another one, with another oracle.
-            same_class = type(kept[1].model) is type(model)
-            if same_class and kept[0] == self._comparable(fingerprint):
-                bound: Bound = kept[1]
-                return bound
-            logger.info("warm_start: the data or the model changed, so the fit starts afresh")
-        self._size_model(model, examples)
-        return Bound(model, examples.bind(model), None)
-
-    def _keep(
-        self, result: SolverResult, model: StructuredModel, problem: Problem, solver: Solver
-    ) -> None:
-        self.__dict__.update(self._weight_attributes(model, result.weights))
+    def _keep(self, outcome: Outcome, solver: Solver) -> None:
+        """Take the weights and what is known of them as fitted attributes, and tell how it went."""
+        result = outcome.result
+        self.__dict__.update(self._weight_attributes(outcome.model, result.weights))
         self.objective_ = result.objective
         self.dual_objective_ = result.dual_objective
         self.dual_gap_ = result.gap
-        certified = math.isfinite(result.objective) and result.n_overruled == 0
-        self.certified_ = certified and result.doubt is None and bool(problem.exact)
+        self.certified_ = outcome.certified
         self.status_ = result.status
         self.n_iter_ = result.n_iter
         self.n_oracle_calls_ = result.n_oracle_calls
         self.history_ = result.history
-        self._online = (
-            (solver_name(solver), result.state) if capabilities_of(solver).can_learn else None
-        )
-        name = type(self).__name__
-        if result.status == "max_iter" and math.isfinite(result.gap):
-            warn(
-                f"{name} stopped after {result.n_iter} iterations with {self._gap_in_words()}, "
-                f"above tol={result.tol:g}: raise max_iter or tol, or lower C",
-                ConvergenceWarning,
-            )
-        elif result.status == "interrupted":
-            warn(
-                f"{name} was interrupted after {result.n_iter} iterations; it keeps the best "
-                f"weights so far, with {self._gap_in_words()}",
-                ConvergenceWarning,
-            )
-        if problem.exact and result.n_overruled and result.doubt is None:
-            by = ""
-            if result.worst_answer is not None:
-                i, shortfall = result.worst_answer
-                by = f"by up to {shortfall:.3g} (on example {i}), "
-            warn(
-                f"in {result.n_overruled} of {result.n_oracle_calls} calls the oracle of "
-                f"{type(self.model_).__name__} returned an output worse than one already known, "
-                f"{by}which was used instead: loss_augmented_inference misses the maximum, so the "
-                "duality gap is no certificate. structsvm.testing.check_model tells more. Correct "
-                "it, or declare the model exact = False",
-                OracleWarning,
-            )
-
-    def _gap_in_words(self) -> str:
-        """The gap, as what it is: a certificate, an estimate, or none at all."""
-        if not math.isfinite(self.objective_):
-            return "no certificate"
-        return f"a duality gap of {self.dual_gap_:.2e}" + ("" if self.certified_ else " (estimate)")
+        learns = capabilities_of(solver).can_learn
+        self._online = (solver_name(solver), result.state) if learns else None
+        outcome.warn(type(self).__name__)
 
     def _weight_attributes(
         self, model: StructuredModel, weights: NDArray[np.float64]
@@ -528,8 +453,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _is_estimate(self) -> bool:
         """Whether there is a gap that is no certificate."""
-        gap = getattr(self, "dual_gap_", math.nan)
-        return math.isfinite(gap) and not getattr(self, "certified_", True)
+        fitted = vars(self)
+        return math.isfinite(fitted.get("dual_gap_", math.nan)) and not fitted["certified_"]
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         text: str = super().__repr__(N_CHAR_MAX)
@@ -571,11 +496,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.__dict__.update({f"{name}_": value for name, value in learned.items()})
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "coef_")
+        return "model_" in vars(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if hasattr(self, "model_"):
+        if self.__sklearn_is_fitted__():
             self.__dict__.update(self._weight_attributes(self.model_, self._flat_weights()))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -583,6 +508,15 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         state = dict(super().__getstate__())
         state.pop("_warm", None)
         return state
+
+
+def _hash_or_none(of_data: Callable[[], str]) -> str | None:
+    """The hash of the data, if they can be compared."""
+    try:
+        return of_data()
+    except TypeError as error:
+        logger.info("warm_start: the next fit starts afresh: %s", error)
+        return None
 
 
 # Else scikit-learn would not break the lines of a long one.

@@ -193,8 +193,7 @@ class SequenceTagger(ChainSVM):
         self
         """
         X = _sentences(X)
-        if hasattr(self, "features_"):
-            features = self.features_
+        if (features := vars(self).get("features_")) is not None:
             self._check_tokens(features, X)
             rows = features.transform(X)
         else:
@@ -232,12 +231,12 @@ class SequenceTagger(ChainSVM):
     @contextlib.contextmanager
     def _reading_with(self, features: Any) -> Iterator[None]:
         """Read with these features; afterwards too, if there are weights for them."""
-        before, model = getattr(self, "features_", None), getattr(self, "model_", None)
+        before, model = vars(self).get("features_"), vars(self).get("model_")
         self.features_ = features
         try:
             yield
         finally:
-            if getattr(self, "model_", None) is model:
+            if vars(self).get("model_") is model:
                 self.features_ = before
             if self.features_ is None:
                 del self.features_
@@ -273,13 +272,11 @@ class SequenceTagger(ChainSVM):
             return _DEFAULT_TOL
         return super()._tolerance(solver)
 
-    def _check_warm_start(self, solver: Any, option: str = "warm_start") -> None:
-        if option == "fit_path":
-            raise ValueError(
-                "fit_path takes a ChainSVM and rows: fit_path(ChainSVM(...), "
-                "features.fit_transform(X), y, Cs), so that features are made once"
-            )
-        super()._check_warm_start(solver, option)
+    def _check_path(self) -> None:
+        raise ValueError(
+            "fit_path takes a ChainSVM and rows: fit_path(ChainSVM(...), "
+            "features.fit_transform(X), y, Cs), so that features are made once"
+        )
 
     def _feature_names(self) -> Sequence[Any]:
         names: Sequence[Any] = self.features_.get_feature_names_out()

@@ -17,6 +17,7 @@ __all__ = [
     "Callback",
     "Capabilities",
     "History",
+    "Monitor",
     "OnlineSolver",
     "Progress",
     "Snapshot",
@@ -99,9 +100,33 @@ class Progress:
         return view
 
 
-#: Called after every iteration; a true return value stops the fit. Where it has `chosen_weights`
-#: in the end, not None, those are what the solver certifies and gives back.
+#: Called after every iteration; a true return value stops the fit.
 Callback = Callable[[Progress], Any]
+
+
+class Monitor:
+    """A callback that may choose the weights; this one chooses none, and asks another to stop."""
+
+    def __init__(self, callback: Callback | None = None) -> None:
+        self._callback = callback
+
+    @classmethod
+    def of(cls, callback: Callback | None) -> Monitor:
+        """A callback as a monitor, which it may be already."""
+        return callback if isinstance(callback, Monitor) else cls(callback)
+
+    def __call__(self, progress: Progress) -> bool:
+        return self._callback is not None and bool(self._callback(progress))
+
+    @property
+    def chosen_weights(self) -> NDArray[np.float64] | None:
+        """What the solver is to certify and give back in the end; None leaves it to the solver."""
+        return None
+
+    def stops_when_resumed(self, progress: Progress) -> bool:
+        """Whether the fit ended where the snapshot was taken that it goes on from."""
+        return False
+
 
 #: What a history holds of each iteration.
 RECORDED = (
@@ -179,6 +204,7 @@ class Capabilities:
     has_dual: bool = True  #: it bounds the optimum from below: it knows a gap and takes a `tol`
     regularizes: bool = True  #: C weighs the hinges against the norm of the weights
     can_learn: bool = False  #: it goes on with new examples: an `OnlineSolver`
+    counts_examples: bool = False  #: its steps depend on `n_examples`, for all data there will be
     has_dual_point: bool = False  #: ``result.state.dual_point(C)`` tells an estimator's attributes
 
 

@@ -20,6 +20,7 @@ from structsvm.solvers.base import (
     RECORDED,
     Callback,
     History,
+    Monitor,
     Progress,
     Snapshot,
     SolverResult,
@@ -304,6 +305,7 @@ class Run(abc.ABC):
         self._overruled_before = before["n_overruled"]
         if snapshot is not None:
             self.restore(snapshot)
+        monitor = Monitor.of(callback)
         status, error = "max_iter", None
         began = False
         self._within_round = True
@@ -311,7 +313,7 @@ class Run(abc.ABC):
             if snapshot is None:
                 self.enter()
             began, self._within_round = True, False
-            stop = snapshot is not None and self._stops_when_resumed(callback)
+            stop = snapshot is not None and monitor.stops_when_resumed(self._progress())
             while not (stop or self.n_iter >= max_iter or self._converged()):
                 self._within_round = True
                 self.round(first=self.n_iter == 0)
@@ -323,7 +325,7 @@ class Run(abc.ABC):
                     self._certify()
                 progress = self._progress()
                 self._history.append(progress)
-                stop = callback is not None and bool(callback(progress))
+                stop = monitor(progress)
             if stop:
                 status = "stopped"
         except KeyboardInterrupt:
@@ -332,8 +334,7 @@ class Run(abc.ABC):
             if self.n_iter == 0 or not began:
                 raise
             status, error = "failed", caught
-        chosen = getattr(callback, "chosen_weights", None)
-        answer, status, error = self._conclude(chosen, status, error)
+        answer, status, error = self._conclude(monitor.chosen_weights, status, error)
         return self._result(answer, status, error)
 
     def _conclude(
@@ -463,11 +464,6 @@ class Run(abc.ABC):
         primal = self.lam / 2 * self.inner(weights, weights) + mean_hinge
         self._compare(primal)
         return primal
-
-    def _stops_when_resumed(self, callback: Callback | None) -> bool:
-        """Whether the callback, asked again, wants the run to end where the snapshot was taken."""
-        asked_again = getattr(callback, "stops_when_resumed", None)
-        return asked_again is not None and bool(asked_again(self._progress()))
 
     def _candidates(self) -> list[NDArray[np.float64]]:
         # An average of weights >= 0 may be below 0 by a rounding error.

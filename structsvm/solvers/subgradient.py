@@ -76,7 +76,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    capabilities = Capabilities(can_warm_start=False, can_learn=True)
+    capabilities = Capabilities(can_warm_start=False, can_learn=True, counts_examples=True)
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What surrounds a call of a solver: the examples, the held-out ones, and who hears of progress."""
+"""The data of a fit: examples, and held-out ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,19 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.callbacks.log import log_progress
-from structsvm.callbacks.sklearn_reports import TaskReport
 from structsvm.data.checks import check_pairs, check_sample_weight
 from structsvm.data.sequences import PackedSequences
-from structsvm.data.snapshots import Kind, check_snapshot, vector
 from structsvm.engines.processes import in_processes
 from structsvm.exceptions import warn
 from structsvm.problems import Problem
 from structsvm.problems.python_methods import ask_batch
-from structsvm.solvers import Progress, SolverResult
-from structsvm.solvers.base import Snapshot
 
-__all__ = ["Bound", "Examples", "Validation", "Watch", "batch_answers", "of_held_out_examples"]
+__all__ = ["Bound", "Examples", "Validation", "batch_answers", "of_held_out_examples"]
 
 
 @dataclasses.dataclass
@@ -67,10 +61,22 @@ class Examples:
                 if self.weight is not None:
                     self.weight = check_sample_weight(self.weight[kept], len(kept))
 
+    def size(self, model: StructuredModel) -> None:
+        """Have the model learn its sizes from these."""
+        model.initialize(self.X, self.y)
+
+    def parts(self) -> dict[str, Any]:
+        """What a fingerprint is made of."""
+        return {name: getattr(self, name) for name in _PARTS}
+
     def bind(self, model: StructuredModel) -> Problem:
         problem = model.bind(self.X, self.y)
         problem.set_sample_weight(self.weight)
         return problem
+
+
+# Names and order stand in the fingerprints of checkpoints.
+_PARTS = ("X", "y", "weight", "bind_params", "n_violations", "prepared")
 
 
 class Bound(NamedTuple):
@@ -82,9 +88,19 @@ class Bound(NamedTuple):
 
 
 class Validation:
-    """Held-out pairs, or none."""
+    """Held-out pairs, or none.
 
-    def __init__(self, X: Any, y: Any) -> None:
+    Parameters
+    ----------
+    X, y : sequences of equal length, or None
+    score : callable, default=None
+        Of a model, outputs and guesses, higher being better; None is the model's own.
+    """
+
+    def __init__(
+        self, X: Any, y: Any, score: Callable[[StructuredModel, Any, Any], float] | None = None
+    ) -> None:
+        self._score = _own_score if score is None else score
         if (X is None) != (y is None):
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
@@ -121,11 +137,15 @@ class Validation:
                 packed = isinstance(self.X, PackedSequences)
                 self.X = self.X.take(kept) if packed else [self.X[i] for i in kept]
 
-    def score(self, estimator: Any, model: StructuredModel, weights: NDArray[np.float64]) -> float:
+    def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
+        """How well the model with these weights predicts them."""
         with of_held_out_examples():
-            n_jobs = estimator._threads()
             guess = batch_answers(model, "batch_inference", self.X, w=weights, n_jobs=n_jobs)
-            return float(estimator._score_outputs(model, self.y, guess))
+            return float(self._score(model, self.y, guess))
+
+
+def _own_score(model: StructuredModel, y: Any, guess: Any) -> float:
+    return model.score(y, guess)
 
 
 def batch_answers(
@@ -159,112 +179,3 @@ def of_held_out_examples() -> Iterator[None]:
         for note in getattr(error, "__notes__", ()):
             copy.add_note(note)
         raise copy from error
-
-
-class Watch:
-    """Called after every iteration: validates, logs, and tells the estimator's callbacks."""
-
-    def __init__(
-        self,
-        estimator: Any,
-        model: StructuredModel,
-        validation: Validation,
-        identity: Callable[[], str],
-    ) -> None:
-        self.estimator = estimator
-        self.model = model
-        self.validation = validation
-        self.identity = identity
-        self.scores: list[float] = []
-        # The best score and its weights: one object, so that Ctrl-C finds both or neither.
-        self._best: tuple[float, NDArray[np.float64] | None] = (-math.inf, None)
-        for callback in estimator.callbacks or ():
-            if getattr(callback, "needs_validation", False) and not validation.given:
-                raise ValueError(f"{callback!r} needs X_val and y_val in fit")
-        self.report = TaskReport(estimator)
-
-    def __call__(self, progress: Progress) -> bool:
-        if self.validation.given:
-            self._validate(progress.weights)
-        progress = dataclasses.replace(
-            progress, validation_scores=tuple(self.scores), snapshot=self._snapshot_of(progress)
-        )
-        if self.estimator.verbose:
-            log_progress(progress, self.estimator.verbose)
-        # Every callback hears of every iteration, also when an earlier one wants to stop.
-        wishes = [bool(callback(progress)) for callback in self.estimator.callbacks or ()]
-        wishes.append(self.report.iteration(lambda: self._fitted(np.array(progress.weights))))
-        return any(wishes)
-
-    def _validate(self, weights: NDArray[np.float64]) -> None:
-        score = self.validation.score(self.estimator, self.model, weights)
-        if math.isnan(score):
-            raise ValueError(
-                f"the score of {type(self.model).__name__} on X_val and y_val is not a number"
-            )
-        if self.chosen_weights is None or score > self._best[0]:
-            self._best = (score, np.array(weights))
-        self.scores.append(score)
-
-    @property
-    def chosen_weights(self) -> NDArray[np.float64] | None:
-        """Those that did best on the held-out examples so far; solvers certify and return them."""
-        return self._best[1]
-
-    def _fitted(self, weights: NDArray[np.float64]) -> dict[str, Any]:
-        attributes: dict[str, Any] = self.estimator._fitted_attributes(weights, self.model)
-        return attributes
-
-    # ---- checkpoints
-
-    def _snapshot_of(self, progress: Progress) -> Callable[[], Snapshot]:
-        def snapshot() -> Snapshot:
-            held = progress.snapshot()
-            held["identity"] = np.array(self.identity())
-            held["validation/scores"] = np.array(self.scores)
-            if self.chosen_weights is not None:
-                held["validation/weights"] = self.chosen_weights
-            return held
-
-        return snapshot
-
-    def stops_when_resumed(self, progress: Progress) -> bool:
-        """Whether early stopping ended the fit in the iteration that the checkpoint is of."""
-        progress = dataclasses.replace(progress, validation_scores=tuple(self.scores))
-        return any(
-            callback(progress)
-            for callback in self.estimator.callbacks or ()
-            if getattr(callback, "needs_validation", False)
-        )
-
-    def restore(self, snapshot: Snapshot, n_weights: int) -> Snapshot:
-        """Take back what `_snapshot_of` added; returns what is the solver's."""
-        own = {name: snapshot[name] for name in snapshot if name.startswith("validation/")}
-        given = self.validation.given
-        n_scores = snapshot["history"].shape[:1] if given and "history" in snapshot else (0,)
-        kinds = {
-            "validation/scores": Kind(np.float64, n_scores),
-            "validation/weights": vector(n_weights, optional=not given),
-        }
-        check_snapshot(own, kinds)
-        self.scores = own["validation/scores"].tolist()
-        self._best = (max(self.scores, default=-math.inf), own.get("validation/weights"))
-        return {name: snapshot[name] for name in snapshot if name not in (*own, "identity")}
-
-    # ---- afterwards
-
-    def tell(self, result: SolverResult) -> None:
-        """Say how the weights that were given back did on the held-out examples."""
-        vars(self.estimator).pop("validation_score_", None)
-        if self.chosen_weights is None:
-            return
-        if result.weights is not self.chosen_weights:
-            # A solver that does not ask for them has not certified them either.
-            result.weights, result.objective, result.gap = self.chosen_weights, math.inf, 1.0
-        self.estimator.validation_score_ = self._best[0]
-        scores = np.full(len(result.history["gap"]), math.nan)
-        scores[: len(self.scores)] = self.scores
-        result.history["validation_score"] = scores
-
-    def finish(self) -> None:
-        self.report.end(lambda: self._fitted(self.estimator._flat_weights()))

@@ -22,11 +22,11 @@ from structsvm import (
     StructSVM,
     StructuredModel,
     SurrogateSVM,
+    fit_path,
     solvers,
 )
 from structsvm.datasets import make_digit_words
 from structsvm.estimators.surrogate import SURROGATES
-from structsvm.training.path import fit_path
 
 FITTED = ("coef_", "intercept_", "dual_coef_", "support_", "objective_", "dual_objective_", "gap_")
 FITTED += ("dual_gap_", "n_iter_", "edge_coef_", "beta_", "gamma_", "validation_score_")

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from sklearn.base import clone
 
-from structsvm.estimators import StructSVM
-from structsvm.solvers import make_solver
+from structsvm.estimators.structured import StructSVM
+from structsvm.training.fitting import Bound, Examples, Validation
 
 __all__ = ["fit_path"]
 
@@ -64,17 +64,18 @@ def fit_path(
     ([0.01, 0.1, 1.0], True)
     """
     values = [float(C) for C in Cs]
-    examples = validation = None
+    examples: Examples | None = None
+    validation: Validation | None = None
     fitted: list[Any] = [None] * len(values)
-    bound = None
+    start: Bound | None = None
     for k in sorted(range(len(values)), key=values.__getitem__):
         svm: Any = clone(estimator).set_params(C=values[k])
-        svm._check_warm_start(make_solver(svm.solver), "fit_path")
+        svm._check_path()
         of_svm = svm._examples(X, y, **fit_params)
         if examples is None:  # of the first, which are then prepared
             examples = of_svm
             validation = svm._validation(X_val, y_val)
-        bound = svm._fit(examples, validation, bound=bound)
+        start = svm._fit(examples, validation, start=start)
         svm._warm = None  # the dual state goes on to the next one
         fitted[k] = svm
         if svm.status_ == "interrupted":

@@ -1,0 +1,40 @@
+"""What a solver or a callback can do, and one sentence where it is asked for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from structsvm.solvers import Progress, capabilities_of, solver_name
+from structsvm.solvers.base import refuse
+
+__all__ = ["check_callbacks", "check_learns", "check_warm_starts", "needs_validation"]
+
+Callbacks = Iterable[Callable[[Progress], Any]]
+
+
+def check_warm_starts(solver: Any, option: str = "warm_start") -> None:
+    """Refuse a solver that cannot go on from its dual state, which `option` asks for."""
+    if not capabilities_of(solver).can_warm_start:
+        raise refuse(solver_name(solver), option, "keeps no dual state")
+
+
+def check_learns(solver: Any) -> None:
+    """Refuse a solver that cannot go on with new examples."""
+    if not capabilities_of(solver).can_learn:
+        raise refuse(solver_name(solver), "partial_fit", "needs all data at once")
+
+
+def check_callbacks(callbacks: Callbacks, held_out: bool | None = None) -> None:
+    """Refuse what is no callback; and, where it is known whether there are held-out examples, those
+    that need some."""
+    for k, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise ValueError(f"callbacks[{k}] is {callback!r}; expected a callable")
+        if needs_validation(callback) and held_out is False:
+            raise ValueError(f"{callback!r} needs X_val and y_val in fit")
+
+
+def needs_validation(callback: Callable[[Progress], Any]) -> bool:
+    """Whether a callback decides by scores on held-out examples: it says ``needs_validation``."""
+    return bool(getattr(callback, "needs_validation", False))
