@@ -13,6 +13,9 @@ from structsvm._typedefs cimport index_t, label_t
 cdef enum:
     MOST_OUTPUTS = 4096
 
+# No example has more counts: memory for them can be asked for without overflow.
+cdef Py_ssize_t MOST_COUNTS = 1 << 40
+
 cdef extern from *:
     """
     static int ssvm_failed(void) { return -1; }
@@ -84,6 +87,8 @@ cdef class Maximizer:
             self.most_labels = max(self.most_labels, labels[i])
         if self.struct.n_examples:
             self.struct.n_parts, self.struct.n_labels = &parts[0], &labels[0]
+        if n_counts > MOST_COUNTS:
+            raise ValueError(f"n_counts is {n_counts}, expected at most 2**40")
         self.struct.n_counts = n_counts
         return 0
 

@@ -79,6 +79,8 @@ cdef class FactoredProblem(Problem):
         self.n_weights = features.n_weights
         self.exact = maximizer.exact
         self.oracle_work = oracle_work
+        if self.n_examples < 0 or self.offsets[0] != 0:
+            raise ValueError("offsets must begin with 0")
         if (labels is None) != (loss is None):
             raise ValueError("labels and loss come together: give both or neither")
         if labels is not None and self.labels.shape[0] != self.offsets[self.n_examples]:
@@ -98,6 +100,10 @@ cdef class FactoredProblem(Problem):
                     f"example {i} has {features.n_parts(i)} parts in its features and "
                     f"{self.offsets[i + 1] - self.offsets[i]} labels; its maximizer expects "
                     f"{maximizer.struct.n_parts[i]} and {maximizer.struct.n_labels[i]}"
+                )
+            if loss is not None:
+                loss.check_sizes(
+                    i, maximizer.struct.n_labels[i], maximizer.struct.n_parts[i]
                 )
         self._labels = &self.labels[0] if labels is not None and self.labels.shape[0] else NULL
         for i in range(self.n_examples if self._labels else 0):

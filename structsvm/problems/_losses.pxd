@@ -17,6 +17,8 @@ cdef class PartLoss:
     cdef double relaxed_value(
         self, Py_ssize_t i, const label_t* y, const ssvm_counts* mu
     ) noexcept nogil
+    # ValueError where example i is not one of so many labels and parts
+    cdef int check_sizes(self, Py_ssize_t i, Py_ssize_t n_labels, Py_ssize_t n_parts) except -1
     # ValueError where `value` cannot be had of these labels
     cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil
 

@@ -29,6 +29,9 @@ cdef class PartLoss:
     ) noexcept nogil:
         return 0.0
 
+    cdef int check_sizes(self, Py_ssize_t i, Py_ssize_t n_labels, Py_ssize_t n_parts) except -1:
+        return 0
+
     cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil:
         return 0
 
@@ -171,6 +174,17 @@ cdef class LabelLoss(PartLoss):
             if label != y[t] and y[t] != SSVM_VOID:
                 total -= mu.counts[p] * self.weight[first + t] * self.cost[y[t], label]
         return total
+
+    cdef int check_sizes(self, Py_ssize_t i, Py_ssize_t n_labels, Py_ssize_t n_parts) except -1:
+        cdef Py_ssize_t own, n_pairs = self.pairs[i].size if self.pairs != NULL else 0
+        own = self.offsets[i + 1] - self.offsets[i] if i + 1 < self.offsets.shape[0] else 0
+        if own != n_labels or own * self.row_size + n_pairs * self.pair_width > n_parts:
+            raise ValueError(
+                f"the loss of example {i} is of {own} labels with {self.row_size} parts each and "
+                f"{n_pairs} pairs with {self.pair_width} each; the example has {n_labels} labels "
+                f"and {n_parts} parts"
+            )
+        return 0
 
     cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil:
         cdef Py_ssize_t t

@@ -377,6 +377,7 @@ def test_foreign_answers_are_checked():
         ({"maximize": MAXIMIZE()}, "lacks maximize"),
         ({"n_labels": None}, "lacks maximize, n_parts or n_labels"),
         ({"count": COUNT()}, "without count, labels are of parts"),
+        ({"n_counts": 2**61}, "n_counts is 2305843009213693952, expected at most"),
     ],
 )
 def test_structs_that_do_not_fit_are_refused(changes, message):

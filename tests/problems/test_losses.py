@@ -145,3 +145,25 @@ def test_losses_that_cannot_be_counted_or_do_not_fit():
         LabelLoss(np.array([0, 2]), COST, np.ones(2), row_size=2, pairs=ends)
     with pytest.raises(ValueError, match="3 weights for 2 labels"):
         LabelLoss(np.array([0, 2]), COST, np.ones(3), row_size=2)
+
+
+def test_losses_and_offsets_of_other_examples_are_refused():
+    problem, _, y, weight = subsets()
+    labels, offsets = np.concatenate(y), np.append(0, np.cumsum(SIZES))
+    weights = np.concatenate(weight)
+
+    def bound(loss, offsets=offsets):
+        FactoredProblem(problem.features, problem.maximizer, loss, labels, offsets, 1.0)
+
+    wide = LabelLoss(offsets, np.ones((3, 3)) - np.eye(3), weights, row_size=3)
+    with pytest.raises(ValueError, match=r"loss of example 0 is of 5 labels with 3 parts each and"):
+        bound(wide)
+    few = LabelLoss(offsets[:2], COST, weights[:5], row_size=1)
+    with pytest.raises(ValueError, match="loss of example 1 is of 0 labels"):
+        bound(few)
+    pairs = [np.array([[0, 1]], dtype=np.int32)] * len(SIZES)
+    paired = LabelLoss(offsets, COST, weights, row_size=1, pairs=pairs)
+    with pytest.raises(ValueError, match="and 1 pairs with 1 each; the example has 5 labels"):
+        bound(paired)
+    with pytest.raises(ValueError, match="offsets must begin with 0"):
+        bound(wide, offsets - 1)
