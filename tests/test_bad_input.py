@@ -1,6 +1,7 @@
 """Bad input: one sentence that says what was wrong and where; or the right result."""
 
 import itertools
+import os
 import re
 
 import numpy as np
@@ -20,6 +21,8 @@ from structsvm import (
     SequenceTagger,
     StructSVM,
 )
+from structsvm.data.checks import check_n_jobs
+from structsvm.engines import make_engine
 from structsvm.hinge import structured_hinge
 from structsvm.inference import grid_cut_many
 from structsvm.losses import HammingLoss
@@ -246,9 +249,8 @@ def test_no_more_threads_than_examples(n_jobs):
     if n_jobs > 0:
         assert np.array_equal(svm.coef_, want.coef_)
     assert all(map(np.array_equal, svm.predict(X), want.predict(X)))
-    problem = svm.model_.bind(X, Y)
-    problem.use_threads(n_jobs)
-    assert problem.n_threads == (len(X) if n_jobs > 0 else 1)
+    engine = make_engine(check_n_jobs(n_jobs), in_python=False)
+    assert engine.n_workers == (4 * os.cpu_count() if n_jobs > 0 else 1)
     rows = MulticlassSVM(n_jobs=n_jobs).fit(np.eye(3), [0, 1, 2])
     assert rows.dual_gap_ <= 1e-3
     cuts = grid_cut_many([np.ones((2, 2))] * 3, [0.1] * 3, n_jobs=n_jobs)

@@ -23,30 +23,25 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.problems._problem import useful_threads
+from structsvm.engines.base import Engine, Job
+from structsvm.engines.threads import useful_workers
 from structsvm.problems.python_methods import Numbered, ask_batch
 
-__all__ = ["OracleProcesses", "Planes", "in_processes", "kept_workers"]
+if TYPE_CHECKING:
+    from structsvm.problems import Problem
+
+__all__ = ["Processes", "in_processes", "kept_workers"]
 
 _COMMAND = (
     "import os, sys, pickle; sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1])); "
     "from structsvm.engines.processes import serve; serve()"
 )
-
-
-class Planes(NamedTuple):
-    """Planes of several examples, one after the other."""
-
-    sizes: NDArray[np.int64]
-    indices: NDArray[np.int32]
-    values: NDArray[np.float64]
-    losses: NDArray[np.float64]
 
 
 class Workers:
@@ -56,8 +51,8 @@ class Workers:
     ----------
     task : callable
         Made where it is used: a worker calls ``task(question)`` and sends back what that returns.
-    model : object
-        Whose methods it calls; named in errors.
+    name : str
+        Of the model whose methods it calls, for errors.
     n_processes : int
 
     Raises
@@ -66,8 +61,8 @@ class Workers:
         If the task cannot be pickled.
     """
 
-    def __init__(self, task: Callable[[Any], Any], model: Any, n_processes: int) -> None:
-        self._name = type(model).__name__
+    def __init__(self, task: Callable[[Any], Any], name: str, n_processes: int) -> None:
+        self._name = name
         self._asked = f"n_jobs={n_processes}"
         payload = self._pickled(task)
         path = pickle.dumps(sys.path).hex()
@@ -99,10 +94,12 @@ class Workers:
         bounds = np.linspace(0, n, min(len(self._workers), n) + 1).astype(int)
         return [slice(int(start), int(stop)) for start, stop in itertools.pairwise(bounds)]
 
-    def ask(
-        self, questions: Sequence[Any], meanwhile: Callable[[], object] | None = None
-    ) -> list[Any]:
-        """The answers to one question for each of the first workers; calls `meanwhile` meanwhile.
+    @property
+    def is_alive(self) -> bool:
+        return bool(self.close.alive)
+
+    def tell(self, questions: Sequence[Any]) -> None:
+        """Ask one question of each of the first workers.
 
         Raises
         ------
@@ -110,16 +107,26 @@ class Workers:
             If a question cannot be pickled.
         RuntimeError
             If a worker ended.
+        """
+        try:
+            for worker, question in zip(self._workers, questions, strict=False):
+                _send(worker.stdin, self._pickled(question))
+        except BaseException:
+            self.close()
+            raise
+
+    def hear(self, n: int) -> list[Any]:
+        """The answers of the first n workers to what they were told.
+
+        Raises
+        ------
+        RuntimeError
+            If a worker ended.
         Exception
             What the model raised.
         """
-        workers = self._workers[: len(questions)]
         try:
-            for worker, question in zip(workers, questions, strict=True):
-                _send(worker.stdin, self._pickled(question))
-            if meanwhile is not None:
-                meanwhile()
-            answers = [_receive(worker) for worker in workers]
+            answers = [_receive(worker) for worker in self._workers[:n]]
         except BaseException:
             # Questions may be unanswered: what the workers say next would be out of step.
             self.close()
@@ -136,73 +143,122 @@ class _Failure(NamedTuple):
     error: Exception
 
 
-class OracleProcesses:
-    """Workers that make planes of a Python model.
+class Processes(Engine):
+    """Worker processes, each with a copy of the problem: for oracles in Python.
 
-    Parameters
-    ----------
-    model, X, Y, n_weights
-        What `PythonProblem` takes.
-    n_processes : int
-
-    Raises
-    ------
-    TypeError
-        If the model or the data cannot be pickled.
+    They are started with the first question about a problem and stay until `close`. Beside the
+    questions, a problem is asked to ``pack`` answers in a worker and to ``unpack`` them here.
     """
 
-    def __init__(
-        self, model: Any, X: Sequence[Any], Y: Sequence[Any], n_weights: int, n_processes: int
-    ) -> None:
-        self._file = _shared_file(8 * max(n_weights, 1))
+    def __init__(self, n_workers: int) -> None:
+        if n_workers < 1:
+            raise ValueError(f"n_workers={n_workers}: expected at least 1")
+        self.n_workers = n_workers
+        self._crews: dict[int, _Crew] = {}  # by the problem's id; a crew keeps its problem alive
+
+    def begin(
+        self,
+        problem: Problem,
+        question: str,
+        examples: NDArray[np.int32],
+        w: NDArray[np.float64],
+        out: Any,
+    ) -> Job:
+        """As in `Engine`.
+
+        Raises
+        ------
+        TypeError
+            If the problem cannot be pickled.
+        """
+        crew = self._crews.get(id(problem))
+        if crew is None or not crew.is_alive:
+            n_workers = useful_workers(self.n_workers, problem.n_examples)
+            crew = self._crews[id(problem)] = _Crew(problem, n_workers)
+        return crew.begin(question, examples, w, out)
+
+    def close(self) -> None:
+        while self._crews:
+            self._crews.popitem()[1].close()
+
+
+class _Crew:
+    """The workers for one problem, and the weights that they share with this process."""
+
+    def __init__(self, problem: Any, n_workers: int) -> None:
+        self.problem = problem
+        self._file = _shared_file(8 * max(problem.n_weights, 1))
         try:
             self._weights = np.memmap(self._file.name, dtype=np.float64, mode="r+")
-            task = _PlaneTask(model, X, Y, n_weights, self._file.name)
-            self._workers = Workers(task, model, n_processes)
+            task = _Answers(problem, self._file.name, problem.n_weights)
+            self.workers = Workers(task, problem.model_name, n_workers)
         except BaseException:
             self._file.close()
             raise
 
+    @property
+    def is_alive(self) -> bool:
+        return self.workers.is_alive
+
     def close(self) -> None:
-        self._workers.close()
+        self.workers.close()
         self._file.close()
 
-    def planes(
-        self,
-        examples: NDArray[np.int32],
-        weights: NDArray[np.float64],
-        rescaling: str,
-        meanwhile: Callable[[], object] | None = None,
-    ) -> list[tuple[slice, Planes]]:
-        """The planes of `examples` in pieces, each with its place; calls `meanwhile` while waiting.
-
-        Raises as `Workers.ask` does.
-        """
-        self._weights[: len(weights)] = weights
-        shares = self._workers.shares(len(examples))
-        questions = [(np.asarray(examples[share]), rescaling) for share in shares]
-        return list(zip(shares, self._workers.ask(questions, meanwhile), strict=True))
+    def begin(
+        self, question: str, examples: NDArray[np.int32], w: NDArray[np.float64], out: Any
+    ) -> Job:
+        self._weights[: len(w)] = w
+        shares = self.workers.shares(len(examples))
+        rescaling = self.problem.rescaling
+        try:
+            self.workers.tell([(question, np.asarray(examples[s]), rescaling) for s in shares])
+        except BaseException:
+            self.close()
+            raise
+        return _Shares(self, shares, examples, out)
 
 
-class _PlaneTask:
-    """What a worker of `OracleProcesses` holds."""
+class _Shares:
+    """A question that the workers of a crew have begun to answer: a job."""
 
-    problem = None
+    def __init__(
+        self, crew: _Crew, shares: list[slice], examples: NDArray[np.int32], out: Any
+    ) -> None:
+        self.crew = crew
+        self.shares = shares
+        self.examples = examples
+        self.out = out
 
-    def __init__(self, *parts: Any) -> None:
-        self.parts = parts
+    def wait(self) -> None:
+        try:
+            pieces = self.crew.workers.hear(len(self.shares))
+        except BaseException:
+            self.crew.close()
+            raise
+        for share, piece in zip(self.shares, pieces, strict=True):
+            self.crew.problem.unpack(self.examples[share], piece, self.out, share.start)
 
-    def __call__(self, question: tuple[NDArray[np.int32], str]) -> Planes:
-        from structsvm.problems._python import PythonProblem
+    def abandon(self) -> None:
+        # Questions may be unanswered: what the workers say next would be out of step.
+        self.crew.close()
 
-        if self.problem is None:
-            model, X, Y, n_weights, name = self.parts
-            self.weights = np.memmap(name, dtype=np.float64, mode="r")[:n_weights]
-            self.problem = PythonProblem(model, X, Y, n_weights)
-        examples, rescaling = question
+
+class _Answers:
+    """What a worker holds: its copy of the problem."""
+
+    def __init__(self, problem: Any, name: str, n_weights: int) -> None:
+        self.problem = problem
+        self.file = name
+        self.n_weights = n_weights
+        self.weights: NDArray[np.float64] | None = None
+
+    def __call__(self, asked: tuple[str, NDArray[np.int32], str]) -> Any:
+        if self.weights is None:
+            self.weights = np.memmap(self.file, dtype=np.float64, mode="r")[: self.n_weights]
+        question, examples, rescaling = asked
         if self.problem.rescaling != rescaling:
             self.problem.set_rescaling(rescaling)
-        return self.problem.planes(examples, self.weights)
+        return self.problem.pack(question, examples, self.weights)
 
 
 # ---- predictions
@@ -229,7 +285,7 @@ class _AnswerProcesses:
 
     def __init__(self, model: Any, n_processes: int) -> None:
         self.model = model
-        self.workers = Workers(_AnswerTask(model), model, n_processes)
+        self.workers = Workers(_AnswerTask(model), type(model).__name__, n_processes)
         self._last: tuple[Any, ...] = ()
 
     def answers(self, name: str, columns: tuple[Any, ...], w: NDArray[np.float64]) -> Any:
@@ -247,7 +303,8 @@ class _AnswerProcesses:
             for share in shares
         ]
         self._last = columns
-        pieces = self.workers.ask(questions)
+        self.workers.tell(questions)
+        pieces = self.workers.hear(len(questions))
         if all(isinstance(piece, np.ndarray) for piece in pieces):
             return np.concatenate(pieces)
         return [answer for piece in pieces for answer in piece]
@@ -281,12 +338,12 @@ def in_processes(
 
     In this process where there is no more than one example.
 
-    Raises as `Workers.ask` does.
+    Raises as `Workers.tell` and `Workers.hear` do.
     """
     for column in columns[1:]:
         if len(column) != len(columns[0]):
             raise ValueError(f"{len(columns[0])} inputs but {len(column)} outputs")
-    n_processes = useful_threads(n_processes, len(columns[0]))
+    n_processes = useful_workers(n_processes, len(columns[0]))
     if n_processes <= 1:
         return ask_batch(model, name, *columns, w=w)[1]
     kept = _kept.get()

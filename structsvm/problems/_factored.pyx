@@ -14,8 +14,8 @@ from structsvm.problems._features cimport BlockFeatures, RowSums, sums_free, sum
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
+from structsvm.engines.threads import run_threads, useful_workers
 from structsvm.linalg._plane import is_padded
-from structsvm.problems._problem import run_threads, useful_threads
 
 
 cdef int scratch_fill(
@@ -346,7 +346,7 @@ cdef class FactoredProblem(Problem):
             raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
         if n_threads < 1:
             raise ValueError(f"n_threads={n_threads}: expected at least 1")
-        n_threads = useful_threads(n_threads, self.n_examples)
+        n_threads = useful_workers(n_threads, self.n_examples)
         self.reserve(n_threads)
         # One sentence must not cost a look at millions of weights: those that it uses are seen by
         # its scores.

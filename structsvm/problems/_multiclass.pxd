@@ -61,6 +61,3 @@ cdef class MulticlassProblem(Problem):
     cdef Py_ssize_t prediction(self, const double* s) noexcept nogil
     cdef void rescale(self, const double* cost, double* v) noexcept nogil
     cdef void scores(self, Py_ssize_t i, const Weights* w, double* s) noexcept nogil
-    cdef int hinge_range(
-        self, const Weights* w, int thread, Py_ssize_t start, Py_ssize_t stop, double* out
-    ) except -1 nogil

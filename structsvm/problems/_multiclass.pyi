@@ -1,6 +1,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.engines.base import Engine
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._problem import Problem
 
@@ -28,4 +29,12 @@ class MulticlassProblem(Problem):
         cost: NDArray[np.float64],
     ) -> None: ...
     def sqnorms(self) -> NDArray[np.float64]: ...
-    def hinges(self, weights: ArrayLike) -> NDArray[np.float64]: ...
+    def hinges(self, weights: ArrayLike, engine: Engine | None = None) -> NDArray[np.float64]: ...
+    def write_hinges(
+        self,
+        examples: NDArray[np.int32],
+        w: NDArray[np.float64],
+        out: NDArray[np.float64],
+        start: int = 0,
+        thread: int = 0,
+    ) -> None: ...

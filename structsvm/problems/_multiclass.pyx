@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from structsvm._typedefs cimport label_t
-from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, Weights, weights_of
+from structsvm._typedefs cimport index_t, label_t
+from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, Weights
 from structsvm.problems._feature_rows cimport FeatureRows, ssvm_feature_scores
 from structsvm.problems._problem cimport PLAIN, SLACK, Problem
-
-from structsvm.problems._problem import run_threads
 
 LOSSES = {
     "crammer_singer": CRAMMER_SINGER,
@@ -199,54 +197,46 @@ cdef class MulticlassProblem(Problem):
             for k in range(self.hinge.width):
                 s[k] *= w.scale
 
-    cdef int hinge_range(
-        self, const Weights* w, int thread, Py_ssize_t start, Py_ssize_t stop, double* out
-    ) except -1 nogil:
+    def write_hinges(
+        self, const index_t[::1] examples not None, w, double[::1] out not None,
+        Py_ssize_t start=0, int thread=0,
+    ):
+        """The hinges of several examples at w; what `planes` takes, but for `out`, an array."""
+        cdef Weights weights = self._checked(examples, w, thread)
         cdef double* s = &self._scratch[2 * thread, 0]
         cdef double* v = &self._scratch[2 * thread + 1, 0]
-        cdef Py_ssize_t i
-        for i in range(start, stop):
-            self.scores(i, w, s)
-            violations(&self.hinge, self.y[i], s, v)
-            if self._rescaling == SLACK:
-                self.rescale(self.hinge.cost + self.y[i] * self.hinge.n_classes, v)
-            out[i] = hinge_value(&self.hinge, self.y[i], v)
-        return 0
+        cdef Py_ssize_t i, k, n = examples.shape[0]
+        if start < 0 or start + n > out.shape[0]:
+            raise ValueError(f"{n} hinges from slot {start} on do not fit {out.shape[0]} slots")
+        with nogil:
+            for k in range(n):
+                i = examples[k]
+                self.scores(i, &weights, s)
+                violations(&self.hinge, self.y[i], s, v)
+                if self._rescaling == SLACK:
+                    self.rescale(self.hinge.cost + self.y[i] * self.hinge.n_classes, v)
+                out[start + k] = hinge_value(&self.hinge, self.y[i], v)
 
     def sqnorms(self):
         """The squared norm of each example's features."""
         return self.features.sqnorms()
 
-    def hinges(self, weights):
-        """The hinge of each example at fixed weights, on all threads reserved."""
+    def hinges(self, weights, engine=None):
+        """The hinge of each example at fixed weights, sample weights aside."""
         self.reserve(1)
         values = np.empty(self.n_examples)
-        if self.n_examples:
-            task = _HingeTask(self, self.padded(weights), values)
-            run_threads(task, self.n_examples, self.n_threads)
+        examples, w = np.arange(self.n_examples, dtype=np.int32), self.padded(weights)
+        if engine is None:
+            self.write_hinges(examples, w, values)
+        else:
+            engine.begin(self, "write_hinges", examples, w, values).wait()
         return values
 
-    def mean_hinge(self, weights, double[::1] hinges=None):
-        """Mean of the hinges times their weights at fixed weights, on all threads reserved."""
-        values = self.hinges(weights)
+    def mean_hinge(self, weights, double[::1] hinges=None, engine=None):
+        """Mean of the hinges times their weights at fixed weights."""
+        values = self.hinges(weights, engine)
         if self.sample_weight is not None:
             values *= self.sample_weight
         if hinges is not None:
             np.asarray(hinges)[:] = values  # a slice of a view takes one number only
         return float(values.mean()) if self.n_examples else 0.0
-
-
-cdef class _HingeTask:
-    cdef MulticlassProblem problem
-    cdef object w
-    cdef double[::1] out
-
-    def __init__(self, MulticlassProblem problem, w, double[::1] out):
-        self.problem = problem
-        self.w = w
-        self.out = out
-
-    def __call__(self, int thread, Py_ssize_t start, Py_ssize_t stop):
-        cdef Weights w = weights_of(self.w)
-        with nogil:
-            self.problem.hinge_range(&w, thread, start, stop, &self.out[0])

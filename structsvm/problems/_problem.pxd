@@ -1,6 +1,8 @@
 """The contract between a structure and a solver.
 
-A Problem is a model bound to data. A solver sees n_examples, n_weights, `exact`, and one method:
+A Problem is a model bound to data. A solver sees n_examples, n_weights, `exact`, and planes: those
+of many examples by its engine, which calls `planes`; those of one by `plane`, where the weights
+move before the next. Behind both stands one method:
 
     max_oracle(i, w, thread, out)
 
@@ -11,6 +13,8 @@ A Problem is a model bound to data. A solver sees n_examples, n_weights, `exact`
     on error   returns -1 with a Python exception set; the problem stays usable
     threads    calls with different `thread` may run at the same time; each uses only the scratch
                space of its own number. Without the GIL; an oracle in Python takes it inside
+
+`planes` keeps to the same, for the slots of a batch.
 
 A Problem never keeps a pointer to w, and a solver never keeps one to a plane it did not copy.
 """
@@ -31,7 +35,8 @@ cdef class Problem:
     cdef readonly Py_ssize_t n_weights
     cdef readonly bint exact              # were all answers of max_oracle a true argmax?
     cdef readonly bint foreign            # is the oracle code from outside this package?
-    cdef readonly Py_ssize_t n_threads    # in use; scratch space is reserved for as many or more
+    cdef readonly bint in_python          # do its oracles hold the GIL?
+    cdef readonly Py_ssize_t n_threads    # scratch space is reserved for so many
     # Work of one max_oracle call, in units of one multiply-add on a plane entry. Declared, not
     # measured: what a solver does must not depend on the clock.
     cdef readonly double oracle_work
@@ -56,10 +61,9 @@ cdef class Problem:
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil
     cdef int finish(self, Py_ssize_t i, Plane* out) except -1 nogil
-    cdef int plane_many(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile=*
-    ) except -1
     cdef int _plane_range(
         self, const index_t[::1] examples, const Weights* w, int thread,
         Py_ssize_t start, Py_ssize_t stop, Plane* out,
     ) except -1 nogil
+    cdef Weights _checked(self, const index_t[::1] examples, w, int thread) except *
+    cdef object _ask(self, engine, examples, w, PlaneBatch out)

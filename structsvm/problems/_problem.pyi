@@ -1,7 +1,8 @@
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from structsvm.engines.base import Engine
+from structsvm.linalg._plane import PlaneBatch
 
 class Problem:
     @property
@@ -12,6 +13,8 @@ class Problem:
     def exact(self) -> bool: ...
     @property
     def foreign(self) -> bool: ...
+    @property
+    def in_python(self) -> bool: ...
     @property
     def n_threads(self) -> int: ...
     @property
@@ -28,7 +31,10 @@ class Problem:
     def rescaling(self) -> str: ...
     def set_rescaling(self, rescaling: str) -> None: ...
     def mean_hinge(
-        self, weights: ArrayLike, hinges: NDArray[np.float64] | None = None
+        self,
+        weights: ArrayLike,
+        hinges: NDArray[np.float64] | None = None,
+        engine: Engine | None = None,
     ) -> float: ...
     def example_weights(self) -> NDArray[np.float64]: ...
     def answers_at(
@@ -37,20 +43,22 @@ class Problem:
         weights: ArrayLike,
         *,
         plain: bool,
+        engine: Engine | None = None,
         one_by_one: bool = False,
     ) -> NDArray[np.float64]: ...
     def padded(self, weights: ArrayLike) -> NDArray[np.float64]: ...
     def reserve(self, n_threads: int) -> int: ...
-    def use_threads(self, n_threads: int) -> None: ...
-    def release(self) -> None: ...
+    def pieces(
+        self, examples: NDArray[np.int32], engine: Engine | None = None
+    ) -> list[NDArray[np.int32]]: ...
+    def planes(
+        self,
+        examples: NDArray[np.int32],
+        w: NDArray[np.float64],
+        out: PlaneBatch,
+        start: int = 0,
+        thread: int = 0,
+    ) -> None: ...
     def oracle(
         self, i: int, weights: ArrayLike
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], float]: ...
-
-def useful_threads(n_threads: int, n: int) -> int: ...
-def run_threads(
-    task: Callable[[int, int, int], object],
-    n: int,
-    n_threads: int,
-    meanwhile: Callable[[], object] | None = None,
-) -> None: ...

@@ -1,14 +1,8 @@
 """The Problem base class; the contract itself is in ``_problem.pxd``."""
 
-import itertools
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor, wait
-
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uintptr_t
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
@@ -16,15 +10,13 @@ from structsvm.linalg._plane cimport (
     plane_is_finite, plane_scale, plane_size, plane_stretch, plane_value, weights_of,
 )
 
-from structsvm.linalg._plane import padded_vector
+from structsvm.linalg._plane import is_padded, padded_vector
 
 # Work in multiply-adds, some 50 ms, between two looks at Ctrl-C, as far as it is up to solvers.
 cdef double MOST_WORK_AT_A_TIME = 5e7
 
 cdef enum:
-    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
-    RANGES_PER_THREAD = 4
-    THREADS_PER_PROCESSOR = 4
+    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each worker of an engine
 
 _RESCALINGS = {"margin": MARGIN, "slack": SLACK, "plain": PLAIN}
 
@@ -140,17 +132,15 @@ cdef class Problem:
     cdef Py_ssize_t calls_at_a_time(self, Py_ssize_t most) noexcept:
         return max(<Py_ssize_t> min(<double> most, MOST_WORK_AT_A_TIME / self.oracle_work), 1)
 
-    def use_threads(self, n_threads):
-        """Have passes made by so many threads from now on, or by as many as have something to do.
-        """
-        n_threads = useful_threads(n_threads, self.n_examples)
-        self.reserve(n_threads)
-        if n_threads < self.n_threads:
-            self.release()
-            self.n_threads = n_threads
+    def pieces(self, const index_t[::1] examples, engine=None):
+        """The examples of a pass at fixed weights, cut to what an engine is asked at a time.
 
-    def release(self):
-        """Give up what `reserve` started beside memory; it comes back when needed again."""
+        That many fit a `PlaneBatch` in memory, and the calls leave Ctrl-C its turn.
+        """
+        cdef Py_ssize_t n_workers = 1 if engine is None else engine.n_workers
+        cdef Py_ssize_t start, size = self.calls_at_a_time(EXAMPLES_AT_ONCE) * n_workers
+        cdef Py_ssize_t n = examples.shape[0]
+        return [np.asarray(examples[start:min(start + size, n)]) for start in range(0, n, size)]
 
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
@@ -188,53 +178,70 @@ cdef class Problem:
             self.plane(examples[k], w, thread, &out[k])
         return 0
 
-    cdef int plane_many(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile=None
-    ) except -1:
-        """Planes of several examples at one w, the same for any number of threads.
+    def planes(
+        self, const index_t[::1] examples not None, w, PlaneBatch out not None,
+        Py_ssize_t start=0, int thread=0,
+    ):
+        """The planes of several examples at w: slot start + k receives that of examples[k].
 
-        Slot k receives the plane of examples[k], so nothing depends on who finished first. The
-        caller's thread calls `meanwhile` before it helps; that must change neither w nor out.
+        Parameters
+        ----------
+        examples : int32 array
+        w : float64 array of shape (n_weights,)
+            Padded, see `structsvm.linalg._plane.padded_vector`.
+        out : PlaneBatch
+        start : int
+        thread : int
+            Less than what `reserve` was called for; calls with another one may run meanwhile.
         """
+        cdef Weights weights = self._checked(examples, w, thread)
         cdef Py_ssize_t n = examples.shape[0]
-        if n > out.size:
-            raise ValueError(f"{n} planes do not fit a batch of {out.size}")
-        if self.n_threads <= 1 or n <= 1:
-            if meanwhile is not None:
-                meanwhile()
-            with nogil:
-                self._plane_range(examples, w, 0, 0, n, out.planes)
-            return 0
-        run_threads(
-            _PlaneTask(self, examples, <uintptr_t> w, out), n, self.n_threads, meanwhile
-        )
-        return 0
+        if start < 0 or start + n > out.size:
+            raise ValueError(f"{n} planes from slot {start} on do not fit a batch of {out.size}")
+        with nogil:
+            self._plane_range(examples, &weights, thread, 0, n, out.planes + start)
 
-    def mean_hinge(self, weights, double[::1] hinges=None):
-        """Mean of the examples' hinges at fixed weights, on all threads reserved.
+    cdef Weights _checked(self, const index_t[::1] examples, w, int thread) except *:
+        """The weights of a question about some examples, which are looked at too."""
+        cdef Py_ssize_t k
+        if not is_padded(w, self.n_weights):
+            raise ValueError(f"w must be a padded vector of {self.n_weights} weights")
+        if not 0 <= thread < self.n_threads:
+            raise ValueError(f"thread {thread} of {self.n_threads}: call reserve before")
+        for k in range(examples.shape[0]):
+            if not 0 <= examples[k] < self.n_examples:
+                raise IndexError(f"example {examples[k]} of {self.n_examples}")
+        return weights_of(w)
+
+    cdef object _ask(self, engine, examples, w, PlaneBatch out):
+        """Planes by an engine, or in this thread without one."""
+        PyErr_CheckSignals()
+        if engine is None:
+            self.planes(examples, w, out)
+        else:
+            engine.planes(self, examples, w, out)
+
+    def mean_hinge(self, weights, double[::1] hinges=None, engine=None):
+        """Mean of the examples' hinges at fixed weights.
 
         `hinges`, of shape (n_examples,), receives them one by one, times their weights.
         """
         cdef double hinge
-        cdef Py_ssize_t start, k, count, n = self.n_examples
-        self.reserve(1)
-        cdef Py_ssize_t size = min(
-            self.calls_at_a_time(EXAMPLES_AT_ONCE) * self.n_threads, max(n, 1)
-        )
-        cdef PlaneBatch batch = PlaneBatch(size)
-        cdef const index_t[::1] examples = np.arange(n, dtype=np.int32)
+        cdef Py_ssize_t k, i = 0, n = self.n_examples
         cdef double total = 0.0
+        self.reserve(1)
+        pieces = self.pieces(np.arange(n, dtype=np.int32), engine)
+        cdef PlaneBatch batch = PlaneBatch(max(map(len, pieces), default=0))
         point = self.padded(weights)
         cdef Weights w = weights_of(point)
-        for start in range(0, n, size):
-            count = min(size, n - start)
-            PyErr_CheckSignals()
-            self.plane_many(examples[start:start + count], &w, batch)
-            for k in range(count):
+        for piece in pieces:
+            self._ask(engine, piece, point, batch)
+            for k in range(len(piece)):
                 hinge = max(plane_value(&batch.planes[k], &w), 0.0)
                 total += hinge
                 if hinges is not None:
-                    hinges[start + k] = hinge
+                    hinges[i] = hinge
+                i += 1
         return total / max(n, 1)
 
     def example_weights(self):
@@ -244,7 +251,8 @@ cdef class Problem:
         return np.array(self.sample_weight)
 
     def answers_at(
-        self, const index_t[::1] examples, weights, *, bint plain, bint one_by_one=False
+        self, const index_t[::1] examples, weights, *, bint plain, engine=None,
+        bint one_by_one=False,
     ):
         """What the oracle answers for some examples, or `inference` if `plain`.
 
@@ -257,34 +265,34 @@ cdef class Problem:
             times that loss; and the sum of the magnitudes that the two add up, by which to judge
             rounding.
         """
-        cdef Py_ssize_t start, k, count, n = examples.shape[0]
+        cdef Py_ssize_t k, place = 0
         cdef Rescaling rescaling = self._rescaling
         cdef const double[::1] sample_weight = self.sample_weight
+        cdef const index_t[::1] some
         self.reserve(1)
-        cdef Py_ssize_t size = min(
-            self.calls_at_a_time(EXAMPLES_AT_ONCE) * self.n_threads, max(n, 1)
-        )
-        cdef PlaneBatch batch = PlaneBatch(size)
+        pieces = self.pieces(examples, engine)
+        cdef PlaneBatch batch = PlaneBatch(max(map(len, pieces), default=0))
         point = self.padded(weights)
         cdef Weights w = weights_of(point)
-        found = np.zeros((3, n))
+        found = np.zeros((3, len(examples)))
         cdef double[:, ::1] view = found
         try:
             self.sample_weight = None
             if plain:
                 self._rescaling = PLAIN
-            for start in range(0, n, size):
-                count = min(size, n - start)
-                PyErr_CheckSignals()
+            for piece in pieces:
+                some = piece
                 if one_by_one:
-                    for k in range(count):
-                        self.plane(examples[start + k], &w, 0, &batch.planes[k])
+                    PyErr_CheckSignals()
+                    for k in range(some.shape[0]):
+                        self.plane(some[k], &w, 0, &batch.planes[k])
                 else:
-                    self.plane_many(examples[start:start + count], &w, batch)
-                for k in range(count):
-                    view[0, start + k] = batch.planes[k].loss
-                    view[1, start + k] = plane_value(&batch.planes[k], &w) - batch.planes[k].loss
-                    view[2, start + k] = plane_size(&batch.planes[k], &w)
+                    self._ask(engine, piece, point, batch)
+                for k in range(some.shape[0]):
+                    view[0, place] = batch.planes[k].loss
+                    view[1, place] = plane_value(&batch.planes[k], &w) - batch.planes[k].loss
+                    view[2, place] = plane_size(&batch.planes[k], &w)
+                    place += 1
         finally:
             self._rescaling = rescaling
             self.sample_weight = sample_weight
@@ -314,96 +322,3 @@ cdef class Problem:
             values_view[e] = plane.values[e]
         order = np.argsort(indices)
         return indices[order], values[order], plane.loss
-
-
-cdef class _PlaneTask:
-    """One call of plane_many, to be cut into ranges."""
-    cdef Problem problem
-    cdef const index_t[::1] examples
-    cdef Weights w
-    cdef object owner    # of the weights' data
-    cdef PlaneBatch out
-
-    def __init__(self, Problem problem, const index_t[::1] examples, uintptr_t w, PlaneBatch out):
-        self.problem = problem
-        self.examples = examples
-        self.w = (<const Weights*> w)[0]
-        self.owner = <object> self.w.owner
-        self.out = out
-
-    def __call__(self, int thread, Py_ssize_t start, Py_ssize_t stop):
-        with nogil:
-            self.problem._plane_range(
-                self.examples, &self.w, thread, start, stop, self.out.planes
-            )
-
-
-def useful_threads(n_threads, Py_ssize_t n):
-    """Of so many threads as many as there is use for: one for each of n examples, at most, and
-    `THREADS_PER_PROCESSOR` for each processor, or two.
-    """
-    most = max(2, THREADS_PER_PROCESSOR * (os.cpu_count() or 1))
-    return max(1, min(n_threads, n, most))
-
-
-_executor = None    # threads for all problems of this process, started when first needed
-
-
-def _forget_executor():
-    # A forked child has none of its parent's threads.
-    global _executor
-    _executor = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_executor)
-
-
-def run_threads(task, Py_ssize_t n, Py_ssize_t n_threads, meanwhile=None):
-    """``task(thread, start, stop)`` over ranges that make up ``range(n)``.
-
-    Threads take ranges as they come, several each, as examples differ in size; no two calls at a
-    time have the same `thread`. The caller's thread calls `meanwhile` and then works too. No thread
-    works any more when this returns or raises, whatever interrupts it; after an error or Ctrl-C no
-    new range is begun.
-    """
-    global _executor
-    n_threads = useful_threads(n_threads, n)
-    if n_threads == 1:
-        if meanwhile is not None:
-            meanwhile()
-        task(0, 0, n)
-        return
-    n_ranges = min(n, RANGES_PER_THREAD * n_threads)
-    ranges = itertools.count()
-    enough = threading.Event()
-
-    def work(thread):
-        for k in ranges:
-            if k >= n_ranges or enough.is_set():
-                return
-            task(thread, n * k // n_ranges, n * (k + 1) // n_ranges)
-
-    if _executor is None or _executor._max_workers < n_threads:
-        _executor = ThreadPoolExecutor(max(n_threads, os.cpu_count() or 1), "structsvm")
-    futures = [_executor.submit(work, thread) for thread in range(1, n_threads)]
-    failure = None
-    try:
-        if meanwhile is not None:
-            meanwhile()
-        work(0)
-    except BaseException as error:
-        failure = error
-        enough.set()
-    while True:
-        try:
-            wait(futures)
-            break
-        except KeyboardInterrupt as error:
-            # They use the caller's memory: it must not go before they do.
-            failure = error
-            enough.set()
-    if failure is not None:
-        raise failure
-    for future in futures:
-        future.result()

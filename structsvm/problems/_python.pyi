@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.engines.processes import Planes
+from structsvm.linalg._plane import PlaneBatch
 from structsvm.problems._problem import Problem
 
 class PythonProblem(Problem):
@@ -27,4 +27,13 @@ class PythonProblem(Problem):
     def rival(
         self, i: int, weights: NDArray[np.float64], push: float
     ) -> tuple[float, float, float] | None: ...
-    def planes(self, examples: NDArray[np.int32], weights: NDArray[np.float64]) -> Planes: ...
+    def pack(
+        self, question: str, examples: NDArray[np.int32], weights: NDArray[np.float64]
+    ) -> tuple[NDArray[Any], ...]: ...
+    def unpack(
+        self,
+        examples: NDArray[np.int32],
+        piece: tuple[NDArray[Any], ...],
+        out: PlaneBatch,
+        start: int = 0,
+    ) -> None: ...

@@ -9,7 +9,7 @@ from structsvm.linalg._plane cimport (
 )
 from structsvm.problems._problem cimport PLAIN, SLACK, Problem
 
-from structsvm.engines.processes import OracleProcesses, Planes
+from structsvm.linalg._plane import padded_copy
 from structsvm.problems.python_methods import (
     LossCheck, Numbered, ask_batch, note_example, sparse_vector, task_loss,
 )
@@ -33,7 +33,6 @@ cdef class PythonProblem(Problem):
         Weights that must be >= 0.
     """
     cdef object model, X, Y
-    cdef object processes                 # OracleProcesses or None
     cdef object check_loss                # LossCheck
     cdef list truth                       # psi(x_i, y_i) as (indices, values)
     cdef index_t[::1] slot
@@ -48,6 +47,7 @@ cdef class PythonProblem(Problem):
         self.n_weights = n_weights
         self.exact = exact
         self.foreign = True
+        self.in_python = True
         if non_negative is not None:
             self.keep_non_negative(non_negative)
         self.oracle_work = PYTHON_ORACLE_WORK
@@ -63,6 +63,10 @@ cdef class PythonProblem(Problem):
                 raise
             # Copies: a model may return the same buffers at each call.
             self.truth.append((indices.copy(), values.copy()))
+
+    def __reduce__(self):
+        """What other processes need: sample weights and checks of losses stay here."""
+        return PythonProblem, (self.model, self.X, self.Y, self.n_weights)
 
     cdef int prepare_slack(self) except -1:
         if not self.model.has_slack_oracle():
@@ -129,70 +133,40 @@ cdef class PythonProblem(Problem):
             out.loss = self.checked_loss(i, out.loss)
         return 0
 
-    def release(self):
-        if self.processes is not None:
-            self.processes.close()
-            self.processes = None
-
-    cdef int plane_many(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile=None
-    ) except -1:
-        cdef Py_ssize_t k
-        if self.n_threads > 1:
-            return self.plane_many_elsewhere(examples, w, out, meanwhile)
-        if meanwhile is not None:
-            meanwhile()
-        name, outputs = self.answers(examples, readonly_weights(w))
-        for k in range(examples.shape[0]):
-            self.build(examples[k], name, outputs[k], &out.planes[k])
-            out.planes[k].loss = self.checked_loss(examples[k], out.planes[k].loss)
-            self.finish(examples[k], &out.planes[k])
-        return 0
-
-    cdef int plane_many_elsewhere(
-        self, const index_t[::1] examples, const Weights* w, PlaneBatch out, meanwhile
-    ) except -1:
-        """`plane_many` by worker processes, which are started when first needed."""
-        cdef const offset_t[::1] sizes
-        cdef const index_t[::1] indices
-        cdef const double[::1] values, losses
-        cdef Py_ssize_t k, e, entry
+    def planes(
+        self, const index_t[::1] examples not None, w, PlaneBatch out not None,
+        Py_ssize_t start=0, int thread=0,
+    ):
+        """As in `Problem`, by the batch methods of the model."""
+        cdef Weights weights = self._checked(examples, w, thread)
+        cdef Py_ssize_t k, n = examples.shape[0]
         cdef Plane* plane
-        if self.processes is None:
-            self.processes = OracleProcesses(
-                self.model, self.X, self.Y, self.n_weights, self.n_threads
-            )
-        try:
-            pieces = self.processes.planes(
-                np.asarray(examples), readonly_weights(w), self.rescaling, meanwhile
-            )
-        except BaseException:
-            self.release()
-            raise
-        for place, (sizes, indices, values, losses) in pieces:
-            entry = 0
-            for k in range(sizes.shape[0]):
-                plane = &out.planes[<Py_ssize_t> place.start + k]
-                plane_reserve(plane, sizes[k])
-                plane.nnz = sizes[k]
-                plane.loss = self.checked_loss(
-                    examples[<Py_ssize_t> place.start + k], losses[k]
-                )
-                for e in range(sizes[k]):
-                    plane.indices[e] = indices[entry]
-                    plane.values[e] = values[entry]
-                    entry += 1
-                self.finish(examples[<Py_ssize_t> place.start + k], plane)
-        return 0
+        if start < 0 or start + n > out.size:
+            raise ValueError(f"{n} planes from slot {start} on do not fit a batch of {out.size}")
+        name, outputs = self.answers(examples, readonly_weights(&weights))
+        for k in range(n):
+            plane = &out.planes[start + k]
+            self.build(examples[k], name, outputs[k], plane)
+            self.accept(examples[k], plane)
 
-    def planes(self, const index_t[::1] examples, weights):
-        """Planes of several examples, unscaled, with losses as the model gave them: what a worker
-        process sends back."""
+    cdef int accept(self, Py_ssize_t i, Plane* plane) except -1:
+        plane.loss = self.checked_loss(i, plane.loss)
+        return self.finish(i, plane)
+
+    def pack(self, question, const index_t[::1] examples not None, weights):
+        """Answers as arrays that can be sent to another process; see `unpack`.
+
+        Planes are unscaled, with losses as the model gave them: how many entries each has, their
+        indices and values, and the losses.
+        """
+        if question != "planes":
+            raise ValueError(f"no answer to {question!r} can be sent")
         cdef PlaneBatch batch = PlaneBatch(examples.shape[0])
         cdef Py_ssize_t k, e, entry = 0
         cdef Plane* plane
-        w = self.padded(weights)
-        cdef Weights c_weights = weights_of(w)
+        w = padded_copy(weights)
+        self.reserve(1)
+        cdef Weights c_weights = self._checked(examples, w, 0)
         name, outputs = self.answers(examples, readonly_weights(&c_weights))
         sizes, losses = np.zeros(batch.size, dtype=np.int64), np.zeros(batch.size)
         for k in range(examples.shape[0]):
@@ -207,7 +181,36 @@ cdef class PythonProblem(Problem):
                 indices_view[entry] = plane.indices[e]
                 values_view[entry] = plane.values[e]
                 entry += 1
-        return Planes(sizes, indices, values, losses)
+        return sizes, indices, values, losses
+
+    def unpack(
+        self, const index_t[::1] examples not None, piece, PlaneBatch out not None,
+        Py_ssize_t start=0,
+    ):
+        """Check what `pack` answered elsewhere, and write it: slot start + k is of examples[k]."""
+        cdef const offset_t[::1] sizes
+        cdef const index_t[::1] indices
+        cdef const double[::1] values, losses
+        cdef Py_ssize_t k, e, entry = 0
+        cdef Plane* plane
+        sizes, indices, values, losses = piece
+        if start < 0 or start + examples.shape[0] > out.size or (
+            sizes.shape[0] != examples.shape[0]
+        ):
+            raise ValueError(
+                f"{sizes.shape[0]} planes of {examples.shape[0]} examples from slot {start} on do "
+                f"not fit a batch of {out.size}"
+            )
+        for k in range(examples.shape[0]):
+            plane = &out.planes[start + k]
+            plane_reserve(plane, sizes[k])
+            plane.nnz = sizes[k]
+            plane.loss = losses[k]
+            for e in range(sizes[k]):
+                plane.indices[e] = indices[entry]
+                plane.values[e] = values[entry]
+                entry += 1
+            self.accept(examples[k], plane)
 
     cdef double checked_loss(self, Py_ssize_t i, double loss) except? -1.0:
         try:

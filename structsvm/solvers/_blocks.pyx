@@ -5,8 +5,6 @@ block in ``_block_steps``, weights and their average in ``_averaged_point``, pas
 and the judge of oracles in ``_evaluator``. Here they make passes with the oracle.
 """
 
-import functools
-
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -21,7 +19,6 @@ from structsvm.solvers._evaluator cimport Evaluator
 from structsvm.solvers._plane_store cimport Block, SparsePlanes, current_height, height_at
 
 from structsvm.data.snapshots import vector
-from structsvm.linalg._plane import padded_vector
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
@@ -95,22 +92,21 @@ cdef class DualBlocks:
             self.store.forget_unused(i)
         return 0
 
-    def exact_pass(self, const index_t[::1] order):
+    def exact_pass(self, const index_t[::1] order, engine=None):
         """Visit the blocks in `order`, with a call of the oracle each.
 
-        With several threads and a dear oracle, planes are made for a batch of examples at a time,
+        With several workers and a dear oracle, planes are made for a batch of examples at a time,
         while those of the batch before are taken in one after the other, each with a fresh line
-        search. The weights they are made at are thus those from before the last two batches, and
-        the result depends neither on timing nor on the number of threads, as long as that is 1 or
-        not 1.
+        search: see ``Engine.stream``. The weights they are made at are thus those from before the
+        last two batches, for an engine with one in flight, and the result depends neither on timing
+        nor on the number of workers, as long as that is 1 or not 1.
 
         ``steps.gaps`` and ``hinges`` hold afterwards what each visit met at the weights of its
         time.
         """
-        cdef Py_ssize_t k, start, size = self.batch_size()
+        cdef Py_ssize_t k, start, size = self.batch_size(engine)
         cdef Py_ssize_t at_a_time = self.problem.calls_at_a_time(VISITS_PER_SIGNAL_CHECK)
         cdef Weights w = weights_of(self.point.weights)
-        cdef PlaneBatch made, taken
         if size == 1:
             with nogil:
                 for k in range(order.shape[0]):
@@ -120,20 +116,11 @@ cdef class DualBlocks:
                     self.problem.plane(order[k], &w, 0, &self.fresh)
                     self.exact_visit(order[k], &self.fresh, &w, False)
             return
-        point = padded_vector(self.problem.n_weights)
-        w = weights_of(point)
-        made, taken = PlaneBatch(size), PlaneBatch(size)
-        before = order[:0]
-        for start in range(0, order.shape[0], size):
-            PyErr_CheckSignals()
-            batch = order[start:min(start + size, order.shape[0])]
-            point[:] = self.point.weights
-            self.problem.plane_many(
-                batch, &w, made, functools.partial(self.take_in, before, taken)
-            )
-            before = batch
-            made, taken = taken, made
-        self.take_in(before, taken)
+        batches = [
+            np.asarray(order[start:min(start + size, order.shape[0])])
+            for start in range(0, order.shape[0], size)
+        ]
+        engine.stream(self.problem, batches, self.point.weights, self.take_in)
 
     def take_in(self, const index_t[::1] examples, PlaneBatch planes):
         """Improve the blocks of some examples by planes of older weights."""
@@ -143,9 +130,11 @@ cdef class DualBlocks:
             for k in range(examples.shape[0]):
                 self.exact_visit(examples[k], &planes.planes[k], &w, True)
 
-    def batch_size(self):
+    def batch_size(self, engine=None):
         """Examples whose planes an exact pass makes at a time; see there."""
-        if self.problem.n_threads <= 1 or self.problem.oracle_work < LEAST_WORK_TO_SHARE:
+        if engine is None or engine.n_workers <= 1:
+            return 1
+        if self.problem.oracle_work < LEAST_WORK_TO_SHARE:
             return 1
         return max(1, min(<Py_ssize_t> MOST_AT_ONCE, self.problem.n_examples // LEAST_BATCHES))
 

@@ -5,19 +5,16 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport fabs
 
-from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
 from structsvm.linalg._plane cimport plane_size, plane_value, weights_of
 from structsvm.problems._problem cimport Problem
 from structsvm.solvers._plane_store cimport TRUTH, Block, PlaneStore, height_at, highest
 
-from structsvm.linalg._plane import padded_vector
+from structsvm.engines import Serial
+from structsvm.linalg._plane import padded_copy
 from structsvm.data.snapshots import Kind
 
 MOST_CALLS = 2**60
-
-cdef enum:
-    EXAMPLES_AT_ONCE = 256    # of a pass at fixed weights, for each thread
 
 # Two heights closer than this, relative to their parts, are the same plane seen twice.
 cdef double SAME_HEIGHT = 1e-12
@@ -86,8 +83,8 @@ cdef class Evaluator:
             self.store.keep(i, plane, height)
         return 0
 
-    def evaluate(self, weights, double[::1] hinges=None):
-        """One oracle call an example at fixed weights, on all threads reserved.
+    def evaluate(self, weights, double[::1] hinges=None, engine=None):
+        """One oracle call an example at fixed weights.
 
         The planes met are kept where they beat the known ones, so no call is wasted. `hinges`, of
         shape (n_examples,), receives each example's hinge.
@@ -97,21 +94,18 @@ cdef class Evaluator:
         hinge : float
             Mean hinge at `weights`.
         """
-        cdef Py_ssize_t start, k, count, n = self.problem.n_examples
-        cdef Py_ssize_t n_threads = max(self.problem.n_threads, 1)
-        cdef Py_ssize_t size = min(
-            self.problem.calls_at_a_time(EXAMPLES_AT_ONCE) * n_threads, max(n, 1)
-        )
-        cdef PlaneBatch batch = PlaneBatch(size)
+        cdef Py_ssize_t k, count, start = 0, n = self.problem.n_examples
         cdef double hinge, total = 0.0
-        cdef index_t[::1] examples = np.arange(n, dtype=np.int32)
-        point = padded_vector(self.problem.n_weights)
-        point[:] = weights
+        if engine is None:
+            engine = Serial()
+        pieces = self.problem.pieces(np.arange(n, dtype=np.int32), engine)
+        cdef PlaneBatch batch = PlaneBatch(max(map(len, pieces), default=0))
+        point = padded_copy(weights)
         cdef Weights w = weights_of(point)
-        for start in range(0, n, size):
-            count = min(size, n - start)
+        for piece in pieces:
             PyErr_CheckSignals()
-            self.problem.plane_many(examples[start:start + count], &w, batch)
+            engine.planes(self.problem, piece, point, batch)
+            count = len(piece)
             with nogil:
                 for k in range(count):
                     self.store.rescore(start + k, w.data)
@@ -119,6 +113,7 @@ cdef class Evaluator:
                     total += hinge
                     if hinges is not None:
                         hinges[start + k] = hinge
+            start += count
         return total / max(n, 1)
 
     @property

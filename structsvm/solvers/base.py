@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.engines import Engine
 from structsvm.problems import Problem
 
 __all__ = [
@@ -221,16 +222,17 @@ class Solver(Protocol):
         tol: float | None,
         max_iter: int | None,
         random_state: np.random.RandomState,
+        engine: Engine | None = None,
         callback: Callback | None = None,
         state: Any = None,
         snapshot: Snapshot | None = None,
     ) -> SolverResult:
         """Minimise 1/2 |w|^2 + C sum_i H_i(w) to a relative duality gap of `tol`.
 
-        None stands for the solver's own default of `tol` or `max_iter`. `state` is that of an
-        earlier result for the same problem, perhaps with another C. `snapshot` is what
-        ``progress.snapshot()`` gave during an earlier call for the same problem and C: the fit
-        goes on from there as if it had never stopped.
+        None stands for the solver's own default of `tol` or `max_iter`. `engine` makes the passes;
+        None: all in this thread. `state` is that of an earlier result for the same problem,
+        perhaps with another C. `snapshot` is what ``progress.snapshot()`` gave during an earlier
+        call for the same problem and C: the fit goes on from there as if it had never stopped.
         """
         ...
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, vector
+from structsvm.engines import Engine
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
@@ -136,6 +137,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         tol: float | None,
         max_iter: int | None,
         random_state: np.random.RandomState,
+        engine: Engine | None = None,
         callback: Callback | None = None,
         state: Any = None,
         snapshot: Snapshot | None = None,
@@ -146,7 +148,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         if isinstance(state, DualState) and state.is_compatible(start):
             start = state
         run = _BlockRun(self, start, C, tol, random_state)
-        return run.run(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot, engine)
 
     def _block_options(self) -> dict[str, Any]:
         return {
@@ -244,7 +246,7 @@ class _BlockRun(StoreRun):
         before = self.estimate
         if not first and self.options.acceleration > 0.0:
             self._accelerate()
-        self.blocks.exact_pass(self._exact_order(first))
+        self.blocks.exact_pass(self._exact_order(first), self.engine)
         skip_below = 0.0
         for k in range(self._n_cached_passes()):
             if k % _FULL_CACHED_PASS_EVERY == 0:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, count, number, vector
+from structsvm.engines import Engine
 from structsvm.problems import Problem
 from structsvm.solvers.base import TOO_LARGE, Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
@@ -88,6 +89,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
         tol: float | None,
         max_iter: int | None,
         random_state: np.random.RandomState,
+        engine: Engine | None = None,
         callback: Callback | None = None,
         state: Any = None,
         snapshot: Snapshot | None = None,
@@ -101,7 +103,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
         goes_on = type(state) is make and state.problem is problem
         blocks: ExactBlocks = state if goes_on else make(problem)
         run = _BlockDualRun(self, blocks, C, tol, random_state)
-        return run.run(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot, engine)
 
     def _check_parameters(self) -> None:
         if not isinstance(self.inner_passes, numbers.Integral) or self.inner_passes < 0:

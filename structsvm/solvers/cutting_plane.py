@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, number, vector
+from structsvm.engines import Engine
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import combined_rows, dot, row_products
 from structsvm.problems import Problem
@@ -84,6 +85,7 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
         tol: float | None,
         max_iter: int | None,
         random_state: np.random.RandomState,
+        engine: Engine | None = None,
         callback: Callback | None = None,
         state: Any = None,
         snapshot: Snapshot | None = None,
@@ -98,7 +100,7 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
         run = _CuttingPlaneRun(self, problem, C, tol, random_state)
         if isinstance(state, _CuttingPlaneRun) and state.is_compatible(run):
             run.take_over(state)
-        return run.run(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot, engine)
 
 
 class _CuttingPlaneRun(StoreRun):

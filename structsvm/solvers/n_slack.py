@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, number
+from structsvm.engines import Engine
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
@@ -76,6 +77,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
         tol: float | None,
         max_iter: int | None,
         random_state: np.random.RandomState,
+        engine: Engine | None = None,
         callback: Callback | None = None,
         state: Any = None,
         snapshot: Snapshot | None = None,
@@ -95,7 +97,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
         ):
             blocks = state
         run = _NSlackRun(blocks, C, tol, random_state, float(self.precision))
-        return run.run(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot, engine)
 
 
 class _NSlackRun(StoreRun):

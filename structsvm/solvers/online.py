@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, number
+from structsvm.engines import Engine
 from structsvm.problems import Problem
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult, refuse
@@ -44,6 +45,7 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
         tol: float | None,
         max_iter: int | None,
         random_state: np.random.RandomState,
+        engine: Engine | None = None,
         callback: Callback | None = None,
         state: OnlineWeights | None = None,
         snapshot: Snapshot | None = None,
@@ -52,7 +54,9 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
         if tol is not None:
             raise refuse(self._name, "tol", "has no dual")
         run = self._run(problem, C, random_state)
-        return run.run(_DEFAULT_MAX_ITER if max_iter is None else max_iter, callback, snapshot)
+        return run.run(
+            _DEFAULT_MAX_ITER if max_iter is None else max_iter, callback, snapshot, engine
+        )
 
     def learn(self, problem: Problem, C: float, state: OnlineWeights | None = None) -> SolverResult:
         """See `structsvm.solvers.base.OnlineSolver`."""

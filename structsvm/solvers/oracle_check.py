@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.engines import Engine
+
 __all__ = ["a_few", "find_fault", "find_fault_in"]
 
 # Values that differ by this share of what they add up may be equal: models may work in float32.
@@ -40,7 +42,7 @@ class _Outputs(NamedTuple):
 
 
 def find_fault(
-    problem: Any, weights: NDArray[np.float64], hinges: NDArray[np.float64]
+    problem: Any, weights: NDArray[np.float64], hinges: NDArray[np.float64], engine: Engine
 ) -> str | None:
     """A sentence about the worst fault at these weights, whose hinges are known; None without one.
 
@@ -49,7 +51,7 @@ def find_fault(
     factors = problem.example_weights()
     examples = np.flatnonzero(factors).astype(np.int32)
     hinges = hinges[examples] / factors[examples]
-    predicted = _predictions(problem, weights, examples)
+    predicted = _predictions(problem, weights, examples, engine)
     fault = _fault(problem, examples, hinges, predicted)
     if fault is not None or not len(examples):
         return fault
@@ -70,16 +72,16 @@ def a_few(problem: Any) -> NDArray[np.int32]:
 
 
 def find_fault_in(
-    problem: Any, weights: NDArray[np.float64], examples: NDArray[np.int32]
+    problem: Any, weights: NDArray[np.float64], examples: NDArray[np.int32], engine: Engine
 ) -> str | None:
     """The same for a few examples, at which more is looked.
 
     An oracle call, a prediction and three predictions at other weights for each.
     """
     slack = problem.rescaling == "slack"
-    losses, leads, _ = problem.answers_at(examples, weights, plain=False)
+    losses, leads, _ = problem.answers_at(examples, weights, plain=False, engine=engine)
     hinges = np.maximum(losses + leads, 0.0)
-    predicted = _predictions(problem, weights, examples)
+    predicted = _predictions(problem, weights, examples, engine)
     fault = _fault(problem, examples, hinges, predicted)
     if fault is not None or not len(examples):
         return fault
@@ -102,9 +104,11 @@ _WAY_OUT = (
 )
 
 
-def _predictions(problem: Any, weights: NDArray[np.float64], examples: Any) -> _Outputs:
+def _predictions(
+    problem: Any, weights: NDArray[np.float64], examples: Any, engine: Engine
+) -> _Outputs:
     try:
-        answers = problem.answers_at(examples, weights, plain=True)
+        answers = problem.answers_at(examples, weights, plain=True, engine=engine)
     except Exception:  # of a batch method, maybe, which training does not need
         answers = problem.answers_at(examples, weights, plain=True, one_by_one=True)
     losses, leads, sizes = answers

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.data.snapshots import Kind, check_snapshot, count, number, vector
+from structsvm.engines import Engine, Serial
 from structsvm.exceptions import ModelFileError, OracleWarning, warn
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
@@ -88,6 +89,7 @@ class Run(abc.ABC):
         self, problem: Problem, C: float, tol: float | None, random_state: np.random.RandomState
     ) -> None:
         self.problem = problem
+        self.engine: Engine = Serial()
         self.n = problem.n_examples
         self.lam = regularization(C, problem.n_examples)
         self.tol = _DEFAULT_TOL if tol is None else tol
@@ -132,7 +134,7 @@ class Run(abc.ABC):
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
     ) -> float:
         """One oracle call an example at fixed weights; `hinges` receives what each came to."""
-        return self.problem.mean_hinge(weights, hinges)
+        return self.problem.mean_hinge(weights, hinges, self.engine)
 
     def settle(self) -> None:  # noqa: B027
         """After a round that was broken off: make `candidates` and `state` usable again."""
@@ -296,7 +298,10 @@ class Run(abc.ABC):
         max_iter: int | None,
         callback: Callback | None,
         snapshot: Snapshot | None = None,
+        engine: Engine | None = None,
     ) -> SolverResult:
+        if engine is not None:
+            self.engine = engine
         if max_iter is None:
             max_iter = _DEFAULT_MAX_ITER
         self._started = time.perf_counter()
@@ -417,7 +422,7 @@ class Run(abc.ABC):
         if self._is_checked():
             examples = a_few(self.problem)
             self._n_checked = len(examples)
-            self._tell(find_fault_in(self.problem, self.presentable(), examples))
+            self._tell(find_fault_in(self.problem, self.presentable(), examples, self.engine))
 
     def _check(self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None) -> None:
         """Compare the hinges of what is given back with predictions."""
@@ -425,7 +430,7 @@ class Run(abc.ABC):
             if hinges is None:  # of a checkpoint without them
                 _, hinges = self._pass(weights)
                 assert hinges is not None
-            self._tell(find_fault(self.problem, weights, hinges))
+            self._tell(find_fault(self.problem, weights, hinges, self.engine))
 
     def _tell(self, fault: str | None) -> None:
         if fault is not None:
@@ -537,7 +542,7 @@ class StoreRun(Run):
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
     ) -> float:
-        return self.evaluator.evaluate(weights, hinges)
+        return self.evaluator.evaluate(weights, hinges, self.engine)
 
     def worst_answer(self) -> tuple[int, float] | None:
         return self.evaluator.worst_answer

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, count
+from structsvm.engines import Engine
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers._plane_sum import PlaneSum
@@ -99,6 +100,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         tol: float | None,
         max_iter: int | None,
         random_state: np.random.RandomState,
+        engine: Engine | None = None,
         callback: Callback | None = None,
         state: Any = None,
         snapshot: Snapshot | None = None,
@@ -107,7 +109,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         planes = self._empty_sum(problem)
         run = _SubgradientRun(self, problem, C, tol, random_state, planes)
-        return run.run(max_iter, callback, snapshot)
+        return run.run(max_iter, callback, snapshot, engine)
 
     def learn(self, problem: Problem, C: float, state: PlaneSum | None = None) -> SolverResult:
         """See `structsvm.solvers.base.OnlineSolver`."""

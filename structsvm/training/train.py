@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 
 from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_to_stderr
+from structsvm.engines import make_engine
 from structsvm.engines.processes import kept_workers
 from structsvm.exceptions import OracleWarning, warn
 from structsvm.persistence import model_files
@@ -136,7 +137,7 @@ def train(
     model, problem, state = start or bind(model, examples)
     validation.prepare(model)
     problem.set_rescaling(rescaling)
-    problem.use_threads(n_jobs)
+    engine = make_engine(n_jobs, in_python=problem.in_python)
     held_out = (validation.X, validation.y)
     identity = functools.cache(lambda: fingerprint(of_data(), C, solver, held_out))
     monitor = FitMonitor(
@@ -150,7 +151,7 @@ def train(
         if resume_from is not None and snapshot is not None:
             stack.enter_context(model_files.naming(resume_from))
             snapshot = monitor.restore(snapshot, problem.n_weights)
-        stack.callback(problem.release)
+        stack.callback(engine.close)
         stack.enter_context(kept_workers())
         result = solver.solve(
             problem,
@@ -158,6 +159,7 @@ def train(
             tol=tol,
             max_iter=max_iter,
             random_state=random,
+            engine=engine,
             callback=monitor,
             state=state,
             snapshot=snapshot,

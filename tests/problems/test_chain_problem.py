@@ -11,6 +11,7 @@ from reference.chains import all_outputs, best_augmented, enumerate_chain
 from reference.models import twin
 
 from structsvm import ChainModel
+from structsvm.engines import Threads, make_engine
 from structsvm.linalg._plane import is_padded, padded_copy
 from structsvm.losses import HammingLoss
 from structsvm.problems import Problem
@@ -358,8 +359,8 @@ def test_evaluation_is_the_same_on_any_number_of_threads(chain):
     hinges = []
     for n_threads in (1, 2, 4):
         problem = model.bind(X, y)
-        problem.reserve(n_threads)
-        hinges.append(DualBlocks(problem).evaluator.evaluate(w))
+        engine = Threads(n_threads)
+        hinges.append(DualBlocks(problem).evaluator.evaluate(w, engine=engine))
     assert hinges[0] == hinges[1] == hinges[2]
     want = 0.0
     for i in range(len(X)):
@@ -380,9 +381,9 @@ def test_evaluation_in_several_batches(bind):
     for n_threads in (1, 2, 4):
         problem = bind(model, X, y)
         problem.set_sample_weight(np.arange(600) % 5 / 4)
-        problem.reserve(n_threads)
         evaluator = DualBlocks(problem).evaluator
-        hinges.append(evaluator.evaluate(w))
+        with make_engine(n_threads, in_python=problem.in_python) as engine:
+            hinges.append(evaluator.evaluate(w, engine=engine))
         assert evaluator.n_oracle_calls == 600
     assert hinges[0] == hinges[1] == hinges[2]
     planes = [dense(problem, problem.oracle(i, w)) for i in range(600)]
@@ -446,9 +447,8 @@ def test_evaluation_without_truth_is_refused(chain):
     model, X, _, w = chain
     problem = model.bind(X)
     for n_threads in (1, 2):
-        problem.reserve(n_threads)
         with pytest.raises(ValueError, match="a problem bound without y has no planes"):
-            DualBlocks(problem).evaluator.evaluate(w)
+            DualBlocks(problem).evaluator.evaluate(w, engine=Threads(n_threads))
 
 
 @pytest.mark.parametrize("n_threads", [0, -1])

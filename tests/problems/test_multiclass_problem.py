@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from structsvm import MulticlassModel, StructuredModel, hinge
 from structsvm.data.snapshots import check_snapshot
+from structsvm.engines import Threads
 from structsvm.exceptions import ModelFileError
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import MulticlassProblem
@@ -146,8 +147,7 @@ def test_hinges_equal_the_functions(name, n_classes):
     assert problem.mean_hinge(w) == pytest.approx(expected.mean())
     problem.set_sample_weight(np.arange(20.0))
     assert problem.mean_hinge(w) == pytest.approx((np.arange(20) * expected).mean())
-    problem.use_threads(3)
-    np.testing.assert_array_equal(problem.hinges(w), problem.hinges(w))
+    np.testing.assert_array_equal(problem.hinges(w, Threads(3)), problem.hinges(w))
 
 
 @pytest.mark.parametrize("name", HINGES)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm.engines import Threads
 from structsvm.losses import HammingLoss
 
 
@@ -135,8 +136,7 @@ def test_threads_and_sample_weights_leave_slack_rescaling_as_it_is(words):
     problem.set_rescaling("slack")
     hinges = []
     for n_threads in (1, 3):
-        problem.reserve(n_threads)
-        hinges.append(problem.mean_hinge(weighted.coef_))
+        hinges.append(problem.mean_hinge(weighted.coef_, engine=Threads(n_threads)))
     assert hinges[0] == hinges[1]
 
 

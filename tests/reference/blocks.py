@@ -146,7 +146,7 @@ class ReferenceBlocks:
         mixed.delta = (1 - step) * mixed.delta + step * corner.delta
         mixed.loss = (1 - step) * mixed.loss + step * corner.loss
 
-    def exact_pass(self, order):
+    def exact_pass(self, order, engine=None):
         for i in order:
             w = self.weights
             plane = self.ask(i, w)
@@ -175,7 +175,7 @@ class ReferenceBlocks:
             self.optimise(i, self.gaps[i])
         return sum(met) / max(len(met), 1)
 
-    def evaluate(self, weights, hinges=None):
+    def evaluate(self, weights, hinges=None, engine=None):
         met = [self.judge(i, self.ask(i, weights), weights) for i in range(self.n)]
         if hinges is not None:
             hinges[:] = met

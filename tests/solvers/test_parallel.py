@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
-from structsvm.problems._problem import run_threads
+from structsvm.engines.threads import Ranges, run_threads
 
 # A worker cannot import a test module by name.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -143,17 +143,16 @@ def test_processes_give_the_optimum_and_the_same_bits(words):
     same_fit(*batches)
 
 
-def test_a_warm_start_with_fewer_threads_uses_fewer(dear):
+def test_a_warm_start_may_have_another_number_of_threads(dear):
     X, y = dear
     svm = ChainSVM(loss="normalized_hamming", C=0.01, tol=0.3, random_state=0, warm_start=True)
     svm.set_params(n_jobs=3).fit(X, y)
     problem = svm._warm[1].problem
-    assert problem.n_threads == 3
     svm.set_params(n_jobs=1, C=0.02).fit(X, y)
     assert svm._warm[1].problem is problem
-    assert problem.n_threads == 1
     svm.set_params(n_jobs=2, C=0.03).fit(X, y)
-    assert problem.n_threads == 2
+    assert svm._warm[1].problem is problem
+    assert svm.dual_gap_ <= 0.3
 
 
 def test_no_process_is_asked_about_no_examples_and_none_is_left(words):
@@ -361,8 +360,28 @@ def test_ctrl_c_waits_for_the_threads_that_use_the_callers_memory():
     assert len(started) < 16  # no new ranges
 
 
-def test_the_caller_does_something_else_first():
+def test_threads_work_while_the_caller_does_something_else():
+    """And whoever waits works too, if there is no other thread."""
     for n_threads in (1, 3):
-        seen = []
-        run_threads(lambda *_: None, 10, n_threads, lambda seen=seen: seen.append("done"))
-        assert seen == ["done"]
+        seen = threading.Event()
+        job = Ranges(lambda *_, seen=seen: seen.set(), 10, n_threads)
+        job.start()
+        assert seen.wait(600) if n_threads > 1 else not seen.is_set()
+        job.wait()
+        assert seen.is_set()
+
+
+def test_an_abandoned_job_begins_no_new_range():
+    begun, go_on, seen = threading.Event(), threading.Event(), []
+
+    def task(thread, start, stop):
+        begun.set()
+        go_on.wait(600)
+        seen.append(start)
+
+    job = Ranges(task, 100, 2)
+    job.start()
+    begun.wait(600)
+    threading.Timer(0.05, go_on.set).start()
+    job.abandon()
+    assert len(seen) == 1
