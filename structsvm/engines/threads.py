@@ -17,7 +17,7 @@ from structsvm.engines.base import Engine
 if TYPE_CHECKING:
     from structsvm.problems import Problem
 
-__all__ = ["Ranges", "Threads", "run_threads", "useful_workers"]
+__all__ = ["Ranges", "Threads", "useful_workers"]
 
 _RANGES_PER_THREAD = 4
 _WORKERS_PER_PROCESSOR = 4
@@ -129,13 +129,6 @@ class Ranges:
                 # They use the caller's memory: it must not go before they do.
                 interrupt = error
                 self._enough.set()
-
-
-def run_threads(task: Callable[[int, int, int], object], n: int, n_threads: int) -> None:
-    """``task(thread, start, stop)`` over ranges that make up ``range(n)``; see `Ranges`."""
-    job = Ranges(task, n, n_threads)
-    job.start()
-    job.wait()
 
 
 _executor: ThreadPoolExecutor | None = None  # of this process, started when first needed

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.data.labels import PackedLabels, encode_labels
+from structsvm.engines import make_engine
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
@@ -239,7 +240,8 @@ class FactoredModel(PackedModel):
         self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1
     ) -> NDArray[np.float64]:
         problem = self.make_problem(*self._read(X))
-        _, values = problem.decode(w, n_threads=n_jobs)
+        with make_engine(n_jobs, in_python=False) as engine:
+            _, values = problem.predict(w, engine=engine)
         return values
 
     def _answers(
@@ -250,7 +252,8 @@ class FactoredModel(PackedModel):
         problem = self.make_problem(X, Y)
         if rescaling != "margin":
             problem.set_rescaling(rescaling)
-        numbers, _ = problem.decode(w, augmented=Y is not None, n_threads=n_jobs)
+        with make_engine(n_jobs, in_python=False) as engine:
+            numbers, _ = problem.predict(w, augmented=Y is not None, engine=engine)
         labels, ends = self.write_labels(numbers), itertools.pairwise(X.offsets.tolist())
         rows = [labels[start:stop] for start, stop in ends]
         if X.shapes is None:

@@ -32,6 +32,12 @@ cdef struct Scratch:
     int32_t* levels        # of parts, for slack rescaling
 
 
+cdef class _Outputs:
+    cdef label_t[::1] labels
+    cdef double[::1] values
+    cdef Rescaling rescaling
+
+
 cdef class FactoredProblem(Problem):
     cdef readonly BlockFeatures features
     cdef readonly Maximizer maximizer
@@ -53,7 +59,6 @@ cdef class FactoredProblem(Problem):
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,
     ) except -1 nogil
-    cdef int _decode_range(
-        self, const Weights* w, Rescaling rescaling, int thread, Py_ssize_t start, Py_ssize_t stop,
-        label_t* labels, double* values,
-    ) except -1 nogil
+    cdef int _write_range(
+        self, _Outputs out, w, int thread, Py_ssize_t start, Py_ssize_t stop
+    ) except -1

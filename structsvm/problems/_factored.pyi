@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -31,6 +33,6 @@ class FactoredProblem(Problem):
         self, i: int, labels: ArrayLike
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
     def loss_of(self, i: int, labels: ArrayLike) -> float: ...
-    def decode(
-        self, weights: ArrayLike, *, augmented: bool = False, n_threads: int = 1
+    def predict(
+        self, weights: ArrayLike, *, augmented: bool = False, engine: Any = None
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...

@@ -14,7 +14,6 @@ from structsvm.problems._features cimport BlockFeatures, RowSums, sums_free, sum
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
 
-from structsvm.engines.threads import run_threads, useful_workers
 from structsvm.linalg._plane import is_padded
 
 
@@ -197,7 +196,7 @@ cdef class FactoredProblem(Problem):
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,
     ) except -1 nogil:
-        """The output that maximises the rescaling's objective; see `decode` for `value`."""
+        """The output that maximises the rescaling's objective; see `predict` for `value`."""
         cdef Scratch* s = &self._scratch[thread]
         cdef const label_t* y
         cdef double unit, beside = self.score(i, w, rescaling, s.theta)
@@ -322,16 +321,7 @@ cdef class FactoredProblem(Problem):
             )
         return row
 
-    cdef int _decode_range(
-        self, const Weights* w, Rescaling rescaling, int thread, Py_ssize_t start, Py_ssize_t stop,
-        label_t* labels, double* values,
-    ) except -1 nogil:
-        cdef Py_ssize_t i
-        for i in range(start, stop):
-            self.answer(i, w, rescaling, thread, labels + self.offsets[i], &values[i])
-        return 0
-
-    def decode(self, weights, *, bint augmented=False, n_threads=1):
+    def predict(self, weights, *, bint augmented=False, engine=None):
         """The best outputs at `weights`; when `augmented`, what the oracle answers.
 
         Where the oracle's answers are fractional, these are the outputs found on the way there.
@@ -344,10 +334,6 @@ cdef class FactoredProblem(Problem):
         """
         if augmented and (self.labels is None or self.loss is None):
             raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
-        if n_threads < 1:
-            raise ValueError(f"n_threads={n_threads}: expected at least 1")
-        n_threads = useful_workers(n_threads, self.n_examples)
-        self.reserve(n_threads)
         # One sentence must not cost a look at millions of weights: those that it uses are seen by
         # its scores.
         self._met_bad_scores = False
@@ -356,12 +342,48 @@ cdef class FactoredProblem(Problem):
         labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)
         values = np.empty(self.n_examples)
         if self.n_examples:
-            rescaling = self._rescaling if augmented else PLAIN
-            task = _DecodeTask(self, w, rescaling, labels, values)
-            run_threads(task, self.n_examples, n_threads)
+            out = _Outputs(labels, values, self._rescaling if augmented else PLAIN)
+            self.reserve(1)
+            if engine is None:
+                self._write_range(out, w, 0, 0, self.n_examples)
+            else:
+                examples = np.arange(self.n_examples, dtype=np.int32)
+                engine.begin(self, "write_outputs", examples, w, out).wait()
             if self._met_bad_scores:
                 self.padded(weights)  # raises, if it is a weight, and names it
         return labels, values
+
+    def write_outputs(
+        self, const index_t[::1] examples not None, w, _Outputs out not None, Py_ssize_t start=0,
+        int thread=0,
+    ):
+        """What `predict` asks an engine: the outputs of neighbouring examples, in their places."""
+        self._checked(examples, w, thread)
+        self._write_range(out, w, thread, start, start + examples.shape[0])
+
+    cdef int _write_range(
+        self, _Outputs out, w, int thread, Py_ssize_t start, Py_ssize_t stop
+    ) except -1:
+        cdef Weights weights = weights_of(w)
+        cdef label_t* labels = &out.labels[0] if out.labels.shape[0] else NULL
+        cdef Py_ssize_t i
+        if start < 0 or stop > self.n_examples:
+            raise IndexError(f"examples {start} to {stop} of {self.n_examples}")
+        with nogil:
+            for i in range(start, stop):
+                self.answer(
+                    i, &weights, out.rescaling, thread, labels + self.offsets[i], &out.values[i]
+                )
+        return 0
+
+
+cdef class _Outputs:
+    """Where outputs and their values are written, and what they maximise."""
+
+    def __init__(self, label_t[::1] labels, double[::1] values, Rescaling rescaling):
+        self.labels = labels
+        self.values = values
+        self.rescaling = rescaling
 
 
 cdef object plane_arrays(const Plane* plane):
@@ -374,30 +396,3 @@ cdef object plane_arrays(const Plane* plane):
         some_indices[e] = plane.indices[e]
         some_values[e] = plane.values[e]
     return indices, values
-
-
-cdef class _DecodeTask:
-    cdef FactoredProblem problem
-    cdef object w
-    cdef Rescaling rescaling
-    cdef label_t[::1] labels
-    cdef double[::1] values
-
-    def __init__(
-        self, FactoredProblem problem, w, Rescaling rescaling, label_t[::1] labels,
-        double[::1] values,
-    ):
-        self.problem = problem
-        self.w = w
-        self.rescaling = rescaling
-        self.labels = labels
-        self.values = values
-
-    def __call__(self, int thread, Py_ssize_t start, Py_ssize_t stop):
-        cdef Weights w = weights_of(self.w)
-        cdef label_t* labels = &self.labels[0] if self.labels.shape[0] else NULL
-        cdef double* values = &self.values[0]
-        with nogil:
-            self.problem._decode_range(
-                &w, self.rescaling, thread, start, stop, labels, values
-            )

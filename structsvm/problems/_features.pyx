@@ -133,7 +133,8 @@ cdef class RowBlock(FeatureBlock):
         if self.items == NULL:
             raise MemoryError(f"no memory for the rows of {n} examples")
         self.n_rows = np.zeros(n, dtype=np.int64)
-        self._n_rows = n_rows = self.n_rows
+        self._n_rows = self.n_rows
+        n_rows = self.n_rows
         one = self._held[0] if len(self._held) else None
         for i in range(n):
             item = &self.items[i]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reference.graphs import all_labellings
 
 from structsvm import ChainModel
+from structsvm.engines import Threads
 from structsvm.inference import ForeignMaximizer, Maximizer, PythonMaximizer
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.inference._graph_maximizer import GraphMaximizer
@@ -300,9 +301,9 @@ def test_problems_take_maximizers_from_elsewhere(kind):
             psi, expected = problem.joint_feature(i, truth), shipped.joint_feature(i, truth)
             assert np.array_equal(psi[1], expected[1])
         for n_threads in (1, 3):
-            labels, values = problem.decode(w, augmented=True, n_threads=n_threads)
-            assert np.array_equal(labels, shipped.decode(w, augmented=True)[0])
-            np.testing.assert_allclose(values, shipped.decode(w, augmented=True)[1])
+            labels, values = problem.predict(w, augmented=True, engine=Threads(n_threads))
+            assert np.array_equal(labels, shipped.predict(w, augmented=True)[0])
+            np.testing.assert_allclose(values, shipped.predict(w, augmented=True)[1])
     with pytest.raises(ValueError, match="Maximizer has no oracle for rescaling='slack'"):
         problem.set_rescaling("slack")
 

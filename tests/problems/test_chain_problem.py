@@ -176,7 +176,7 @@ def test_planes_are_exactly_those_of_enumeration(
     python = twin(model).bind(X, y)
     for each in (problem, python):
         each.set_sample_weight(factor if weighted else None)
-    labels, values = problem.decode(w, augmented=True)
+    labels, values = problem.predict(w, augmented=True)
     answers = np.split(labels, problem.label_offsets[1:-1])
     for i, truth in enumerate(y):
         cost, scale = cost_and_scale(model, truth)
@@ -225,9 +225,9 @@ def test_identities_of_scores_planes_and_losses(seed, lengths, n_labels, blocks,
     problem = model.bind(X, y)
     plain, best = (
         np.split(a, problem.label_offsets[1:-1])
-        for a in (problem.decode(w)[0], problem.decode(w, augmented=True)[0])
+        for a in (problem.predict(w)[0], problem.predict(w, augmented=True)[0])
     )
-    plain_values, augmented_values = problem.decode(w)[1], problem.decode(w, augmented=True)[1]
+    plain_values, augmented_values = problem.predict(w)[1], problem.predict(w, augmented=True)[1]
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         delta, loss_value = dense(problem, problem.oracle(i, w))
         outputs, scores, losses = enumerate_chain(
@@ -325,7 +325,7 @@ def test_position_weight_scales_the_loss(chain):
     rng = np.random.default_rng(0)
     weight = [rng.uniform(0, 3, size=len(labels)) for labels in y]
     problem = model.bind(X, y, position_weight=weight)
-    labels, values = problem.decode(w, augmented=True)
+    labels, values = problem.predict(w, augmented=True)
     for i, (x, truth, y_hat) in enumerate(
         zip(X, y, np.split(labels, problem.label_offsets[1:-1]), strict=True)
     ):
@@ -338,9 +338,9 @@ def test_decoding_is_the_same_on_any_number_of_threads(chain):
     model, X, y, w = chain
     for augmented in (False, True):
         problem = model.bind(X, y)
-        labels, values = problem.decode(w, augmented=augmented, n_threads=1)
+        labels, values = problem.predict(w, augmented=augmented, engine=Threads(1))
         for n_threads in (2, 3, 4, 100):
-            again = problem.decode(w, augmented=augmented, n_threads=n_threads)
+            again = problem.predict(w, augmented=augmented, engine=Threads(n_threads))
             assert np.array_equal(again[0], labels)
             assert np.array_equal(again[1], values)
         for i, (x, truth) in enumerate(zip(X, y, strict=True)):
@@ -395,9 +395,9 @@ def test_evaluation_in_several_batches(bind):
 def test_decoding_needs_no_truth_but_augmented_decoding_does(chain):
     model, X, _, w = chain
     problem = model.bind(X)
-    assert len(problem.decode(w)[1]) == len(X)
+    assert len(problem.predict(w)[1]) == len(X)
     with pytest.raises(ValueError, match="loss-augmented decoding needs true outputs"):
-        problem.decode(w, augmented=True)
+        problem.predict(w, augmented=True)
     with pytest.raises(ValueError, match="a problem bound without y has no planes"):
         problem.oracle(0, w)
 
@@ -413,7 +413,7 @@ def test_oracle_refuses_an_example_that_is_not_there(chain):
 def test_weights_of_the_wrong_size_are_refused(chain):
     model, X, y, w = chain
     problem = model.bind(X, y)
-    for call in (lambda v: problem.oracle(0, v), problem.decode):
+    for call in (lambda v: problem.oracle(0, v), problem.predict):
         for size in (len(w) - 1, len(w) + 1):
             with pytest.raises(ValueError, match=rf"\({size},\)"):
                 call(np.zeros(size))
@@ -422,7 +422,7 @@ def test_weights_of_the_wrong_size_are_refused(chain):
 def test_weights_are_not_broadcast(chain):
     model, X, y, _ = chain
     problem = model.bind(X, y)
-    for call in (lambda v: problem.oracle(0, v), problem.decode):
+    for call in (lambda v: problem.oracle(0, v), problem.predict):
         for wrong in (1.0, [1.0], np.zeros((1, problem.n_weights))):
             with pytest.raises(ValueError, match=r"weights have shape \(.*\), expected \(\d+,\)"):
                 call(wrong)
@@ -432,7 +432,7 @@ def test_weights_that_are_not_finite_are_refused(chain):
     model, X, y, w = chain
     w = w.copy()
     w[3] = np.nan
-    for call in (lambda v: model.bind(X, y).oracle(0, v), model.bind(X).decode):
+    for call in (lambda v: model.bind(X, y).oracle(0, v), model.bind(X).predict):
         with pytest.raises(ValueError, match=r"weights\[3\] is not finite"):
             call(w)
 
@@ -454,8 +454,8 @@ def test_evaluation_without_truth_is_refused(chain):
 @pytest.mark.parametrize("n_threads", [0, -1])
 def test_decoding_on_no_thread_is_refused(chain, n_threads):
     model, X, _, w = chain
-    with pytest.raises(ValueError, match=f"n_threads={n_threads}: expected at least 1"):
-        model.bind(X).decode(w, n_threads=n_threads)
+    with pytest.raises(ValueError, match=f"n_workers={n_threads}: expected at least 1"):
+        model.bind(X).predict(w, engine=Threads(n_threads))
 
 
 def test_as_many_outputs_as_inputs(chain):
@@ -499,7 +499,7 @@ def test_decoding_reads_padded_weights_where_they_are_and_still_names_bad_ones()
     model = ChainModel()
     model.initialize(X, y)
     weights = rng.normal(size=model.n_weights)
-    plain, padded = (model.bind(X).decode(w) for w in (weights, padded_copy(weights)))
+    plain, padded = (model.bind(X).predict(w) for w in (weights, padded_copy(weights)))
     np.testing.assert_array_equal(plain[0], padded[0])
     np.testing.assert_array_equal(plain[1], padded[1])
     assert is_padded(padded_copy(weights), len(weights))
@@ -510,7 +510,7 @@ def test_decoding_reads_padded_weights_where_they_are_and_still_names_bad_ones()
         broken = padded_copy(weights)
         broken[2] = bad
         with pytest.raises(ValueError, match=r"weights\[2\] is not finite"):
-            model.bind(X).decode(broken)
+            model.bind(X).predict(broken)
 
 
 def test_joint_features_and_losses_of_any_output_are_those_of_the_python_methods():

@@ -33,7 +33,7 @@ class Case:
     def views(self, w):
         """The scores of all examples, by block."""
         self.theta = {}
-        self.problem.decode(w)
+        self.problem.predict(w)
         return [self.features.parts.views(i, self.theta[i]) for i in range(len(self.n_parts))]
 
     def check_joint_features(self, w, scores, rng):

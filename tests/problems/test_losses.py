@@ -60,7 +60,7 @@ def test_planes_against_enumeration():
     problem, X, y, weight = subsets()
     rng = np.random.default_rng(1)
     for w in (np.zeros(3), *rng.normal(size=(5, 3))):
-        labels, values = problem.decode(w, augmented=True)
+        labels, values = problem.predict(w, augmented=True)
         for i, (x, truth, factors) in enumerate(zip(X, y, weight, strict=True)):
             planes = [plane_of(x, truth, factors, guess) for guess in outputs(len(x))]
             heights = [loss - delta @ w for delta, loss in planes]
@@ -83,7 +83,7 @@ def test_a_problem_without_a_model_is_solved(solver):
     problem, _, y, _ = subsets()
     random = np.random.RandomState(0)
     result = solver.solve(problem, 100.0, tol=1e-6, max_iter=5000, random_state=random)
-    labels, _ = problem.decode(result.weights)
+    labels, _ = problem.predict(result.weights)
     known = np.concatenate(y) >= 0
     assert result.gap <= 1e-6
     assert np.array_equal(labels[known], np.concatenate(y)[known])

@@ -51,7 +51,7 @@ def test_chain_oracle_equals_brute_force(chain):
     size = 1e-9 * (1.0 + np.abs(w).max()) * max(len(y), 1) * 10
     indices, values, loss = problem.oracle(1, w)
     assert loss - values @ w[indices] == pytest.approx(best, rel=1e-9, abs=size)
-    labels, hinges = problem.decode(w, augmented=True, n_threads=2)
+    labels, hinges = problem.predict(w, augmented=True, engine=Threads(2))
     assert hinges == pytest.approx([best, best], rel=1e-9, abs=size)
     answer = model.slack_rescaled_inference(x, y, w)
     assert np.array_equal(answer, labels[: len(y)])

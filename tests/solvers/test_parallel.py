@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
-from structsvm.engines.threads import Ranges, run_threads
+from structsvm.engines.threads import Ranges
 
 # A worker cannot import a test module by name.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -84,6 +84,12 @@ def dear():
     X = [rng.normal(size=(length, 6)) for length in rng.integers(80, 120, size=60)]
     W = rng.normal(size=(6, 100))
     return X, [np.append((x @ W).argmax(axis=1)[:-1], k % 100) for k, x in enumerate(X)]
+
+
+def run(task, n, n_threads):
+    job = Ranges(task, n, n_threads)
+    job.start()
+    job.wait()
 
 
 def running_workers():
@@ -324,7 +330,7 @@ def test_threads_take_each_range_once_and_end_before_an_error():
             with lock:
                 busy.remove(thread)
 
-        run_threads(task, n, n_threads)
+        run(task, n, n_threads)
         assert sorted(seen) == list(range(n))
         assert not busy
 
@@ -337,7 +343,7 @@ def test_threads_take_each_range_once_and_end_before_an_error():
         done.append(start)
 
     with pytest.raises(ValueError, match="no"):
-        run_threads(failing, 80, 4)
+        run(failing, 80, 4)
     assert len(done) == len(begun) < 16  # nothing is under way, and no new ranges
 
 
@@ -355,7 +361,7 @@ def test_ctrl_c_waits_for_the_threads_that_use_the_callers_memory():
         ended.append(start)
 
     with pytest.raises(KeyboardInterrupt):
-        run_threads(slow, 40, 4)
+        run(slow, 40, 4)
     assert len(started) - len(ended) == 1  # the caller's own
     assert len(started) < 16  # no new ranges
 
