@@ -33,6 +33,53 @@ cdef int failed(Maximizer maximizer, Py_ssize_t i, str call, int status) except 
         )
 
 
+cdef void cancel(ssvm_counts* mu, Py_ssize_t start) noexcept nogil:
+    """From entry `start` on: one entry a part, parts ascending, none of them zero.
+
+    What two outputs both use would else leave its rounding in the difference of their features.
+    """
+    cdef int32_t* parts = mu.parts + start
+    cdef double* counts = mu.counts + start
+    cdef Py_ssize_t k, n = mu.size - start, found = 0
+    sort_counts(parts, counts, n)
+    for k in range(n):
+        if found and parts[found - 1] == parts[k]:
+            counts[found - 1] += counts[k]
+        else:
+            if found and counts[found - 1] == 0.0:
+                found -= 1
+            parts[found], counts[found] = parts[k], counts[k]
+            found += 1
+    if found and counts[found - 1] == 0.0:
+        found -= 1
+    mu.size = start + found
+
+
+cdef void sort_counts(int32_t* parts, double* counts, Py_ssize_t n) noexcept nogil:
+    """By part, in place: a heap sort."""
+    cdef Py_ssize_t k
+    for k in range(n // 2 - 1, -1, -1):
+        sift(parts, counts, k, n)
+    for k in range(n - 1, 0, -1):
+        parts[0], parts[k] = parts[k], parts[0]
+        counts[0], counts[k] = counts[k], counts[0]
+        sift(parts, counts, 0, k)
+
+
+cdef void sift(int32_t* parts, double* counts, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """Move entry k of a heap of n entries down to where it belongs."""
+    cdef Py_ssize_t child = 2 * k + 1
+    while child < n:
+        if child + 1 < n and parts[child + 1] > parts[child]:
+            child += 1
+        if parts[child] <= parts[k]:
+            return
+        parts[k], parts[child] = parts[child], parts[k]
+        counts[k], counts[child] = counts[child], counts[k]
+        k = child
+        child = 2 * k + 1
+
+
 cdef class Maximizer:
     """A family of structures, on some examples: scores of parts in, the best output out.
 
@@ -161,17 +208,19 @@ cdef class Maximizer:
     cdef int call_difference(
         self, Py_ssize_t i, const label_t* y, label_t* y_hat, ssvm_counts* mu
     ) except -1 nogil:
-        cdef Py_ssize_t k, first
+        cdef Py_ssize_t k, start, first
         cdef int status
         if self.struct.difference == NULL:
             for k in range(self.struct.n_labels[i]):
                 if y[k] == SSVM_VOID:
                     y_hat[k] = SSVM_VOID
+            start = mu.size
             self.call_count(i, y, mu)
             first = mu.size
             self.call_count(i, y_hat, mu)
             for k in range(first, mu.size):
                 mu.counts[k] = -mu.counts[k]
+            cancel(mu, start)
             return 0
         status = self.struct.difference(self.struct.user, i, y, y_hat, mu)
         if status:
@@ -481,7 +530,10 @@ cdef class PythonMaximizer(Maximizer):
                 f"maximize({i}, theta) returned {answer.dtype} of shape {answer.shape}, expected "
                 f"integers of shape ({self.struct.n_labels[i]},)"
             )
-        row = answer.astype(np.int32)
+        as_labels = answer.astype(np.int32)
+        if not np.array_equal(as_labels, answer):
+            raise ValueError(f"maximize({i}, theta) returned labels beyond what int32 holds")
+        row = as_labels
         for k in range(row.shape[0]):
             labels[k] = row[k]
         parts, counts = self.used(i, row)

@@ -86,7 +86,7 @@ typedef struct {
     ssvm_maximize maximize;
     /* Optional from here on: NULL where there is none. */
     ssvm_count count;           /* NULL: labels are the counts, one for each part */
-    ssvm_difference difference; /* NULL: that of two counts; this is for what is sparser */
+    ssvm_difference difference; /* NULL: that of two counts; this is for what is faster */
     ssvm_relax relax;
     ssvm_maximize_slack maximize_slack;
     ssvm_n_best n_best;

@@ -513,6 +513,12 @@ cdef class BlockFeatures:
         cdef double factor = 1.0 if self.scale is None else self.scale[i]
         while p < mu.size:
             # Parts that come together and are of one block.
+            if not 0 <= mu.parts[p] < self.starts[self.n_blocks, i]:
+                with gil:
+                    raise ValueError(
+                        f"part {mu.parts[p]} of example {i}, which has "
+                        f"{self.starts[self.n_blocks, i]}: its true labels are no output"
+                    )
             if mu.parts[p] < self.starts[k, i]:
                 k = 0
             while mu.parts[p] >= self.starts[k + 1, i]:

@@ -422,3 +422,9 @@ def test_all_outputs_in_order_and_none_where_there_is_no_order():
         CASES["cut"][0].n_best(1, [0.0, 1.0], 2)
     with pytest.raises(ValueError, match="n=0: expected an integer >= 1"):
         maximizer.n_best(0, theta, 0)
+
+
+def test_labels_beyond_32_bits_are_refused():
+    maximizer = PythonMaximizer(lambda i, theta: np.array([2**32 + 1]), [1], [1])
+    with pytest.raises(ValueError, match="beyond what int32 holds"):
+        maximizer.maximize(0, np.zeros(1))

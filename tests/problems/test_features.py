@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from structsvm import ChainModel
 from structsvm.inference import PythonMaximizer
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
@@ -197,3 +198,20 @@ def test_layouts_know_where_blocks_lie():
         "x": (2, 3),
         "y": (1, 4),
     }
+
+
+def test_true_labels_that_are_no_output_end_in_an_error():
+    """Not in a search for a block that has their parts."""
+    model = ChainModel()
+    model.initialize([np.eye(2)], [[0, 1]])
+    problem = model.bind([np.eye(2)], [[0, 1]])
+    void = FactoredProblem(
+        problem.features,
+        problem.maximizer,
+        problem.loss,
+        np.array([-1, 1], dtype=np.int32),
+        problem.label_offsets,
+        1.0,
+    )
+    with pytest.raises(ValueError, match=r"part -?[0-9]+ of example 0, which has"):
+        void.oracle(0, np.zeros(problem.n_weights))

@@ -89,6 +89,29 @@ def test_a_problem_without_a_model_is_solved(solver):
     assert np.array_equal(labels[known], np.concatenate(y)[known])
 
 
+def test_what_two_outputs_share_leaves_no_rounding():
+    """A plane of the truth is nothing at all: else its rounding would look like a wrong answer."""
+    problem, _, y, _ = subsets()
+    for i, truth in enumerate(y):
+        for w in np.eye(3) * 1e3:
+            indices, _, loss = problem.oracle(i, w)
+            guess = problem.predict(w, augmented=True)[0]
+            guess = guess[problem.label_offsets[i] : problem.label_offsets[i + 1]]
+            same = (guess == truth)[truth >= 0].all()
+            assert (len(indices) == 0) == same
+            assert (loss == 0.0) == same
+
+
+@pytest.mark.parametrize("solver", ["bcfw", "n_slack"])
+def test_a_maximizer_in_python_is_not_overruled_for_rounding(solver):
+    random = np.random.RandomState(0)
+    result = {"bcfw": BCFW(), "n_slack": NSlack()}[solver].solve(
+        subsets()[0], 1.0, tol=1e-9, max_iter=300, random_state=random
+    )
+    assert result.n_overruled == 0
+    assert result.doubt is None
+
+
 def foreign_subsets(**calls):
     """The same by a struct with more calls; those of labels are of no use here."""
     problem, X, y, weight = subsets()
