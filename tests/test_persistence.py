@@ -548,6 +548,7 @@ def short(name):
         (np.asarray, set_member("model/support.npy", npy(np.zeros(40))), "do not rise"),
         (np.asarray, set_member("model/kernel/gamma.npy", npy(np.array([np.inf]))), "one finite"),
         (np.asarray, set_member("model/kernel/gamma.npy", npy(np.zeros(2))), "one finite number"),
+        (np.asarray, set_member("model/kernel/gamma.npy", npy(np.array([-1.0]))), "above 0"),
         (np.asarray, set_member("model/kernel/origin.npy", npy(np.zeros(3))), "origin of the ker"),
         (np.asarray, set_header("sizes", {"n_features": 5}), "4 features, expected 5"),
         (sp.csr_array, short("model/rows/indices.npy"), "no readable model file"),
@@ -562,6 +563,11 @@ def short(name):
             sp.csr_array,
             set_member("model/rows/data.npy", npy(np.array(["a"]))),
             "are <U1, expected real numbers",
+        ),
+        (
+            sp.csr_array,
+            set_member("model/rows/indices.npy", npy(np.zeros(160))),
+            "are no integers",
         ),
     ],
 )

@@ -26,9 +26,6 @@ cdef struct ChainScratch:
     const int32_t** level_rows
 
 
-cdef Py_ssize_t padded(Py_ssize_t n_labels) noexcept nogil
-
-
 cdef class ChainMaximizer(Maximizer):
     cdef readonly Py_ssize_t stride       # lanes of a row
     cdef Py_ssize_t width                 # K

@@ -14,15 +14,7 @@ from structsvm.inference._maximizer cimport (
 )
 from structsvm.inference._n_best cimport n_best_paths
 from structsvm.inference._viterbi cimport viterbi_double, viterbi_levels
-
-cdef extern from "structsvm/linalg/clones.h" nogil:
-    enum:
-        SSVM_LANES
-
-
-cdef Py_ssize_t padded(Py_ssize_t n_labels) noexcept nogil:
-    """So many labels in whole groups of lanes."""
-    return (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+from structsvm.linalg._lanes cimport padded
 
 
 cdef class ChainMaximizer(Maximizer):

@@ -10,10 +10,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from structsvm._typedefs cimport label_t, offset_t
+from structsvm.linalg._lanes cimport padded
 
 cdef extern from "structsvm/inference/viterbi.h" nogil:
-    enum:
-        SSVM_LANES
     double ssvm_viterbi_double(
         double* score, const double* transition, Py_ssize_t step, double* entering,
         Py_ssize_t length, Py_ssize_t n_labels, Py_ssize_t stride, label_t* labels,
@@ -86,7 +85,7 @@ def viterbi_chains(
 ):
     """Decode chains `first` to `last`; returns the first chain without a finite path, or -1."""
     cdef Py_ssize_t n_labels = transition.shape[1]
-    cdef Py_ssize_t stride = (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+    cdef Py_ssize_t stride = padded(n_labels)
     cdef Py_ssize_t i, t, k, length, longest = 0, hopeless = -1, n_matrices, step
     cdef bint shared = transition.shape[0] == 1
     cdef floating* rows
@@ -156,7 +155,7 @@ def max_marginals_chains(
     The kernel from the left and from the right; both count the position's own score.
     """
     cdef Py_ssize_t n_labels = transition.shape[1]
-    cdef Py_ssize_t stride = (n_labels + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
+    cdef Py_ssize_t stride = padded(n_labels)
     cdef Py_ssize_t i, t, k, length, first, longest = 0, side, n_matrices, step
     cdef bint shared = transition.shape[0] == 1
     cdef floating* rows

@@ -44,13 +44,14 @@ typedef int (*ssvm_maximize)(void *user, int64_t i, int32_t thread, double *thet
  * error where they are no output. */
 typedef int (*ssvm_count)(void *user, int64_t i, const int32_t *labels, ssvm_counts *mu);
 
-/* mu OUT: mu(y) - mu(y_hat), without the parts that touch a label that is void in y. */
+/* y IN, SSVM_VOID among its labels where the family knows that; mu OUT: mu(y) - mu(y_hat), without
+ * the parts that touch a label that is void in y. */
 typedef int (*ssvm_difference)(void *user, int64_t i, const int32_t *y, const int32_t *y_hat,
                                ssvm_counts *mu);
 
-/* theta IN, SCRATCH afterwards; mu OUT: mu(y) - mu_hat, for a mu_hat, maybe fractional, that scores
- * as much as every output, up to a tolerance that the maximizer declares; is_output OUT: whether it
- * is an output, and the best one. */
+/* y IN as for `difference`; theta IN, SCRATCH afterwards; mu OUT: mu(y) - mu_hat, for a mu_hat,
+ * maybe fractional, that scores as much as every output, up to a tolerance that the maximizer
+ * declares; is_output OUT: whether it is an output, and the best one. */
 typedef int (*ssvm_relax)(void *user, int64_t i, int32_t thread, double *theta, const int32_t *y,
                           ssvm_counts *mu, int32_t *is_output);
 

@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.inference._maximizer cimport ssvm_counts
+from structsvm.linalg._lanes cimport SSVM_LANES, padded
 from structsvm.linalg._plane cimport PlaneBuilder, Weights, builder_add, builder_add_row
 from structsvm.problems._feature_rows cimport (
     SSVM_CSR_DOUBLE, SSVM_CSR_FLOAT, SSVM_DENSE_FLOAT, FeatureRows, ssvm_all_feature_scores,
@@ -17,8 +18,6 @@ from structsvm.problems._feature_rows cimport (
 from structsvm.problems.layout import PartLayout
 
 cdef extern from "structsvm/linalg/rows.h" nogil:
-    enum:
-        SSVM_LANES
     bint ssvm_columns_fit(const index_t* columns, Py_ssize_t n, Py_ssize_t n_columns)
     bint ssvm_values_are_finite(const double* values, Py_ssize_t n)
     Py_ssize_t ssvm_csr_times_rows(
@@ -33,11 +32,6 @@ cdef extern from "structsvm/linalg/rows.h" nogil:
         const double* rows, Py_ssize_t n_rows, Py_ssize_t row_size, double scale, double* out,
         Py_ssize_t stride,
     )
-
-
-cdef Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
-    """So many scores in whole groups of lanes."""
-    return (n + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES
 
 
 cdef int sums_reserve(RowSums* s, Py_ssize_t n_sums, Py_ssize_t width) except -1:

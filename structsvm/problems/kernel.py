@@ -98,6 +98,8 @@ class Kernel:
             If there are no rows of finite numbers of `n_features` columns, or no parameters.
         """
         params = {name: _number(f"kernel/{name}", state) for name in KERNELS[kernel]}
+        if params.get("gamma", 1.0) <= 0.0:
+            raise ModelFileError(f"kernel/gamma is {params['gamma']}, expected a number above 0")
         made = cls(
             _rows_of(state, n_features),
             kernel,
@@ -303,6 +305,8 @@ def _rows_of(state: State, n_features: int) -> Any:
         parts = tuple(state[f"rows/{part}"] for part in ("data", "indices", "indptr"))
         if any(part.ndim != 1 for part in parts) or not len(parts[2]):
             raise ModelFileError("the sparse rows of the kernel are no three lists")
+        if parts[1].dtype.kind != "i" or parts[2].dtype.kind != "i":
+            raise ModelFileError("the places of the sparse rows of the kernel are no integers")
         _check_real(parts[0])
         rows = sp.csr_matrix(parts, shape=(len(parts[2]) - 1, n_features))
     _check_real(rows)

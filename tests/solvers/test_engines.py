@@ -13,26 +13,31 @@ from structsvm.solvers import BCFW
 
 
 class LateJob:
-    """Answered by a thread of its own; the older of two jobs under way only after the younger."""
+    """Answered by a thread of its own, which begins when it is told to."""
 
     def __init__(self, engine, answer):
         self.engine = engine
-        self.younger = threading.Event()
+        self.told = threading.Event()
         self.error = None
         self.thread = threading.Thread(target=self.run, args=(answer,))
         self.thread.start()
 
     def run(self, answer):
-        self.younger.wait(0.005)
+        self.told.wait()
         try:
-            with self.engine.lock:
-                answer()
+            answer()
         except Exception as error:
             self.error = error
 
     def end(self):
-        self.thread.join()
-        self.engine.under_way.discard(self)
+        """All that were begun later are answered first. A job that failed is abandoned, too."""
+        if self not in self.engine.under_way:
+            return
+        place = self.engine.under_way.index(self)
+        for job in reversed(self.engine.under_way[place:]):
+            job.told.set()
+            job.thread.join()
+        self.engine.under_way.remove(self)
 
     def wait(self):
         self.end()
@@ -44,24 +49,19 @@ class LateJob:
 
 
 class Late(Engine):
-    """Answers late and out of order, with several batches in flight."""
+    """Answers late, the younger of two jobs under way before the older."""
 
     n_workers = 2
 
     def __init__(self, in_flight):
         self.in_flight = in_flight
-        self.lock = threading.Lock()
-        self.under_way = set()
+        self.under_way = []
         self.most = 0
-        self.last = None
 
     def begin(self, problem, question, examples, w, out):
         problem.reserve(1)
         job = LateJob(self, lambda: getattr(problem, question)(examples, w, out))
-        if self.last is not None:
-            self.last.younger.set()
-        self.last = job
-        self.under_way.add(job)
+        self.under_way.append(job)
         self.most = max(self.most, len(self.under_way))
         return job
 
