@@ -1,4 +1,4 @@
-"""Inference: scores in, best outputs out. Knows no weights, no features and no loss."""
+"""Inference: scores in, best outputs out. It knows no weights, no features and no loss."""
 
 from structsvm.inference._chain import max_marginals, n_best, viterbi
 from structsvm.inference._graph_cut import GraphCut

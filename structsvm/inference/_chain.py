@@ -1,4 +1,4 @@
-"""The numpy front of the Viterbi kernel."""
+"""Viterbi, max-marginals and the n best sequences for arrays: checks and calls of the kernels."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ def viterbi(
     *,
     lengths: ArrayLike | None = None,
 ) -> tuple[NDArray[np.int32], float | NDArray[np.floating]]:
-    r"""The label sequence with the highest score, exactly, for one chain or many.
+    r"""The exact label sequence with the highest score, for one chain or many.
 
     .. math::
         \max_y \; \mathrm{start}[y_1] + \sum_{t=1}^{T} \mathrm{unary}[t, y_t]
         + \sum_{t=2}^{T} \mathrm{transition}[y_{t-1}, y_t] + \mathrm{end}[y_T]
 
-    Time is O(T K^2), memory O(T K). Scores are maximised; ``-inf`` forbids. Sums of scores must not
-    overflow.
+    Time is O(T K^2). Memory is O(T K), or O(T K^2) with a transition matrix for each position.
+    Scores are maximised; ``-inf`` forbids. Sums of scores must not overflow.
 
     Parameters
     ----------
     unary : array-like of shape (n_positions, n_labels)
-        Score of each label at each position; the chains of a batch one after the other. The
-        result is computed in float32 if this is float32, else in float64.
+        Score of each label at each position; the chains of a batch one after the other. If it is
+        float32, so is the computation; otherwise it is float64.
     transition : array-like of shape (n_labels, n_labels) or (n_positions, n_labels, n_labels)
         ``transition[i, j]``: score of label j right after label i. With three dimensions
-        ``transition[t, i, j]`` is that of label j at position t; those of first positions have no
-        meaning.
+        ``transition[t, i, j]``: score of label j at position t right after label i; the matrix of
+        the first position of a chain is ignored.
     start, end : array-like of shape (n_labels,), default=None
         Scores of the first and of the last label of each chain.
     lengths : array-like of int of shape (n_chains,), default=None
@@ -70,8 +70,8 @@ def viterbi(
     Returns
     -------
     labels : int32 array of shape (n_positions,)
-        Among several best sequences the one whose last label is smallest, then the one before, and
-        so on towards the start.
+        Of several best sequences, the one with the smallest last label, then the smallest label
+        before it, and so on towards the start.
     score : float, or array of shape (n_chains,) for a batch
         Score of the best sequence; 0 for a chain without positions.
 
@@ -121,13 +121,13 @@ def max_marginals(
     *,
     lengths: ArrayLike | None = None,
 ) -> NDArray[np.floating]:
-    r"""The score of the best sequence through each label at each position, exactly.
+    r"""Best score of a sequence with each label fixed at each position.
 
     .. math:: M[t, k] = \max_{y : y_t = k} \mathrm{score}(y)
 
-    The greatest of a row is the score of the best sequence, for every row of a chain; by how much
-    it exceeds the next tells how sure the choice at that position is. Time is O(T K^2), twice that
-    of `viterbi`; memory O(T K). Values are sums of two halves, so they carry more rounding.
+    The maximum of every row is the score of the best sequence, up to rounding. Its margin over the
+    second best entry tells how sure the choice at that position is. Time is O(T K^2), about twice
+    as long as `viterbi`; memory is as for `viterbi`.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def max_marginals(
     Returns
     -------
     marginals : array of shape (n_positions, n_labels)
-        In the type of `unary`; -inf where no allowed sequence passes.
+        float32 if `unary` is, else float64; -inf where every sequence is forbidden.
 
     Raises
     ------
@@ -166,25 +166,25 @@ def n_best(
     *,
     n: int = 10,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    r"""The n label sequences of one chain with the highest scores, exactly.
+    r"""The n label sequences of one chain with the highest scores.
 
-    A best-first search from the end of the chain, which the forward pass of the Viterbi recursion
-    tells the best completion of everything: it looks at little else than the n sequences. Time is
-    O(T K^2 + n T K log(n T K)), memory O(n T K).
+    An exact best-first search from the end of the chain. The forward pass of the Viterbi recursion
+    gives the best completion of every suffix, so the search visits few labels outside the n
+    sequences. Time is O(T K^2 + n T K log(n T K)), memory O(n T K).
 
     Parameters
     ----------
     unary : array-like of shape (n_positions, n_labels)
     transition, start, end
-        See `viterbi`.
+        See `viterbi`. The computation is in float64.
     n : int, default=10
-        How many sequences, if there are as many with a finite score.
+        Number of sequences; fewer are returned if fewer have a finite score.
 
     Returns
     -------
     labels : int32 array of shape (n_found, n_positions)
-        All different. Among equals the first is the one that `viterbi` gives; scores that differ
-        by rounding alone may change places.
+        All different. The first is the sequence that `viterbi` returns; sequences whose scores
+        differ only by rounding may change places.
     scores : float64 array of shape (n_found,)
         Descending.
 
@@ -207,7 +207,7 @@ def n_best(
     """
     if not isinstance(n, numbers.Integral) or n < 1:
         raise ValueError(f"n={n!r}: expected an integer >= 1")
-    # In float64 whatever comes: sums in another order than those of float32 would not be ordered.
+    # Always float64: float32 sums in another order may rank sequences differently.
     own = np.asarray(unary)
     if own.dtype == np.float32:
         unary = check_unmasked("unary", unary, own).astype(np.float64)
@@ -218,7 +218,7 @@ def n_best(
     own = own.copy()
     own[0] += 0.0 if start is None else start
     own[-1] += 0.0 if end is None else end
-    # No more rows than there are sequences: n may be "all of them".
+    # No more rows than there are sequences: n may be far greater.
     n_rows = int(min(n, n_labels ** min(n_positions, 64)))
     labels, scores = np.zeros((n_rows, n_positions), dtype=np.int32), np.zeros(n_rows)
     found = n_best_chain(own, transition, labels, scores)
@@ -239,7 +239,7 @@ def _checked(
     NDArray[np.floating] | None,
     NDArray[np.int64],
 ]:
-    """The scores in one type, and where each chain starts."""
+    """The checked scores in one dtype, and the offsets of the chains."""
     dtype = np.dtype(np.float32 if np.asarray(unary).dtype == np.float32 else np.float64)
     unary = _scores("unary", unary, dtype, 2)
     n_positions, n_labels = unary.shape
@@ -262,7 +262,7 @@ def _checked(
     sizes = np.array([n_positions]) if lengths is None else np.asarray(lengths)
     if sizes.ndim != 1 or (sizes.size and sizes.dtype.kind not in "iu"):
         raise ValueError(f"lengths must be a 1-D sequence of integers, got {lengths!r}")
-    # No length above n_positions: sums of huge ones wrap around.
+    # Lengths above n_positions are refused first: their sum could wrap around.
     if (sizes < 0).any() or (sizes > n_positions).any() or sizes.sum() != n_positions:
         raise ValueError(
             f"lengths must be >= 0 and sum to the {n_positions} rows of unary, "

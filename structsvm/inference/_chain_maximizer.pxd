@@ -7,8 +7,8 @@ Parts of an example of T positions and K labels, each row padded to `stride` lan
     (T + K) * stride + k                   the chain starts with k   (rows that `boundary` adds)
     (T + K + 1) * stride + k               the chain ends with k
 
-With `steps` there are T times the K transition rows, those of position t for the step from t - 1 to
-t; the first are not used.
+With `steps` there are T blocks of K transition rows, block t for the step from t - 1 to t; block 0
+is not used. Without `transitions` there are none.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -19,8 +19,8 @@ from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
 
 cdef struct ChainScratch:
     # The private space of one thread.
-    double* entering            # of the Viterbi kernel
-    double* level_score         # of the one that counts the loss, and so below
+    double* entering            # for viterbi.h
+    double* level_score         # for viterbi_levels.h, as all below
     double* level_entering
     Py_ssize_t* reach
     const int32_t** level_rows

@@ -24,13 +24,20 @@ cdef class ChainMaximizer(Maximizer):
     ----------
     lengths : int64 array of shape (n_examples,)
     n_labels : int
-    transitions, boundary : bool
-        Without transitions each position is decoded by itself.
+    transitions : bool
+        Whether transitions have scores. Otherwise each position is decoded by itself.
+    boundary : bool
+        Whether the first and the last label have scores of their own.
     steps : bool, default=False
         Whether each step has transition scores of its own.
     forbidden : tuple of float64 arrays of shape (n_labels, n_labels), (n_labels,), (n_labels,)
-        Added to the scores of transitions, first and last labels: -inf where one must not be. None
-        for no constraints; else there must be transitions.
+        Added to the scores of transitions, first and last labels: -inf forbids. None: no
+        constraints.
+
+    Raises
+    ------
+    ValueError
+        If `steps` or `forbidden` come without `transitions`, or a chain has 2**31 parts or more.
     """
 
     def __cinit__(self):
@@ -88,7 +95,7 @@ cdef class ChainMaximizer(Maximizer):
         free(self._scratch)
 
     cdef Py_ssize_t n_matrices(self, Py_ssize_t length) noexcept nogil:
-        """How many times there are K rows of transition scores."""
+        """The number of transition matrices, of K rows each."""
         if not self.transitions:
             return 0
         return max(length, <Py_ssize_t> 1) if self.steps else 1
@@ -155,7 +162,7 @@ cdef class ChainMaximizer(Maximizer):
         return 0
 
     cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil:
-        """Settle the scores of first and last labels, and what is forbidden."""
+        """Add the boundary scores and the constraints to theta."""
         cdef Py_ssize_t t, k, n_matrices = self.n_matrices(length)
         cdef Py_ssize_t rows = length + n_matrices * self.width
         cdef double* transition = theta + length * self.stride
@@ -194,7 +201,7 @@ cdef class ChainMaximizer(Maximizer):
             )
             if value[0] == -INFINITY:
                 with gil:
-                    raise ValueError(f"constraints forbid all labels of sequence {i}")
+                    raise ValueError(f"constraints forbid every labelling of sequence {i}")
             return 0
         for t in range(length):
             row = theta + t * self.stride

@@ -1,4 +1,4 @@
-"""The moves of expansion.h for other compiled modules; nothing is checked there."""
+"""The moves of expansion.h for other compiled modules; it checks nothing."""
 
 from libc.stdint cimport int32_t, uint8_t
 

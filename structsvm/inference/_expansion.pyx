@@ -10,13 +10,13 @@ def expand_labels(
     const double[:, ::1] unary, const int32_t[:, ::1] edges, const double[::1] pairwise,
     Py_ssize_t step, bint is_table, int32_t[::1] labels, bint greedy_start, int32_t max_cycles,
 ):
-    """Better `labels` in place. Arguments as in ``ssvm_labelling``, checked by the caller.
+    """Improve `labels` in place. Arguments as in ``ssvm_labelling``, checked by the caller.
 
     Returns
     -------
     score : float
     finished : bool
-        Whether no expansion gains anything any more.
+        Whether no further expansion gains anything.
     """
     cdef ssvm_labelling p
     cdef ssvm_move move

@@ -1,6 +1,6 @@
-"""The cut of graph_flow.h for other compiled modules. Nothing is checked there: scores are finite,
-the sum of |unary| is finite, capacities >= 0, ends of edges are nodes and differ, and there are
-less than 2**30 of each."""
+"""The cut of graph_flow.h for other compiled modules. It checks nothing: scores and the sum of
+|unary| must be finite, capacities >= 0, and the ends of an edge two different nodes; there must be
+fewer than 2**30 edges and 2**31 - 1 nodes."""
 
 from libc.stdint cimport int32_t, uint8_t
 
@@ -42,6 +42,6 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
 cdef class GraphCut:
     cdef ssvm_graph graph
     cdef bint _is_loaded, _is_solved
-    cdef object _lock        # held while the graph is at work without the GIL
+    cdef object _lock        # held while the graph is used without the GIL
     cdef _held(self, const double* values, Py_ssize_t size)
     cdef void _solve(self) noexcept nogil

@@ -21,14 +21,14 @@ cdef class GraphCut:
     .. math::
         \sum_i \mathrm{unary}_i \, y_i + \sum_{e = (a, b)} \mathrm{pairwise}_e \, [y_a = y_b]
 
-    as `graph_cut` does, and keeps the flow that proves the maximum: where scores change a little,
-    the next solve goes on from it (Kohli and Torr 2007).
+    as `graph_cut` does, and keeps the flow that proves the maximum. After a small change of scores
+    the next solve starts from it (Kohli and Torr 2007).
 
     Parameters
     ----------
     n_nodes : int
     edges : int array-like of shape (n_edges, 2)
-        Ends of each edge. Two edges may join the same nodes; their scores add up.
+        Ends of each edge. Several edges may join the same nodes; their scores add up.
 
     Attributes
     ----------
@@ -43,8 +43,8 @@ cdef class GraphCut:
 
     Notes
     -----
-    The memory of a solve is that of the object; the time of a solve grows about linearly in
-    practice. Solves release the GIL; one object must not be used by two threads at a time.
+    A solve allocates no memory; in practice its time grows about linearly with the graph. Solves
+    release the GIL; do not use one object in two threads at a time.
 
     References
     ----------
@@ -88,17 +88,17 @@ cdef class GraphCut:
             self._is_solved = True
 
     def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
-        """Scores from now on.
+        """Change the scores.
 
         Parameters
         ----------
         unary : array-like of shape (n_nodes,), default=None
-            Score of label 1 minus score of label 0 of each node. None: as they are.
+            Score of label 1 minus score of label 0 of each node. None: unchanged.
         pairwise : array-like of shape (n_edges,) or float, default=None
-            Score, >= 0, of each edge whose ends agree. None: as they are.
+            Score, >= 0, of each edge whose ends agree. None: unchanged.
         keep_flow : bool, default=True
-            Start the next solve from the flow of the last one. The energy found is the same; it is
-            faster where scores changed little.
+            Start the next solve from the flow of the last one. The energy found is the same; the
+            solve is faster after a small change.
 
         Raises
         ------
@@ -133,7 +133,7 @@ cdef class GraphCut:
         self._is_solved = False
 
     def scale(self, factor):
-        """Multiply all scores by a factor > 0. What was solved stays solved."""
+        """Multiply all scores by a finite factor > 0; a solution found before stays valid."""
         cdef double c_factor = check_factor(factor)
         unary = self._held(self.graph.unary, self.graph.n_nodes)
         pairwise = self._held(self.graph.capacity, self.graph.n_edges)
@@ -147,7 +147,7 @@ cdef class GraphCut:
             self.set_scores(unary * c_factor, pairwise * c_factor, keep_flow=False)
 
     def solve(self):
-        """The labels of the best score; of several best ones those with the fewest ones.
+        """The labels with the best score; of several best labellings, the one with the fewest 1s.
 
         Returns
         -------
@@ -164,10 +164,14 @@ cdef class GraphCut:
         return labels
 
     def certificate(self):
-        """Proof of what `solve` found, in sums made anew: see `CutCertificate`.
+        """Proof that the labels of `solve` are the best, from sums computed anew.
 
-        Where a score is more than all that the labels give up, a second cut is made for it, in
-        which such scores are held to that.
+        If a single score exceeds the energy of the labels, the flow comes from a second cut with
+        such scores lowered to twice the energy.
+
+        Returns
+        -------
+        CutCertificate
         """
         cdef double[::1] out = np.empty(self.graph.n_nodes)
         cdef double* room = &out[0] if out.shape[0] else NULL

@@ -6,7 +6,7 @@ Parts of an example of n nodes, m edges and K labels:
     n * K + e                              both ends of edge e have one label (Potts), or
     n * K + (e * K + k) * K + l            the ends of edge e have labels k and l (tables)
 
-A node whose true label is void takes no part, nor do its edges.
+A node whose true label is void and its edges are left out of all counts.
 """
 
 from libc.stdint cimport int32_t
@@ -28,9 +28,9 @@ cdef struct CutScratch:
     # The private space of one thread.
     ssvm_graph graph
     ssvm_move move
-    const int32_t* connected    # the edges that the graph is connected by
+    const int32_t* connected    # the edges of the graph at present
     double* unary
-    label_t* greedy             # what expansions from the best labels without edges find
+    label_t* greedy             # result of expansions from the best labels without edges
 
 
 cdef ssvm_labelling labelling_of(
@@ -43,17 +43,17 @@ cdef class GraphMaximizer(Maximizer):
     cdef readonly Py_ssize_t most_nodes, most_edges
     cdef Py_ssize_t width, pair_width     # K, and parts of an edge
     cdef bint tables
-    cdef bint by_cut                      # two labels that like to agree: exact; else expansions
+    cdef bint by_cut                      # exact, for two labels and scores >= 0; else expansions
     cdef int32_t max_cycles
     cdef list _held                       # the edges
     cdef CutScratch* _scratch             # one a thread
     cdef Py_ssize_t _n_scratch
-    cdef double* _flows                   # of the examples whose flow is kept
-    cdef readonly Py_ssize_t n_kept       # how many numbers these are
+    cdef double* _flows                   # flows of the examples whose flow is kept
+    cdef readonly Py_ssize_t n_kept       # their length
     cdef const offset_t[::1] _flow_start  # place of each example there, or -1
     cdef int make_room(self, Py_ssize_t n_threads) except -1
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil
-    # labels OUT: where expansions start, unless it is a cut
+    # labels OUT: the start of the expansions; not called for cuts
     cdef int first_labels(
         self, Py_ssize_t i, const double* theta, int thread, label_t* labels
     ) except -1 nogil

@@ -25,7 +25,7 @@ from structsvm.inference._maximizer cimport (
 cdef ssvm_labelling labelling_of(
     const EdgeList* some, const double* theta, Py_ssize_t n_labels, bint tables
 ) noexcept nogil:
-    """The scores of all parts, as expansions take them."""
+    """The scores of all parts, in the form that expansions take."""
     cdef ssvm_labelling p
     p.n_nodes = <int32_t> some.n_nodes
     p.n_edges = <int32_t> some.n_edges
@@ -41,9 +41,9 @@ cdef ssvm_labelling labelling_of(
 cdef void connect(
     ssvm_graph* graph, const int32_t** connected, const EdgeList* some
 ) noexcept nogil:
-    """Unless it is so already; images of one shape share their edges.
+    """Connect the graph unless it is connected by these edges; images of one shape share them.
 
-    The numbers count too: the edges of one graph may be the first ones of another.
+    The sizes are compared too: one graph may have the first edges of another.
     """
     if (
         connected[0] != some.edges or some.edges == NULL
@@ -64,8 +64,8 @@ cdef int check_edges(Py_ssize_t i, const EdgeList* graph) except -1:
     for k in range(2 * graph.n_edges):
         if not 0 <= graph.edges[k] < graph.n_nodes:
             raise ValueError(
-                f"edge {k // 2} of graph {i} ends at node {graph.edges[k]}, but it has "
-                f"{graph.n_nodes}"
+                f"edge {k // 2} of graph {i} ends at node {graph.edges[k]}, but the graph has "
+                f"{graph.n_nodes} nodes"
             )
     return 0
 
@@ -76,19 +76,26 @@ cdef class GraphMaximizer(Maximizer):
     Parameters
     ----------
     n_nodes : sequence of int
-        Of each graph.
+        Number of nodes of each graph.
     edges : sequence of C-contiguous int32 arrays of shape (n_edges, 2)
-        Of each graph; graphs may share arrays. Nothing is copied.
+        Edges of each graph; graphs may share arrays. Nothing is copied.
     n_labels : int
     tables : bool
-        Scores for each pair of labels instead of one for agreement.
+        Whether an edge has a score for each pair of labels, or one for agreement.
     by_cut : bool
-        Decode exactly, by a cut, which two labels without tables allow; else by alpha-expansion.
+        Whether to decode exactly, by a cut; this needs at most two labels and no tables. Otherwise
+        alpha-expansion decodes.
     kept_bytes : int, default=0
-        Memory for flows, from which the next cut of the same example starts: examples in order, as
-        many as fit, 8 bytes an edge.
+        Memory for flows: the next cut of an example starts from its last flow. Flows take 8 bytes
+        an edge; the first examples that fit have one.
     max_cycles : int, default=100
-        Of alpha-expansion.
+        Most cycles of alpha-expansion.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not fit, an edge leaves its graph, a graph has 2**31 parts or more, or `by_cut`
+        is set where a cut is not exact.
     """
 
     def __init__(
@@ -140,7 +147,7 @@ cdef class GraphMaximizer(Maximizer):
                 starts[i] = self.n_kept
                 self.n_kept += graph.n_edges
         self._flow_start = starts
-        # Zeros are a flow too, and take no memory before they are changed.
+        # The zero flow is a valid start, and calloc touches no memory.
         self._flows = <double*> calloc(max(self.n_kept, 1), sizeof(double))
         if self._flows == NULL:
             raise MemoryError(f"no memory for {self.n_kept} flows over edges")
@@ -190,13 +197,13 @@ cdef class GraphMaximizer(Maximizer):
         return 0
 
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil:
-        """A cut adds scores up, and needs scores of agreement that are not negative."""
+        """Raise if the scores have no finite sum, or a score of agreement is negative."""
         cdef const EdgeList* graph = &self.graphs[i]
         cdef Py_ssize_t e, first = graph.n_nodes * self.width
         cdef double total = 0.0
         for e in range(first + graph.n_edges * self.pair_width):
             total += fabs(theta[e])
-        # Flows and moves are differences and sums of scores, each of which counts a few times.
+        # Flows and moves are sums and differences of scores; each score occurs a few times.
         if not 8.0 * total < INFINITY:
             with gil:
                 raise ValueError(
@@ -210,7 +217,7 @@ cdef class GraphMaximizer(Maximizer):
                 with gil:
                     raise ValueError(
                         f"edge {e} of X[{i}] has the score {theta[first + e]:g} for ends that "
-                        "agree; no cut finds the best labels where ends had better differ: keep "
+                        "agree, expected >= 0: a cut does not find the best labels otherwise; keep "
                         "edge weights and edge features >= 0, or use tables"
                     )
         return 0
@@ -263,7 +270,7 @@ cdef class GraphMaximizer(Maximizer):
             ssvm_expansion(&p, &s.move, y_hat, self.max_cycles)
         value[0] = ssvm_labelling_score(&p, y_hat)
         if self.struct.relax != NULL:
-            # From the labels of the relaxation, and from where others start: the better ones.
+            # y_hat started from the relaxed labels; keep the greedy start's result if it is better.
             ssvm_greedy_labels(&p, s.greedy)
             ssvm_expansion(&p, &s.move, s.greedy, self.max_cycles)
             score = ssvm_labelling_score(&p, s.greedy)

@@ -5,38 +5,38 @@ A grid begins as zero bytes. Then, with n_pixels = depth * height * width:
     ssvm_grid_shape(g, n_arcs, directions, depth, height, width)
         n_arcs is 4 or 8 (depth 1), 6 or 26; `directions` (n_arcs / 2, 3) are the forward
         steps (d, h, w).
-        Returns the number of arcs; ssvm_grid_reserve may be called if that is below 2**31.
+        Returns the number of arcs; ssvm_grid_reserve may be called if it is below 2**31.
     ssvm_grid_reserve(g)
-        Takes memory, all that the functions below use; -1 if there is none. ssvm_grid_free gives it
-        back, also that of a grid of zero bytes.
+        Allocates all memory that the functions below use; returns -1 if there is none.
+        ssvm_grid_free frees it; it may be called for a grid of zero bytes.
 
     ssvm_grid_load(g, unary, forward, backward, step)
-        Scores, without a flow. unary (n_pixels,): score of label 1 minus score of label 0. forward
-        and backward (n_arcs / 2, n_pixels) if step is 1, (n_arcs / 2,) if it is 0: what is given up
-        where a pixel has label 1 and the one a step on in the direction has label 0, and what where
-        it is the other way round; the same pointer twice for scores that do not tell. All finite;
-        forward, backward >= 0; their sum of magnitudes is finite. Those of edges that leave the
-        image are not read.
+        Loads scores, without a flow. unary (n_pixels,): score of label 1 minus score of label 0.
+        forward and backward (n_arcs / 2, n_pixels) if step is 1, (n_arcs / 2,) if it is 0: the cost
+        if a pixel has label 1 and its neighbour in the direction has label 0, and the cost of the
+        reverse; the same pointer twice if they are equal. All must be finite, forward and backward
+        >= 0, and the sum of magnitudes finite. Scores of edges that leave the image are not read.
     ssvm_grid_change_unary(g, before, after)
     ssvm_grid_change_pairwise(
         g, forward_before, backward_before, step_before, forward, backward, step
     )
-        Scores where others were, the flow kept as far as it fits (Kohli and Torr 2007). `before`
-        are the scores of the last load or change, which the grid does not keep: differences of 0
-        change nothing, not even by rounding. Flows carry the rounding of the largest scores since
-        the last load: where scores shrink a thousand times, load.
+        Changes scores and keeps the flow as far as it fits (Kohli and Torr 2007). `before` are the
+        scores of the last load or change, because the grid does not keep them; a difference of 0
+        changes nothing, not even by rounding. Flows carry the rounding of the largest scores since
+        the last load: after scores shrink a thousandfold, load them.
     ssvm_grid_scale(g, factor)
-        All scores times a factor > 0; what was solved is still solved.
+        Multiplies all scores by a factor > 0; a solution found before stays valid.
 
     ssvm_grid_solve(g)
-        The best labels: of several best ones the fewest ones. Allocates nothing, always ends.
+        Finds the best labels, of several best labellings the one with the fewest 1s. Allocates
+        nothing.
     ssvm_grid_labels(g, labels)
-        Those labels, (n_pixels,), until scores are loaded or changed.
+        Writes these labels, (n_pixels,); valid until scores are loaded or changed.
     ssvm_grid_given_up(g, unary, enough)
-        After a solve: what the labels found give up at pixels alone, counted until it is `enough`.
+        After a solve: the energy of the labels at pixels only; the sum stops at `enough`.
     ssvm_grid_certify(g, unary, pairwise, step, flow, energy)
-        After a solve, for scores that are the same both ways: a lower bound of what any labelling
-        gives up, and what the labels found do; see `CutCertificate`.
+        After a solve, for scores that are the same in both directions: a lower bound of the energy
+        of every labelling, and the energy of the labels; see `CutCertificate`.
 
 Calls for different grids may run at the same time.
 """
@@ -81,10 +81,10 @@ cdef extern from "structsvm/inference/grid_flow.h" nogil:
 cdef class GridCut:
     cdef ssvm_grid grid
     cdef bint _is_solved
-    cdef bint _keeps_flow            # the next solve starts from a flow of other scores
-    cdef double _limit               # what scores beyond it were loaded as
-    cdef object _lock                # held while the grid is at work without the GIL
-    cdef double _largest             # score since the flow was begun anew
+    cdef bint _keeps_flow            # whether the next solve starts from a flow of other scores
+    cdef double _limit               # scores were clipped to this magnitude when loaded
+    cdef object _lock                # held while the grid is used without the GIL
+    cdef double _largest             # largest score since the last load without a flow
     cdef readonly tuple shape
     cdef readonly int connectivity
     cdef readonly object directions

@@ -1,4 +1,4 @@
-"""Cuts of grids, with the flow kept for the next one; algorithm in ``grid_flow_search.h``."""
+"""Cuts of grids that keep the flow for the next one; the algorithm is in ``grid_flow_search.h``."""
 
 import threading
 
@@ -14,12 +14,12 @@ from structsvm.inference.grid_scores import (
     check_grid, check_grid_pairwise, check_grid_unary, flow_limit,
 )
 
-# A flow is kept while the largest score is not so much below that of scores it was found with: it
-# carries their rounding.
+# A flow carries the rounding of the scores it was found with. It is dropped when the largest score
+# falls below this fraction of theirs.
 cdef double SAFE_DECREASE = 1e-3
 
-# Its rounding is as nothing beside the energy while no score it was found with is so many times as
-# much.
+# This rounding is negligible beside the energy while no such score is more than this many times the
+# energy.
 cdef double MOST_FLOW = 1e4
 
 
@@ -32,25 +32,25 @@ cdef class GridCut:
         \sum_v \mathrm{unary}_v \, y_v
         + \sum_k \sum_v \mathrm{pairwise}_{k, v} \, [y_v = y_{v + \mathrm{direction}_k}]
 
-    as `grid_cut` does, and keeps the flow that proves the maximum: where scores change a little,
-    the next solve goes on from it (Kohli and Torr 2007).
+    as `grid_cut` does, and keeps the flow that proves the maximum. After a small change of scores
+    the next solve starts from it (Kohli and Torr 2007).
 
     Parameters
     ----------
     shape : tuple of int
         (height, width), or (depth, height, width).
     connectivity : {4, 8, 6, 26}, default=4
-        How many neighbours a pixel has: 4 or 8 in an image, 6 or 26 in a volume.
+        Number of neighbours of a pixel: 4 or 8 in an image, 6 or 26 in a volume.
 
     Attributes
     ----------
     shape : tuple of int
     connectivity : int
-    directions : int array of shape (n_directions, n_dimensions)
-        Steps to the neighbours to which a pixel's edges go; half as many as it has neighbours.
+    directions : intc array of shape (n_directions, n_dimensions)
+        Step of the edges of each direction; there are connectivity / 2 directions.
     nbytes : int
-        Memory held: 24 bytes a pixel and 8 for each neighbour, 32 and 8 for 26 neighbours, and a
-        copy of the scores set.
+        Memory held: 24 bytes a pixel (32 with 26 neighbours), 8 for each of its neighbours, and a
+        copy of the scores.
 
     Raises
     ------
@@ -59,9 +59,9 @@ cdef class GridCut:
 
     Notes
     -----
-    Scores are zero to begin with. The memory of a solve is that of the object, and so is its time:
-    about linear in practice. Solves release the GIL; one object must not be used by two threads at
-    a time.
+    Scores are zero at first. A solve allocates no memory except for the labels; in practice its
+    time grows about linearly with the number of pixels. Solves release the GIL; do not use one
+    object in two threads at a time.
 
     References
     ----------
@@ -99,7 +99,7 @@ cdef class GridCut:
         ) < 2**31:
             raise ValueError(
                 f"a grid of shape {self.shape} with {connectivity} neighbours has 2**31 arcs or "
-                "more, which do not fit its numbers of 32 bits: cut it in parts"
+                "more, and they are counted in 32 bits: split it into smaller grids"
             )
         ssvm_grid_free(&self.grid)
         if ssvm_grid_reserve(&self.grid):
@@ -110,7 +110,7 @@ cdef class GridCut:
         ssvm_grid_free(&self.grid)
 
     def _begin(self):
-        """Scores of zero, where none were set."""
+        """Load zeros if no scores were set."""
         if self._unary is None:
             self._hold(np.zeros(self.shape), 0.0, np.zeros(len(self.directions)), 0.0, False)
 
@@ -119,10 +119,10 @@ cdef class GridCut:
             self._load(*scores)
 
     def _load(self, unary, largest_unary, pairwise, largest_pairwise, keep_flow):
-        """Load scores that were checked, and keep the arrays: they must not change."""
+        """Load checked scores and keep the arrays, which must not change."""
         cdef double largest = max(largest_unary, largest_pairwise)
         cdef double limit = flow_limit(unary, largest, self.directions)
-        # No difference of scores may be taken that were loaded as less than they are.
+        # Scores that were clipped when loaded have no valid differences.
         keep_flow = keep_flow and self._unary is not None and limit == self._limit == np.inf
         keep_flow = keep_flow and SAFE_DECREASE * self._largest <= largest
         cdef const double[::1] new_unary, new_pairwise, old_unary, old_pairwise
@@ -151,10 +151,10 @@ cdef class GridCut:
             self._load_within(limit)
 
     cdef _load_within(self, double limit):
-        """Load the scores there are, of which those beyond a limit count as it; without a flow.
+        """Load the current scores, clipped to [-limit, limit], without a flow.
 
-        A limit above what the maximum flow amounts to changes no minimum cut: no edge of it is that
-        dear, and no pixel need give or take more.
+        A limit above the value of the maximum flow changes no minimum cut: its edges cost less, and
+        no pixel sends or takes more.
         """
         unary, pairwise = self._unary, self._pairwise
         if self._largest_unary > limit:
@@ -172,18 +172,18 @@ cdef class GridCut:
         self._keeps_flow = self._is_solved = False
 
     def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
-        """Scores from now on.
+        """Change the scores.
 
         Parameters
         ----------
         unary : array-like of shape `shape`, default=None
-            Score of label 1 minus score of label 0 of each pixel. None: as they are.
+            Score of label 1 minus score of label 0 of each pixel. None: unchanged.
         pairwise : array-like of shape (n_directions, *shape) or (n_directions,), or float, \
 default=None
-            Score, >= 0, of each edge whose ends agree; see `grid_cut`. None: as they are.
+            Score, >= 0, of each edge whose ends agree; see `grid_cut`. None: unchanged.
         keep_flow : bool, default=True
-            Start the next solve from the flow of the last one. The score found is the same; it is
-            faster where scores changed little.
+            Start the next solve from the flow of the last one. The score found is the same; the
+            solve is faster after a small change.
 
         Raises
         ------
@@ -207,12 +207,12 @@ default=None
         self._hold(unary, largest_unary, pairwise, largest_pairwise, keep_flow)
 
     def scale(self, factor):
-        """Multiply all scores by a factor > 0. What was solved stays solved."""
+        """Multiply all scores by a finite factor > 0; a solution found before stays valid."""
         cdef double c_factor = check_factor(factor)
         self._begin()
         stays = scales_well(c_factor, self._unary, self._pairwise)
         with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-            # Of edges that leave the image: whatever there is.
+            # Scores of edges that leave the image may be anything, also NaN.
             unary, pairwise = self._unary * c_factor, self._pairwise * c_factor
         if not stays:
             check_total(self._unary, c_factor)
@@ -233,7 +233,7 @@ default=None
         with nogil:
             ssvm_grid_solve(&self.grid)
         self._is_solved = True
-        # A flow kept from scores of another size is dropped, lest its rounding decide.
+        # The rounding of a kept flow must not decide labels.
         if self._keeps_flow and self._is_rounded():
             self._load_within(np.inf)
             with nogil:
@@ -241,12 +241,12 @@ default=None
             self._is_solved = True
 
     cdef bint _is_rounded(self):
-        """Whether the flow is large beside what the labels give up."""
+        """Whether the rounding of the flow may matter beside the energy of the labels."""
         cdef const double[::1] unary = self._unary.reshape(-1)
         cdef double flow, energy
         with nogil:
             energy = ssvm_grid_given_up(&self.grid, &unary[0], self._largest / MOST_FLOW)
-        if energy < self._largest / MOST_FLOW:  # most often the pixels alone give up enough
+        if energy < self._largest / MOST_FLOW:  # usually the energy of the pixels is enough
             self._certify(&flow, &energy)
         return energy < self._largest / MOST_FLOW
 
@@ -258,7 +258,7 @@ default=None
             ssvm_grid_certify(&self.grid, &unary[0], &pairwise[0], step, flow, energy)
 
     def solve(self):
-        """The labels of the best score; of several best ones those with the fewest ones.
+        """The labels with the best score; of several best labellings, the one with the fewest 1s.
 
         Returns
         -------
@@ -275,10 +275,14 @@ default=None
         return labels
 
     def certificate(self):
-        """Proof of what `solve` found, in sums made anew: see `CutCertificate`.
+        """Proof that the labels of `solve` are the best, from sums computed anew.
 
-        Where a score is more than all that the labels give up, a second cut is made for it, in
-        which such scores are held to that.
+        If a single score exceeds the energy of the labels, the flow comes from a second cut with
+        such scores lowered to twice the energy.
+
+        Returns
+        -------
+        CutCertificate
         """
         self._begin()
         cdef double flow = 0.0, energy = 0.0, limit
@@ -289,7 +293,7 @@ default=None
                 self._solve()
                 self._certify(&flow, &energy)
                 limit = 2.0 * energy
-                # Labels that give up nothing need no proof.
+                # Labels with energy 0 need no proof.
                 if not limit > 0.0 or self._largest <= 2.0 * limit:
                     break
                 self._load_within(limit)
@@ -302,17 +306,18 @@ default=None
 
 
 def directed_labels(shape, int connectivity, scores):
-    """Labels for each (unary, forward, backward) of `scores`, from the second on by changes.
+    """Labels for each (unary, forward, backward) of `scores`; for tests.
 
-    What `ssvm_grid_load` and the changes do with capacities that differ both ways, for tests:
-    nothing is checked. All arrays are float64; forward and backward (n_directions, *shape).
+    The first is loaded, the others are changes: they test capacities that differ between the two
+    directions of an edge. Nothing is checked. All arrays are float64; forward and backward have
+    shape (n_directions, *shape).
     """
     cut = GridCut(shape, connectivity)
     found = []
     cdef const double[::1] unary, forward, backward, old_unary, old_forward, old_backward
     cdef uint8_t[::1] view
     for arrays in scores:
-        unary, forward, backward = (np.ascontiguousarray(part).reshape(-1) for part in arrays)
+        unary, forward, backward = (np.ascontiguousarray(array).reshape(-1) for array in arrays)
         labels = np.empty(shape, dtype=np.uint8)
         view = labels.reshape(-1)
         if found:

@@ -69,21 +69,21 @@ cdef class Maximizer:
     cdef ssvm_maximizer struct             # filled by subclasses, from __init__ on
     cdef readonly object n_parts           # int64 ndarray: parts of each example
     cdef readonly object n_labels          # int64 ndarray: labels of an output of each example
-    cdef readonly Py_ssize_t most_parts    # the greatest of those, 0 of no examples
+    cdef readonly Py_ssize_t most_parts    # the greatest of those, 0 without examples
     cdef readonly Py_ssize_t most_labels
     cdef readonly Py_ssize_t n_threads     # scratch space is reserved for so many
     cdef readonly Py_ssize_t n_levels      # and so many levels
-    cdef bint foreign                      # are its answers checked?
+    cdef bint foreign                      # whether its answers are checked
 
     cdef int set_sizes(self, n_parts, n_labels, Py_ssize_t n_counts) except -1
     cpdef int reserve(self, Py_ssize_t n_threads, Py_ssize_t n_levels=*) except -1
 
-    # The calls of the struct, whose errors are raised; foreign answers are checked.
+    # The calls of the struct; they raise its errors and check foreign answers.
     cdef int call_maximize(
         self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value
     ) except -1 nogil
     cdef int call_count(self, Py_ssize_t i, const label_t* labels, ssvm_counts* mu) except -1 nogil
-    # y_hat IN, void afterwards where y is
+    # y_hat IN OUT: set to void where y is void
     cdef int call_difference(
         self, Py_ssize_t i, const label_t* y, label_t* y_hat, ssvm_counts* mu
     ) except -1 nogil

@@ -9,23 +9,23 @@ from libc.string cimport memcpy
 
 from structsvm._typedefs cimport index_t, label_t
 
-# Of outputs, so many are asked for at first, in a search for more.
+# A search for n outputs asks for this many at first.
 cdef enum:
     MOST_OUTPUTS = 4096
 
-# No example has more counts: memory for them can be asked for without overflow.
+# Most counts of an example: sizes of memory computed from them do not overflow.
 cdef Py_ssize_t MOST_COUNTS = 1 << 40
 
 cdef extern from *:
     """
     static int ssvm_failed(void) { return -1; }
     """
-    # With an exception set, it is raised.
+    # Raises an exception that is set already.
     int ssvm_failed() except? -1
 
 
 cdef int failed(Maximizer maximizer, Py_ssize_t i, str call, int status) except -1 nogil:
-    """Raise what a call that did not return 0 has set, or say that it failed."""
+    """Raise the exception that a failed call has set, or a RuntimeError."""
     with gil:
         ssvm_failed()
         raise RuntimeError(
@@ -34,9 +34,9 @@ cdef int failed(Maximizer maximizer, Py_ssize_t i, str call, int status) except 
 
 
 cdef void cancel(ssvm_counts* mu, Py_ssize_t start) noexcept nogil:
-    """From entry `start` on: one entry a part, parts ascending, none of them zero.
+    """Merge the entries from `start` on: one entry a part, ascending, none of them zero.
 
-    What two outputs both use would else leave its rounding in the difference of their features.
+    Otherwise a part that two outputs share leaves rounding errors in their difference.
     """
     cdef int32_t* parts = mu.parts + start
     cdef double* counts = mu.counts + start
@@ -56,7 +56,7 @@ cdef void cancel(ssvm_counts* mu, Py_ssize_t start) noexcept nogil:
 
 
 cdef void sort_counts(int32_t* parts, double* counts, Py_ssize_t n) noexcept nogil:
-    """By part, in place: a heap sort."""
+    """Heap sort by part, in place."""
     cdef Py_ssize_t k
     for k in range(n // 2 - 1, -1, -1):
         sift(parts, counts, k, n)
@@ -67,7 +67,7 @@ cdef void sort_counts(int32_t* parts, double* counts, Py_ssize_t n) noexcept nog
 
 
 cdef void sift(int32_t* parts, double* counts, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
-    """Move entry k of a heap of n entries down to where it belongs."""
+    """Move entry k of a heap of n entries down to its place."""
     cdef Py_ssize_t child = 2 * k + 1
     while child < n:
         if child + 1 < n and parts[child + 1] > parts[child]:
@@ -83,22 +83,27 @@ cdef void sift(int32_t* parts, double* counts, Py_ssize_t k, Py_ssize_t n) noexc
 cdef class Maximizer:
     """A family of structures, on some examples: scores of parts in, the best output out.
 
-    An example has parts, places of a vector of scores theta. An output is a row of labels; it uses
-    some of the parts, and its score is the sum of theta over them. Subclasses fill the struct of
-    ``maximizer.h``.
+    An example has parts, the entries of a vector of scores theta. An output is a row of labels; it
+    uses some of the parts, and its score is the sum of theta over them. Subclasses fill the struct
+    of ``maximizer.h``.
 
     Attributes
     ----------
+    n_examples : int
     n_parts, n_labels : int64 ndarray of shape (n_examples,)
-        Scores that an example takes, and labels of its outputs.
+        Number of scores, and of labels of an output, of each example.
+    most_parts, most_labels : int
+        The greatest of these numbers; 0 without examples.
+    n_threads, n_levels : int
+        Scratch space is reserved for so many threads and levels of the loss.
     exact : bool
-        Whether the best output is found, or a good one.
+        Whether the output found is the best one.
     relaxes : bool
-        Whether there is `relax`.
+        Whether `relax` is available.
     ranks : bool
-        Whether there is `n_best`.
+        Whether `n_best` is available.
     counts_loss : bool
-        Whether the objective of slack rescaling can be maximised.
+        Whether it maximises the objective of slack rescaling.
     """
 
     def __cinit__(self):
@@ -110,7 +115,7 @@ cdef class Maximizer:
         raise TypeError("Maximizer is a contract; see its subclasses")
 
     cdef int set_sizes(self, n_parts, n_labels, Py_ssize_t n_counts) except -1:
-        """Take arrays of shape (n_examples,), and the most entries of counts."""
+        """Set n_parts and n_labels, of shape (n_examples,), and the most counts of an output."""
         cdef const int64_t[::1] parts, labels
         cdef Py_ssize_t i
         self.n_parts = np.array(n_parts, dtype=np.int64)
@@ -160,7 +165,7 @@ cdef class Maximizer:
         return self.struct.maximize_slack != NULL
 
     cpdef int reserve(self, Py_ssize_t n_threads, Py_ssize_t n_levels=0) except -1:
-        """Have scratch space for so many threads, and levels of `maximize_slack`."""
+        """Reserve scratch space for so many threads, and levels of `maximize_slack`."""
         cdef int status
         n_threads, n_levels = max(n_threads, self.n_threads), max(n_levels, self.n_levels)
         if n_threads == self.n_threads and n_levels == self.n_levels:
@@ -252,19 +257,19 @@ cdef class Maximizer:
         return 0
 
     cdef object find_n_best(self, Py_ssize_t i, int thread, double* theta, n):
-        """The n best outputs of example i, or as many as there are, and their scores."""
+        """The n best outputs of example i, or all if there are fewer, and their scores."""
         cdef int64_t n_found = 0, asked
         cdef Py_ssize_t k
         cdef label_t[::1] some_labels
         cdef double[::1] some_values, scores = np.zeros(self.struct.n_parts[i] + 1)
         cdef int status
         if self.struct.n_best == NULL:
-            raise ValueError(f"{type(self).__name__} finds the best output alone, not the n best")
+            raise ValueError(f"{type(self).__name__} finds the best output only, not the n best")
         if not isinstance(n, numbers.Integral) or n < 1:
             raise ValueError(f"n={n!r}: expected an integer >= 1")
         asked = min(n, MOST_OUTPUTS)
         while True:
-            # n may be "all of them": no more room than twice what is found.
+            # n may be far more than there are: room for at most twice what is found.
             labels = np.zeros(asked * self.struct.n_labels[i] + 1, dtype=np.int32)
             values = np.zeros(asked)
             some_labels, some_values = labels, values
@@ -279,8 +284,8 @@ cdef class Maximizer:
                     failed(self, i, "n_best", status)
             if not 0 <= n_found <= asked:
                 raise RuntimeError(
-                    f"{type(self).__name__} found {n_found} outputs of example {i}, of {asked} "
-                    "that were asked for"
+                    f"{type(self).__name__} found {n_found} outputs of example {i}, but {asked} "
+                    "were asked for"
                 )
             if n_found < asked or asked == n:
                 break
@@ -290,20 +295,20 @@ cdef class Maximizer:
         return found[order], values[:n_found][order]
 
     cdef int check_counts(self, Py_ssize_t i, ssvm_counts* mu) except -1 nogil:
-        """Whether foreign counts are of parts that there are."""
+        """Check that foreign counts are of parts of the example."""
         cdef Py_ssize_t k
         if not 0 <= mu.size <= mu.capacity:
             with gil:
                 raise RuntimeError(
-                    f"{type(self).__name__} wrote {mu.size} counts for example {i}, where there "
-                    f"is room for {mu.capacity}: memory is damaged; mend n_counts"
+                    f"{type(self).__name__} wrote {mu.size} counts for example {i} into room for "
+                    f"{mu.capacity}: memory is damaged; correct n_counts"
                 )
         for k in range(mu.size):
             if not 0 <= mu.parts[k] < self.struct.n_parts[i]:
                 with gil:
                     raise RuntimeError(
                         f"{type(self).__name__} counts part {mu.parts[k]} of example {i}, which "
-                        f"has {self.struct.n_parts[i]}"
+                        f"has {self.struct.n_parts[i]} parts"
                     )
         return 0
 
@@ -328,13 +333,13 @@ cdef class Maximizer:
         return labels[:self.n_labels[i]], value
 
     def count(self, Py_ssize_t i, labels):
-        """How often an output uses the parts, of shape (n_parts[i],)."""
+        """How often an output uses each part, of shape (n_parts[i],)."""
         dense = np.zeros(self.n_parts[i])
         np.add.at(dense, *self.count_sparse(i, labels))
         return dense
 
     def count_sparse(self, Py_ssize_t i, labels):
-        """The same as parts, any of which may come more than once, and counts."""
+        """The same as a pair (parts, counts); a part may occur more than once."""
         cdef const label_t[::1] row = self._labels(i, labels)
         cdef ssvm_counts mu
         parts, counts = _room(self, &mu)
@@ -342,18 +347,18 @@ cdef class Maximizer:
         return parts[:mu.size], counts[:mu.size]
 
     def difference(self, Py_ssize_t i, y, y_hat):
-        """mu(y) - mu(y_hat), of shape (n_parts[i],)."""
+        """mu(y) - mu(y_hat), of shape (n_parts[i],), where mu is what `count` returns."""
         cdef const label_t[::1] row = self._labels(i, y)
         cdef label_t[::1] guess = self._labels(i, y_hat)
         cdef ssvm_counts mu
         held = _room(self, &mu)
         for labels in (y, y_hat):
-            self.count_sparse(i, labels)  # raises, if it is no output
+            self.count_sparse(i, labels)  # raises if it is not an output
         self.call_difference(i, &row[0], &guess[0], &mu)
         return _dense(self.n_parts[i], held, mu.size)
 
     def relax(self, Py_ssize_t i, theta, y):
-        """A point that scores as much as every output.
+        """A point mu_hat of a relaxation; no output scores more.
 
         Returns
         -------
@@ -369,13 +374,13 @@ cdef class Maximizer:
         if not self.relaxes:
             raise ValueError(f"{type(self).__name__} has no relaxation")
         held = _room(self, &mu)
-        self.count_sparse(i, y)  # raises, if it is no output
+        self.count_sparse(i, y)  # raises if it is not an output
         self.reserve(1)
         self.call_relax(i, 0, &own[0], &row[0], &mu, &is_output)
         return _dense(self.n_parts[i], held, mu.size), is_output
 
     def n_best(self, Py_ssize_t i, theta, n):
-        """The n best outputs, or as many as there are.
+        """The n best outputs, or all if there are fewer.
 
         Returns
         -------
@@ -411,11 +416,11 @@ cdef class Maximizer:
 
     def _check_example(self, Py_ssize_t i):
         if not 0 <= i < self.n_examples:
-            raise IndexError(f"example {i}: there are {self.n_examples}")
+            raise IndexError(f"example {i}: there are {self.n_examples} examples")
 
 
 cdef object _room(Maximizer maximizer, ssvm_counts* mu):
-    """Room for the counts of two outputs; the arrays must be held."""
+    """Room for the counts of two outputs; keep the arrays that it returns alive."""
     cdef Py_ssize_t capacity = 2 * maximizer.struct.n_counts
     parts, counts = np.zeros(capacity + 1, dtype=np.int32), np.zeros(capacity + 1)
     cdef index_t[::1] some_parts = parts
@@ -433,17 +438,21 @@ def _dense(n_parts, held, size):
 
 
 cdef class ForeignMaximizer(Maximizer):
-    """A maximizer from outside of this package.
+    """A maximizer from outside this package.
 
-    Its answers are checked for labels and parts that there are not; that it writes only where it
-    may is its own duty.
+    Its labels and parts are checked to be in range; where it writes cannot be checked.
 
     Parameters
     ----------
     address : int
-        Of a filled ``ssvm_maximizer``, which is copied.
-    owner : object
-        What the struct points into; it is held as long as this is.
+        Address of a filled ``ssvm_maximizer``, which is copied.
+    owner : object, default=None
+        Owner of the memory that the struct points to; kept alive by this object.
+
+    Raises
+    ------
+    ValueError
+        If the address is 0, or the struct has another version, fewer bytes or missing entries.
     """
     cdef object owner
 
@@ -478,8 +487,8 @@ cdef class ForeignMaximizer(Maximizer):
         )
         if given.count == NULL:
             if not np.array_equal(self.n_parts, self.n_labels):
-                raise ValueError("without count, labels are of parts: as many of the one as of the "
-                                 "other")
+                raise ValueError("without count there is one label a part: n_parts and n_labels "
+                                 "must be equal")
             self.struct.n_counts = max(self.struct.n_counts, self.most_parts)
 
 
@@ -489,14 +498,30 @@ cdef class PythonMaximizer(Maximizer):
     Parameters
     ----------
     maximize : callable
-        ``maximize(i, theta)`` returns the labels of the best output of example i for the scores
-        theta, an array of shape (n_parts[i],) of its own.
+        ``maximize(i, theta)`` returns the labels of the best output of example i, integers of
+        shape (n_labels[i],), for the scores theta, float64 of shape (n_parts[i],), a copy.
     n_parts, n_labels : sequence of int
-        Of each example.
+        Numbers of parts and of labels of each example.
     parts : callable, default=None
-        ``parts(i, labels)`` returns the numbers of the parts that an output uses. None: labels say
-        how often each part is used.
+        ``parts(i, labels)`` returns the indices of the parts that an output uses. None: label p
+        says how often part p is used.
     exact : bool, default=True
+        Whether `maximize` always finds the best output.
+
+    Raises
+    ------
+    ValueError
+        If `n_parts` and `n_labels` differ and `parts` is None; in later calls, if an answer has a
+        wrong shape or dtype, or names a part that the example lacks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm.inference import PythonMaximizer
+    >>> positive = PythonMaximizer(lambda i, theta: theta > 0, [3], [3])
+    >>> labels, value = positive.maximize(0, [1.0, -2.0, 0.5])
+    >>> labels, value
+    (array([1, 0, 1], dtype=int32), 1.5)
     """
     cdef object _maximize, _parts
 
@@ -511,7 +536,7 @@ cdef class PythonMaximizer(Maximizer):
             self.struct.count = <ssvm_count> python_count
         elif not np.array_equal(self.n_parts, self.n_labels):
             raise ValueError(
-                "without `parts`, labels are of parts: give as many of the one as of the other"
+                "without `parts` there is one label a part: n_parts and n_labels must be equal"
             )
 
     cdef int ask(
@@ -532,7 +557,7 @@ cdef class PythonMaximizer(Maximizer):
             )
         as_labels = answer.astype(np.int32)
         if not np.array_equal(as_labels, answer):
-            raise ValueError(f"maximize({i}, theta) returned labels beyond what int32 holds")
+            raise ValueError(f"maximize({i}, theta) returned labels that do not fit into int32")
         row = as_labels
         for k in range(row.shape[0]):
             labels[k] = row[k]

@@ -1,4 +1,4 @@
-"""The search for the n best sequences for other compiled modules; nothing is checked there."""
+"""The search for the n best sequences for other compiled modules; it checks nothing."""
 
 from structsvm._typedefs cimport label_t
 

@@ -1,8 +1,8 @@
 """The n best label sequences of one chain, by best-first search from its end.
 
-The forward pass of the Viterbi recursion tells for each position and label the best score of a path
-that ends there. A suffix of a path, the labels from some position on, therefore has a known best
-completion; suffixes are taken from a heap by it, so that complete paths come out in order of score.
+The forward pass of the Viterbi recursion gives the best score of a path to each label at each
+position. So the best completion of a suffix, the labels from some position on, is known. A heap
+returns suffixes in order of this score, and complete paths come out in order of their score.
 """
 
 from libc.math cimport INFINITY
@@ -11,8 +11,8 @@ from libc.stdlib cimport free, malloc, realloc
 from structsvm._typedefs cimport label_t
 
 cdef struct Suffix:
-    double total            # the best score of a path that ends so
-    double behind           # what the labels behind this position and the steps to them add
+    double total            # best score of a path with this suffix
+    double behind           # score of the labels behind this position and the steps to them
     Py_ssize_t next         # the suffix without its first label, -1 at the end of the chain
     label_t label
     Py_ssize_t position
@@ -20,13 +20,13 @@ cdef struct Suffix:
 
 cdef struct Heap:
     Suffix* suffixes
-    Py_ssize_t* order       # a binary heap of numbers of suffixes
+    Py_ssize_t* order       # a binary heap of indices of suffixes
     Py_ssize_t n_suffixes, n_waiting, capacity
 
 
 cdef bint comes_before(const Heap* heap, Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """Higher totals first; then longer suffixes, which finishes one path before the next; then
-    those found first."""
+    """Higher totals first; then longer suffixes, to complete one path before the next; then in the
+    order found."""
     cdef const Suffix* x = &heap.suffixes[a]
     cdef const Suffix* y = &heap.suffixes[b]
     if x.total != y.total:
@@ -66,7 +66,7 @@ cdef int push(Heap* heap, Suffix suffix) noexcept nogil:
 
 
 cdef Py_ssize_t pop(Heap* heap) noexcept nogil:
-    """The number of the first suffix in order, taken off."""
+    """Remove the first suffix in order; returns its index."""
     cdef Py_ssize_t top = heap.order[0], place = 0, child
     heap.n_waiting -= 1
     heap.order[0] = heap.order[heap.n_waiting]
@@ -87,7 +87,7 @@ cdef void forward(
     const double* own, const double* transition, Py_ssize_t step, Py_ssize_t length,
     Py_ssize_t n_labels, Py_ssize_t stride, double* best,
 ) noexcept nogil:
-    """best[t, k]: the score of the best path that ends at t with k."""
+    """best[t, k]: the score of the best path to label k at position t."""
     cdef Py_ssize_t t, i, k, K = n_labels
     cdef const double* square
     for k in range(K):
@@ -107,13 +107,13 @@ cdef void forward(
 
 cdef int n_best_paths(
     const double* own,           # IN   (length, stride): scores of positions, ends included
-    const double* transition,    # IN   (n_labels, stride); entering t is `t * step` further on
+    const double* transition,    # IN   (n_labels, stride); for the step to t at `t * step`
     Py_ssize_t step, Py_ssize_t length, Py_ssize_t n_labels, Py_ssize_t stride, Py_ssize_t n,
     label_t* labels,             # OUT  (n, length)
     double* values,              # OUT  (n,): their scores
-    Py_ssize_t* found,           # OUT  how many there are
+    Py_ssize_t* found,           # OUT  their number
 ) noexcept nogil:
-    """The best sequences in order, length >= 1; -1 if there is no memory."""
+    """The best sequences in order, length >= 1; returns -1 if there is no memory."""
     cdef Py_ssize_t k, s, t, K = n_labels
     cdef Suffix suffix, longer
     cdef const double* square
@@ -143,7 +143,7 @@ cdef int n_best_paths(
             while s >= 0:
                 k = heap.suffixes[s].label
                 path[t] = <label_t> k
-                # In the order of the forward pass: the best has the very bits of its score.
+                # Added in the order of the forward pass, for the same bits as Viterbi.
                 if t > 0:
                     value += transition[t * step + path[t - 1] * stride + k]
                 value += own[t * stride + k]
@@ -169,11 +169,11 @@ cdef int n_best_paths(
 
 def n_best_chain(
     const double[:, ::1] own,             # IN   (length, K): scores of positions, ends included
-    const double[:, :, ::1] transition,   # IN   (1, K, K), or (length, K, K): entering each
+    const double[:, :, ::1] transition,   # IN   (1, K, K), or (length, K, K): steps to each
     label_t[:, ::1] labels,               # OUT  (n, length)
     double[::1] values,                   # OUT  (n,): their scores
 ):
-    """The best sequences in order, one or more positions long; returns how many there are."""
+    """The best sequences in order, of length >= 1; returns their number."""
     cdef Py_ssize_t length = own.shape[0], n_labels = own.shape[1], n = labels.shape[0]
     cdef Py_ssize_t found = 0, step = 0 if transition.shape[0] == 1 else n_labels * n_labels
     cdef int status = 0

@@ -1,4 +1,4 @@
-"""The scores of a labelled graph, checked: one score a node and label, and one an edge."""
+"""Checks of the scores of a labelled graph: of nodes and labels, and of edges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["GraphScores", "check_graph_scores", "check_pairwise", "check_unary"]
 
 
 class GraphScores(NamedTuple):
-    """Checked scores; exactly one of `agreement` and `tables` is there."""
+    """Checked scores; exactly one of `agreement` and `tables` is set."""
 
     unary: NDArray[np.float64]
     edges: NDArray[np.int32]
@@ -22,7 +22,7 @@ class GraphScores(NamedTuple):
     tables: NDArray[np.float64] | None
 
     def table_of_each_edge(self) -> NDArray[np.float64]:
-        """A table for each edge, whatever the scores were given as."""
+        """A table for each edge, in whatever form the scores were given."""
         n_labels = self.unary.shape[1]
         if self.agreement is not None:
             return self.agreement[:, None, None] * np.eye(n_labels)
@@ -33,7 +33,7 @@ class GraphScores(NamedTuple):
 def check_graph_scores(
     unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike, *, forbidden: bool
 ) -> GraphScores:
-    """All scores of a graph; the sizes are those of `unary`, of shape (n_nodes, n_labels)."""
+    """Check all scores of a graph; `unary`, of shape (n_nodes, n_labels), fixes the sizes."""
     unary = check_unary(unary)
     n_nodes, n_labels = unary.shape
     edges = check_edges(edges, n_nodes)
@@ -47,7 +47,7 @@ def check_graph_scores(
 
 
 def check_unary(unary: ArrayLike) -> NDArray[np.float64]:
-    """Scores of shape (n_nodes, n_labels), -inf where forbidden, with a label left everywhere."""
+    """Scores of shape (n_nodes, n_labels), -inf where forbidden; every node has a label left."""
     unary = check_scores("unary", unary, 2, forbidden=True)
     if len(unary) and not unary.shape[1]:
         raise ValueError(f"unary has shape {unary.shape}: there is no label to choose")

@@ -21,16 +21,16 @@ cdef extern from "structsvm/inference/relaxation_primal.h" nogil:
 
 
 cdef class TreeReweighted:
-    """Messages on a graph, and what they say: `connect`, `take_scores`, `run`, all without the GIL;
-    the outcome is in the members below until the next call. Room for graphs up to a size."""
+    """Messages on a graph of up to a fixed size. Call `connect`, `take_scores`, then `run`, all
+    without the GIL; the members below hold the result until the next call."""
 
     cdef ssvm_relaxation graph
-    cdef readonly double scale             # how much the scores can make the total vary
-    cdef readonly double rounding          # what sums of the scores may err by
+    cdef readonly double scale             # sum of the ranges of all scores
+    cdef readonly double rounding          # bound of the rounding error of a sum of the scores
     cdef readonly double temperature       # of the last soft sweep
-    cdef readonly double bound             # no labelling, and no relaxed one, scores more
-    cdef readonly double value             # what the relaxed labelling scores
-    cdef readonly double score             # what the labels score
+    cdef readonly double bound             # no labelling, and no relaxed labelling, scores more
+    cdef readonly double value             # score of the relaxed labelling
+    cdef readonly double score             # score of the labels
     cdef readonly Py_ssize_t n_sweeps
     cdef readonly bint converged
     cdef bint has_messages
@@ -43,8 +43,8 @@ cdef class TreeReweighted:
     cdef double[:, :, ::1] table
     cdef double[:, ::1] hat
     cdef double[:, ::1] marginals          # (n_nodes, stride): the relaxed labelling
-    cdef double[::1] masses                # (n_edges,): of agreement; where edges score that
-    cdef double[:, :, ::1] couplings       # (n_edges, K, K); where edges have tables
+    cdef double[::1] masses                # (n_edges,): agreement, without tables
+    cdef double[:, :, ::1] couplings       # (n_edges, K, K): marginals, with tables
     cdef int32_t[::1] labels, candidate
 
     cdef void connect(

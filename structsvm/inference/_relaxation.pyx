@@ -1,17 +1,19 @@
-"""The relaxation over the local polytope by sequential tree-reweighted messages, made soft.
+"""The relaxation over the local polytope by sequential tree-reweighted messages, hard and soft.
 
 Design. Hard messages (Kolmogorov 2006) lower the bound fast but may stop above the optimum of the
-relaxation and give no fractional point. Soft ones, log-sum-exp at a temperature T instead of max,
-are exact block-coordinate descent on a smooth dual: they have no such stops, and imply node
-marginals in closed form. So: two hard sweeps, then soft ones while T falls (Savchynskyy et al.
-2012). At the optimum of the smooth dual the relaxed labelling lacks at most T times its entropy,
-and the entropy of chains is at most the sum of those of their nodes, which is known. T is halved
-once the gap is below that: before, optimisation is what lacks; after, T is.
+relaxation, and they give no fractional point. Soft messages, log-sum-exp at a temperature T instead
+of max, are exact block-coordinate descent on a smooth dual: they do not stop early, and they imply
+node marginals in closed form. So there are two hard sweeps, then soft sweeps while T falls
+(Savchynskyy et al. 2012). At the optimum of the smooth dual the value of the relaxed labelling is
+at most T times its entropy below the bound, and the entropy of a chain is at most the sum of the
+entropies of its nodes, which is known. Once the gap is below this product, T limits it rather than
+the optimisation, and T is halved.
 
-In every lane of a soft message the sum is taken relative to the lane's own greatest term. Without
-that, underflow in lanes far below the top made the dual rise again at low T.
+Each lane of a soft message sums relative to its own greatest term. Otherwise underflow in lanes far
+below the top makes the dual rise again at low T.
 
-Every second sweep a hard sweep into a spare array gives the bound, which is valid for any messages.
+After every two sweeps a hard sweep into a spare array computes the bound, which is valid for any
+messages.
 """
 
 import numpy as np
@@ -42,18 +44,18 @@ cdef extern from "structsvm/inference/relaxation_primal.h" nogil:
     )
 
 cdef enum:
-    HARD_SWEEPS = 2       # to begin with: they settle easy problems, and cost a third
-    SWEEPS_A_ROUND = 2    # between two looks at bound and value
+    HARD_SWEEPS = 2       # at the start: they solve easy problems, at a third of the cost
+    SWEEPS_A_ROUND = 2    # between two computations of bound and value
 
-# The first temperature, in units of the mean spread of a score; measured on images and on
-# frustrated grids, between .03 and .3 it matters little.
+# The first temperature, in units of the mean range of a score. Measured on images and on frustrated
+# grids: between 0.03 and 0.3 it matters little.
 cdef double START = 0.1
 
 
 cdef class TreeReweighted:
     def __init__(self, Py_ssize_t most_nodes, Py_ssize_t most_edges, Py_ssize_t n_labels):
         cdef Py_ssize_t stride = (max(n_labels, 1) + SSVM_GROUP - 1) // SSVM_GROUP * SSVM_GROUP
-        # No array is empty: it would have no address.
+        # Arrays have at least one entry: an empty one has no address.
         cdef Py_ssize_t rows = max(most_edges, 1), nodes = max(most_nodes, 1)
         self.arc_start = np.zeros(nodes + 1, dtype=np.int64)
         self.later_start = np.zeros(nodes, dtype=np.int64)
@@ -70,7 +72,7 @@ cdef class TreeReweighted:
         self.marginals = np.zeros((nodes, stride))
         self.labels = np.zeros(nodes, dtype=np.int32)
         self.candidate = np.zeros(nodes, dtype=np.int32)
-        self.table = self.couplings = None  # made with the first tables
+        self.table = self.couplings = None  # allocated with the first tables
         self.graph.n_nodes = self.graph.n_edges = 0
         self.graph.n_labels, self.graph.stride = n_labels, stride
         self.graph.edges = NULL
@@ -88,7 +90,7 @@ cdef class TreeReweighted:
     cdef void connect(
         self, Py_ssize_t n_nodes, Py_ssize_t n_edges, const int32_t* edges
     ) noexcept nogil:
-        """Take a graph, no larger than said at the start; `edges` must outlive its use.
+        """Set a graph, no larger than reserved; `edges` must stay alive while it is used.
 
         The arcs of each node are sorted: first those to earlier nodes, then those to later ones.
         """
@@ -119,14 +121,14 @@ cdef class TreeReweighted:
                 self.place[node] += 1
 
     cdef void forget_messages(self) noexcept nogil:
-        """The next `run` starts from nothing, in the space of this object."""
+        """Start the next `run` without messages."""
         self.graph.forward, self.graph.backward = &self.forward[0, 0], &self.backward[0, 0]
         self.has_messages = False
 
     def set_scores(
         self,
         const double[:, ::1] unary,         # IN   (n_nodes, K)
-        const double[::1] agreement,        # IN   (n_edges,), or None where there are
+        const double[::1] agreement,        # IN   (n_edges,), or None with tables
         const double[:, :, ::1] tables,     # IN   (1 or n_edges, K, K); kept by reference
     ):
         """`take_scores` for Python."""
@@ -147,7 +149,7 @@ cdef class TreeReweighted:
         )
 
     cpdef int reserve_tables(self) except -1:
-        """Make room for tables, before the first are taken."""
+        """Make room for tables; call it before the first tables are taken."""
         cdef Py_ssize_t n_labels = self.graph.n_labels
         if self.table is None:
             self.couplings = np.zeros((self.masses.shape[0], n_labels, n_labels))
@@ -158,11 +160,11 @@ cdef class TreeReweighted:
     cdef void take_scores(
         self,
         const double* unary,        # IN   (n_nodes, K)
-        const double* agreement,    # IN   (n_edges,), or NULL where there are
+        const double* agreement,    # IN   (n_edges,), or NULL with tables
         const double* tables,       # IN   (n_tables, K, K), n_tables = 1 or n_edges; kept
         Py_ssize_t n_tables,
     ) noexcept nogil:
-        """Take new scores; messages stay."""
+        """Set new scores; messages stay."""
         cdef Py_ssize_t n_labels = self.graph.n_labels, i, e, a
         cdef double low, high, most, score
         self.scale = self.rounding = 0.0
@@ -197,7 +199,7 @@ cdef class TreeReweighted:
                     score = tables[(e * n_labels + a) * n_labels + b]
                     low, high = min(low, score), max(high, score)
                     most = max(most, fabs(score))
-                    if n_tables == 1:  # the same for all edges: seen from either end
+                    if n_tables == 1:  # one for all edges: stored as seen from either end
                         self.table[0, a, b] = self.table[1, b, a] = score
             self.scale += times * (high - low)
             self.rounding += times * most
@@ -206,7 +208,7 @@ cdef class TreeReweighted:
         self.graph.table_step = 0 if n_tables == 1 else n_labels * n_labels
 
     def scale_messages(self, double factor):
-        """As if all scores so far had been multiplied by a factor > 0."""
+        """Scale the messages as if all scores so far had been multiplied by a factor > 0."""
         cdef Py_ssize_t k, size = self.graph.n_edges * self.graph.stride
         for k in range(size):
             self.graph.forward[k] *= factor
@@ -214,7 +216,7 @@ cdef class TreeReweighted:
         self.temperature *= factor
 
     def solve(self, double tol, Py_ssize_t max_sweeps, bint warm):
-        """`run` for Python, which makes arrays of the outcome."""
+        """`run` for Python; returns copies of the results as arrays."""
         cdef Py_ssize_t n = self.graph.n_nodes, m = self.graph.n_edges, k = self.graph.n_labels
         with nogil:
             self.run(tol, max_sweeps, warm)
@@ -254,7 +256,7 @@ cdef class TreeReweighted:
                 break
             gap, smoothing = self.bound - self.value, self.temperature * entropy
             if self.n_sweeps == 0:
-                # Warm: as hot as the gap that the new scores have opened.
+                # Warm start: raise the temperature to match the gap that the new scores open.
                 factor = max(<double> 1.0, gap / max(smoothing, <double> 1e-290))
             elif gap <= smoothing:
                 factor = 0.5
@@ -267,11 +269,11 @@ cdef class TreeReweighted:
                 self.n_sweeps += 1
         if self.score >= self.value:
             self.take_labels()
-        # Sums in different orders: never a bound below what was reached.
+        # Rounding must not put the bound below the value.
         self.bound = max(self.bound, self.value)
 
     cdef double measure(self) noexcept nogil:
-        """Bound, labels and marginals of the messages; returns the entropy."""
+        """Compute bound, labels and marginals from the messages; returns the entropy."""
         cdef const ssvm_relaxation* graph = &self.graph
         cdef double entropy
         self.bound = min(self.bound, ssvm_sweep(graph, 0, 0.0, &self.spare[0, 0]))
@@ -291,7 +293,7 @@ cdef class TreeReweighted:
         return entropy
 
     cdef void offer_labels(self, bint reverse) noexcept nogil:
-        """Decode, and keep the labels if they are the best so far."""
+        """Decode labels and keep them if they are the best so far."""
         cdef double score
         ssvm_decode(&self.graph, reverse, &self.candidate[0])
         score = ssvm_score(&self.graph, &self.candidate[0])
@@ -302,7 +304,7 @@ cdef class TreeReweighted:
             )
 
     cdef void take_labels(self) noexcept nogil:
-        """The labels as the relaxed labelling: they score more than the fractional one."""
+        """Make the labels the relaxed labelling: they score at least as much as the fractional."""
         cdef Py_ssize_t i, e, n_labels = self.graph.n_labels
         cdef int32_t a, b
         self.value = self.score
@@ -331,7 +333,7 @@ def agreement_couplings(
     const double[::1] agreement,       # IN   (n_edges,): only the sign matters
     double[:, :, ::1] out,             # OUT  (n_edges, K, K)
 ):
-    """The marginals of edges that agree as much, or as little, as those of their nodes allow."""
+    """The edge marginals with the most agreement that the node marginals allow, or the least."""
     cdef Py_ssize_t e, n_labels = marginals.shape[1]
     cdef double[:, ::1] rest = np.zeros((2, max(n_labels, 1)))
     with nogil:

@@ -14,25 +14,31 @@ from structsvm.inference._relaxation cimport TreeReweighted
 
 
 cdef class RelaxedGraphMaximizer(GraphMaximizer):
-    """All labellings of a graph, and all points of the local polytope around them.
+    """All labellings of graphs, and all points of their local polytopes.
 
     Parameters
     ----------
     n_nodes, edges, n_labels, tables
         See `GraphMaximizer`.
     tolerance : float64 array of shape (n_graphs,)
-        By how much the value of the point that answers for an example may miss the best one's.
+        How far the value of the point for each graph may stay below the best value.
     max_sweeps : int, default=200
-        After so many passes over the messages the answer is what there is, whatever it misses.
+        Stop after so many sweeps over the messages, even above the tolerance.
     most_entries : int, default=2**62
-        Graphs whose edges have more numbers as scores are decoded without relaxation, by
-        expansions alone. They must not be trained on.
+        Graphs whose edges have more scores than this are decoded by expansions only. They cannot
+        be trained on: `relax` raises.
 
     Attributes
     ----------
     missed : float64 array of shape (n_graphs,)
-        By how much, at most, the last answer for each example misses the best point; so the hinge
-        over the polytope is at most that of the plane plus this. NaN before the first answer.
+        Bound on how far the value of the last point for each graph is below the best value. So the
+        hinge over the polytope is at most the hinge of the plane plus this. NaN before the first
+        call of `relax`.
+
+    Raises
+    ------
+    ValueError
+        As `GraphMaximizer`, or if there is not one tolerance for each graph.
     """
 
     def __init__(
@@ -94,8 +100,8 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
         if not isfinite(relaxation.scale):
             with gil:
                 raise ValueError(
-                    f"X[{i}] has scores that range over {relaxation.scale}: their sums overflow; "
-                    "scale the features or the weights down"
+                    f"X[{i}] has scores whose ranges add up to {relaxation.scale}: their sums "
+                    "overflow; scale the features or the weights down"
                 )
         relaxation.run(
             self.tolerance[i] / relaxation.scale if relaxation.scale > 0.0 else 0.0,

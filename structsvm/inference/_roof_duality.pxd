@@ -1,4 +1,4 @@
-"""Roof duality for other compiled modules: fill `cut`, then `decide`; nothing is checked there."""
+"""Roof duality for other compiled modules: call `cut`, then `decide`; they check nothing."""
 
 from libc.stdint cimport int8_t, int32_t, uint8_t
 

@@ -1,13 +1,12 @@
 """Roof duality by a cut of the doubled graph; ``structsvm.inference.roof_duality`` checks input.
 
-Design. A node i is joined by its mirror n + i, which stands for its opposite: agreement of two
-nodes is also that of their mirrors, and repulsion is agreement of each with the mirror of the
-other. All edges of the doubled graph attract, so that a cut labels it exactly, with twice the
-score; a node is decided where it and its mirror have different labels. The cut with the fewest ones
-decides what all best labellings have in common. More is decided by the residual graph (Kolmogorov
-and Rother 2007, section 2.3): made symmetric, its strongly connected components are in an order in
-which a component that comes after its mirror may be labelled 1, and only components that are their
-own mirror stay undecided.
+Design. Every node i gets a mirror n + i with the opposite label. An attractive edge joins two nodes
+and also their mirrors; a repulsive edge joins each node with the mirror of the other. So all edges
+of the doubled graph attract, and a cut labels it exactly. A node is decided if it and its mirror
+have different labels. The cut with the fewest 1s decides the labels that all best labellings share.
+The residual graph decides more (Kolmogorov and Rother 2007, section 2.3): it is made symmetric, and
+its strongly connected components are sorted topologically, tails of arcs first. A component that
+comes after its mirror may be labelled 1; only components that are their own mirrors stay undecided.
 """
 
 import numpy as np
@@ -22,7 +21,7 @@ from structsvm.inference._graph_cut cimport (
 
 
 cdef class DoubledGraph:
-    """Room for graphs of so many nodes and edges, or fewer."""
+    """The doubled graph, with room for graphs of at most so many nodes and edges."""
 
     def __cinit__(self):
         memset(&self.graph, 0, sizeof(ssvm_graph))
@@ -45,7 +44,7 @@ cdef class DoubledGraph:
         self, int32_t n, int32_t m, const double* unary, const int32_t* edges,
         const double* pairwise,
     ) noexcept nogil:
-        """Label what can be labelled."""
+        """Build the doubled graph and cut it."""
         cdef int32_t i, e, a, b
         for i in range(n):
             self._scores[i], self._scores[n + i] = unary[i], -unary[i]
@@ -63,13 +62,13 @@ cdef class DoubledGraph:
         ssvm_graph_cut(&self.graph)
 
     cdef double missed(self) noexcept nogil:
-        """By how much, at most, the fractional labelling misses the value of the best one."""
+        """Bound on how far the score of the fractional labelling is below the best, by rounding."""
         cdef double energy = 0.0
         cdef double flow = ssvm_graph_certify(&self.graph, &self._scores[0], &energy)
         return max((energy - flow) / 2, 0.0)
 
     cdef void decide(self, int32_t n, int32_t m) noexcept nogil:
-        """`labels`, -1 where undecided, and `strong`, of the graph that was cut."""
+        """Set `labels`, -1 where undecided, and `strong`, from the last cut."""
         cdef int32_t i
         cdef uint8_t one, mirror
         make_symmetric(&self.graph, m)
@@ -79,9 +78,9 @@ cdef class DoubledGraph:
             mirror = ssvm_graph_label(&self.graph, n + i)
             self.strong[i] = one != mirror
             self.labels[i] = <int8_t> one if self.strong[i] else -1
-            # 0: left out
+            # 0: not numbered below
             self._component[i] = self._component[n + i] = 0 if self.strong[i] else -1
-        # Mirrors first: where either label will do, nodes get 0.
+        # The search begins at the mirrors: if either label is possible, a node gets 0.
         number_components(&self.graph, n, self._component, self._scratch)
         for i in range(n):
             if not self.strong[i] and self._component[i] != self._component[n + i]:
@@ -95,8 +94,7 @@ def persistent_labels(
     int8_t[::1] labels,             # OUT  (n,): -1 where undecided
     uint8_t[::1] strong,            # OUT  (n,): whether all best labellings have this label
 ):
-    """Label what can be labelled; returns by how much, at most, the fractional labelling misses the
-    value of the best one."""
+    """Label the nodes that roof duality decides; returns `DoubledGraph.missed`."""
     cdef int32_t n = <int32_t> unary.shape[0], m = <int32_t> edges.shape[0]
     cdef double missed
     cdef DoubledGraph graph = DoubledGraph(n, m)
@@ -113,7 +111,7 @@ def persistent_labels(
 
 
 cdef void make_symmetric(ssvm_graph* graph, int32_t m) noexcept nogil:
-    """Each arc and its mirror get the sum of their residuals: those of a flow like its mirror."""
+    """Give each arc and its mirror the sum of their residuals, as for a symmetric flow."""
     cdef ssvm_arc* one
     cdef ssvm_arc* two
     cdef int32_t e
@@ -126,16 +124,16 @@ cdef void make_symmetric(ssvm_graph* graph, int32_t m) noexcept nogil:
 
 cdef void number_components(
     const ssvm_graph* graph,
-    int32_t n,                        # IN   2 n nodes, of which the search begins with number n
-    int32_t[::1] component,           # IN/OUT (2 n,): -1 where to be numbered, else left out
+    int32_t n,                        # IN   there are 2 n nodes; the search begins at node n
+    int32_t[::1] component,           # IN/OUT (2 n,): -1 for nodes to number; others are left out
     int32_t[:, ::1] scratch,          # SCRATCH (5, 2 n), zeros
 ) noexcept nogil:
-    """Strongly connected components of the residual graph, those that arcs lead to first (Tarjan
-    1972, without recursion)."""
-    cdef int32_t[::1] visited = scratch[0]  # when; from 1
+    """Number the strongly connected components of the residual graph: heads of arcs before their
+    tails (Tarjan 1972, doi:10.1137/0201010, without recursion)."""
+    cdef int32_t[::1] visited = scratch[0]  # order of visits, from 1; 0: not visited
     cdef int32_t[::1] low = scratch[1]      # the earliest visit that a node leads back to
     cdef int32_t[::1] path = scratch[2], next_arc = scratch[3]
-    cdef int32_t[::1] waiting = scratch[4]  # visited, not numbered
+    cdef int32_t[::1] waiting = scratch[4]  # visited but not numbered
     cdef int32_t n_path = 0, n_waiting = 0, n_visited = 0, n_components = 0
     cdef int32_t step = 0, i, other = -1
     cdef const ssvm_arc* arc

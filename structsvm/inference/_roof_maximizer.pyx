@@ -13,12 +13,12 @@ from structsvm.inference._roof_duality cimport DoubledGraph
 
 
 cdef inline double ones(int label) noexcept nogil:
-    """How much of a node has label 1."""
+    """Fraction of label 1 at a node."""
     return 0.5 if label < 0 else label
 
 
 cdef class RoofGraphMaximizer(GraphMaximizer):
-    """All labellings of a graph by two labels, and all points of the local polytope around them.
+    """All labellings of graphs with two labels, and all points of their local polytopes.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
         super().__init__(n_nodes, edges, 2, tables=True, by_cut=False)
         self.struct.n_counts = max(self.struct.n_counts, self.most_parts)
         self.struct.relax = <ssvm_relax> roof_relax
-        self.struct.exact = True  # the answers of `relax` that are outputs
+        self.struct.exact = True  # outputs of `relax` are best ones
         self._graphs = []
 
     def __dealloc__(self):
@@ -64,7 +64,7 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
         for k in range(graph.n_nodes):
             unary[k] = theta[2 * k + 1] - theta[2 * k]
         for e in range(graph.n_edges):
-            # What is large in all four scores cancels before anything small is added.
+            # Large terms that all four scores share cancel before small ones are added.
             one, change = t[3] - t[0], t[2] - t[1]
             unary[graph.edges[2 * e]] += (one + change) / 2
             unary[graph.edges[2 * e + 1]] += (one - change) / 2
@@ -121,7 +121,7 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
             one, other = ones(labels[a]), ones(labels[b])
             agree = 1.0 - fabs(one - other)
             if one == 0.5 and other == 0.5:
-                agree = 1.0 if self._pairs[thread, e] >= 0.0 else 0.0  # as the edge likes it
+                agree = 1.0 if self._pairs[thread, e] >= 0.0 else 0.0  # whichever scores more
             both = (one + other + agree - 1.0) / 2
             shares[0], shares[1] = agree - both, other - both
             shares[2], shares[3] = one - both, both

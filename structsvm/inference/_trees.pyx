@@ -7,9 +7,9 @@ from libc.stdint cimport int32_t, int64_t
 
 
 cdef struct Edge:
-    const double* table     # (K, K), or NULL where the ends score agreement
+    const double* table     # (K, K), or NULL if the edge has a score of agreement
     double agreement
-    bint turned             # the table's first label is that of the child
+    bint turned             # whether the table's first label is the child's
 
 
 cdef inline double edge_score(
@@ -47,7 +47,7 @@ cdef void add_message(
 
 
 def closing_edge(Py_ssize_t n_nodes, const int32_t[:, ::1] edges):
-    """The first edge whose ends are joined already by those before it, or -1."""
+    """The first edge that closes a cycle with the edges before it, or -1."""
     cdef int32_t[::1] leader = np.arange(n_nodes, dtype=np.int32)
     cdef Py_ssize_t e, closing = -1
     cdef int32_t i, j
@@ -70,12 +70,12 @@ def closing_edge(Py_ssize_t n_nodes, const int32_t[:, ::1] edges):
 def max_product_forest(
     double[:, ::1] belief,                 # IN   (n_nodes, K): unary scores; SCRATCH afterwards
     const int32_t[:, ::1] edges,           # IN   (n_edges, 2), without a cycle
-    const double[::1] agreement,           # IN   (n_edges,), or None where there are
-    const double[:, :, ::1] tables,        # IN   (1 or n_edges, K, K)
+    const double[::1] agreement,           # IN   (n_edges,), or None with tables
+    const double[:, :, ::1] tables,        # IN   (1 or n_edges, K, K), or None with agreement
     int32_t[::1] labels,                   # OUT  (n_nodes,)
-    double[::1] values,                    # OUT  (n_nodes,): score of a tree, at its root; else 0
+    double[::1] values,                    # OUT  (n_nodes,): score of each tree at its root; else 0
 ):
-    """Decode all trees; returns the root of one that has no allowed labelling, or -1."""
+    """Decode all trees; returns the root of a tree without an allowed labelling, or -1."""
     cdef Py_ssize_t n_nodes = belief.shape[0], n_labels = belief.shape[1]
     cdef Py_ssize_t n_edges = edges.shape[0], n_seen = 0, k, step, root, hopeless = -1
     cdef int64_t[::1] start = np.zeros(n_nodes + 2, dtype=np.int64)

@@ -2,8 +2,7 @@ from libc.stdint cimport int32_t
 
 from structsvm._typedefs cimport label_t
 
-# The kernels of viterbi.h and viterbi_levels.h for other compiled modules; rows padded to `stride`
-# lanes.
+# The kernels of viterbi.h and viterbi_levels.h for other compiled modules.
 cdef double viterbi_double(
     double* score, const double* transition, Py_ssize_t step, double* entering, Py_ssize_t length,
     Py_ssize_t n_labels, Py_ssize_t stride, label_t* labels,

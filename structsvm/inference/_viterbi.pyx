@@ -54,15 +54,15 @@ cdef double viterbi_levels(
 
 cdef void pad_transitions(
     const floating[:, :, ::1] transition,  # IN   (1 or n_positions, K, K)
-    Py_ssize_t first, Py_ssize_t count,    # IN   those of one chain
-    bint reverse,                          # IN   as the chain is read from its end
+    Py_ssize_t first, Py_ssize_t count,    # IN   the matrices of one chain
+    bint reverse,                          # IN   whether the chain is read from its end
     floating* rows,                        # OUT  (1 or count, K, stride)
     Py_ssize_t stride,
 ) noexcept nogil:
     cdef Py_ssize_t t, place, i, k, n_labels = transition.shape[1]
     for t in range(count):
         place = first + t
-        if reverse and count > 1:  # entering t from the end is leaving the one before
+        if reverse and count > 1:  # the step to t of the reversed chain, transposed below
             place = first + count - t
             if t == 0:
                 continue
@@ -76,14 +76,14 @@ cdef void pad_transitions(
 def viterbi_chains(
     const floating[:, ::1] unary,          # IN   (n_positions, K), all chains one after the other
     const offset_t[::1] offsets,           # IN   (n_chains + 1,)
-    const floating[:, :, ::1] transition,  # IN   (1, K, K), or (n_positions, K, K): entering each
+    const floating[:, :, ::1] transition,  # IN   (1, K, K), or (n_positions, K, K): steps to each
     const floating[::1] start,             # IN   (K,) or None
     const floating[::1] end,               # IN   (K,) or None
     label_t[::1] labels,                   # OUT  (n_positions,)
     floating[::1] values,                  # OUT  (n_chains,)
     Py_ssize_t first, Py_ssize_t last,
 ):
-    """Decode chains `first` to `last`; returns the first chain without a finite path, or -1."""
+    """Decode chains first to last - 1; returns the first one without a finite path, or -1."""
     cdef Py_ssize_t n_labels = transition.shape[1]
     cdef Py_ssize_t stride = padded(n_labels)
     cdef Py_ssize_t i, t, k, length, longest = 0, hopeless = -1, n_matrices, step
@@ -145,14 +145,15 @@ def viterbi_chains(
 def max_marginals_chains(
     const floating[:, ::1] unary,          # IN   (n_positions, K), all chains one after the other
     const offset_t[::1] offsets,           # IN   (n_chains + 1,)
-    const floating[:, :, ::1] transition,  # IN   (1, K, K), or (n_positions, K, K): entering each
+    const floating[:, :, ::1] transition,  # IN   (1, K, K), or (n_positions, K, K): steps to each
     const floating[::1] start,             # IN   (K,) or None
     const floating[::1] end,               # IN   (K,) or None
     floating[:, ::1] out,                  # OUT  (n_positions, K)
 ):
     """The best score of a path through each label at each position.
 
-    The kernel from the left and from the right; both count the position's own score.
+    The sum of the kernel's scores from the left and from the right, minus the position's own score,
+    which both include.
     """
     cdef Py_ssize_t n_labels = transition.shape[1]
     cdef Py_ssize_t stride = padded(n_labels)

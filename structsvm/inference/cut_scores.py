@@ -1,4 +1,4 @@
-"""What cuts take and prove: checks of scores and edges, and the certificate."""
+"""Checks of scores and edges for cuts, and the certificate of a cut."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ __all__ = [
     "scales_well",
 ]
 
-# Between these, scores and sums of them are as exact as elsewhere.
+# Between these, scaled scores and their sums neither overflow nor lose digits.
 _SAFE_LEAST, _SAFE_MOST = 1e-280, 1e300
 
-_MOST_EDGES = 2**30 - 1  # numbers of arcs, two an edge, are 32 bits wide
+_MOST_EDGES = 2**30 - 1  # arcs, two an edge, are counted in 32 bits
 
 
 @dataclasses.dataclass(frozen=True)
 class CutCertificate:
-    """Proof that labels are the best: no labelling can give up less than the flow.
+    """Proof that labels are the best: the energy of every labelling is at least the flow.
 
-    It holds at any scale: both numbers are as exact as a sum of what is given up can be, however
-    large the scores are that nobody gives up.
+    The energy of a labelling is the score it gives up. Both numbers are sums of such scores only,
+    so they stay precise however large the other scores are.
 
     Attributes
     ----------
     flow : float
-        Value of a flow, which bounds the energy of every labelling from below.
+        Value of a flow: a lower bound of the energy of every labelling.
     energy : float
-        What the labels found give up: the scores of nodes against their sign and the scores of
-        edges whose ends differ. The score of the labels is what all nodes and edges could score
-        at most, minus this.
+        Energy of the labels found: the sum of |unary| over nodes with the worse label and of
+        pairwise over edges whose ends differ. The score of the labels is the sum of the positive
+        unary scores and of all pairwise scores, minus this.
     """
 
     flow: float
@@ -50,7 +50,7 @@ class CutCertificate:
 
     @property
     def gap(self) -> float:
-        """(energy - flow) / energy; 0 where both are."""
+        """abs(energy - flow) / energy; abs(flow) if the energy is 0."""
         return abs(self.energy - self.flow) / self.energy if self.energy > 0 else abs(self.flow)
 
 
@@ -69,13 +69,13 @@ def check_finite_scores(
     if non_negative and (array < 0).any():
         where = np.argwhere(array < 0)[0]
         raise ValueError(
-            f"{name}[{_place(where)}] is {array[tuple(where)]}, expected a score >= 0: no cut "
-            "finds the best labels of edges whose ends had better differ"
+            f"{name}[{_place(where)}] is {array[tuple(where)]}, expected a score >= 0: a cut does "
+            "not find the best labels otherwise"
         )
 
 
 def check_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Finite float64 of this shape, in C order."""
+    """A copy as finite float64 of this shape, in C order."""
     array = real_array("unary", unary)
     if array.shape != shape:
         raise ValueError(f"unary has shape {array.shape}, expected {shape}")
@@ -93,7 +93,7 @@ def check_pairwise(pairwise: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.fl
 
 
 def check_total(scores: NDArray[np.float64], factor: float = 1.0) -> None:
-    """The sum of these scores, times `factor`, must be a number: flows and scores are such sums."""
+    """Raise unless `factor` times the sum of |scores| is finite: flows are such sums."""
     with np.errstate(over="ignore"):
         total = factor * float(np.abs(scores).sum())
     if not math.isfinite(total):
@@ -101,8 +101,8 @@ def check_total(scores: NDArray[np.float64], factor: float = 1.0) -> None:
 
 
 def scales_well(factor: float, *scores: NDArray[np.float64]) -> bool:
-    """Whether a flow may be multiplied by `factor` with these scores: none overflows, nor vanishes
-    in part; entries that are not finite are none."""
+    """Whether a flow and these scores may be multiplied by `factor` without overflow or underflow.
+    Infinite entries are ignored."""
     for array in scores:
         sizes = np.abs(array)
         least = np.min(sizes, where=sizes > 0, initial=np.inf)
@@ -120,7 +120,7 @@ def check_factor(factor: float) -> float:
 
 
 def check_edges(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
-    """int32 of shape (n_edges, 2), ends between 0 and n_nodes - 1, no end twice in an edge."""
+    """Edges as int32 of shape (n_edges, 2), with two different ends from 0 to n_nodes - 1."""
     check_scalar("n_nodes", n_nodes, above=-1, integer=True)
     if not n_nodes < 2**31 - 1:
         raise ValueError(f"n_nodes={n_nodes}: expected 0 to 2**31 - 2")

@@ -1,4 +1,4 @@
-"""All labellings of a graph one after the other: the reference of every other search."""
+"""Search through all labellings of a graph: the reference for every other search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_LABELLINGS = 10**6
 
 
 def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Labelling:
-    """The best labelling of a small graph, exactly, by a look at all of them. For tests.
+    """The best labelling of a small graph, found by trying all of them. For tests.
 
     Time is O(n_labels^n_nodes (n_nodes + n_edges)).
 
@@ -25,15 +25,14 @@ def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Label
     edges : array-like of int of shape (n_edges, 2)
         Pairs of nodes, in any order; scores of duplicates add up.
     pairwise : array-like of shape (n_edges,), (n_labels, n_labels) or (n_edges, n_labels, n_labels)
-        One dimension: what an edge scores if its ends have the same label, of either sign. Two:
-        ``pairwise[a, b]`` is scored by an edge whose first end has label a and whose second has b.
-        Three: ``pairwise[e, a, b]``, for each edge. Tables may hold -inf.
+        One dimension: the score of each edge if its ends have the same label, of either sign. Two:
+        ``pairwise[a, b]`` is the score of every edge whose first end has label a and whose second
+        has b. Three: ``pairwise[e, a, b]``, a table for each edge. Tables may hold -inf.
 
     Returns
     -------
     Labelling
-        Exact. Among several best labellings the one with the lowest label at the first node, then
-        at the second, and so on.
+        Exact. Of several best labellings, the first in lexicographic order.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def exhaustive(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Label
     if n_labellings > _MOST_LABELLINGS:
         raise ValueError(
             f"{n_nodes} nodes with {n_labels} labels have more than {_MOST_LABELLINGS} labellings: "
-            "too many to look at all"
+            "too many to try them all"
         )
     numbers = np.arange(n_labellings)
 

@@ -1,11 +1,11 @@
-/* Labellings of a graph with several labels, bettered by cuts: alpha-expansion (Boykov, Veksler, Zabih
- * 2001, doi:10.1109/34.969114).
+/* Alpha-expansion (Boykov, Veksler, Zabih 2001, doi:10.1109/34.969114): cuts improve a labelling of a
+ * graph with several labels.
  *
- * Maximised is  sum_i unary[i, y_i] + sum_e s_e(y_a, y_b),  s_e(k, l) being pairwise[e] where k = l
- * and else 0, or an entry of a table. One move lets every node keep its label or take alpha; the best
- * move is a cut if no edge has A + D < B + C (A both keep, B the second takes, C the first takes, D both
- * take alpha). Where an edge has, B and C are lowered until it has not: such a move is scored too low,
- * except for the one that changes nothing, so the best one found is still no loss. */
+ * It maximises  sum_i unary[i, y_i] + sum_e s_e(y_a, y_b),  where s_e(k, l) is pairwise[e] if k = l and
+ * else 0, or an entry of a table. In a move every node keeps its label or takes alpha. A cut finds the
+ * best move if A + D >= B + C for every edge (A: both keep, B: the second takes alpha, C: the first
+ * takes alpha, D: both take alpha). For other edges B and C are lowered until this holds. Then moves are
+ * scored too low, except the one that changes nothing, so the move found never lowers the score. */
 #ifndef SSVM_EXPANSION_H
 #define SSVM_EXPANSION_H
 
@@ -49,7 +49,7 @@ static double ssvm_labelling_score(const ssvm_labelling *p, const int32_t *y)
     return score;
 }
 
-/* The first label with the greatest score of each node, edges left out. */
+/* The best label of each node without edges; the first of several. */
 static void ssvm_greedy_labels(const ssvm_labelling *p, int32_t *y)
 {
     for (int32_t i = 0; i < p->n_nodes; ++i) {
@@ -62,7 +62,7 @@ static void ssvm_greedy_labels(const ssvm_labelling *p, int32_t *y)
     }
 }
 
-/* What the move in `takes` gains, in the true scores. */
+/* Gain of the move in `takes`, by the true scores. */
 static double ssvm_gain_of_move(const ssvm_labelling *p, const ssvm_move *move, int32_t alpha,
                                 const int32_t *y)
 {
@@ -82,8 +82,8 @@ static double ssvm_gain_of_move(const ssvm_labelling *p, const ssvm_move *move, 
     return gain;
 }
 
-/* The edges' part of a move as gains of nodes and capacities; the same twice, as the one for scores of
- * agreement needs no branches. */
+/* The edges of a move as gains of nodes and capacities. Scores of agreement have a function of their own,
+ * which needs no branches. */
 static void ssvm_potts_move(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, const int32_t *y)
 {
     for (int32_t e = 0; e < p->n_edges; ++e) {
@@ -104,7 +104,7 @@ static void ssvm_table_move(const ssvm_labelling *p, ssvm_move *move, int32_t al
         const double second = ssvm_pair_score(p, e, y[a], alpha);
         const double first = ssvm_pair_score(p, e, alpha, y[b]);
         const double both_take = ssvm_pair_score(p, e, alpha, alpha);
-        /* What is large in all four cancels before anything small is added. */
+        /* Large terms that all four share cancel before small ones are added. */
         const double take = both_take - both_keep, change = first - second;
         const double half = (both_keep - second + (both_take - first)) / 2;
         move->gain[a] += (take + change) / 2;
@@ -113,7 +113,7 @@ static void ssvm_table_move(const ssvm_labelling *p, ssvm_move *move, int32_t al
     }
 }
 
-/* The best move to alpha, made if it gains anything; whether it was. */
+/* Make the best move to alpha if it gains anything. Returns whether it was made. */
 static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, int32_t *y)
 {
     int32_t n_moved = 0;
@@ -131,7 +131,7 @@ static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, 
         move->takes[i] = ssvm_graph_label(&move->graph, i) && y[i] != alpha;
         n_moved += move->takes[i];
     }
-    /* Rounding must not make it go round in circles. */
+    /* Rounding must not let moves go round in circles. */
     if (!n_moved || !(ssvm_gain_of_move(p, move, alpha, y) > 0.0))
         return 0;
     for (int32_t i = 0; i < p->n_nodes; ++i)
@@ -140,8 +140,8 @@ static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, 
     return 1;
 }
 
-/* Expand labels in turn until none gains anything, or for `max_cycles` turns of all. Whether it is known
- * that none gains. */
+/* Expand each label in turn until none gains anything, for at most `max_cycles` rounds. Returns whether
+ * no label gains anything. */
 static int ssvm_expansion(const ssvm_labelling *p, ssvm_move *move, int32_t *y, int32_t max_cycles)
 {
     int32_t idle = 0; /* labels in a row that gained nothing */
@@ -154,7 +154,7 @@ static int ssvm_expansion(const ssvm_labelling *p, ssvm_move *move, int32_t *y, 
     return 0;
 }
 
-/* ---- memory; a move begins as zero bytes */
+/* ---- memory; a move must begin as zero bytes */
 
 static int ssvm_move_reserve(ssvm_move *move, int32_t n, int32_t m)
 {

@@ -20,7 +20,7 @@ def alpha_expansion(
     start: ArrayLike | None = None,
     max_cycles: int = 100,
 ) -> tuple[NDArray[np.int32], float]:
-    r"""A labelling of a graph that no expansion of a label betters.
+    r"""A labelling of a graph that no expansion of a label improves.
 
     .. math::
         \max_y \; \sum_i \mathrm{unary}[i, y_i]
@@ -30,11 +30,11 @@ def alpha_expansion(
     :math:`\mathrm{pairwise}[e, k, l]`. In turn for each label, every node may take it or keep its
     own; the best such move is a minimum cut. Scores are maximised.
 
-    Under-generating: the answer is a labelling, whose score may be below the best one. For two
-    labels and attractive edges it is the best. For Potts scores, and those whose negatives are
-    metrics, the loss against what all edges could score is at most twice that of the best. Edges
-    on which a move is not attractive (s(y_a, y_b) + s(k, k) < s(y_a, k) + s(k, y_b)) have it scored
-    too low, so that no move ever loses.
+    The search is under-generating: its labelling may score less than the best one. With two labels
+    and attractive edges it is the best. With Potts scores, the score given up (against the best
+    label of every node and agreement on every edge) is at most twice that of the best labelling.
+    Moves on edges that are not attractive (s(y_a, y_b) + s(k, k) < s(y_a, k) + s(k, y_b)) are
+    scored too low, so no move lowers the score.
 
     Parameters
     ----------
@@ -42,18 +42,18 @@ def alpha_expansion(
         Score of each label at each node.
     edges : int array-like of shape (n_edges, 2)
     pairwise : array-like of shape (n_edges,), (n_edges, n_labels, n_labels) or (n_labels, n_labels)
-        Potts scores, >= 0, earned where both ends agree; or tables ``[first, second]`` of any sign,
+        Potts scores, >= 0, of edges whose ends agree; or tables ``[first, second]`` of any sign,
         one for each edge or one for all.
     start : int array-like of shape (n_nodes,), default=None
-        Labels to better. None: the best labels without edges, the lowest of several.
+        Labels to improve. None: the best labels without edges, the lowest of several.
     max_cycles : int, default=100
-        Turns of all labels.
+        Most rounds of expansions of every label.
 
     Returns
     -------
     labels : int32 array of shape (n_nodes,)
     score : float
-        Never below that of `start`.
+        Score of the labels, never below the score of `start`.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def alpha_expansion(
 
     Notes
     -----
-    A move costs a cut of the graph; a few cycles are typical. Memory is that of one cut.
+    A move costs a cut of the graph; a few cycles are typical. Memory is as for one cut.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""graph_cut: the best two-label labelling of any graph."""
+"""graph_cut: the best labelling of a graph with two labels."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ def graph_cut(
     *,
     return_certificate: bool = False,
 ) -> NDArray[np.uint8] | tuple[NDArray[np.uint8], CutCertificate]:
-    r"""The best labels 0 and 1 of a graph's nodes, exactly, where neighbours like to agree.
+    r"""The exact best labels 0 and 1 of a graph's nodes, for edges that favour agreement.
 
     .. math::
         \max_y \; \sum_i \mathrm{unary}_i \, y_i
         + \sum_{e = (a, b)} \mathrm{pairwise}_e \, [y_a = y_b]
 
-    Scores are maximised, as everywhere in this library. The minimum cut behind it has the negated
-    signs: a node with a positive score is tied to the source with that capacity, one with a
-    negative score to the sink, an edge has its pairwise score as capacity both ways, and label 1
-    is the side of the source.
+    Scores are maximised, as everywhere in this library. In the minimum cut behind it, a node with a
+    positive score is tied to the source with that capacity, a node with a negative score to the
+    sink, and an edge has its pairwise score as capacity both ways. Label 1 is the source's side.
 
-    Several graphs at once are one graph without edges between them.
+    To cut several graphs at once, join them into one graph without edges between them.
 
     Parameters
     ----------
     unary : array-like of shape (n_nodes,)
         Score of label 1 minus score of label 0.
     edges : int array-like of shape (n_edges, 2)
-        Ends of each edge. Two edges may join the same nodes; their scores add up.
+        Ends of each edge. Several edges may join the same nodes; their scores add up.
     pairwise : array-like of shape (n_edges,) or float
-        Score, >= 0, earned when both ends of the edge have the same label.
+        Score, >= 0, of an edge if both its ends have the same label.
     return_certificate : bool, default=False
+        Whether to return the certificate, too.
 
     Returns
     -------
     labels : uint8 array of shape (n_nodes,)
-        Among several best labellings the one with the fewest ones (there is just one such).
+        Of several best labellings, the one with the fewest 1s (it is unique).
     certificate : CutCertificate
-        With `return_certificate`: the flow that proves it.
+        Proof that the labels are the best. Only with `return_certificate`.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def graph_cut(
     >>> graph_cut([2.0, -0.5, -1.0], [[0, 1], [1, 2]], [1.0, 0.25])
     array([1, 1, 0], dtype=uint8)
     """
-    # To GraphCut None means scores as they are; here there are none.
+    # GraphCut takes None for unchanged scores; here None is an error.
     own, pairs = real_array("unary", unary), real_array("pairwise", pairwise)
     cut = GraphCut(len(np.atleast_1d(own)), edges)
     cut.set_scores(own, pairs, keep_flow=False)

@@ -1,14 +1,14 @@
 /* Maximum flow on any graph by Boykov and Kolmogorov's two search trees (2004,
- * doi:10.1109/TPAMI.2004.60), in double precision, with the flow kept for a next solve.
+ * doi:10.1109/TPAMI.2004.60), in double precision. The flow is kept for the next solve.
  *
- * What is maximised is  sum_i u_i y_i - sum_e c_e [y_a != y_b]  over y in {0, 1}^n. A node's `excess`
- * is u_i plus the flow that comes in over its edges: above 0 it still wants label 1 (joins the source),
- * below 0 label 0 (joins the sink). For any flow with all residuals >= 0 the maximum is at most the sum
- * of the positive excesses, and where no path leads from a positive to a negative excess it is that. So
- * a flow need never be taken apart: new scores only change excesses and residuals.
+ * It maximises  sum_i u_i y_i - sum_e c_e [y_a != y_b]  over y in {0, 1}^n. A node's `excess` is u_i plus
+ * the flow that comes in over its edges. Above 0 the node prefers label 1 (the source), below 0 label 0
+ * (the sink). For any flow with residuals >= 0 the maximum is at most the sum of the positive excesses;
+ * it equals this sum if no path leads from a positive to a negative excess. So new scores only change
+ * excesses and residuals; the flow stays.
  *
- * No epsilon: an arc is saturated when its residual is exactly 0, which the least residual of a path
- * becomes by being subtracted from itself. */
+ * No epsilon: an arc is saturated when its residual is exactly 0. The least residual of a path becomes 0
+ * when it is subtracted from itself. */
 #ifndef SSVM_GRAPH_FLOW_H
 #define SSVM_GRAPH_FLOW_H
 
@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Not every module that includes this uses all of it. */
+/* Modules that include this header may leave some functions unused. */
 #if defined(__GNUC__)
 #define SSVM_UNUSED __attribute__((unused))
 #else
@@ -26,29 +26,29 @@
 
 enum { SSVM_FREE = 0, SSVM_SOURCE = 1, SSVM_SINK = 2 };
 
-/* Instead of the number of an arc in ssvm_node.parent */
+/* Values of ssvm_node.parent other than arcs */
 enum { SSVM_ROOT = -1, SSVM_ORPHAN = -2, SSVM_NO_PARENT = -3 };
 
 typedef struct {
     double excess;
     int32_t first;    /* its arcs are first, ..., (node + 1)->first - 1 */
     int32_t parent;   /* the arc to the parent, or one of the above */
-    int32_t time;     /* when `distance` was right */
+    int32_t time;     /* when `distance` was last computed */
     int32_t distance; /* edges to the root */
     uint8_t tree;
-    uint8_t is_active; /* it is in the queue */
+    uint8_t is_active; /* whether it is in the queue */
 } ssvm_node;
 
 typedef struct {
     double residual;
     int32_t head;
-    int32_t sister; /* the same edge, the other way */
+    int32_t sister; /* the arc of the same edge in the other direction */
 } ssvm_arc;
 
 typedef struct {
     int32_t n_nodes;
     int32_t n_edges;
-    int32_t node_room; /* what there is memory for */
+    int32_t node_room; /* nodes and edges that memory is reserved for */
     int32_t edge_room;
     ssvm_node *nodes;  /* n_nodes + 1 */
     ssvm_arc *arcs;    /* 2 n_edges, by tail */
@@ -60,11 +60,11 @@ typedef struct {
     int32_t active_start, active_size;
     int32_t orphan_start, orphan_size;
     int32_t now;
-    double limit;      /* what scores beyond it were loaded as */
-    double kept;       /* the most that flowed over an edge when scores were loaded */
+    double limit;      /* scores were clipped to this magnitude when loaded */
+    double kept;       /* the largest flow over an edge when scores were loaded */
 } ssvm_graph;
 
-/* ---- memory; a graph begins as zero bytes */
+/* ---- memory; a graph must begin as zero bytes */
 
 SSVM_UNUSED static size_t ssvm_graph_bytes(ptrdiff_t n, ptrdiff_t m)
 {
@@ -81,7 +81,7 @@ static int ssvm_fit(void **room, size_t bytes)
     return 0;
 }
 
-/* Room for n nodes and m edges; -1 if there is no memory for them. */
+/* Make room for n nodes and m edges. Returns -1 if there is no memory. */
 static int ssvm_graph_reserve(ssvm_graph *g, int32_t n, int32_t m)
 {
     if (n > g->node_room || !g->nodes) {
@@ -115,8 +115,8 @@ static void ssvm_graph_free(ssvm_graph *g)
 
 /* ---- the graph */
 
-/* From now on n nodes and m edges (2 m ends), for which there is room. Arcs come sorted by tail; a ring
- * serves as counter. */
+/* Set n nodes and m edges (2 m ends); there must be room for them. Arcs are sorted by tail; the ring of
+ * active nodes serves as counters. */
 SSVM_UNUSED static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m,
                                            const int32_t *edges)
 {
@@ -142,7 +142,7 @@ SSVM_UNUSED static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m,
     }
 }
 
-/* What flows over each edge, from its first end to the second. */
+/* The flow over an edge from its first end to the second. */
 static inline double ssvm_flow_over(const ssvm_graph *g, int32_t e)
 {
     const ssvm_arc *forward = &g->arcs[g->arc_of[e]];
@@ -154,11 +154,11 @@ static inline double ssvm_within(double value, double limit)
     return value > limit ? limit : value < -limit ? -limit : value;
 }
 
-/* The scores there are, of which those beyond `limit` count as it, and a flow to start from, one number
- * an edge; NULL for none. Of the flow over an edge, what its capacity allows is kept.
+/* Begin from the current scores, clipped to [-limit, limit], and a start flow, one number an edge, clipped
+ * to its capacity; NULL for none.
  *
- * A limit above what the maximum flow amounts to changes no minimum cut: no edge of it is that dear, and
- * no node need give or take more. */
+ * A limit above the value of the maximum flow changes no minimum cut: its edges cost less, and no node
+ * sends or takes more. */
 static void ssvm_graph_begin(ssvm_graph *g, const double *start, double limit)
 {
     double kept = 0.0;
@@ -181,7 +181,7 @@ static void ssvm_graph_begin(ssvm_graph *g, const double *start, double limit)
     g->kept = kept;
 }
 
-/* Scores from now on: see ssvm_graph_begin. The limit is twice what could flow at most. */
+/* Load new scores and begin: see ssvm_graph_begin. The limit is twice an upper bound of the flow. */
 static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
                             const double *start)
 {
@@ -194,11 +194,11 @@ static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *ca
     for (int32_t e = 0; e < g->n_edges; ++e)
         g->capacity[e] = capacity[e];
     most = wants_one < wants_zero ? wants_one : wants_zero;
-    /* Without flow any limit will do that adds up. */
+    /* If nothing can flow, any limit will do whose sums stay finite. */
     ssvm_graph_begin(g, start, most > 0.0 && most < DBL_MAX / 8 ? 2.0 * most : DBL_MAX / 4);
 }
 
-/* All scores times a factor > 0, and the flow with them. */
+/* Multiply all scores and the flow by a factor > 0. */
 SSVM_UNUSED static void ssvm_graph_scale(ssvm_graph *g, double factor)
 {
     for (int32_t i = 0; i < g->n_nodes; ++i) {
@@ -215,15 +215,15 @@ SSVM_UNUSED static void ssvm_graph_scale(ssvm_graph *g, double factor)
 
 #include "structsvm/inference/graph_flow_search.h"
 
-/* ---- what a solved graph tells */
+/* ---- results, after a solve */
 
-/* Label 1 where an excess can still flow to: of all maximisers the one with the fewest ones. */
+/* Label 1 for nodes that positive excess can still reach: of all maximisers, the one with the fewest 1s. */
 static inline uint8_t ssvm_graph_label(const ssvm_graph *g, int32_t i)
 {
     return g->nodes[i].tree == SSVM_SOURCE;
 }
 
-/* What the labels give up: scores of nodes against their sign, and edges cut. */
+/* Energy of the labels: |unary| of nodes with the worse label, plus the capacities of cut edges. */
 static double ssvm_graph_energy(const ssvm_graph *g)
 {
     double energy = 0.0;
@@ -241,11 +241,12 @@ static double ssvm_graph_energy(const ssvm_graph *g)
     return energy;
 }
 
-/* Flows are sums and differences of what was sent over an edge; all of it rounds. It is as nothing beside
- * the energy while no flow is this many times as much. */
+/* Flows carry rounding errors. They are negligible beside the energy while no flow is more than this many
+ * times the energy. */
 #define SSVM_MOST_FLOW 1e4
 
-/* Solve. A flow that was kept from scores of another size is dropped, lest its rounding decide. */
+/* Solve. If the kept flow is too large beside the energy, its rounding could decide labels: then solve
+ * again without it. */
 SSVM_UNUSED static void ssvm_graph_cut(ssvm_graph *g)
 {
     const double enough = g->kept / SSVM_MOST_FLOW;
@@ -253,7 +254,7 @@ SSVM_UNUSED static void ssvm_graph_cut(ssvm_graph *g)
     ssvm_graph_solve(g);
     if (!(g->kept > 0.0))
         return;
-    /* Most often the nodes alone give up enough. */
+    /* Usually the energy of the nodes alone is enough. */
     for (int32_t i = 0; i < g->n_nodes && least < enough; ++i) {
         const double u = g->unary[i];
         least += ssvm_graph_label(g, i) ? (u < 0.0 ? -u : 0.0) : (u > 0.0 ? u : 0.0);
@@ -276,10 +277,9 @@ static double ssvm_graph_largest(const ssvm_graph *g)
     return largest;
 }
 
-/* What the flow from the source to the sink amounts to, which no cut can cost less than. It is made anew
- * from scores and what flows over each edge, held to its capacity. Nothing large is subtracted from
- * something large: of a node that wants label 1 counts what leaves it, as far as it may. `out` is room
- * for n_nodes. */
+/* Value of the flow, a lower bound of every cut. It is computed anew from the scores and the flow over
+ * each edge, clipped to its capacity. To subtract nothing large from something large, a node with u > 0
+ * counts the flow that leaves it, at most u. `out` is SCRATCH (n_nodes,). */
 static double ssvm_graph_flow(const ssvm_graph *g, double *out)
 {
     double total = 0.0;
@@ -301,9 +301,9 @@ static double ssvm_graph_flow(const ssvm_graph *g, double *out)
     return total;
 }
 
-/* Energy of the labels and the flow that proves it, after a solve. Residuals hold a flow as exactly as
- * they hold capacities: those beyond what the labels give up are held to that, and the flow is found
- * again. `out` is room for n_nodes. */
+/* After a solve: returns the flow that proves the labels, and writes their energy. Residuals are only as
+ * precise as the largest capacity, so scores far above the energy are clipped and the flow is found
+ * again. `out` is SCRATCH (n_nodes,). */
 SSVM_UNUSED static double ssvm_graph_certify(ssvm_graph *g, double *out, double *energy)
 {
     const double largest = ssvm_graph_largest(g);
@@ -311,7 +311,7 @@ SSVM_UNUSED static double ssvm_graph_certify(ssvm_graph *g, double *out, double 
         double limit;
         *energy = ssvm_graph_energy(g);
         limit = 2.0 * *energy;
-        /* Labels that give up nothing need no proof. */
+        /* Labels with energy 0 need no proof. */
         if (!(limit > 0.0) || largest <= limit || g->limit <= 2.0 * limit)
             break;
         ssvm_graph_begin(g, NULL, limit);

@@ -1,8 +1,8 @@
-/* The search for paths of graph_flow.h, which includes this: two trees that grow until they meet. */
+/* The search for paths, included by graph_flow.h: two trees grow until they meet. */
 #ifndef SSVM_GRAPH_FLOW_SEARCH_H
 #define SSVM_GRAPH_FLOW_SEARCH_H
 
-/* ---- queues: first in, first out, and orphans also in at the front */
+/* ---- queues: first in, first out; orphans may also enter at the front */
 
 static inline void ssvm_activate(ssvm_graph *g, int32_t i)
 {
@@ -49,24 +49,24 @@ static inline int32_t ssvm_next_orphan(ssvm_graph *g)
 
 /* ---- trees */
 
-/* What can still flow over the arc in the direction from the source to the sink, when the arc leads
- * away from the root of a tree: along it in the source's tree, against it in the sink's. */
+/* Residual from source to sink over an arc that leads away from the root: along the arc in the source's
+ * tree, against it in the sink's. */
 static inline double ssvm_away(const ssvm_graph *g, int32_t arc, uint8_t tree)
 {
     return tree == SSVM_SOURCE ? g->arcs[arc].residual : g->arcs[g->arcs[arc].sister].residual;
 }
 
-/* ... and when it leads towards the root. */
+/* The same for an arc that leads towards the root. */
 static inline double ssvm_towards(const ssvm_graph *g, int32_t arc, uint8_t tree)
 {
     return tree == SSVM_SOURCE ? g->arcs[g->arcs[arc].sister].residual : g->arcs[arc].residual;
 }
 
-/* More sinks than this for each source, and only the sources' trees are grown: they are enough to find
- * every path, and most sinks would look around for nothing. */
+/* With more sinks than this for each source only the sources' trees are grown. They are enough to find
+ * every path, and most sinks would search in vain. */
 enum { SSVM_SINKS_TO_LEAVE = 4 };
 
-/* Every node with an excess is a root; the rest is free. */
+/* Make every node with an excess a root and all others free. */
 static void ssvm_plant(ssvm_graph *g)
 {
     int32_t n_sources = 0, n_sinks = 0;
@@ -91,7 +91,7 @@ static void ssvm_plant(ssvm_graph *g)
     }
 }
 
-/* Paths of one edge, before there are trees: most of the flow, for little. */
+/* Push along paths of one edge before there are trees: most of the flow at little cost. */
 static void ssvm_push_over_edges(ssvm_graph *g)
 {
     for (int32_t i = 0; i < g->n_nodes; ++i) {
@@ -112,8 +112,8 @@ static void ssvm_push_over_edges(ssvm_graph *g)
     }
 }
 
-/* Let the tree of node i take its free neighbours. The arc to the other tree if one is met, from the
- * source's side to the sink's; -1 if not. */
+/* Let the tree of node i take its free neighbours. If it meets the other tree, returns the arc from the
+ * source's side to the sink's; else -1. */
 static int32_t ssvm_grow(ssvm_graph *g, int32_t i)
 {
     const ssvm_node *node = &g->nodes[i];
@@ -131,7 +131,7 @@ static int32_t ssvm_grow(ssvm_graph *g, int32_t i)
         } else if (other->tree != tree) {
             return tree == SSVM_SOURCE ? a : g->arcs[a].sister;
         } else if (other->time <= node->time && other->distance > node->distance) {
-            /* A shorter way to the root, as far as known. */
+            /* A shorter path to the root, by the distances known. */
             other->parent = g->arcs[a].sister;
             other->time = node->time;
             other->distance = node->distance + 1;
@@ -140,7 +140,7 @@ static int32_t ssvm_grow(ssvm_graph *g, int32_t i)
     return -1;
 }
 
-/* The least residual from node i to its root, the root's excess included. */
+/* The least of `least`, the residuals between node i and its root, and the root's excess. */
 static double ssvm_least(const ssvm_graph *g, int32_t i, uint8_t tree, double least)
 {
     const ssvm_node *node = &g->nodes[i];
@@ -155,7 +155,7 @@ static double ssvm_least(const ssvm_graph *g, int32_t i, uint8_t tree, double le
     return excess < least ? excess : least;
 }
 
-/* Send the flow between node i and its root; who lost the way there becomes an orphan. */
+/* Send the flow between node i and its root. Nodes whose arc to the parent is saturated become orphans. */
 static void ssvm_send(ssvm_graph *g, int32_t i, uint8_t tree, double flow)
 {
     for (;;) {
@@ -194,7 +194,7 @@ static void ssvm_augment(ssvm_graph *g, int32_t arc)
     ssvm_send(g, middle->head, SSVM_SINK, flow);
 }
 
-/* Edges from node i to the root of its tree, INT32_MAX if an orphan is on the way. */
+/* Distance of node i from the root of its tree, counted from 1; INT32_MAX if the path meets an orphan. */
 static int32_t ssvm_distance(ssvm_graph *g, int32_t i)
 {
     int32_t steps = 0, j = i;
@@ -222,7 +222,7 @@ static int32_t ssvm_distance(ssvm_graph *g, int32_t i)
     return steps;
 }
 
-/* Find an orphan the parent in its tree that is nearest to a root, or set it free. */
+/* Give an orphan the parent in its tree that is nearest to a root, or set it free. */
 static void ssvm_adopt(ssvm_graph *g, int32_t i)
 {
     ssvm_node *node = &g->nodes[i];
@@ -258,7 +258,7 @@ static void ssvm_adopt(ssvm_graph *g, int32_t i)
     }
 }
 
-/* Afterwards no path leads from a positive excess to a negative one. */
+/* Push flow until no path leads from a positive excess to a negative one. */
 static void ssvm_graph_solve(ssvm_graph *g)
 {
     ssvm_push_over_edges(g);
@@ -266,7 +266,7 @@ static void ssvm_graph_solve(ssvm_graph *g)
     while (g->active_size) {
         const int32_t i = g->active[g->active_start];
         int32_t arc;
-        /* The same node goes on as long as it finds paths and keeps its tree. */
+        /* Stay at this node as long as it finds paths and keeps its tree. */
         while (g->nodes[i].tree != SSVM_FREE && (arc = ssvm_grow(g, i)) >= 0) {
             ++g->now;
             ssvm_augment(g, arc);

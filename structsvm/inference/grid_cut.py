@@ -1,4 +1,4 @@
-"""grid_cut: the best two-label labelling of an image or a volume."""
+"""grid_cut: the best labelling of an image or a volume with two labels."""
 
 from __future__ import annotations
 
@@ -40,44 +40,44 @@ def grid_cut(
     *,
     return_certificate: bool = False,
 ) -> NDArray[np.uint8] | tuple[NDArray[np.uint8], CutCertificate]:
-    r"""The best labels 0 and 1 of pixels, exactly, where neighbours like to agree.
+    r"""The exact best labels 0 and 1 of pixels, for edges that favour agreement.
 
     .. math::
         \max_y \; \sum_v \mathrm{unary}_v \, y_v
         + \sum_k \sum_v \mathrm{pairwise}_{k, v} \, [y_v = y_{v + \mathrm{direction}_k}]
 
-    Scores are maximised, as everywhere in this library. The minimum cut behind it has the negated
-    signs: a pixel with a positive score is tied to the source with that capacity, one with a
-    negative score to the sink, an edge has its pairwise score as capacity both ways, and label 1
-    is the side of the source.
+    Scores are maximised, as everywhere in this library. In the minimum cut behind it, a pixel with
+    a positive score is tied to the source with that capacity, a pixel with a negative score to the
+    sink, and an edge has its pairwise score as capacity both ways. Label 1 is the source's side.
 
     Parameters
     ----------
     unary : array-like of shape (height, width) or (depth, height, width)
         Score of label 1 minus score of label 0.
     pairwise : array-like of shape (n_directions, *unary.shape) or (n_directions,), or float
-        Score, >= 0, earned when both ends of an edge have the same label. ``pairwise[k, i, j]``
-        belongs to the edge from pixel (i, j) to its neighbour in direction k: (0, 1), (1, 0) and,
-        with 8 neighbours, (1, 1), (1, -1). In three dimensions (0, 0, 1), (0, 1, 0), (1, 0, 0)
-        and, with 26 neighbours, the others of ``GridCut.directions``. Entries whose edge leaves
-        the image are ignored, whatever they are, NaN too. One number for a direction: that of all
-        its edges.
+        Score, >= 0, of an edge if both its ends have the same label. ``pairwise[k, i, j]`` belongs
+        to the edge from pixel (i, j) to its neighbour in direction k: (0, 1), (1, 0) and, with 8
+        neighbours, (1, 1), (1, -1). In three dimensions the directions are (0, 0, 1), (0, 1, 0),
+        (1, 0, 0) and, with 26 neighbours, the others of ``GridCut.directions``. Entries whose edge
+        leaves the image are ignored, even NaN. One number for a direction holds for all its edges,
+        a float for all edges.
     connectivity : {4, 8, 6, 26}, default=4
-        How many neighbours a pixel has: 4 or 8 in an image, 6 or 26 in a volume.
+        Number of neighbours of a pixel: 4 or 8 in an image, 6 or 26 in a volume.
     return_certificate : bool, default=False
+        Whether to return the certificate, too.
 
     Returns
     -------
     labels : uint8 array of the shape of `unary`
-        Among several best labellings the one with the fewest ones (there is just one such).
+        Of several best labellings, the one with the fewest 1s (it is unique).
     certificate : CutCertificate
-        With `return_certificate`: the flow that proves it.
+        Proof that the labels are the best. Only with `return_certificate`.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, a score is NaN or infinite, or a pairwise score is negative; the
-        message says where. If there are 2**31 arcs (pixels times neighbours) or more.
+        If a shape does not fit, a score is NaN or infinite, or a pairwise score is negative (the
+        message says where); or if there are 2**31 arcs (pixels times neighbours) or more.
 
     See Also
     --------
@@ -86,9 +86,9 @@ def grid_cut(
 
     Notes
     -----
-    Maximum flow by breadth-first search with excesses (Goldberg et al. 2015), polynomial for any
-    scores, about linear in practice: .1 to 2 microseconds a pixel. Memory is 56 bytes a pixel with
-    4 neighbours, 88 with 8, 72 with 6 and 240 with 26.
+    The maximum flow is found by breadth-first search with excesses (Goldberg et al. 2015), in
+    polynomial time for any scores and about linear time in practice: 0.1 to 2 microseconds a pixel.
+    Memory is 56 bytes a pixel with 4 neighbours, 88 with 8, 72 with 6 and 240 with 26.
 
     References
     ----------
@@ -128,17 +128,19 @@ def grid_cut_many(
     unaries, pairwises : sequences of array-likes
         As for `grid_cut`, one for each image.
     connectivity : {4, 8, 6, 26}, default=4
+        Number of neighbours of a pixel, the same for all images.
     n_jobs : int, default=1
-        Threads, at most one an image; -1 for all cores. The labels do not depend on it.
+        Number of threads, at most one an image; -1 for all cores. The labels do not depend on it.
 
     Returns
     -------
     labels : list of uint8 arrays
+        Labels of each image, of the shape of its unary scores.
 
     Raises
     ------
     ValueError
-        As `grid_cut`, or if there are not as many of one as of the other.
+        As `grid_cut`, or if `unaries` and `pairwises` differ in length.
 
     Examples
     --------

@@ -1,23 +1,21 @@
 /* Maximum flow on the pixels of an image, 4- or 8-connected, or of a volume, 6- or 26-connected, in
- * double precision, with the flow kept for a next solve.
+ * double precision. The flow is kept for the next solve.
  *
- * What is maximised is  sum_v u_v y_v - sum_(v, w) c_vw [y_v = 1, y_w = 0]  over labels y in {0, 1}. A
- * pixel's `excess` is u_v plus the flow that comes in from its neighbours: above 0 it still wants label
- * 1 (joins the source), below 0 label 0 (joins the sink). For any flow with all residuals >= 0 the
- * maximum is at most the sum of the positive excesses, and where no path of residuals leads from a
- * positive to a negative excess it is that. So a flow need never be taken apart: new scores only
- * change excesses and residuals, and the next solve goes on from there (Kohli and Torr 2007,
- * doi:10.1109/TPAMI.2007.1128).
+ * It maximises  sum_v u_v y_v - sum_(v, w) c_vw [y_v = 1, y_w = 0]  over labels y in {0, 1}. A pixel's
+ * `excess` is u_v plus the flow that comes in from its neighbours. Above 0 the pixel prefers label 1 (the
+ * source), below 0 label 0 (the sink). For any flow with residuals >= 0 the maximum is at most the sum of
+ * the positive excesses; it equals this sum if no path of residuals leads from a positive to a negative
+ * excess. So new scores only change excesses and residuals, and the next solve starts from the flow
+ * (Kohli and Torr 2007, doi:10.1109/TPAMI.2007.1128).
  *
- * Neighbours are implicit. Arc 2 k of a pixel goes one step in direction k, arc 2 k + 1 one back, so
- * that arc a at v is arc a ^ 1 at the other end. Pixels lie at places of a padded image, so that every
- * neighbour of a pixel can be looked at; what lies in the padding has no arcs and no label.
+ * Neighbours are implicit. Arc 2 k of a pixel goes one step in direction k, arc 2 k + 1 one step back, so
+ * arc a at v is arc a ^ 1 at the other end. Pixels are stored at places of a padded image, so every
+ * neighbour can be read; places in the padding have no arcs and no label.
  *
- * Three headers are compiled once for each number of arcs: grid_flow_scores.h (into the grid and out of
- * it), grid_flow_search.h (the algorithm) and grid_flow_boxes.h (on parts of the grid). It is C for the
- * sake of that, and so that a grid can be part of another C structure.
+ * Three headers are compiled once for each number of arcs, which is why this is C: grid_flow_scores.h
+ * (input and output), grid_flow_search.h (the algorithm) and grid_flow_boxes.h (its order over the image).
  *
- * No epsilon: an arc is saturated when its residual is exactly 0, which a residual becomes by being
+ * No epsilon: an arc is saturated when its residual is exactly 0. A residual becomes 0 when it is
  * subtracted from itself. */
 #ifndef SSVM_GRID_FLOW_H
 #define SSVM_GRID_FLOW_H
@@ -27,7 +25,7 @@
 
 #include "structsvm/linalg/clones.h"
 
-/* Not every module that includes this uses all of it. */
+/* Modules that include this header may leave some functions unused. */
 #if defined(__GNUC__)
 #define SSVM_GRID_UNUSED __attribute__((unused))
 #else
@@ -41,7 +39,7 @@ typedef struct {
     ptrdiff_t depth, height, width;          /* in pixels; depth 1 in two dimensions */
     ptrdiff_t first, plane, row;             /* pixel (d, h, w) is at first + d plane + h row + w */
     ptrdiff_t n_places;
-    int step[SSVM_GRID_MOST_ARCS][3];        /* where arcs lead: in pixels, */
+    int step[SSVM_GRID_MOST_ARCS][3];        /* step of each arc in pixels, */
     ptrdiff_t shift[SSVM_GRID_MOST_ARCS];    /* and in places */
     int32_t n_buckets;
     size_t n_bytes;
@@ -49,8 +47,8 @@ typedef struct {
     double *residual;                        /* (n_places, n_arcs) */
     void *nodes;                             /* (n_places,) */
     int32_t *queue;                          /* (n_places,) */
-    int32_t *link;                           /* (n_places,): the next of a list */
-    int32_t *heads;                          /* (2, n_buckets): lists, by distance */
+    int32_t *link;                           /* (n_places,): the next pixel of a list */
+    int32_t *heads;                          /* (2, n_buckets): first pixels of lists, by distance */
 } ssvm_grid;
 
 SSVM_INLINE int ssvm_lowest_bit(uint32_t bits)
@@ -103,10 +101,10 @@ SSVM_INLINE int ssvm_lowest_bit(uint32_t bits)
             SSVM_GRID_PASTE(name, 26) arguments;     \
     } while (0)
 
-/* ---- memory; a grid begins as zero bytes */
+/* ---- memory; a grid must begin as zero bytes */
 
-/* Sizes and steps, without memory. `directions` (n_arcs / 2, 3) are the forward steps.
- * Returns the number of arcs of all places, which must be below 2^31 for what follows. */
+/* Set sizes and steps; allocates nothing. `directions` (n_arcs / 2, 3) are the forward steps.
+ * Returns the number of arcs of all places, which must be below 2^31. */
 static double ssvm_grid_shape(ssvm_grid *g, int n_arcs, const int *directions, ptrdiff_t depth,
                               ptrdiff_t height, ptrdiff_t width)
 {
@@ -131,20 +129,20 @@ static double ssvm_grid_shape(ssvm_grid *g, int n_arcs, const int *directions, p
         ? (depth - 1) * g->plane + (height - 1) * g->row + width : 0;
     g->first = margin;
     g->n_places = margin + span + margin;
-    /* Longer distances share the last list; they hardly occur. */
+    /* Longer distances are rare; they share the last list. */
     const ptrdiff_t usual = 8 * (depth + height + width);
     g->n_buckets = (int32_t)(usual < span ? usual : span) + 2;
     return (double)g->n_places * n_arcs;
 }
 
-SSVM_INLINE char *ssvm_grid_part(char *block, size_t *at, size_t bytes)
+SSVM_INLINE char *ssvm_grid_take(char *block, size_t *at, size_t bytes)
 {
-    char *part = block + *at;
+    char *taken = block + *at;
     *at += (bytes + 63) / 64 * 64;
-    return part;
+    return taken;
 }
 
-/* -1 if there is no memory. After ssvm_grid_shape. */
+/* Allocate, after ssvm_grid_shape. Returns -1 if there is no memory. */
 static int ssvm_grid_reserve(ssvm_grid *g)
 {
     const size_t n = (size_t)g->n_places;
@@ -158,11 +156,11 @@ static int ssvm_grid_reserve(ssvm_grid *g)
         return -1;
     size_t at = (64 - (size_t)((uintptr_t)g->block % 64)) % 64;
     char *block = (char *)g->block;
-    g->residual = (double *)ssvm_grid_part(block, &at, n * (size_t)g->n_arcs * sizeof(double));
-    g->nodes = ssvm_grid_part(block, &at, n * node);
-    g->queue = (int32_t *)ssvm_grid_part(block, &at, n * sizeof(int32_t));
-    g->link = (int32_t *)ssvm_grid_part(block, &at, n * sizeof(int32_t));
-    g->heads = (int32_t *)ssvm_grid_part(block, &at, (size_t)g->n_buckets * 2 * sizeof(int32_t));
+    g->residual = (double *)ssvm_grid_take(block, &at, n * (size_t)g->n_arcs * sizeof(double));
+    g->nodes = ssvm_grid_take(block, &at, n * node);
+    g->queue = (int32_t *)ssvm_grid_take(block, &at, n * sizeof(int32_t));
+    g->link = (int32_t *)ssvm_grid_take(block, &at, n * sizeof(int32_t));
+    g->heads = (int32_t *)ssvm_grid_take(block, &at, (size_t)g->n_buckets * 2 * sizeof(int32_t));
     return 0;
 }
 

@@ -1,19 +1,19 @@
-/* The search of grid_flow_search.h in boxes, then in the whole image. Compiled by grid_flow.h once for
+/* The search of grid_flow_search.h in boxes, then in the whole image. grid_flow.h includes this once for
  * each number of arcs SSVM_ARCS.
  *
- * A level of a large image does not fit into a cache. So boxes are solved first, each within its border,
- * then larger ones, which find most of the work done; the last is the image. */
+ * A level of a large image does not fit into a cache. So small boxes are solved first, then larger boxes,
+ * and last the image; each finds most of the work done. */
 
 #ifndef SSVM_GRID_BOX_SIZES
 #define SSVM_GRID_BOX_SIZES
-/* Label of what lies outside the box that is being solved: too far for a parent, and not free */
+/* Label of pixels outside the current box: too far for a parent, and not free */
 #define SSVM_GRID_HIDDEN INT32_MAX
 
-/* Side of the smallest boxes, in two and in three dimensions, and from one size to the next */
+/* Side of the smallest boxes in two and in three dimensions, and the factor to the next size */
 enum { SSVM_GRID_BOX = 64, SSVM_GRID_BOX_3D = 16, SSVM_GRID_BOX_GROWTH = 4 };
 #endif
 
-/* Maximum flow among the pixels [from, to) of each axis; all others are hidden. */
+/* Maximum flow among the pixels [from, to) of each axis; all other pixels must be hidden. */
 static void SSVM_GRID_NAME(solve_box)(ssvm_grid *g, const ptrdiff_t *from, const ptrdiff_t *to)
 {
     SSVM_SEARCH search, *s = &search;
@@ -72,7 +72,7 @@ static void SSVM_GRID_NAME(hide)(ssvm_grid *g, const ptrdiff_t *from, const ptrd
         }
 }
 
-/* The least set of ones: what positive excess can still reach. */
+/* Label 1 for the pixels that positive excess can still reach: the fewest 1s. */
 static void SSVM_GRID_NAME(reach)(ssvm_grid *g)
 {
     SSVM_NODE *nodes = (SSVM_NODE *)g->nodes;

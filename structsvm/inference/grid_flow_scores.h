@@ -1,9 +1,9 @@
-/* Scores into a grid, changes of them, and labels and their proof out of it. Compiled by grid_flow.h
+/* Loading and changing the scores of a grid, its labels and their certificate. grid_flow.h includes this
  * once for each number of arcs SSVM_ARCS.
  *
- * Scores of edges come as an array for each direction, of the shape of the image; the entry of pixel v
- * in direction k belongs to the edge from v one step on. `step` is how far apart the entries of two
- * pixels are: 1, or 0 where a direction has one score for all pixels. */
+ * Edges have an array of scores for each direction, of the shape of the image; the entry of pixel v in
+ * direction k belongs to the edge from v one step in that direction. `step` is the distance between the
+ * entries of two pixels: 1, or 0 if a direction has one score for all pixels. */
 
 #define SSVM_MASK SSVM_GRID_NAME(mask)
 #define SSVM_NODE SSVM_GRID_NAME(node)
@@ -17,11 +17,11 @@ typedef uint32_t SSVM_MASK;
 
 typedef struct {
     double excess;
-    int32_t label;   /* of the search: distance to a root; after a solve the label of the pixel */
-    int8_t parent;   /* the arc to the parent, or one of the words of grid_flow_search.h */
-    uint8_t state;   /* which lists it is in */
-    SSVM_MASK out;   /* bit k: arc k carries more */
-    SSVM_MASK in;    /* bit k: the arc from neighbour k to here carries more */
+    int32_t label;   /* in the search: distance to a root; after a solve: the label of the pixel */
+    int8_t parent;   /* the arc to the parent, or a special value of grid_flow_search.h */
+    uint8_t state;   /* the lists it is in */
+    SSVM_MASK out;   /* bit k: arc k has a residual > 0 */
+    SSVM_MASK in;    /* bit k: the arc from neighbour k to here has a residual > 0 */
 } SSVM_NODE;
 
 /* The pixels [*start, *stop) of row (d, h) that have a neighbour along `arc`. */
@@ -36,14 +36,14 @@ SSVM_INLINE void SSVM_GRID_NAME(inside)(const ssvm_grid *g, int arc, ptrdiff_t d
         *start = *stop = 0;
 }
 
-/* How far on in an image the pixel one step in direction k is. */
+/* Distance in an image array to the pixel one step in direction k. */
 SSVM_INLINE ptrdiff_t SSVM_GRID_NAME(pixels)(const ssvm_grid *g, int direction)
 {
     const int *step = g->step[2 * direction];
     return (step[0] * g->height + step[1]) * g->width + step[2];
 }
 
-/* Bits of the arcs with a residual. */
+/* Bits of the arcs with a residual > 0. */
 SSVM_INLINE SSVM_MASK SSVM_GRID_NAME(open)(const double *residual)
 {
     uint32_t bits = 0;
@@ -107,8 +107,8 @@ static void SSVM_GRID_NAME(change_unary)(ssvm_grid *g, const double *before, con
         }
 }
 
-/* The two residuals of an edge after its capacities changed by `more` and `more_back`. Where the flow is
- * now too much for arc k of v, the rest of it stays at v. */
+/* Update the residuals of an edge whose capacities change by `more` and `more_back`. Flow that no longer
+ * fits through an arc returns to the excess of its tail. */
 SSVM_INLINE void SSVM_GRID_NAME(change_edge)(ssvm_grid *g, ptrdiff_t v, int k, double more,
                                              double more_back)
 {
@@ -128,7 +128,7 @@ SSVM_INLINE void SSVM_GRID_NAME(change_edge)(ssvm_grid *g, ptrdiff_t v, int k, d
         *there += *back;
         *back = 0.0;
     }
-    *there = *there > 0.0 ? *there : 0.0; /* but for rounding it is */
+    *there = *there > 0.0 ? *there : 0.0; /* negative only by rounding */
     *back = *back > 0.0 ? *back : 0.0;
     x->out = (SSVM_MASK)((x->out & ~SSVM_BIT(k)) | (*there > 0.0 ? SSVM_BIT(k) : 0));
     y->in = (SSVM_MASK)((y->in & ~SSVM_BIT(k ^ 1)) | (*there > 0.0 ? SSVM_BIT(k ^ 1) : 0));
@@ -184,7 +184,7 @@ static void SSVM_GRID_NAME(labels)(const ssvm_grid *g, uint8_t *labels)
         }
 }
 
-/* What labels give up at pixels alone, counted until it is `enough`. */
+/* Energy of the labels at pixels only; the sum stops once it reaches `enough`. */
 static void SSVM_GRID_NAME(given_up)(const ssvm_grid *g, const double *unary, double enough,
                                      double *total)
 {
@@ -201,10 +201,10 @@ static void SSVM_GRID_NAME(given_up)(const ssvm_grid *g, const double *unary, do
         }
 }
 
-/* flow: what the flow found, cut down to the capacities, proves that every labelling must give up.
- * energy: what the labels found do give up. Both from the scores alone, which are the same both ways.
- * Nothing large is subtracted from something large: of a pixel that wants label 1 counts what leaves it,
- * as far as it may. */
+/* flow: a lower bound of the energy of every labelling, from the flow found, clipped to the capacities.
+ * energy: the energy of the labels found. Both are computed anew from the scores, which are the same in
+ * both directions. To subtract nothing large from something large, a pixel with u > 0 counts the flow that
+ * leaves it, at most u. */
 static void SSVM_GRID_NAME(certify)(const ssvm_grid *g, const double *unary, const double *pairwise,
                                     ptrdiff_t step, double *flow, double *energy)
 {

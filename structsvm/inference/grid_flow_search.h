@@ -1,32 +1,32 @@
-/* Maximum flow by one breadth-first forest and excesses. Compiled by grid_flow.h once for each number of
+/* Maximum flow by one breadth-first forest and excesses. grid_flow.h includes this once for each number of
  * arcs SSVM_ARCS.
  *
- * Roots of the forest are the pixels with a negative excess. A pixel's label is its distance to a root
- * along residual arcs, counted from 1, and 0 outside the forest; its parent is one nearer. In turn
+ * The roots of the forest are the pixels with a negative excess. A pixel's label is its distance to a root
+ * along residual arcs, counted from 1, and 0 outside the forest; its parent is one step nearer. In turn
  *
- *   grow       pixels with an arc into the outermost level join it, as a new level; half as many
- *              levels again as there are, as what drains together costs less;
- *   drain      positive excess that is now in the forest flows towards the roots, outermost level first,
- *              so that what comes from many pixels goes on together. An arc that fills leaves an orphan;
- *              so does a root with enough;
+ *   grow       pixels with an arc into the outermost level become a new level. The forest grows by half
+ *              its levels at a time, because it is cheaper to drain several levels together;
+ *   drain      positive excess in the forest flows towards the roots, outermost level first, so that flow
+ *              from many pixels moves on together. A saturated arc makes its pixel an orphan; a root
+ *              whose excess is no longer negative becomes an orphan, too;
  *   adopt      orphans look for another parent at the same distance. Those without one leave the forest,
- *              their children become orphans, and when all is settled what left returns at its new
- *              distance, nearest first, if that is not beyond the outermost level;
+ *              and their children become orphans. Then the pixels that left return at their new
+ *              distances, nearest first, unless this is beyond the outermost level;
  *
- * drain and adopt again while there is excess in the forest. When the forest cannot grow, no path leads
- * from what excess remains to a root. Labels of a pixel only rise, which bounds the number of rounds as
+ * drain and adopt repeat while there is excess in the forest. When the forest cannot grow, no path leads
+ * from the remaining excess to a root. Labels of a pixel only rise, which bounds the number of rounds as
  * in any shortest-path flow. This is the breadth-first search of Goldberg, Hed, Kaplan, Tarjan and
  * Werneck (2011, doi:10.1007/978-3-642-23719-5_39) with the excesses and the three-pass adoption of
- * Goldberg et al. (2015, doi:10.1007/978-3-662-48350-3_52), from one side only: then a whole level can
- * drain at once, and nothing but excesses is ever pushed.
+ * Goldberg et al. (2015, doi:10.1007/978-3-662-48350-3_52), but from one side only: so a whole level
+ * drains at once, and only excesses are pushed.
  *
- * Why doubles are safe: what is pushed is min(excess, residual), which leaves exactly 0 in one of the
- * two and no negative number in the other; no step relies on a sum being exact.
+ * Why doubles are safe: each push moves min(excess, residual). This leaves exactly 0 in one of the two and
+ * no negative number in the other; no step needs an exact sum.
  *
- * Most time goes into looking at a pixel's neighbours. That is done without branches, for all arcs at
+ * Most time is spent on reading a pixel's neighbours; that is done without branches, for all arcs at
  * once. */
 
-/* Words in `parent` */
+/* Special values of `parent` */
 #ifndef SSVM_GRID_SEARCH_WORDS
 #define SSVM_GRID_SEARCH_WORDS
 enum { SSVM_GRID_NO_PARENT = -1, SSVM_GRID_ROOT = -2 };
@@ -40,13 +40,13 @@ enum { SSVM_GRID_QUEUED = 1, SSVM_GRID_HAS_EXCESS = 2, SSVM_GRID_IS_ORPHAN = 4 }
 typedef struct {
     SSVM_NODE *nodes;
     double *residual;
-    int32_t *link;             /* each pixel is in one list at most: */
-    int32_t *excess, *orphans; /* those with excess in the forest, and orphans, by label */
+    int32_t *link;             /* each pixel is in at most one list: */
+    int32_t *excess, *orphans; /* pixels with excess in the forest, and orphans, by label */
     int32_t last_bucket;
-    int32_t top;               /* above this no list of excesses has anything */
-    int32_t low, high;         /* between these all orphans are */
-    int32_t *queue;            /* a ring: the outermost level, from `head` on; what is being read in */
-    ptrdiff_t head, size;      /* adopt() grows from there to the other side */
+    int32_t top;               /* lists of excesses above this are empty */
+    int32_t low, high;         /* lists of orphans outside these are empty */
+    int32_t *queue;            /* a ring: the outermost level, from `head` on; return_in_order() */
+    ptrdiff_t head, size;      /* uses the ring below `head` */
     ptrdiff_t n_places;
     ptrdiff_t n_excess;        /* pixels with a positive excess */
     int32_t level;             /* the outermost */
@@ -55,7 +55,7 @@ typedef struct {
 
 /* ---- looking at all neighbours */
 
-/* The least label above 0 of the neighbours along `arcs`, and the arc: ((label - 1) << 5) + arc; far
+/* The least label above 0 of the neighbours along `arcs`, and its arc, as ((label - 1) << 5) + arc; far
  * above all labels if there is none. */
 SSVM_INLINE uint64_t SSVM_GRID_NAME(nearest)(const SSVM_NODE *x, const ptrdiff_t *shift, uint32_t arcs)
 {
@@ -76,7 +76,7 @@ SSVM_INLINE uint32_t SSVM_GRID_NAME(children)(const SSVM_NODE *x, const ptrdiff_
     return arcs;
 }
 
-/* Neighbours with label 0 or one below `bound`. */
+/* Neighbours whose label is 0 or below `bound`. */
 SSVM_INLINE uint32_t SSVM_GRID_NAME(unlabelled)(const SSVM_NODE *x, const ptrdiff_t *shift,
                                                 int32_t bound)
 {
@@ -88,7 +88,7 @@ SSVM_INLINE uint32_t SSVM_GRID_NAME(unlabelled)(const SSVM_NODE *x, const ptrdif
     return arcs;
 }
 
-/* The arc to a neighbour one nearer to a root, or -1. */
+/* The arc to a neighbour one step nearer to a root, or -1. */
 SSVM_INLINE int SSVM_GRID_NAME(nearer)(const SSVM_SEARCH *s, const SSVM_NODE *x)
 {
     const uint64_t key = SSVM_GRID_NAME(nearest)(x, s->shift, x->out);
@@ -111,7 +111,7 @@ SSVM_INLINE void SSVM_GRID_NAME(list_excess)(SSVM_SEARCH *s, int32_t v)
     s->top = b > s->top ? b : s->top;
 }
 
-/* `label` is given as that of the node may be hidden from others by its sign. */
+/* `label` is an argument because the node's own may be negative at the moment. */
 SSVM_INLINE void SSVM_GRID_NAME(list_orphan)(SSVM_SEARCH *s, int32_t v, int32_t label)
 {
     const int32_t b = SSVM_GRID_NAME(bucket)(s, label);
@@ -122,7 +122,7 @@ SSVM_INLINE void SSVM_GRID_NAME(list_orphan)(SSVM_SEARCH *s, int32_t v, int32_t 
     s->high = b > s->high ? b : s->high;
 }
 
-/* To the outermost level, once. */
+/* Add v to the outermost level, unless it is there. */
 SSVM_INLINE void SSVM_GRID_NAME(enqueue)(SSVM_SEARCH *s, int32_t v)
 {
     if (s->nodes[v].state & SSVM_GRID_QUEUED)
@@ -142,7 +142,7 @@ SSVM_INLINE void SSVM_GRID_NAME(grow)(SSVM_SEARCH *s)
         --s->size;
         SSVM_NODE *x = s->nodes + v;
         x->state &= (uint8_t)~SSVM_GRID_QUEUED;
-        if (x->label != s->level) { /* it left since; it may be in the new level already */
+        if (x->label != s->level) { /* it has left; it may be in the new level already */
             if (x->label == s->level + 1)
                 SSVM_GRID_NAME(enqueue)(s, v);
             continue;
@@ -162,7 +162,7 @@ SSVM_INLINE void SSVM_GRID_NAME(grow)(SSVM_SEARCH *s)
     ++s->level;
 }
 
-/* Excess from v to its parent. */
+/* Push excess from v to its parent. */
 SSVM_INLINE void SSVM_GRID_NAME(push)(SSVM_SEARCH *s, int32_t v)
 {
     SSVM_NODE *x = s->nodes + v;
@@ -218,9 +218,9 @@ SSVM_INLINE void SSVM_GRID_NAME(drain)(SSVM_SEARCH *s)
     s->top = 0;
 }
 
-/* Orphans with another parent at the same distance stay; the others leave, into a list whose first is
- * returned. In the order of their labels, so that such a parent is settled. (In the last bucket it
- * need not be; if it leaves later, this one is an orphan again.) */
+/* Orphans that find another parent at the same distance stay; the others leave. Returns the first of the
+ * list of those that left. Orphans are taken in the order of their labels, so their parents are settled.
+ * (In the last bucket they may not be; if the parent leaves later, the child is an orphan again.) */
 SSVM_INLINE int32_t SSVM_GRID_NAME(settle)(SSVM_SEARCH *s, ptrdiff_t *n_left)
 {
     int32_t left = -1;
@@ -255,8 +255,8 @@ SSVM_INLINE int32_t SSVM_GRID_NAME(settle)(SSVM_SEARCH *s, ptrdiff_t *n_left)
     return left;
 }
 
-/* What left goes into the list of the distance that the forest gives it now. Its label is negative until
- * it is back, so that nobody takes it for a member. */
+/* Put each pixel that left into the list of its new distance. Its label is negative until it returns, so
+ * it does not count as a member of the forest. */
 SSVM_INLINE void SSVM_GRID_NAME(locate)(SSVM_SEARCH *s, int32_t left)
 {
     while (left >= 0) {
@@ -273,7 +273,7 @@ SSVM_INLINE void SSVM_GRID_NAME(locate)(SSVM_SEARCH *s, int32_t left)
     }
 }
 
-/* Room in the ring for what returns: those that left need not stay queued. */
+/* Make room in the ring for the pixels that return: drop queued pixels that have left. */
 SSVM_INLINE void SSVM_GRID_NAME(make_room)(SSVM_SEARCH *s, ptrdiff_t n_left)
 {
     if (s->size + n_left <= s->n_places)
@@ -290,7 +290,7 @@ SSVM_INLINE void SSVM_GRID_NAME(make_room)(SSVM_SEARCH *s, ptrdiff_t n_left)
     }
 }
 
-/* A pixel has its label and parent again: it is listed where it must be. */
+/* List a pixel that has its label and parent again. */
 SSVM_INLINE void SSVM_GRID_NAME(welcome)(SSVM_SEARCH *s, int32_t v)
 {
     if (s->nodes[v].excess > 0.0)
@@ -299,8 +299,8 @@ SSVM_INLINE void SSVM_GRID_NAME(welcome)(SSVM_SEARCH *s, int32_t v)
         SSVM_GRID_NAME(enqueue)(s, v);
 }
 
-/* v, at its distance, takes in those that left and are nearest through it. Those that are in a list
- * still are welcomed when that list comes to them. */
+/* v becomes the parent of neighbours that left and for which it is nearest. Neighbours that are still in a
+ * list are welcomed when their list is read. */
 SSVM_INLINE void SSVM_GRID_NAME(take_in)(SSVM_SEARCH *s, int32_t v, ptrdiff_t *taken)
 {
     const SSVM_NODE *x = s->nodes + v;
@@ -321,10 +321,10 @@ SSVM_INLINE void SSVM_GRID_NAME(take_in)(SSVM_SEARCH *s, int32_t v, ptrdiff_t *t
     }
 }
 
-/* All that located themselves return, nearest first, and take others with them. */
+/* All located pixels return, nearest first, and take in their neighbours. */
 SSVM_INLINE void SSVM_GRID_NAME(return_in_order)(SSVM_SEARCH *s)
 {
-    /* Those taken in wait, in the order of their labels, in the part of the ring below its head. */
+    /* Pixels taken in wait in the ring below its head, in the order of their labels. */
     ptrdiff_t taken = s->head, next = s->head;
     for (int32_t b = s->low; b <= s->high || next != taken; ++b)
         for (;;) {
@@ -337,7 +337,7 @@ SSVM_INLINE void SSVM_GRID_NAME(return_in_order)(SSVM_SEARCH *s)
                 const int32_t label = x->label;
                 x->label = label < 0 ? -label : label;
                 SSVM_GRID_NAME(welcome)(s, v);
-                if (label > 0 || x->label == s->level) /* taken in before, or nobody beyond it */
+                if (label > 0 || x->label == s->level) /* taken in before, or in the outermost level */
                     continue;
             } else if (next != taken) {
                 const ptrdiff_t at = next > 0 ? next - 1 : s->n_places - 1;

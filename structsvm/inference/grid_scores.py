@@ -1,4 +1,4 @@
-"""Grids and their scores: which neighbours there are, and checks."""
+"""Grids and their scores: the directions of neighbours, and checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from structsvm.inference.cut_scores import check_finite_scores, check_total
 
 __all__ = ["check_grid", "check_grid_pairwise", "check_grid_unary", "flow_limit"]
 
-# Forward steps; each edge goes one of them. Two and three dimensions tell by their length.
+# Forward steps: each edge leads one of these steps from its first pixel.
 _ALONG_AXES = [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
 _DIRECTIONS = {
     4: [(0, 1), (1, 0)],
@@ -25,7 +25,7 @@ _DIRECTIONS = {
     ],
 }
 
-# So many pixels' scores below it add up to a double, whatever is done with them.
+# Sums of scores below this stay far from overflow in every computation.
 _SAFE_TOTAL = 1e300
 
 
@@ -48,7 +48,7 @@ def check_grid(shape: Any, connectivity: int) -> tuple[tuple[int, ...], NDArray[
 
 
 def check_grid_unary(unary: ArrayLike, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], float]:
-    """Finite float64 of this shape, in C order: the array given if it is that. And the largest
+    """Finite float64 of this shape in C order, not copied if it is so already; and its largest
     magnitude."""
     array = real_array("unary", unary)
     if array.shape != shape:
@@ -63,7 +63,7 @@ def check_grid_pairwise(
     pairwise: ArrayLike, shape: tuple[int, ...], directions: NDArray[np.intc]
 ) -> tuple[NDArray[np.float64], float]:
     """float64 of shape (n_directions, *shape) or (n_directions,) in C order, finite and >= 0 where
-    an edge is: the array given if it is that. And the largest."""
+    there is an edge, not copied if it is so already; and its largest entry."""
     array = real_array("pairwise", pairwise)
     n = len(directions)
     if array.shape not in ((), (n,), (n, *shape)):
@@ -85,30 +85,30 @@ def check_grid_pairwise(
 
 
 def flow_limit(unary: NDArray[np.float64], largest: float, directions: NDArray[np.intc]) -> float:
-    """What scores need not exceed: infinite where sums of scores, all of them at most `largest`,
-    stay far from overflow, else twice what could flow at most.
+    """The magnitude that scores are clipped to: infinite if sums of scores up to `largest` stay far
+    from overflow, else twice an upper bound of the flow.
 
     Raises
     ------
     ValueError
-        If the magnitudes of `unary` do not add up to a number: flows are sums of them.
+        If the magnitudes of `unary` have no finite sum.
     """
     if largest * unary.size * (1 + 2 * len(directions)) <= _SAFE_TOTAL:
         return np.inf
     check_total(unary)
     most = min(float(unary[unary > 0].sum()), -float(unary[unary < 0].sum()))
     greatest = float(np.finfo(np.float64).max)
-    # Without flow any limit will do that adds up.
+    # If nothing can flow, any limit will do whose sums stay finite.
     return 2 * most if 0 < most < greatest / 8 else greatest / 4
 
 
 def _extremes(array: NDArray[np.float64]) -> tuple[float, float]:
-    """Least and greatest, NaN where there is one; zeros for nothing."""
+    """Least and greatest entry, NaN if an entry is NaN; zeros for an empty array."""
     return (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
 
 
 def _inside(direction: NDArray[np.intc]) -> tuple[slice, ...]:
-    """The pixels whose neighbour in this direction is in the image."""
+    """Slices of the pixels whose neighbour in this direction is in the image."""
     return tuple(slice(max(0, -step), -step if step > 0 else None) for step in direction.tolist())
 
 

@@ -15,21 +15,22 @@ OracleKind = Literal["exact", "under-generating", "over-generating"]
 
 @dataclass(frozen=True, eq=False)
 class Labelling:
-    """Labels of a graph, their score, and a bound on what any labels score.
+    """Labels of a graph, their score, and a bound on the score of every labelling.
 
     Attributes
     ----------
     labels : int32 array of shape (n_nodes,)
     score : float
-        Of the labels.
+        Score of the labels.
     bound : float
-        No labelling scores more, up to rounding. Equal to `score` where the labels are known to be
+        No labelling scores more, up to rounding. Equal to `score` if the labels are known to be
         the best.
     oracle : "exact", "under-generating" or "over-generating"
-        What a search of this kind is as an oracle for training (Finley, Joachims 2008,
-        doi:10.1145/1390156.1390195): "exact" maximises over all labellings; "under-generating" over
-        some of them, so that a hinge made with its score is too low and bounds nothing;
-        "over-generating" over more than them, so that a hinge made with its bound is valid.
+        The kind of oracle that this search makes in training (Finley, Joachims 2008,
+        doi:10.1145/1390156.1390195). "exact" maximises over all labellings. "under-generating"
+        maximises over some of them, so a hinge made with its score may be too low and bounds
+        nothing. "over-generating" maximises over a larger set, so a hinge made with its bound is
+        an upper bound.
     """
 
     labels: NDArray[np.int32]

@@ -1,17 +1,18 @@
 /* Messages and sweeps of the sequential tree-reweighted relaxation, hard (temperature 0) and soft.
  *
- * Nodes are taken in the order of their numbers. The graph is covered by chains along which the
- * numbers rise, each edge in one of them; a node with p edges to earlier and q to later nodes lies
- * on max(p, q, 1) chains, which share its scores evenly. A sweep keeps the sum over chains of
+ * A sweep visits the nodes in the order of their numbers. Chains with rising numbers cover the graph,
+ * each edge in one of them; a node with p edges to earlier and q to later nodes is on max(p, q, 1) chains,
+ * which share its scores evenly. A sweep never raises the sum over chains of
  *
  *     max of the chain (hard)      or      T log sum exp(score / T) over its labellings (soft)
  *
- * from rising, and returns it: the hard one is a bound on the best score whatever the messages
- * are. Kolmogorov (2006) for the hard sweep, Savchynskyy et al. (2012) for the soft one.
+ * and returns it. The hard sum is a bound on the best score for any messages. The hard sweep is
+ * Kolmogorov's (2006, doi:10.1109/TPAMI.2006.200), the soft one Savchynskyy et al.'s (2012,
+ * arXiv:1210.4906).
  *
- * Messages are kept by edge: `forward` into the later end, `backward` into the earlier one. Rows
- * are padded to `stride` lanes; the unary scores of padding lanes are -inf, so that they drop out
- * of every max and sum. In C because target_clones and constant-length lane loops are. */
+ * Messages are kept by edge: `forward` into the later end, `backward` into the earlier end. Rows are
+ * padded to `stride` lanes; the unary scores of padding lanes are -inf, which drop out of every max and
+ * sum. In C for target_clones and lane loops of constant length. */
 #ifndef SSVM_RELAXATION_H
 #define SSVM_RELAXATION_H
 
@@ -24,8 +25,8 @@ typedef struct {
     const int64_t *later_start;   /* (n_nodes): first of its arcs that goes to a later node */
     const int64_t *arcs;          /* (2 n_edges): 2 * edge + which end of the edge the node is */
     const double *unary;          /* (n_nodes, stride), padded with -inf */
-    const double *agreement;      /* (n_edges): score where both ends agree; or NULL */
-    const double *tables;         /* (1 or n_edges, n_labels, n_labels) where that is NULL */
+    const double *agreement;      /* (n_edges): score of an edge if its ends agree; or NULL */
+    const double *tables;         /* (1 or n_edges, n_labels, n_labels) if agreement is NULL */
     ptrdiff_t table_step;         /* 0 for one table for all edges */
     double *forward, *backward;   /* (n_edges, stride): messages */
     double *row;                  /* SCRATCH (4, stride) */
@@ -37,7 +38,7 @@ SSVM_INLINE const double *ssvm_table(const ssvm_relaxation *graph, ptrdiff_t edg
 {
     const ptrdiff_t n = graph->n_labels, stride = graph->stride;
     double *out = graph->table + side * stride * stride;
-    if (graph->table_step == 0) /* both were made when the scores were set */
+    if (graph->table_step == 0) /* both views were stored with the scores */
         return out;
     const double *in = graph->tables + edge * graph->table_step;
     for (ptrdiff_t a = 0; a < n; ++a)
@@ -74,8 +75,8 @@ SSVM_INLINE void ssvm_agreement_message(const double *own, double w, double temp
         }
     if (temperature == 0.0)
         return;
-    /* Every lane must be right relative to itself, however far below the top it is: messages from
-     * elsewhere may lift it. So each sum is taken relative to its own greatest term, out[b]. */
+    /* Every lane needs a small relative error, even far below the top: other messages may lift it. So
+     * each sum is taken relative to its own greatest term, out[b]. */
     const double inverse = 1.0 / temperature;
     const double sum = ssvm_row_exp(own, top, inverse, weights, stride);
     double others_of_top = sum - 1.0; /* tied: another 1 is left */
@@ -138,7 +139,7 @@ SSVM_INLINE void ssvm_gather(const ssvm_relaxation *graph, ptrdiff_t node, const
     }
 }
 
-/* On how many chains a node lies. */
+/* The number of chains through a node. */
 SSVM_INLINE double ssvm_n_chains(const ssvm_relaxation *graph, ptrdiff_t node)
 {
     const int64_t n_earlier = graph->later_start[node] - graph->arc_start[node];
@@ -147,9 +148,9 @@ SSVM_INLINE double ssvm_n_chains(const ssvm_relaxation *graph, ptrdiff_t node)
     return n_chains > 1 ? (double) n_chains : 1.0;
 }
 
-/* One pass over the nodes, from the first or (`reverse`) from the last; returns the sum over
- * chains. `written` is `forward`, or `backward` in reverse, or a spare array of that shape:
- * then nothing is changed but that. */
+/* One pass over the nodes from the first or (`reverse`) from the last; returns the sum over chains.
+ * `written` receives the new messages: `forward`, or `backward` in reverse, or a spare array of their
+ * shape, which leaves both as they are. */
 SSVM_CLONES static double ssvm_sweep(const ssvm_relaxation *graph, int reverse, double temperature,
                                      double *written)
 {
@@ -182,7 +183,7 @@ SSVM_CLONES static double ssvm_sweep(const ssvm_relaxation *graph, int reverse, 
             else
                 ssvm_table_message(own, ssvm_table(graph, edge, side), temperature, out,
                                    graph->n_labels, stride);
-            /* Messages matter up to a constant: the first lane is kept at 0. */
+            /* Constants in messages do not matter: keep the first lane at 0. */
             const double constant = out[0];
             total += constant;
             for (ptrdiff_t g = 0; g < stride; g += SSVM_GROUP)

@@ -1,4 +1,4 @@
-"""The relaxation of K-label inference over the local polytope: its numpy front."""
+"""relax and Relaxation: the relaxation of graph inference over the local polytope."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["Relaxation", "RelaxedLabelling", "relax"]
 class RelaxedLabelling(Labelling):
     """A fractional labelling, labels, and a bound on both.
 
-    `labels`, `score`, `bound` and `oracle` (over-generating) are those of `Labelling`.
+    `labels`, `score`, `bound` and `oracle` ("over-generating") are as in `Labelling`.
 
     Attributes
     ----------
     value : float
-        What the fractional labelling scores: at least `score`, at most `bound`. The best fractional
-        labelling scores something between `value` and `bound`, so that a plane made of this one
-        lacks at most `gap`.
+        Score of the fractional labelling: at least `score`, at most `bound`. The score of the best
+        fractional labelling is between `value` and `bound`, so a plane made of this one is at most
+        `gap` too low.
     node_marginals : float64 array of shape (n_nodes, n_labels)
-        How much of each node has each label; rows sum to 1.
+        Fraction of each label at each node; rows sum to 1.
     agreement : float64 array of shape (n_edges,), or None
-        On how much of each edge its ends agree, where edges score agreement.
+        Fraction of each edge on which its ends agree; None if edges have tables.
     n_sweeps : int
-        Passes over all messages, there and back.
+        Number of passes over all messages, forward and back.
     converged : bool
         Whether `gap` is within the tolerance.
     """
@@ -55,9 +55,9 @@ class RelaxedLabelling(Labelling):
 
     @property
     def edge_marginals(self) -> NDArray[np.float64]:
-        """How much of each edge has each pair of labels, of shape (n_edges, n_labels, n_labels).
+        """Fraction of each pair of labels on each edge, of shape (n_edges, n_labels, n_labels).
 
-        Where edges score agreement, these are made when asked for: `agreement` has all that such
+        For scores of agreement they are computed on each access; `agreement` holds all that such
         scores depend on, in a fraction of the memory.
         """
         if self._couplings is not None:
@@ -70,9 +70,10 @@ class RelaxedLabelling(Labelling):
 
     @property
     def residual(self) -> float:
-        """By how much, at most, a node's marginals miss a sum of 1 or an edge's those of its ends.
+        """Largest violation of the constraints of the local polytope; it is rounding only.
 
-        Rounding: the point is made consistent, not nearly so.
+        These are: the marginals of a node sum to 1, and the marginals of an edge sum to those of
+        its ends.
         """
         nodes, edges = self.node_marginals, self.edge_marginals
         misses = (
@@ -97,14 +98,14 @@ def relax(
         \max_{\mu \in L} \; \sum_i \langle \mathrm{unary}[i], \mu_i \rangle
         + \sum_e \langle \mathrm{pairwise}[e], \mu_e \rangle
 
-    over the local polytope L: distributions over the labels of each node and over the pairs of
-    labels of each edge that agree where they meet. Labellings are its points without fractions, so
-    its maximum is at least theirs: this is an *over-generating* oracle. On trees, and where edges
-    of a graph with two labels all score agreement >= 0, it is no more.
+    over the local polytope L. Its points are distributions over the labels of each node and over
+    the pairs of labels of each edge whose marginals agree. Labellings are its integral points, so
+    the maximum over L is at least the maximum over labellings: this is an *over-generating* oracle.
+    The two are equal on trees, and for two labels with scores of agreement >= 0.
 
     Messages are passed along chains that cover the graph, first max-product, then sum-product at a
-    temperature that falls with the gap. The bound is valid whenever one stops. Time is
-    O(n_edges n_labels) a sweep where edges score agreement, else O(n_edges n_labels^2).
+    temperature that falls with the gap. The bound is valid after any number of sweeps. A sweep
+    takes O(n_edges n_labels) time for scores of agreement, otherwise O(n_edges n_labels^2).
 
     Parameters
     ----------
@@ -113,14 +114,14 @@ def relax(
     edges : array-like of int of shape (n_edges, 2)
         Pairs of nodes, in any order; scores of duplicates add up.
     pairwise : array-like of shape (n_edges,), (n_labels, n_labels) or (n_edges, n_labels, n_labels)
-        One dimension: what an edge scores if its ends have the same label, of either sign. Two:
-        ``pairwise[a, b]`` is scored by an edge whose first end has label a and whose second has b.
-        Three: ``pairwise[e, a, b]``, for each edge. Finite.
+        One dimension: the score of each edge if its ends have the same label, of either sign. Two:
+        ``pairwise[a, b]`` is the score of every edge whose first end has label a and whose second
+        has b. Three: ``pairwise[e, a, b]``, a table for each edge. All finite.
     tol : float, default=1e-4
-        Stop when `bound` is within `tol` of `value`, as a fraction of the sum of the ranges of all
-        scores (the most that labels can make the total vary).
+        Stop when `bound` - `value` is at most `tol` times the sum of the ranges of all scores (the
+        most by which the scores of two labellings can differ).
     max_sweeps : int, default=200
-        Stop after so many passes over all messages; the result says whether it converged.
+        Most sweeps (passes over all messages); the result says whether it converged.
 
     Returns
     -------
@@ -129,17 +130,18 @@ def relax(
     Raises
     ------
     ValueError
-        If shapes do not fit, a score is NaN or infinite, a node has no label left, or an edge
-        leaves the graph or joins a node to itself.
+        If shapes do not fit, a score is NaN or infinite (except -inf in `unary`), sums of scores
+        overflow, a node has no label left, an edge leaves the graph or joins a node to itself, or
+        `tol` or `max_sweeps` is out of range.
 
     See Also
     --------
-    Relaxation : The same for one graph and changing scores, continuing from its messages.
+    Relaxation : The same for one graph and changing scores, with warm starts.
 
     Notes
     -----
-    Nodes are taken in the order of their numbers: numbers that rise along paths, as those of the
-    pixels of an image do, make long chains and few sweeps.
+    Sweeps visit nodes in the order of their numbers. Numbers that rise along paths, as the numbers
+    of pixels in an image do, make long chains and need few sweeps.
 
     References
     ----------
@@ -157,7 +159,7 @@ def relax(
 
     Examples
     --------
-    Three nodes in a circle that would all differ, with two labels only: half of each.
+    Three nodes in a circle that all repel one another, but only two labels: half of each.
 
     >>> from structsvm.inference import relax
     >>> unary = [[0.5, 0.0], [0.0, 0.0], [0.0, 0.0]]
@@ -175,9 +177,9 @@ def relax(
 
 
 class Relaxation:
-    """`relax` on one graph, again and again: each solve starts from the messages of the last.
+    """`relax` on one graph for changing scores: each solve starts from the last messages.
 
-    Any messages give a valid bound; those of nearby scores give a good one at once.
+    Any messages give a valid bound; the messages of similar scores give a good bound at once.
 
     Parameters
     ----------
@@ -185,12 +187,17 @@ class Relaxation:
     edges : array-like of int of shape (n_edges, 2)
     n_labels : int
 
+    Raises
+    ------
+    ValueError
+        If a size is out of range, or an edge leaves the graph or joins a node to itself.
+
     Notes
     -----
-    Memory is 24 (n_nodes + n_edges) times n_labels (rounded up to 4) bytes, and where edges have
-    tables 8 n_edges n_labels^2 for their marginals; tables are not copied. Nothing is allocated
-    while messages are passed, and the GIL is released; one object must not be used by two threads
-    at a time. Results are the same bits every time.
+    Memory is about 24 (n_nodes + n_edges) n_labels bytes, with n_labels rounded up to a multiple of
+    4, plus 8 n_edges n_labels^2 bytes for the marginals of edges with tables; tables are not
+    copied. Sweeps allocate nothing and release the GIL; do not use one object in two threads at a
+    time. The same calls give the same bits.
 
     Examples
     --------
@@ -211,7 +218,7 @@ class Relaxation:
         self._messages.set_graph(self.n_nodes, self.edges)
 
     def scale(self, factor: float) -> None:
-        """Say that the scores to come are about `factor` > 0 times those of the last solve."""
+        """Prepare for scores that are about `factor` > 0 times the scores of the last solve."""
         self._messages.scale_messages(check_factor(factor))
 
     def solve(
@@ -223,18 +230,23 @@ class Relaxation:
         max_sweeps: int = 200,
         warm: bool = True,
     ) -> RelaxedLabelling:
-        """As `relax`, with these scores.
+        """Solve for these scores, as `relax` does.
 
         Parameters
         ----------
         unary, pairwise, tol, max_sweeps
             See `relax`.
         warm : bool, default=True
-            Start from the messages there are; False: as if there were none.
+            Whether to start from the messages of the last solve.
 
         Returns
         -------
         RelaxedLabelling
+
+        Raises
+        ------
+        ValueError
+            See `relax`.
         """
         unary = check_unary(unary)
         if unary.shape != (self.n_nodes, self.n_labels):
@@ -251,7 +263,8 @@ class Relaxation:
         kernel.set_scores(unary, agreement, tables)
         if not np.isfinite(kernel.scale):
             raise ValueError(
-                f"the scores range over {kernel.scale}: their sums overflow; scale them down"
+                f"the ranges of the scores add up to {kernel.scale}: their sums overflow; scale "
+                "them down"
             )
         labels, marginals, masses, couplings = kernel.solve(tol, max_sweeps, warm)
         return RelaxedLabelling(

@@ -1,16 +1,16 @@
 /* From messages to outputs: labels, and a point of the local polytope with its value.
  *
- * The node marginals are those that soft messages imply. Given them, an edge's best marginals have
- * a closed form where the edge scores agreement; with a table they are the edge's own belief,
- * moved onto the node marginals (Altschul, Weed, Rigollet 2017, algorithm 2). Either way the point
- * is consistent up to rounding, and its value is a lower bound on that of the relaxation. */
+ * Soft messages imply the node marginals. Given these, the best marginals of an edge have a closed form
+ * for a score of agreement. For a table they are the edge's own belief, moved onto the node marginals
+ * (Altschul, Weed, Rigollet 2017, arXiv:1705.09634, algorithm 2). Either way the point is consistent up to
+ * rounding, and its value is a lower bound on the optimum of the relaxation. */
 #ifndef SSVM_RELAXATION_PRIMAL_H
 #define SSVM_RELAXATION_PRIMAL_H
 
 #include "relaxation.h"
 
-/* Labels by one pass over the nodes: each takes the best given its earlier neighbours and the
- * messages from its later ones (or the reverse), the lowest of equals. */
+/* Labels by one pass over the nodes: each node takes the best label given its earlier neighbours and the
+ * messages from its later neighbours (or the reverse), the lowest of several. */
 SSVM_CLONES static void ssvm_decode(const ssvm_relaxation *graph, int reverse, int32_t *labels)
 {
     const ptrdiff_t n = graph->n_nodes, n_labels = graph->n_labels, stride = graph->stride;
@@ -60,7 +60,7 @@ SSVM_INLINE double ssvm_score(const ssvm_relaxation *graph, const int32_t *label
     return total;
 }
 
-/* The most (w >= 0) or least mass of agreement that two marginals allow. */
+/* The greatest (w >= 0) or least (w < 0) agreement that two marginals allow. */
 SSVM_INLINE double ssvm_agreement_mass(const double *p, const double *q, double w,
                                        ptrdiff_t stride)
 {
@@ -77,7 +77,7 @@ SSVM_INLINE double ssvm_agreement_mass(const double *p, const double *q, double 
     return (mass[0] + mass[1]) + (mass[2] + mass[3]);
 }
 
-/* out = a coupling of p and q with just that mass on its diagonal. The rest rows are SCRATCH. */
+/* out = a coupling of p and q with exactly this agreement on its diagonal. rest_p, rest_q: SCRATCH. */
 static void ssvm_agreement_coupling(const double *p, const double *q, double w, double *rest_p,
                                     double *rest_q, double *out, ptrdiff_t n)
 {
@@ -98,7 +98,7 @@ static void ssvm_agreement_coupling(const double *p, const double *q, double w, 
     for (ptrdiff_t a = 0; a < n; ++a)
         for (ptrdiff_t b = 0; b < n; ++b)
             out[a * n + b] = p[a] * q[b];
-    /* Two labels swap ends until all but one have nothing on the diagonal ... */
+    /* Pairs of labels swap ends until at most one label is left on the diagonal, ... */
     ptrdiff_t c = 0;
     for (ptrdiff_t b = 1; b < n; ++b) {
         const double own = out[c * n + c], other = out[b * n + b];
@@ -110,7 +110,7 @@ static void ssvm_agreement_coupling(const double *p, const double *q, double w, 
         if (out[b * n + b] > 0.0)
             c = b;
     }
-    /* ... and that one with the pairs of other labels. */
+    /* ... then that label swaps ends with pairs of other labels. */
     for (ptrdiff_t a = 0; a < n; ++a)
         for (ptrdiff_t b = 0; b < n; ++b) {
             if (a == b || a == c || b == c)
@@ -124,8 +124,8 @@ static void ssvm_agreement_coupling(const double *p, const double *q, double w, 
         }
 }
 
-/* out = the coupling of p and q nearest, in the sense above, to its contents >= 0, whose sum is 1.
- * rows and columns are SCRATCH. */
+/* Move `out`, whose entries are >= 0 and sum to 1, onto a coupling of p and q (algorithm 2 of Altschul et
+ * al.). rows, columns: SCRATCH. */
 SSVM_INLINE void ssvm_couple(const double *p, const double *q, double *out, double *rows,
                              double *columns, ptrdiff_t n_labels)
 {
@@ -166,9 +166,9 @@ SSVM_INLINE void ssvm_couple(const double *p, const double *q, double *out, doub
             out[a * n_labels + b] += rows[a] * columns[b];
 }
 
-/* Node marginals of the chains at this temperature > 0; returns the sum of their entropies, each
- * counted once for every chain. `hat`, of the shape of unary, keeps each node's share of scores and
- * messages for ssvm_table_value. */
+/* Node marginals at this temperature > 0; returns the sum of their entropies, each counted once for every
+ * chain of the node. `hat` OUT, of the shape of unary: each node's share of scores and messages, for
+ * ssvm_table_value. */
 SSVM_CLONES static double ssvm_node_marginals(const ssvm_relaxation *graph, double temperature,
                                             double *hat, double *marginals)
 {
@@ -194,7 +194,7 @@ SSVM_CLONES static double ssvm_node_marginals(const ssvm_relaxation *graph, doub
     return total;
 }
 
-/* The value that node marginals earn by themselves. */
+/* The value of the node marginals. */
 SSVM_CLONES static double ssvm_node_value(const ssvm_relaxation *graph, const double *marginals)
 {
     double total = 0.0;
@@ -204,7 +204,7 @@ SSVM_CLONES static double ssvm_node_value(const ssvm_relaxation *graph, const do
     return total;
 }
 
-/* The value of the edges where they score agreement; `masses` OUT (n_edges). */
+/* The value of edges with scores of agreement; `masses` OUT (n_edges): their agreement. */
 SSVM_CLONES static double ssvm_agreement_value(const ssvm_relaxation *graph,
                                                const double *marginals, double *masses)
 {
@@ -219,7 +219,7 @@ SSVM_CLONES static double ssvm_agreement_value(const ssvm_relaxation *graph,
     return total;
 }
 
-/* The value of the edges where they have tables; `out` OUT (n_edges, n_labels, n_labels). */
+/* The value of edges with tables; `out` OUT (n_edges, n_labels, n_labels): their marginals. */
 SSVM_CLONES static double ssvm_table_value(const ssvm_relaxation *graph, double temperature,
                                            const double *hat, const double *marginals, double *out)
 {

@@ -1,4 +1,4 @@
-"""roof_duality: what can be said of the best two-label labelling where edges may repel."""
+"""roof_duality: persistent labels of a graph with two labels whose edges attract or repel."""
 
 from __future__ import annotations
 
@@ -25,25 +25,24 @@ _MOST_EDGES = 2**29 - 1  # the doubled graph has twice as many
 
 @dataclass(frozen=True, eq=False)
 class PersistentLabels:
-    """Labels that some best labelling has, all of them together, and a bound on its score.
+    """Labels of some nodes that one best labelling has in common, and a bound on its score.
 
-    With a half for what is undecided they are the best fractional labelling over the local
-    polytope; its marginals are there for training.
+    With halves for undecided nodes, they are the best fractional labelling over the local polytope.
 
     Attributes
     ----------
     labels : int8 array of shape (n_nodes,)
         0, 1, or -1 where undecided.
     strong : bool array of shape (n_nodes,)
-        Where every best labelling has this label.
+        Whether every best labelling has this label.
     bound : float
         No labelling scores more, up to rounding.
     value : float
-        What the fractional labelling scores: `bound`, up to rounding.
+        Score of the fractional labelling: equal to `bound`, up to rounding.
     agreement : float64 array of shape (n_edges,)
-        On how much of each edge its ends agree in the fractional labelling.
+        Fraction of each edge on which its ends agree in the fractional labelling.
     oracle : "exact" or "over-generating"
-        Exact where no node is undecided: then `bound` is the score of the labels.
+        "exact" if every node is decided: then `value` is the score of the labels.
     """
 
     labels: NDArray[np.int8]
@@ -59,13 +58,13 @@ class PersistentLabels:
 
     @property
     def node_marginals(self) -> NDArray[np.float64]:
-        """How much of each node has each label, of shape (n_nodes, 2): all, nothing or half."""
+        """Fraction of each label at each node, 0, 1/2 or 1, of shape (n_nodes, 2)."""
         ones = _ones(self.labels)
         return np.stack([1 - ones, ones], axis=1)
 
     @property
     def edge_marginals(self) -> NDArray[np.float64]:
-        """How much of each edge has each pair of labels, of shape (n_edges, 2, 2)."""
+        """Fraction of each pair of labels on each edge, of shape (n_edges, 2, 2)."""
         first, second = _ones(self.labels)[self._edges].T
         both = (first + second + self.agreement - 1) / 2
         return np.stack(
@@ -82,37 +81,37 @@ def _ones(labels: NDArray[np.int8]) -> NDArray[np.float64]:
 
 
 def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> PersistentLabels:
-    r"""Labels 0 and 1 that a best labelling of a graph has, where edges attract or repel.
+    r"""Labels 0 and 1 of nodes in a best labelling, for edges that attract or repel.
 
     .. math::
         \max_y \; \sum_i \mathrm{unary}_i \, y_i
         + \sum_{e = (a, b)} \mathrm{pairwise}_e \, [y_a = y_b]
 
-    over labels 0 and 1 is hard where scores of edges are negative. Over the local polytope it is a
-    cut of a graph of twice the size, and some best fractional labelling has only 0, 1 and 1/2. Its
-    0s and 1s are *persistent*: there is a best labelling that has them all, and whatever labels
-    the other nodes have, giving the decided nodes these labels never lowers the score. As many are
-    decided as any best fractional labelling decides. Over-generating; exact where all are decided,
-    as where no edge repels.
+    over labels 0 and 1 is hard if edges have negative scores. Over the local polytope it is a cut
+    of a graph twice the size, and some best fractional labelling has only the values 0, 1 and 1/2.
+    Its 0s and 1s are *persistent*: one best labelling has them all, and setting the decided nodes
+    to these labels never lowers the score of any labelling. No best fractional labelling decides
+    more nodes than the one returned. The oracle is over-generating; it is exact if all nodes are
+    decided, for example if no edge repels.
 
-    The time is about that of two cuts of the graph.
+    It takes about as long as two cuts of the graph.
 
     Parameters
     ----------
     unary : array-like of shape (n_nodes,)
         Score of label 1 minus score of label 0.
     edges : int array-like of shape (n_edges, 2)
-        Ends of each edge. Two edges may join the same nodes; their scores add up.
+        Ends of each edge. Several edges may join the same nodes; their scores add up.
     pairwise : array-like of shape (n_edges,), (2, 2) or (n_edges, 2, 2)
-        One dimension: score, of either sign, earned when both ends of the edge have the same
-        label. Else tables, for all edges or for each: ``pairwise[e, a, b]`` is scored where the
-        first end has label a and the second has b.
+        One dimension: the score of each edge if its ends have the same label, of either sign.
+        Otherwise tables, one for all edges or one for each: ``pairwise[e, a, b]`` is the score of
+        edge e if its first end has label a and its second has b.
 
     Returns
     -------
     PersistentLabels
-        Nodes that best labellings may differ in get 0 rather than 1 where each is as good by
-        itself; without repelling edges, the labels of `graph_cut`.
+        If a decided node may have either label, it has 0. Without repelling edges these are the
+        labels of `graph_cut`.
 
     Raises
     ------
@@ -122,7 +121,7 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
 
     See Also
     --------
-    graph_cut : Where no edge repels, in half the time.
+    graph_cut : For edges that do not repel, in half the time.
     relax : For more than two labels.
 
     References
@@ -138,7 +137,7 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
 
     Examples
     --------
-    Of three nodes that would all differ two have to agree; the fourth node knows.
+    Three nodes repel one another, so two have to agree. The fourth node has a strong score.
 
     >>> from structsvm.inference import roof_duality
     >>> edges = [[0, 1], [1, 2], [2, 0], [0, 3]]
@@ -175,7 +174,7 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
     missed = persistent_labels(scores, ends, np.ascontiguousarray(pairs), labels, strong)
     ones = _ones(labels)
     first, second = ones[ends].T
-    # Two halves agree as the edge likes it.
+    # Two halves may agree or not: whichever scores more.
     undecided = (first == 0.5) & (second == 0.5)
     agreement = np.where(undecided, pairs >= 0, 1 - np.abs(first - second))
     terms = np.concatenate([constants, scores * ones, pairs * agreement])
@@ -188,9 +187,9 @@ def roof_duality(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Per
 def _as_agreement(
     unary: NDArray[np.float64], edges: NDArray[np.int32], tables: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Tables as scores of agreement: what is left of them is scores of nodes and constants.
+    """Write tables as scores of nodes, scores of agreement and constants.
 
-    What is large in all entries cancels before anything small is added.
+    Large terms that all entries of a table share cancel before small ones are added.
     """
     ones, change = tables[:, 1, 1] - tables[:, 0, 0], tables[:, 1, 0] - tables[:, 0, 1]
     agreement = (tables[:, 0, 0] - tables[:, 0, 1] + (tables[:, 1, 1] - tables[:, 1, 0])) / 2

@@ -1,15 +1,15 @@
-/* Sums of exponentials over rows of labels. In C because the message kernels are.
+/* Sums of exponentials over rows of labels. In C for the message kernels, which are in C.
  *
- * Only the quality of soft messages depends on them, never the validity of a bound. */
+ * The quality of soft messages depends on them, the validity of a bound does not. */
 #ifndef SSVM_SOFT_MAX_H
 #define SSVM_SOFT_MAX_H
 
 #include "../linalg/exponential.h"
 
-/* Rows of labels are padded to whole groups of lanes: inner loops have this constant length. */
+/* Rows are padded to whole groups of this many lanes, so inner loops have a constant length. */
 enum { SSVM_GROUP = 4 };
 
-/* The greatest of a row. */
+/* The maximum of a row. */
 SSVM_INLINE double ssvm_row_max(const double *row, ptrdiff_t stride)
 {
     double best[SSVM_GROUP];

@@ -1,4 +1,4 @@
-"""Max-product on trees: its numpy front."""
+"""max_product_tree: the best labelling of trees."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ __all__ = ["max_product_tree"]
 
 
 def max_product_tree(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) -> Labelling:
-    r"""The best labelling of a tree, or of several trees, exactly.
+    r"""The exact best labelling of a tree, or of several trees.
 
     .. math::
         \max_y \; \sum_i \mathrm{unary}[i, y_i] + \sum_{e = (i, j)} \mathrm{pairwise}[e, y_i, y_j]
 
-    The Viterbi recursion from the leaves to the lowest-numbered node of each tree. Time is
-    O(n_nodes n_labels) where edges score agreement, else O(n_nodes n_labels^2); memory
-    O(n_nodes n_labels). Sums of scores must not overflow.
+    It runs the Viterbi recursion from the leaves to the lowest-numbered node of each tree. Time is
+    O(n_nodes n_labels) with scores of agreement, otherwise O(n_nodes n_labels^2); memory is
+    O(n_nodes n_labels).
 
     Parameters
     ----------
     unary : array-like of shape (n_nodes, n_labels)
         Score of each label of each node; -inf forbids.
     edges : array-like of int of shape (n_edges, 2)
-        Pairs of nodes, in any order, without a cycle; two edges between the same nodes are one.
+        Pairs of nodes, in any order, without a cycle; two edges between the same nodes are a cycle.
     pairwise : array-like of shape (n_edges,), (n_labels, n_labels) or (n_edges, n_labels, n_labels)
-        One dimension: what an edge scores if its ends have the same label, of either sign. Two:
-        ``pairwise[a, b]`` is scored by an edge whose first end has label a and whose second has b.
-        Three: ``pairwise[e, a, b]``, for each edge. Tables may hold -inf.
+        One dimension: the score of each edge if its ends have the same label, of either sign. Two:
+        ``pairwise[a, b]`` is the score of every edge whose first end has label a and whose second
+        has b. Three: ``pairwise[e, a, b]``, a table for each edge. Tables may hold -inf.
 
     Returns
     -------
     Labelling
-        Exact. Among several best labellings the one with the lowest label at the lowest-numbered
-        node of each tree; then, away from it, each node has the lowest label that is best given
-        that of its neighbour on the way there.
+        Exact. Of several best labellings, the one with the lowest label at the lowest-numbered
+        node of each tree; then, outwards from there, each node has the lowest label that is best
+        given the label of its parent.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def max_product_tree(unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike) ->
     if (e := closing_edge(n_nodes, scores.edges)) >= 0:
         i, j = scores.edges[e]
         raise ValueError(
-            f"edges[{e}] = ({i}, {j}) closes a cycle: this search is for trees, see relax"
+            f"edges[{e}] = ({i}, {j}) closes a cycle: max_product_tree is for trees; use relax"
         )
     labels = np.zeros(n_nodes, dtype=np.int32)
     values = np.zeros(n_nodes)

@@ -1,9 +1,9 @@
 /* The max-plus chain recursion, for double and float.
  *
- * A row holds the scores of K labels in `stride` lanes, stride = K rounded up to SSVM_LANES. For
- * each position the kernel keeps the best score *before* the position's own score is added and
- * stores no back-pointers: the back-trace looks for the previous label whose sum has the same bits.
- * Dropping the argmax from the inner loop leaves one add and one max per cell.
+ * A row holds the scores of K labels in `stride` lanes, where stride is K rounded up to a multiple of
+ * SSVM_LANES. For each position the kernel keeps the best score *before* it adds the position's own
+ * score. It stores no back-pointers: the back-trace looks for the previous label whose sum has the same
+ * bits. Without an argmax the inner loop is one add and one max per cell.
  *
  * Labels are processed in register blocks of at most 32 lanes; the block lives in registers while
  * the loop runs over all previous labels. */
@@ -65,7 +65,7 @@ SSVM_CLONES static void NAME##_forward(REAL *score, const REAL *transition, ptrd
                    score + t * stride, n_labels, stride);                                         \
 }                                                                                                 \
                                                                                                   \
-/* The labels of the best path, the smallest label wherever several are best; its score. */       \
+/* Writes the best path, from its end the smallest label of several; returns its score. */        \
 static REAL NAME##_backtrace(const REAL *score, const REAL *transition, ptrdiff_t step,           \
                              const REAL *entering, ptrdiff_t length, ptrdiff_t n_labels,          \
                              ptrdiff_t stride, int32_t *labels)                                   \
@@ -90,9 +90,9 @@ static REAL NAME##_backtrace(const REAL *score, const REAL *transition, ptrdiff_
     return value;                                                                                 \
 }                                                                                                 \
                                                                                                   \
-/* score       IN/OUT  (length, stride): score of each label; best path ending there afterwards  \
- * transition  IN      (n_labels, stride): score of label i followed by label j; the one of        \
- *                     position t and the one before is `t * step` further on                     \
+/* score       IN/OUT  (length, stride): score of each label; then of the best path to it         \
+ * transition  IN      (n_labels, stride): score of label i followed by label j; the matrix for    \
+ *                     the step from t - 1 to t begins at transition + t * step                   \
  * entering    SCRATCH (length, stride)                                                           \
  * labels      OUT     (length,)                                                                  \
  * returns the score of the best path; length >= 1, n_labels >= 1 */                              \

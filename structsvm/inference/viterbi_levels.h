@@ -1,12 +1,12 @@
 /* The max-plus chain recursion with the loss of the path as a second state.
  *
- * The loss of a path is a sum of whole numbers, its level: labelling position t with k adds
- * levels[t][k]. The table holds the best score for each position, level and last label, so that any
- * objective that mixes score and loss can be maximised exactly at the end. Here that is
+ * The loss of a path is a sum of integers, its level: label k at position t adds levels[t][k]. The table
+ * holds the best score for each position, level and last label, so any objective of score and loss can
+ * be maximised exactly at the end. Here the objective is
  *
  *     unit * level * (1 + score - true_score),
  *
- * the objective of slack rescaling. Time O(length * n_levels * n_labels^2). */
+ * as in slack rescaling. Time O(length * n_levels * n_labels^2). */
 #ifndef SSVM_VITERBI_LEVELS_H
 #define SSVM_VITERBI_LEVELS_H
 
@@ -15,7 +15,7 @@
 #include "viterbi.h"
 
 /* unary       IN      (length, stride)
- * transition  IN      (n_labels, stride), that of position t being `t * step` further on
+ * transition  IN      (n_labels, stride); the matrix of position t begins at transition + t * step
  * levels      IN      row of (stride,) for each position, given by pointer
  * score       SCRATCH (length, n_levels, stride)
  * entering    SCRATCH (length, n_levels, stride)
@@ -49,8 +49,9 @@ SSVM_CLONES static void ssvm_levels_forward(const double *unary, const double *t
     }
 }
 
-/* labels IN: the true ones; OUT: the maximiser, which is the true one where nothing is above 0. The
- * smallest level, then the smallest labels win a tie. Returns the maximum. length >= 1. */
+/* labels IN: the true labels; OUT: the maximiser, unchanged if no value is above 0. Of several, the one
+ * with the smallest level, then the smallest last label, then the smallest label before, and so on.
+ * Returns the maximum. length >= 1. */
 static double ssvm_viterbi_levels(const double *unary, const double *transition, ptrdiff_t step,
                                   const int32_t *const *levels, double true_score, double unit,
                                   double *score, double *entering, ptrdiff_t *reach,

@@ -350,7 +350,7 @@ BAD = {
     "edges shape": ((U, np.zeros((2, 3), int), P), r"edges have shape \(2, 3\), expected"),
     "overflow": (
         (np.array([[1e308, -1e308]] * 3), E, P),
-        "the scores range over inf: their sums overflow; scale them down",
+        "the ranges of the scores add up to inf: their sums overflow; scale them down",
     ),
 }
 

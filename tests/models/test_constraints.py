@@ -331,7 +331,7 @@ def test_constraints_need_transitions_and_something_allowed():
     with pytest.raises(ValueError, match="so they need transitions=True"):
         ChainSVM(constraints=[("a", "a")], transitions=False).fit(X, y)
     svm = ChainSVM(constraints=[("a", "a"), ("b", "a"), ("b", "b")]).fit(X, y)
-    with pytest.raises(ValueError, match="constraints forbid all labels of sequence 1"):
+    with pytest.raises(ValueError, match="constraints forbid every labelling of sequence 1"):
         svm.predict([np.zeros((1, 1)), np.zeros((3, 1))])
-    with pytest.raises(ValueError, match="constraints forbid all labels of sequence 0"):
+    with pytest.raises(ValueError, match="constraints forbid every labelling of sequence 0"):
         svm.model_.inference(np.zeros((3, 1)), svm.coef_)
