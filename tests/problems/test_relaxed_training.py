@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.graphs import best_by_enumeration, relaxed_optimum
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
@@ -18,7 +19,6 @@ from structsvm.losses import HammingLoss
 from structsvm.models.grid import grid_edges
 from structsvm.problems._factored import FactoredProblem
 from tests.problems.test_graph_problem import VOID, blobs, dense, random_graphs, random_weights
-from tests.reference.graphs import best_by_enumeration, relaxed_optimum
 from tests.reference.models import parts_of, twin
 
 TOL = 1e-5

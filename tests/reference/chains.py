@@ -1,5 +1,6 @@
 """Chains by enumeration, and the Viterbi recursion in plain numpy."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -7,6 +8,33 @@ import numpy as np
 
 def all_outputs(length, n_labels):
     return list(itertools.product(range(n_labels), repeat=length))
+
+
+@functools.cache
+def _all_outputs(length, n_labels):
+    """The same as an array, a row each."""
+    outputs = np.array(all_outputs(length, n_labels), dtype=int).reshape(n_labels**length, length)
+    outputs.flags.writeable = False
+    return outputs
+
+
+def scores_of_all(unary, transitions, start=None, end=None):
+    """The score of each of `all_outputs`, added up as `score_of_steps` does.
+
+    Transitions are one table, or one for each position.
+    """
+    length, n_labels = np.shape(unary)
+    outputs = _all_outputs(length, n_labels)
+    steps = np.broadcast_to(transitions, (length, n_labels, n_labels))
+    total = np.zeros(len(outputs))
+    for t in range(length):
+        total += unary[t][outputs[:, t]]
+        if t:
+            total += steps[t][outputs[:, t - 1], outputs[:, t]]
+    if length:
+        total += 0.0 if start is None else start[outputs[:, 0]]
+        total += 0.0 if end is None else end[outputs[:, -1]]
+    return total
 
 
 def score(labels, unary, transition, start=None, end=None):
@@ -29,11 +57,18 @@ def score_of_steps(labels, unary, transitions, start=None, end=None):
 
 def best_by_enumeration(unary, transition, start=None, end=None):
     """The best value, and of the best sequences the smallest read from its end."""
-    outputs = all_outputs(len(unary), len(transition))
-    scores = [score(labels, unary, transition, start, end) for labels in outputs]
-    value = max(scores)
-    best = [labels for labels, s in zip(outputs, scores, strict=True) if s == value]
-    return min(best, key=lambda labels: labels[::-1]), value
+    scores = scores_of_all(unary, transition, start, end)
+    best = _all_outputs(*unary.shape)[scores == scores.max()].tolist()
+    return tuple(min(best, key=lambda labels: labels[::-1])), scores.max()
+
+
+def max_marginals_by_enumeration(unary, transitions, start=None, end=None):
+    """For each label at each position the best score of a sequence that has it there."""
+    outputs, scores = _all_outputs(*unary.shape), scores_of_all(unary, transitions, start, end)
+    best = np.full(unary.shape, -np.inf)
+    for t, labels in enumerate(outputs.T):
+        np.maximum.at(best[t], labels, scores)
+    return best
 
 
 def enumerate_chain(x, truth, blocks, cost, position_weight):
@@ -42,14 +77,11 @@ def enumerate_chain(x, truth, blocks, cost, position_weight):
     Knows neither joint features nor inference, so that both can be held against it.
     """
     unary = x @ blocks["state"] + blocks["intercept"]
-    outputs = all_outputs(len(truth), len(cost))
-    shared = blocks["transition"], blocks["start"], blocks["end"]
-    scores = [score(labels, unary, *shared) for labels in outputs]
-    losses = [
-        sum(f * cost[a][b] for f, a, b in zip(position_weight, truth, labels, strict=True))
-        for labels in outputs
-    ]
-    return outputs, np.array(scores), np.array(losses, dtype=float)
+    scores = scores_of_all(unary, blocks["transition"], blocks["start"], blocks["end"])
+    outputs, losses = _all_outputs(len(truth), len(cost)), np.zeros(len(scores))
+    for f, right, labels in zip(position_weight, truth, outputs.T, strict=True):
+        losses += f * cost[right][labels]
+    return [tuple(labels) for labels in outputs.tolist()], scores, losses
 
 
 def best_augmented(outputs, scores, losses):
