@@ -39,7 +39,7 @@ TELLS = {
     "features": "tokens to rows",
     "inference": "scores in, output out",
     "linalg": "planes, sums",
-    "data": "checks, packing",
+    "data": "checks, labels, sequences",
     "exceptions": "errors, warnings",
 }
 _BOX, _THIN, _GAP = (150, 44), 6, 18  # of boxes, and of arrows that pass a floor; pixels

@@ -363,9 +363,11 @@ def test_a_label_never_seen_counts_as_wrong(stranger):
 
 
 def test_one_class_and_no_features_are_solved():
-    one = ChainSVM().fit(X, [np.zeros_like(labels) for labels in Y])
+    with pytest.warns(UserWarning, match="all labels in y are 0: there is nothing to tell apart"):
+        one = ChainSVM().fit(X, [np.zeros_like(labels) for labels in Y])
     assert one.dual_gap_ == 0.0
     assert not one.predict(X)[0].any()
+    ChainSVM(solver="perceptron").partial_fit(X[:1], [np.zeros_like(Y[0])], classes=[0, 1])
     none = ChainSVM(random_state=0).fit([x[:, :0] for x in X], Y)
     assert none.dual_gap_ <= 1e-3
     message = "0 features and 2 labels make 0 weights, expected 1 to"

@@ -217,7 +217,7 @@ def nan_weight(header, members):
         (set_header("estimator", {"class": "BCFW", "params": {}}), "holds a BCFW, which is no est"),
         (set_header("estimator", {"class": "ChainSVM", "params": {"x": 1}}), "unexpected keyword"),
         (set_header("estimator", 3), "holds a int, which is no estimator"),
-        (set_header("numbers", {}), "no readable model file"),
+        (set_header("numbers", {}), "it lacks 'objective_'"),
         (
             set_sizes(6),
             r"the weights are float64 of shape \(33,\), the model needs float64 of shape \(36,\)",
@@ -238,7 +238,7 @@ def nan_weight(header, members):
         (set_member("model/classes.npy", npy(np.array([1, 1, 2]))), "not sorted and distinct"),
         (
             lambda header, members: members.pop("model/classes.npy") and None,
-            "no readable model file",
+            "it lacks 'classes'",
         ),
         (claim((10**12,)), "member coef.npy claims shape .* but holds 264 bytes"),
         (claim((-1,)), "member coef.npy"),

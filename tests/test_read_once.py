@@ -7,7 +7,7 @@ import pytest
 
 from structsvm import ChainSVM, GraphSVM, GridSVM, MulticlassSVM, SequenceTagger, fit_path
 from structsvm.callbacks import Checkpoint
-from structsvm.data import packing
+from structsvm.data import sequences
 from structsvm.features import SequenceVectorizer
 from structsvm.graphs import conversion
 from structsvm.models import grid, multiclass, registry
@@ -49,7 +49,7 @@ def counted(monkeypatch):
 
         monkeypatch.setattr(place, name, counting)
 
-    count(packing, "_check_item", lambda place, item: ("sequence", id(item)))
+    count(sequences, "_check_item", lambda place, item: ("sequence", id(item)))
     count(grid, "_read_image", lambda i, item, steps: ("image", id(item)))
     count(grid.GridModel, "_edge_features", lambda self, image: ("edges", id(image.pixels)))
     count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))

@@ -271,7 +271,7 @@ def test_files_of_graphs(tmp_path):
         (set_member("model/beta.npy", npy(np.array([np.inf]))), "beta of the contrast is .*inf"),
         (set_member("model/beta.npy", npy(np.ones(2))), "beta of the contrast is .*expected one"),
         (set_member("model/beta.npy", npy(np.array(["1"]))), "beta of the contrast is .*expected"),
-        (lambda header, members: members.pop("model/beta.npy") and None, "no readable model file"),
+        (lambda header, members: members.pop("model/beta.npy") and None, "it lacks 'beta'"),
         (
             set_header("sizes", {"n_features": 3, "n_edge_features": 0}),
             "0 edge features do not fit",
@@ -279,7 +279,7 @@ def test_files_of_graphs(tmp_path):
         (set_param("connectivity", 6), "connectivity=6: expected 4 or 8"),
         (set_param("pairwise", "ising"), "pairwise='ising': expected 'potts' or 'table'"),
         (set_param("warm_inference", -1), "warm_inference=-1: expected 'auto', True, False"),
-        (set_header("sizes", {"n_features": 3}), "no readable model file"),
+        (set_header("sizes", {"n_features": 3}), "it lacks 'n_edge_features'"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, fitted, change, message):

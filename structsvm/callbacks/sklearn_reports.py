@@ -50,11 +50,11 @@ class TaskReport:
             self._context.call_on_fit_task_begin(estimator=estimator)
 
     def listener(
-        self, attributes: Callable[[NDArray[np.float64], Any], dict[str, Any]], model: Any
-    ) -> Callable[[Any], bool]:
-        """A callback of a fit that reports its iterations; `attributes` are those of an estimator
-        with these weights and this model."""
-        return lambda progress: self.iteration(
+        self, attributes: Callable[[NDArray[np.float64], Any], dict[str, Any]]
+    ) -> Callable[[Any, Any], bool]:
+        """What hears of a fit's iterations, with its model, and reports them; `attributes` are
+        those of an estimator with these weights and this model."""
+        return lambda progress, model: self.iteration(
             lambda: attributes(np.array(progress.weights), model)
         )
 

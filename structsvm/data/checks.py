@@ -1,27 +1,20 @@
-"""Checks of single values and of lists of examples, as users pass them."""
+"""Checks of parameters, weights and arrays of numbers, as users pass them."""
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping, Set
 from typing import Any
 
 import joblib
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.data.sequences import PackedSequences
-
 __all__ = [
-    "as_items",
     "check_n_jobs",
-    "check_pairs",
     "check_sample_weight",
     "check_scalar",
     "check_unmasked",
-    "no_sequence",
     "real_array",
     "shorten",
 ]
@@ -52,40 +45,6 @@ def check_n_jobs(n_jobs: Any) -> int:
     if n_jobs == 0:
         raise ValueError("n_jobs=0: expected at least 1, or -1 for all processors")
     return int(joblib.effective_n_jobs(int(n_jobs)))
-
-
-def as_items(name: str, value: Any) -> Any:
-    """The examples of `value` as a list; `PackedSequences` stay as they are."""
-    if isinstance(value, PackedSequences):
-        return value
-    if (wrong := no_sequence(value)) is not None:
-        raise ValueError(f"{name} is a {wrong}; expected a list with one item for each example")
-    return list(value)
-
-
-def no_sequence(value: Any) -> str | None:
-    """What `value` is instead of an ordered sequence of items, for an error; None if it is one."""
-    kind = type(value).__name__
-    if hasattr(value, "__dataframe__") or (hasattr(value, "columns") and hasattr(value, "shape")):
-        return f"{kind}, which gives the names of its columns one by one (for rows: .to_numpy())"
-    if isinstance(value, Set):
-        return f"{kind}, which has no order"
-    if isinstance(value, (str, bytes, Mapping)) or sp.issparse(value):
-        return kind
-    if not hasattr(value, "__len__") or (hasattr(value, "shape") and value.shape == ()):
-        return kind
-    return None
-
-
-def check_pairs(X: Any, y: Any) -> tuple[Any, Any]:
-    """X and y as lists (or packed) of the same length, at least one."""
-    X, y = as_items("X", X), as_items("y", y)
-    if len(X) != len(y):
-        hint = ": a single output goes into a list of one" if len(X) == 1 else ""
-        raise ValueError(f"X has {len(X)} examples but y has {len(y)}{hint}")
-    if not len(X):
-        raise ValueError("X and y are empty: there is nothing to learn from")
-    return X, y
 
 
 def real_array(name: str, value: ArrayLike) -> NDArray[np.float64]:

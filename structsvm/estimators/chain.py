@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -12,39 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.data.checks import as_items, shorten
+from structsvm.data.checks import shorten
 from structsvm.data.labels import flatten_labels
+from structsvm.data.sequences import as_items
 from structsvm.estimators.chain_weights import ChainWeightsMixin
 from structsvm.estimators.structured import StructSVM
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
-from structsvm.models.states import all_pairs
 from structsvm.solvers import Progress, Solver
-from structsvm.training.fitting import Examples
+from structsvm.training.train import Examples
 
 __all__ = ["ChainSVM"]
-
-
-@dataclasses.dataclass
-class ChainExamples(Examples):
-    """Sequences and their labels."""
-
-    classes: NDArray[Any] | None = None  #: all that there will be; None for those in y
-
-    def size(self, model: Any) -> None:
-        super().size(model)
-        if self.classes is None:
-            return
-        classes = self.classes
-        strange = [label for label in model.classes_.tolist() if label not in classes.tolist()]
-        if strange:
-            raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
-        model.resize(
-            classes,
-            model.n_features_in_,
-            model.n_edge_features_in_,
-            all_pairs(len(classes)) if model.order == 2 else None,
-        )
 
 
 class ChainSVM(ChainWeightsMixin, StructSVM):
@@ -246,8 +223,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
 
     def _examples(
         self, X: Any, y: Any, sample_weight: Any = None, position_weight: Any = None
-    ) -> ChainExamples:
-        return ChainExamples(X, y, sample_weight, {"position_weight": position_weight})
+    ) -> Examples:
+        return Examples(X, y, sample_weight, {"position_weight": position_weight})
 
     def max_marginals(self, X: Any) -> list[NDArray[np.float64]]:
         """Best score of a labelling with each label fixed at each position.

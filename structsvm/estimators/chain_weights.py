@@ -105,7 +105,7 @@ class ChainWeightsMixin:
         check_is_fitted(self)
         model = self.model_
         items = self._read([x])  # type: ignore[attr-defined]
-        inputs, _ = model.prepare(items)
+        inputs, _ = model.prepare_examples(items)
         packed = inputs.items
         if y_other is None:
             y_other = self.predict([x])[0]  # type: ignore[attr-defined]

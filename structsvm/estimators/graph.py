@@ -12,24 +12,13 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.estimators.structured import StructSVM
-from structsvm.exceptions import warn
 from structsvm.losses import HammingLoss
 from structsvm.models import GraphModel, GridModel
 from structsvm.models.labelled_graphs import LabelledGraphs
-from structsvm.models.node_labels import odd_labels
 from structsvm.solvers import Progress, Solver
-from structsvm.training.fitting import Examples
+from structsvm.training.train import Examples
 
 __all__ = ["GraphSVM", "GridSVM"]
-
-
-class NodeExamples(Examples):
-    """Graphs or images, and the labels of their nodes."""
-
-    def size(self, model: Any) -> None:
-        super().size(model)
-        if (odd := odd_labels(model.classes_, model.ignore_label)) is not None:
-            warn(odd, UserWarning)
 
 
 class _NodeLabelSVM(StructSVM):
@@ -37,8 +26,10 @@ class _NodeLabelSVM(StructSVM):
 
     model_: LabelledGraphs
 
-    def _node_examples(self, X: Any, y: Any, sample_weight: Any, node_weight: Any) -> Examples:
-        return NodeExamples(X, y, sample_weight, {"node_weight": node_weight})
+    def _examples(
+        self, X: Any, y: Any, sample_weight: Any = None, node_weight: Any = None
+    ) -> Examples:
+        return Examples(X, y, sample_weight, {"node_weight": node_weight})
 
     def _weight_block(self, name: str) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -231,7 +222,7 @@ class GraphSVM(_NodeLabelSVM):
         -------
         self
         """
-        examples = self._node_examples(X, y, sample_weight, node_weight)
+        examples = self._examples(X, y, sample_weight, node_weight)
         self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
 
@@ -395,6 +386,11 @@ class GridSVM(_NodeLabelSVM):
             warm_inference=self.warm_inference,
         )
 
+    def _examples(
+        self, X: Any, y: Any, sample_weight: Any = None, pixel_weight: Any = None
+    ) -> Examples:
+        return super()._examples(X, y, sample_weight, pixel_weight)
+
     def fit(
         self,
         X: Any,
@@ -423,6 +419,6 @@ class GridSVM(_NodeLabelSVM):
         -------
         self
         """
-        examples = self._node_examples(X, y, sample_weight, pixel_weight)
+        examples = self._examples(X, y, sample_weight, pixel_weight)
         self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self

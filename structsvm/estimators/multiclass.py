@@ -14,12 +14,11 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.checks import check_sample_weight, shorten
-from structsvm.data.labels import encode_labels
+from structsvm.data.labels import balanced_weights, encode_labels
 from structsvm.data.rows import check_class_labels, read_rows
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
-from structsvm.models.node_labels import balanced_weights
 from structsvm.solvers import (
     Progress,
     Solver,
@@ -27,8 +26,7 @@ from structsvm.solvers import (
     capabilities_of,
     solver_name,
 )
-from structsvm.training.fitting import Examples, Validation
-from structsvm.training.train import Outcome
+from structsvm.training.train import Examples, Outcome, Validation
 
 __all__ = ["MulticlassSVM"]
 
@@ -259,10 +257,12 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             )
         examples = self._examples(X, y, sample_weight, known, reset=first)
         if not first and self._online is None:
-            solver = self._online_solver(self._n_examples)
-            if capabilities_of(solver).counts_examples and solver.n_examples is not None:
-                state = solver.state_at(self._flat_weights(), int(solver.n_examples))
-                self._online = (solver_name(solver), state)
+            solver = self._online_solver()
+            if capabilities_of(solver).counts_examples:
+                n_examples = solver.n_examples or self._n_examples
+                if n_examples is not None:
+                    state = solver.state_at(self._flat_weights(), int(n_examples))
+                    self._online = (solver_name(solver), state)
         self._partial_fit(examples)
         return self
 
@@ -291,11 +291,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     def _validation(self, X: Any, y: Any) -> Validation:
         return RowValidation(self, X, y, self._score_outputs)
 
-    def _online_solver(self, n_examples: int | None) -> Any:
-        solver = super()._online_solver(n_examples)
-        if not capabilities_of(solver).can_learn:
-            return Subgradient(n_examples=n_examples)
-        return solver
+    def _online_solver(self) -> Any:
+        solver = super()._online_solver()
+        return solver if capabilities_of(solver).can_learn else Subgradient()
 
     # ---- what a fit leaves
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from sklearn.base import clone
-
-from structsvm.estimators.structured import StructSVM
-from structsvm.training.fitting import Bound, Examples, Validation
+from structsvm.estimators.structured import RepeatedFits, StructSVM
 
 __all__ = ["fit_path"]
 
@@ -37,7 +34,7 @@ def fit_path(
         Cloned, not changed. Its solver must keep a dual state: "bcfw", "cutting_plane", "n_slack".
     X, y : sequences of equal length
     Cs : iterable of float
-        Each > 0.
+        At least one, each > 0.
     X_val, y_val
         See `StructSVM.fit`: each estimator keeps its best weights on these.
     **fit_params
@@ -51,7 +48,7 @@ def fit_path(
     Raises
     ------
     ValueError
-        As ``fit`` does, and if the solver keeps no dual state.
+        As ``fit`` does, if the solver keeps no dual state, and if there is no C.
 
     Examples
     --------
@@ -64,20 +61,12 @@ def fit_path(
     ([0.01, 0.1, 1.0], True)
     """
     values = [float(C) for C in Cs]
-    examples: Examples | None = None
-    validation: Validation | None = None
-    fitted: list[Any] = [None] * len(values)
-    start: Bound | None = None
+    fits = RepeatedFits(estimator, X, y, X_val=X_val, y_val=y_val, **fit_params)
+    if not values:
+        raise ValueError("Cs is empty: expected at least one value of C, such as [0.1, 1.0]")
+    fitted: dict[int, _Estimator] = {}
     for k in sorted(range(len(values)), key=values.__getitem__):
-        svm: Any = clone(estimator).set_params(C=values[k])
-        svm._check_path()
-        of_svm = svm._examples(X, y, **fit_params)
-        if examples is None:  # of the first, which are then prepared
-            examples = of_svm
-            validation = svm._validation(X_val, y_val)
-        start = svm._fit(examples, validation, start=start)
-        svm._warm = None  # the dual state goes on to the next one
-        fitted[k] = svm
-        if svm.status_ == "interrupted":
+        fitted[k] = fits.fit(values[k])
+        if fitted[k].status_ == "interrupted":
             break
-    return [svm for svm in fitted if svm is not None]
+    return [fitted[k] for k in sorted(fitted)]

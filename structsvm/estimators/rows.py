@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from structsvm.data.checks import check_sample_weight
 from structsvm.data.rows import check_class_labels, read_rows
-from structsvm.training.fitting import Examples, Validation
+from structsvm.training.train import Examples, Validation
 
 __all__ = ["RowExamples", "RowValidation"]
 
 
-@dataclasses.dataclass
 class RowExamples(Examples):
     """A matrix of features, checked before, and one class label for each row."""
 
-    classes: NDArray[Any] | None = None  #: all that there will be; None for those in y
-
     def check(self) -> None:
         self.weight = check_sample_weight(self.weight, self.X.shape[0])
-
-    def size(self, model: Any) -> None:
-        known = np.unique(self.y.labels)
-        if self.classes is not None:
-            strange = [label for label in known.tolist() if label not in self.classes.tolist()]
-            if strange:
-                raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
-            known = self.classes
-        model.resize(known, **self.X.sizes)
 
 
 class RowValidation(Validation):

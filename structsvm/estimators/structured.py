@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -14,18 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.base import StructuredModel
-from structsvm.callbacks.log import logger
+from structsvm.base import StructuredModel, batch_answers
 from structsvm.callbacks.sklearn_reports import CallbackSupportMixin, TaskReport, with_callbacks
-from structsvm.data.checks import as_items, check_n_jobs, check_pairs, check_scalar
+from structsvm.data.checks import check_n_jobs, check_scalar
+from structsvm.data.sequences import as_items, check_pairs
 from structsvm.linalg._plane import padded_copy
 from structsvm.persistence import model_files
 from structsvm.solvers import Progress, Solver, capabilities_of, make_solver, solver_name
-from structsvm.training.capabilities import check_callbacks, check_learns, check_warm_starts
-from structsvm.training.fitting import Bound, Examples, Validation, batch_answers
-from structsvm.training.train import Outcome, bind, data_fingerprint, learn, train
+from structsvm.training.capabilities import check_warm_starts
+from structsvm.training.train import Bound, Examples, Outcome, Validation, learn, train
 
-__all__ = ["StructSVM"]
+__all__ = ["RepeatedFits", "StructSVM"]
 
 
 class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -146,7 +144,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     coef_: NDArray[np.float64]
     _n_examples: int | None = None  # of the fit, or the first call of partial_fit
     _online: tuple[str, Any] | None = None  # the solver's name and the state of partial_fit
-    _warm: tuple[str | None, Bound] | None = None  # what warm_start goes on from, and of which data
+    _warm: Bound | None = None  # what warm_start goes on from
 
     def __init__(
         self,
@@ -242,19 +240,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         resume_from: str | os.PathLike[str] | None = None,
         start: Bound | None = None,
     ) -> Bound:
-        """Train; `start` is what an earlier call for these very examples returned."""
+        """Train; `start` is what an earlier call returned that had these very examples."""
         solver = self._checked_solver()
-        check_callbacks(self.callbacks or (), validation.given)
-        model = self._make_model()
-        examples.prepare(model)
-        validation.screen(model)
-        of_data = functools.cache(
-            functools.partial(data_fingerprint, self._make_model(), examples, self.rescaling)
-        )
-        start = start or self._kept(model, of_data) or bind(model, examples)
-        report, model = TaskReport(self), start.model
+        report = TaskReport(self)
         outcome = train(
-            model,
+            self._make_model(),
             examples,
             solver,
             C=self._penalty(solver),
@@ -264,11 +254,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             n_jobs=self._threads(),
             random_state=self.random_state,
             verbose=self.verbose,
-            callbacks=[*(self.callbacks or ()), report.listener(self._fitted_attributes, model)],
+            callbacks=self.callbacks or (),
             validation=validation,
             resume_from=resume_from,
-            start=start,
-            of_data=of_data,
+            start=self._warm if start is None and self.warm_start else start,
+            listen=report.listener(self._fitted_attributes),
         )
         self.__dict__.pop("validation_score_", None)
         if outcome.validation_score is not None:
@@ -277,7 +267,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self._keep(outcome, solver)
         if examples.n_violations is not None:
             self.n_violations_ = examples.n_violations
-        self._warm = (_hash_or_none(of_data), outcome.bound) if self.warm_start else None
+        self._warm = outcome.kept() if self.warm_start else None
         report.end(lambda: self._fitted_attributes(self._flat_weights(), self.model_))
         if outcome.result.error is not None:
             raise outcome.result.error
@@ -285,9 +275,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _partial_fit(self, examples: Examples) -> None:
         fitted = "coef_" in vars(self)
-        examples.prepare(self.model_ if fitted else self._make_model(), whole=False)
-        solver = self._online_solver(self._n_examples if fitted else len(examples.y))
-        check_learns(solver)
+        solver = self._online_solver()
         name = solver_name(solver)
         kept, state = self._online or (name, None)
         if fitted and (state is None or kept != name):
@@ -302,6 +290,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             C=self._penalty(solver),
             rescaling=self.rescaling,
             state=state,
+            n_examples=self._n_examples if fitted else None,
         )
         if state is not None:
             outcome.result.n_iter += self.n_iter_
@@ -326,7 +315,6 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"unknown rescaling {self.rescaling!r}: expected one of 'margin', 'slack'"
             )
-        check_callbacks(self.callbacks or ())
         solver = make_solver(clone(self.solver, safe=False))
         self._penalty(solver)
         if self.warm_start:
@@ -342,12 +330,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """The gap to stop at; None leaves it to the solver."""
         return None if self.tol is None else float(self.tol)
 
-    def _online_solver(self, n_examples: int | None) -> Any:
-        """The solver of ``partial_fit``, for data of so many examples where nobody says more."""
-        solver = self._checked_solver()
-        if capabilities_of(solver).counts_examples and solver.n_examples is None:
-            solver.n_examples = n_examples
-        return solver
+    def _online_solver(self) -> Any:
+        """The solver of ``partial_fit``."""
+        return self._checked_solver()
 
     def _check_path(self) -> None:
         """Refuse what `fit_path` cannot do."""
@@ -360,17 +345,6 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             )
         model: StructuredModel = clone(self.model)
         return model
-
-    def _kept(self, model: StructuredModel, of_data: Callable[[], str]) -> Bound | None:
-        """Where the last fit of this estimator ended, if this one may go on from there."""
-        if not self.warm_start or self._warm is None or self._warm[0] is None:
-            return None
-        kept = self._warm[1]
-        # A class of the same name may be another one, with another oracle.
-        if type(kept.model) is type(model) and self._warm[0] == _hash_or_none(of_data):
-            return kept
-        logger.info("warm_start: the data or the model changed, so the fit starts afresh")
-        return None
 
     def _keep(self, outcome: Outcome, solver: Solver) -> None:
         """Take the weights and what is known of them as fitted attributes, and tell how it went."""
@@ -483,16 +457,25 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             pickle or joblib for those.
         """
         check_is_fitted(self)
-        model_files.save(self, path)
+        learned = {name: getattr(self, f"{name}_") for name in self._LEARNED}
+        model_files.save(path, self, self._make_model(), self._flat_weights(), learned)
+
+    def restore(self, contents: model_files.Contents) -> Self:
+        """Be as the fitted estimator with the same parameters that a file holds.
+
+        `structsvm.load` calls it; a file that does not fit raises an error.
+        """
+        model = contents.model(self._make_model())
+        self.__dict__.update(self._weight_attributes(model, contents.weights(model)))
+        self.__dict__.update(contents.attributes())
+        self._take_learned(contents.learned(self._LEARNED))
+        return self
 
     #: Names of what else a model file holds, without the underscore of the attribute.
     _LEARNED: tuple[str, ...] = ()
 
-    def _learned(self) -> dict[str, Any]:
-        return {name: getattr(self, f"{name}_") for name in self._LEARNED}
-
     def _take_learned(self, learned: dict[str, Any]) -> None:
-        """What `_learned` gave, read from a file: see that it fits the model."""
+        """Keep what a file holds by these names, and see that it fits the model."""
         self.__dict__.update({f"{name}_": value for name, value in learned.items()})
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -510,13 +493,44 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return state
 
 
-def _hash_or_none(of_data: Callable[[], str]) -> str | None:
-    """The hash of the data, if they can be compared."""
-    try:
-        return of_data()
-    except TypeError as error:
-        logger.info("warm_start: the next fit starts afresh: %s", error)
-        return None
+class RepeatedFits:
+    """Fits of clones of one estimator to the same data, which are read once.
+
+    Parameters
+    ----------
+    estimator : StructSVM
+        With a solver that keeps a dual state.
+    X, y, X_val, y_val, **fit_params
+        What ``fit`` takes.
+    """
+
+    def __init__(
+        self,
+        estimator: StructSVM,
+        X: Any,
+        y: Any,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        **fit_params: Any,
+    ) -> None:
+        estimator._check_path()
+        self._estimator = estimator
+        self._data = (X, y, fit_params)
+        self._held_out = (X_val, y_val)
+        self._read: tuple[Examples, Validation] | None = None
+        self._start: Bound | None = None
+
+    def fit(self, C: float) -> Any:
+        """A clone with this C, trained from where the last one ended."""
+        svm = clone(self._estimator).set_params(C=C)
+        X, y, fit_params = self._data
+        examples = svm._examples(X, y, **fit_params)  # also tells the clone what X has
+        if self._read is None:
+            self._read = examples, svm._validation(*self._held_out)
+        self._start = svm._fit(*self._read, start=self._start)
+        svm._warm = None  # the dual state goes on to the next one
+        return svm
 
 
 # Else scikit-learn would not break the lines of a long one.

@@ -20,7 +20,7 @@ from structsvm.features.tokens import check_kinds, check_sequences
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
 from structsvm.solvers import Progress, Solver, capabilities_of
-from structsvm.training.fitting import of_held_out_examples
+from structsvm.training.train import of_held_out_examples
 
 __all__ = ["SequenceTagger"]
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from structsvm.data.checks import no_sequence
+from structsvm.data.sequences import no_sequence
 
 __all__ = ["check_kinds", "check_sequences", "token_kinds"]
 

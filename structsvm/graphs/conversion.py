@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from structsvm.data.checks import as_items, shorten
-from structsvm.data.sequences import check_finite
+from structsvm.data.checks import shorten
+from structsvm.data.sequences import as_items, check_finite
 from structsvm.data.sparse import damage_of
 from structsvm.graphs.graph import Graph
 

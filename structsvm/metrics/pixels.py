@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.data.checks import as_items, shorten
+from structsvm.data.checks import shorten
+from structsvm.data.sequences import as_items
 from structsvm.exceptions import warn
 
 __all__ = ["jaccard", "pixel_accuracy"]

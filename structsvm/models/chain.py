@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.data.labels import PackedLabels, encode_labels, flatten_labels
-from structsvm.data.packing import pack_position_weight, pack_sequences
-from structsvm.data.sequences import PackedSequences
+from structsvm.data.sequences import PackedSequences, pack_position_weight, pack_sequences
 from structsvm.data.state import State, checked_classes
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.losses import HammingLoss, make_loss
@@ -29,7 +28,13 @@ from structsvm.models.constraints import (
     screen_labels,
 )
 from structsvm.models.factored import FactoredModel, PackedInputs
-from structsvm.models.states import LabelStates, PairStates, check_pairs_of_labels, pairs_of
+from structsvm.models.states import (
+    LabelStates,
+    PairStates,
+    all_pairs,
+    check_pairs_of_labels,
+    pairs_of,
+)
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import (
@@ -129,13 +134,17 @@ class ChainModel(FactoredModel):
 
     # ---- sizes and weights
 
-    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
+    def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn the labels and the number of features."""
         if not len(y.labels):
             raise ValueError("all sequences in X are empty: there is nothing to learn from")
-        classes, pairs = np.unique(y.labels), None
-        if self._looks_back() == 2:
-            pairs = pairs_of(encode_labels(y.labels, classes), y.offsets)
+        pairs = None
+        if classes is not None:
+            pairs = all_pairs(len(classes)) if self._looks_back() == 2 else None
+        else:
+            classes = np.unique(y.labels)
+            if self._looks_back() == 2:
+                pairs = pairs_of(encode_labels(y.labels, classes), y.offsets)
         self.resize(classes, **X.sizes, pairs=pairs)
 
     def resize(

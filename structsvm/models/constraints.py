@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.data.checks import as_items, shorten
+from structsvm.data.checks import shorten
 from structsvm.data.labels import flatten_labels
+from structsvm.data.sequences import as_items
 from structsvm.exceptions import LabelError
 from structsvm.inference import viterbi
 from structsvm.metrics.sequences import spans, split_tag

@@ -21,7 +21,7 @@ __all__ = ["FactoredModel", "PackedInputs", "PackedModel"]
 
 
 class PackedInputs(Sequence[Any]):
-    """Inputs as a family of models reads them, checked; `FactoredModel.prepare` makes them.
+    """Inputs as a family of models reads them, checked: what `prepare_examples` makes of X.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class PackedModel(StructuredModel, abc.ABC):
     (`learn`), and what the problem is (`make_problem`); where labels are not numbered by their
     places in `classes_`, also how they are (`label_numbers`).
 
-    Wherever a method takes X and y, it also takes what `prepare` made of them.
+    Wherever a method takes X and y, it also takes what `prepare_examples` made of them.
 
     Attributes
     ----------
@@ -78,7 +78,8 @@ class PackedModel(StructuredModel, abc.ABC):
     classes_: NDArray[Any]
     n_weights: int
 
-    #: What `prepare` and `bind` call the factors of the loss at each label; "" where there is none.
+    #: What `prepare_examples` and `bind` call the factors of the loss at each label; "" if there
+    #: are none.
     weight_name: ClassVar[str] = ""
 
     # ---- what a family says
@@ -96,8 +97,9 @@ class PackedModel(StructuredModel, abc.ABC):
         """Raw outputs, checked against the shapes of X; `weight` is of the loss at each label."""
 
     @abc.abstractmethod
-    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
-        """Labels, sizes and what else is learnt from data, by `resize`."""
+    def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
+        """Labels, sizes and what else is learnt from data, by `resize`; `classes` are all labels
+        that there will be, where those in y may be some of them."""
 
     def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
         """The places of the labels in `classes_`; -1 for void ones, where a family has such."""
@@ -113,7 +115,7 @@ class PackedModel(StructuredModel, abc.ABC):
 
     # ---- examples, read once
 
-    def prepare(
+    def prepare_examples(
         self, X: Any, y: Any = None, *, sample_weight: Any = None, **weights: Any
     ) -> tuple[PackedInputs, PackedLabels | None]:
         """X and y checked and packed, to be given to other methods in their place.
@@ -164,23 +166,43 @@ class PackedModel(StructuredModel, abc.ABC):
             return None
         if isinstance(y, PackedLabels):
             if weight is not None:
-                raise ValueError(f"y was prepared: give {self.weight_name} to prepare")
+                raise ValueError(f"y was prepared: give {self.weight_name} to prepare_examples")
             return y
         packed = self.read_outputs(y, X, weight)
         packed.sample_weight = sample_weight
         return packed
 
-    def initialize(self, X: Any, y: Any) -> None:
-        """Learn labels and sizes from the data."""
+    def initialize(self, X: Any, y: Any, classes: NDArray[Any] | None = None) -> None:
+        """Learn labels and sizes from the data.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+        classes : ndarray of shape (n_classes,), default=None
+            All labels there will be, sorted; None: those in y.
+        """
         if not isinstance(X, PackedInputs):
             X = self.read_inputs(X, None)
         packed = self._labels(X, y, None, {})
         if packed is None:
             raise ValueError("y is None: there is nothing to learn from")
-        self.learn(X, packed)
+        if classes is not None:
+            known = set(classes.tolist())
+            strange = [label for label in np.unique(packed.labels).tolist() if label not in known]
+            if strange:
+                raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
+        self.learn(X, packed, classes)
+
+    def _oddity(self) -> str | None:
+        # A classifier of rows refuses one class, as those of scikit-learn do; outputs of many
+        # labels may all be alike.
+        if len(self.classes_) == 1:
+            label = self.classes_[0].item()
+            return f"all labels in y are {label!r}: there is nothing to tell apart"
+        return None
 
     def bind(self, X: Any, y: Any = None, **weights: Any) -> Problem:
-        """These examples as a problem; `weights` weigh the loss, as `prepare` takes them."""
+        """These examples as a problem; `weights` weigh the loss as in `prepare_examples`."""
         return self.make_problem(*self._read(X, y, None, weights))
 
 

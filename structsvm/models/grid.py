@@ -10,16 +10,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.data.checks import as_items
-from structsvm.data.labels import PackedLabels
-from structsvm.data.sequences import check_finite
+from structsvm.data.labels import PackedLabels, known_nodes
+from structsvm.data.sequences import as_items, check_finite
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs
 from structsvm.models.labelled_graphs import LabelledGraphs, Parts
-from structsvm.models.node_labels import known_nodes
 
 __all__ = ["GridModel", "grid_edges"]
 
@@ -179,11 +177,11 @@ class GridModel(LabelledGraphs):
         ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=np.int64)
         return PackedInputs(_Images(images), np.append(0, ends), sizes, shapes)
 
-    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
+    def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn the contrast beside what is learnt of every graph."""
         self._check_parameters()
         self.beta_ = self._learn_beta(X.items.images, y)
-        super().learn(X, y)
+        super().learn(X, y, classes)
 
     def parts(self, X: PackedInputs) -> list[Parts]:
         kept = X.items

@@ -10,8 +10,17 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.data.checks import as_items, check_scalar
-from structsvm.data.labels import PackedLabels
+from structsvm.data.checks import check_scalar
+from structsvm.data.labels import (
+    PackedLabels,
+    check_class_weight,
+    encode_nodes,
+    flat_labels,
+    known_labels,
+    odd_labels,
+    pack_node_weight,
+)
+from structsvm.data.sequences import as_items
 from structsvm.data.state import State, checked_classes
 from structsvm.exceptions import ModelFileError, warn
 from structsvm.inference._graph_maximizer import GraphMaximizer
@@ -20,13 +29,6 @@ from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.factored import FactoredModel, PackedInputs
-from structsvm.models.node_labels import (
-    check_class_weight,
-    encode_nodes,
-    flat_labels,
-    known_labels,
-    pack_node_weight,
-)
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock
@@ -97,14 +99,14 @@ class LabelledGraphs(FactoredModel):
         offsets = np.append(0, np.cumsum(sizes, dtype=np.int64))
         return PackedLabels(flat, offsets, shapes, pack_node_weight(weight, shapes))
 
-    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
+    def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn the labels, their weights, and the numbers of features."""
         self._check_parameters()
         weights = y.weight
         if y.sample_weight is not None:
             of_nodes = np.repeat(y.sample_weight, y.lengths)
             weights = of_nodes if weights is None else weights * of_nodes
-        classes, counts = known_labels(y, self.ignore_label, weights)
+        classes, counts = known_labels(y, self.ignore_label, weights, classes)
         self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
         parts = self.parts(X)
         self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
@@ -121,6 +123,9 @@ class LabelledGraphs(FactoredModel):
                 "quiet",
                 UserWarning,
             )
+
+    def _oddity(self) -> str | None:
+        return super()._oddity() or odd_labels(self.classes_, self.ignore_label)
 
     def _check_parameters(self) -> None:
         if self.pairwise not in ("potts", "table"):

@@ -90,9 +90,9 @@ class MulticlassModel(PackedModel):
 
     # ---- sizes and weights
 
-    def learn(self, X: PackedInputs, y: PackedLabels) -> None:
+    def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn the classes and the number of features."""
-        self.resize(np.unique(y.labels), **X.sizes)
+        self.resize(np.unique(y.labels) if classes is None else classes, **X.sizes)
 
     def to_state(self) -> State:
         """Classes and number of features."""

@@ -13,18 +13,19 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.base import StructuredModel
 from structsvm.data.state import State, arrays_of, most_numbers, sizes_of
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_copy, padded_vector
 from structsvm.persistence import files, registry
 
-__all__ = ["load", "naming", "read_checkpoint", "save", "write_checkpoint"]
+__all__ = ["Contents", "load", "naming", "read_checkpoint", "save", "write_checkpoint"]
 
 _MODEL, _CHECKPOINT = "structsvm model", "structsvm checkpoint"
 # The versions of each kind that are read; the last is written.
@@ -40,7 +41,13 @@ _COUNTS = ("n_iter_", "n_oracle_calls_")
 # ---- writing
 
 
-def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+def save(
+    path: str | os.PathLike[str],
+    estimator: Any,
+    unfitted: StructuredModel,
+    weights: NDArray[np.float64],
+    learned: Mapping[str, Any],
+) -> None:
     """Write a fitted estimator to `path`; a file there is replaced in one step or left alone.
 
     Links are followed, and pipes are written through. `callbacks` and the dual state of
@@ -48,10 +55,15 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    estimator : StructSVM
-        Fitted, over a model of this package.
     path : path-like
         Used as it is; no ending is added.
+    estimator : StructSVM
+        Fitted, over a model of this package.
+    unfitted : StructuredModel
+        The model that its parameters make now.
+    weights : ndarray of shape (n_weights,)
+    learned : dict
+        What it learned beside model and weights, by name.
 
     Raises
     ------
@@ -60,10 +72,10 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """
     model = estimator.model_
     described = _describe("estimator", estimator)
-    if _describe("model", estimator._make_model()) != _describe("model", model):
+    if _describe("model", unfitted) != _describe("model", model):
         raise ValueError("parameters of the model were changed after fit: fit again, then save")
     state = model.to_state()
-    arrays = _packed_coef(estimator._flat_weights()) | _put("model", arrays_of(state))
+    arrays = _packed_coef(weights) | _put("model", arrays_of(state))
     arrays |= _put("history", estimator.history_)
     header = {
         "estimator": described,
@@ -72,9 +84,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         "certified": bool(estimator.certified_),
         "sizes": sizes_of(state),
     }
-    for name, learned in estimator._learned().items():
-        header[name] = _describe(name, learned)
-        arrays |= _put(name, learned.to_state())
+    for name, value in learned.items():
+        header[name] = _describe(name, value)
+        arrays |= _put(name, value.to_state())
     if _claims_too_much(model, state, arrays):
         raise ValueError(
             f"{len(state['classes'])} classes are too many for a model file of so few weights: "
@@ -99,29 +111,6 @@ def _claims_too_much(model: Any, state: State, arrays: dict[str, NDArray[Any]]) 
     """Whether a model makes tables too large for what its file holds."""
     held = sum(array.size for array in arrays.values())
     return bool(model.n_table_entries(state) > most_numbers(held))
-
-
-def _unpacked_coef(arrays: dict[str, NDArray[Any]], n_weights: int) -> NDArray[np.float64]:
-    values = arrays["coef"] if "coef" in arrays else arrays["coef/values"]
-    if values.dtype != np.float64 or ("coef" in arrays and values.shape != (n_weights,)):
-        raise ModelFileError(
-            f"the weights are {values.dtype} of shape {values.shape}, the model needs float64 of "
-            f"shape ({n_weights},)"
-        )
-    if not np.isfinite(values).all():
-        raise ModelFileError(f"weight {int(np.flatnonzero(~np.isfinite(values))[0])} is not finite")
-    if "coef" in arrays:
-        return padded_copy(values)
-    places = arrays["coef/places"]
-    if places.shape != values.shape or places.dtype != np.int32 or (np.diff(places) <= 0).any():
-        raise ModelFileError("the places of the weights are not in order")
-    if len(places) and not 0 <= places[0] <= places[-1] < n_weights:
-        raise ModelFileError(f"the weights have places beyond the {n_weights} of the model")
-    if n_weights > most_numbers(len(places)):
-        raise ModelFileError(f"it claims {n_weights} weights, {len(places)} of them not 0")
-    coef = padded_vector(n_weights)
-    coef[places] = values
-    return coef
 
 
 def write_checkpoint(snapshot: dict[str, NDArray[Any]], path: str | os.PathLike[str]) -> None:
@@ -228,7 +217,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     [array(['on'], dtype='<U3')]
     """
     with _telling_where(path), open(path, "rb") as file:
-        return _restore(*_read(file, _MODEL))
+        contents = Contents(*_read(file, _MODEL))
+        estimator = _build(contents.header["estimator"])
+        if not isinstance(estimator, registry.estimator_class()):
+            raise ModelFileError(f"it holds a {type(estimator).__name__}, which is no estimator")
+        return estimator.restore(contents)
 
 
 def read_checkpoint(path: str | os.PathLike[str], identity: str | None) -> dict[str, NDArray[Any]]:
@@ -272,7 +265,7 @@ def _read(file: Any, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
         entries = _members(archive, size)
         if _HEADER not in entries or entries[_HEADER].file_size > _MAX_HEADER_BYTES:
             raise ModelFileError(f"there is no {_HEADER} of at most {_MAX_HEADER_BYTES} bytes")
-        header = json.loads(archive.read(_HEADER))
+        header = json.loads(archive.read(_HEADER), object_hook=_Held)
         if not isinstance(header, dict) or header.get("format") != kind:
             raise ModelFileError(f"{_HEADER} does not say it is a {kind}")
         if header.get("version") not in _VERSIONS[kind]:
@@ -283,7 +276,7 @@ def _read(file: Any, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
         names = set(entries) - {_HEADER}
         if names != set(header["crc32"]):
             raise ModelFileError(f"members {sorted(names ^ set(header['crc32']))} do not belong")
-        arrays = {}
+        arrays = _Held()
         for name in sorted(names):
             data = archive.read(name)
             if zlib.crc32(data) != header["crc32"][name]:
@@ -333,52 +326,92 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
     return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape).copy()
 
 
-def _restore(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
-    estimator = _build(header["estimator"])
-    if not isinstance(estimator, registry.estimator_class()):
-        raise ModelFileError(f"it holds a {type(estimator).__name__}, which is no estimator")
-    model = estimator._make_model()
-    state = _state_of(header, arrays)
-    if _claims_too_much(model, state, arrays):
-        raise ModelFileError(
-            f"it claims {len(state['classes'])} classes, too many for what it holds"
-        )
-    if strange := set(model.from_state(state).to_state()) ^ set(state):
-        raise ModelFileError(f"of the state of the model {sorted(strange)} do not belong")
-    coef = _unpacked_coef(arrays, model.n_weights)
-    if model.non_negative is not None and (coef[model.non_negative] < 0).any():
-        raise ModelFileError("a weight is negative that the model needs to be >= 0")
-    estimator.__dict__.update(estimator._weight_attributes(model, coef))
-    for name in _NUMBERS:
-        setattr(estimator, name, float(header["numbers"][name]))
-    for name in _COUNTS:
-        setattr(estimator, name, int(header["counts"][name]))
-    estimator.certified_ = bool(header["certified"])
-    estimator.history_ = _inside("history", arrays)
-    for name, values in estimator.history_.items():
-        if values.ndim != 1 or values.dtype.kind not in "if":
-            raise ModelFileError(f"the history of {name} is {values.dtype} of {values.shape}")
-    learned = {}
-    for name in estimator._LEARNED:
-        learned[name] = _build(header[name]).from_state(_inside(name, arrays))
-    estimator._take_learned(learned)
-    return estimator
+class Contents:
+    """What a model file holds: everything is checked as it is taken out."""
+
+    def __init__(self, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        self.header = header
+        self._arrays = arrays
+
+    def model(self, model: StructuredModel) -> StructuredModel:
+        """The model, given one with the same parameters."""
+        state: State = _Held({name: int(size) for name, size in self.header["sizes"].items()})
+        if min(state.values(), default=0) < 0:
+            raise ModelFileError(f"it claims {min(state.values())} features")
+        state |= _inside("model", self._arrays)
+        if self.header["version"] == 1:
+            state |= {k: self._arrays[k] for k in ("classes", "pairs") if k in self._arrays}
+        if _claims_too_much(model, state, self._arrays):
+            raise ModelFileError(
+                f"it claims {len(state['classes'])} classes, too many for what it holds"
+            )
+        if strange := set(model.from_state(state).to_state()) ^ set(state):
+            raise ModelFileError(f"of the state of the model {sorted(strange)} do not belong")
+        return model
+
+    def weights(self, model: Any) -> NDArray[np.float64]:
+        """The weights of this model."""
+        coef = self._unpacked_coef(model.n_weights)
+        if model.non_negative is not None and (coef[model.non_negative] < 0).any():
+            raise ModelFileError("a weight is negative that the model needs to be >= 0")
+        return coef
+
+    def _unpacked_coef(self, n_weights: int) -> NDArray[np.float64]:
+        whole = "coef" in self._arrays
+        values = self._arrays["coef" if whole else "coef/values"]
+        if values.dtype != np.float64 or (whole and values.shape != (n_weights,)):
+            raise ModelFileError(
+                f"the weights are {values.dtype} of shape {values.shape}, the model needs float64 "
+                f"of shape ({n_weights},)"
+            )
+        if not np.isfinite(values).all():
+            wrong = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise ModelFileError(f"weight {wrong} is not finite")
+        if whole:
+            return padded_copy(values)
+        places = self._arrays["coef/places"]
+        if places.shape != values.shape or places.dtype != np.int32 or (np.diff(places) <= 0).any():
+            raise ModelFileError("the places of the weights are not in order")
+        if len(places) and not 0 <= places[0] <= places[-1] < n_weights:
+            raise ModelFileError(f"the weights have places beyond the {n_weights} of the model")
+        if n_weights > most_numbers(len(places)):
+            raise ModelFileError(f"it claims {n_weights} weights, {len(places)} of them not 0")
+        coef = padded_vector(n_weights)
+        coef[places] = values
+        return coef
+
+    def attributes(self) -> dict[str, Any]:
+        """What is told of the fit, by the names of an estimator's attributes."""
+        numbers, counts = self.header["numbers"], self.header["counts"]
+        history = _inside("history", self._arrays)
+        for name, values in history.items():
+            if values.ndim != 1 or values.dtype.kind not in "if":
+                raise ModelFileError(f"the history of {name} is {values.dtype} of {values.shape}")
+        return {
+            **{name: float(numbers[name]) for name in _NUMBERS},
+            **{name: int(counts[name]) for name in _COUNTS},
+            "certified_": bool(self.header["certified"]),
+            "history_": dict(history),
+        }
+
+    def learned(self, names: Iterable[str]) -> dict[str, Any]:
+        """What was learned beside model and weights, by these names."""
+        return {
+            name: _build(self.header[name]).from_state(_inside(name, self._arrays))
+            for name in names
+        }
 
 
-def _state_of(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> State:
-    """The state of the model."""
-    sizes: State = {name: int(size) for name, size in header["sizes"].items()}
-    if min(sizes.values(), default=0) < 0:
-        raise ModelFileError(f"it claims {min(sizes.values())} features")
-    state = sizes | _inside("model", arrays)
-    if header["version"] == 1:
-        state |= {name: arrays[name] for name in ("classes", "pairs") if name in arrays}
-    return state
+class _Held(dict[str, Any]):
+    """What a file holds by name; what it lacks is an error."""
+
+    def __missing__(self, name: str) -> Any:
+        raise ModelFileError(f"it lacks {name!r}")
 
 
-def _inside(folder: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _inside(folder: str, arrays: dict[str, NDArray[Any]]) -> _Held:
     start = f"{folder}/"
-    return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+    return _Held({k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)})
 
 
 def _build(description: Any) -> Any:

@@ -10,7 +10,7 @@ from structsvm.solvers.base import refuse
 
 __all__ = ["check_callbacks", "check_learns", "check_warm_starts", "needs_validation"]
 
-Callbacks = Iterable[Callable[[Progress], Any]]
+Callback = Callable[[Progress], Any]
 
 
 def check_warm_starts(solver: Any, option: str = "warm_start") -> None:
@@ -25,16 +25,21 @@ def check_learns(solver: Any) -> None:
         raise refuse(solver_name(solver), "partial_fit", "needs all data at once")
 
 
-def check_callbacks(callbacks: Callbacks, held_out: bool | None = None) -> None:
-    """Refuse what is no callback; and, where it is known whether there are held-out examples, those
-    that need some."""
-    for k, callback in enumerate(callbacks):
+def check_callbacks(callbacks: Any, held_out: bool) -> list[Callback]:
+    """The callbacks as a list: callables, that do with `held_out` examples or without."""
+    if not isinstance(callbacks, Iterable):
+        raise ValueError(
+            f"callbacks={callbacks!r}: expected a list of callables; one goes into a list of one"
+        )
+    checked = list(callbacks)
+    for k, callback in enumerate(checked):
         if not callable(callback):
             raise ValueError(f"callbacks[{k}] is {callback!r}; expected a callable")
-        if needs_validation(callback) and held_out is False:
+        if needs_validation(callback) and not held_out:
             raise ValueError(f"{callback!r} needs X_val and y_val in fit")
+    return checked
 
 
-def needs_validation(callback: Callable[[Progress], Any]) -> bool:
+def needs_validation(callback: Callback) -> bool:
     """Whether a callback decides by scores on held-out examples: it says ``needs_validation``."""
     return bool(getattr(callback, "needs_validation", False))

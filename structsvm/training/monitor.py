@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from structsvm.data.snapshots import Kind, check_snapshot, vector
 from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Monitor, Snapshot
 from structsvm.training.capabilities import needs_validation
-from structsvm.training.fitting import Validation
+
+if TYPE_CHECKING:
+    from structsvm.training.train import Validation
 
 __all__ = ["FitMonitor"]
 

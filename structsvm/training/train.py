@@ -8,26 +8,178 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from structsvm.base import StructuredModel
-from structsvm.callbacks.log import log_to_stderr
+from structsvm.base import StructuredModel, batch_answers
+from structsvm.callbacks.log import log_to_stderr, logger
+from structsvm.data.checks import check_sample_weight
+from structsvm.data.sequences import check_pairs
 from structsvm.engines import make_engine
 from structsvm.engines.processes import kept_workers
 from structsvm.exceptions import OracleWarning, warn
 from structsvm.persistence import model_files
-from structsvm.solvers import Progress, Solver, SolverResult
+from structsvm.problems import Problem
+from structsvm.solvers import Progress, Solver, SolverResult, capabilities_of
 from structsvm.training.capabilities import check_callbacks, check_learns
 from structsvm.training.fingerprint import fingerprint
-from structsvm.training.fitting import Bound, Examples, Validation
 from structsvm.training.monitor import FitMonitor
 
-__all__ = ["Outcome", "bind", "data_fingerprint", "learn", "train"]
+__all__ = [
+    "Bound",
+    "Examples",
+    "Outcome",
+    "Validation",
+    "learn",
+    "of_held_out_examples",
+    "train",
+]
+
+
+# ---- the data
+
+
+@dataclasses.dataclass
+class Examples:
+    """The data of a fit: pairs, a weight for each, and what else the model reads with them."""
+
+    X: Any
+    y: Any
+    weight: Any
+    bind_params: dict[str, Any]
+    classes: NDArray[Any] | None = None  #: all labels there will be; None for those in y
+    n_violations: int | None = None  #: outputs that the model could not take, where it counts them
+    prepared: bool = False
+
+    def check(self) -> None:
+        """Check that there are as many of each, before the model reads them."""
+        self.X, self.y = check_pairs(self.X, self.y)
+        self.weight = check_sample_weight(self.weight, len(self.X))
+
+    def prepare(self, model: StructuredModel, *, whole: bool = True) -> None:
+        """Have the model read the examples, once, and see to outputs that it could not take.
+
+        These are the `whole` data, or a piece.
+        """
+        if self.prepared:
+            return
+        self.check()
+        self.X, self.y = model.prepare_examples(
+            self.X, self.y, sample_weight=self.weight, **self.bind_params
+        )
+        self.prepared = True
+        if (screened := model._screened(self.y, whole=whole)) is None:
+            return
+        self.n_violations = screened.n_violations
+        if screened.told:
+            warn(screened.told, UserWarning)
+            self.y = screened.y
+            if (kept := screened.kept) is not None:
+                self.X = self.X.take(kept)
+                if self.weight is not None:
+                    self.weight = check_sample_weight(self.weight[kept], len(kept))
+
+    def parts(self) -> dict[str, Any]:
+        """What a fingerprint is made of."""
+        return {"X": self.X, "y": self.y, "weight": self.weight, "bind_params": self.bind_params}
+
+    def bind(self, model: StructuredModel, *, sized: bool = False) -> Problem:
+        """The problem of these examples; a model that is not `sized` learns its sizes first."""
+        if not sized:
+            known = {} if self.classes is None else {"classes": self.classes}
+            model.initialize(self.X, self.y, **known)
+            if (odd := model._oddity()) is not None:
+                warn(odd, UserWarning)
+        problem = model.bind(self.X, self.y)
+        problem.set_sample_weight(self.weight)
+        return problem
+
+
+class Validation:
+    """Held-out pairs, or none.
+
+    Parameters
+    ----------
+    X, y : sequences of equal length, or None
+    score : callable, default=None
+        Of a model, outputs and guesses, higher being better; None is the model's own.
+    """
+
+    def __init__(
+        self, X: Any, y: Any, score: Callable[[StructuredModel, Any, Any], float] | None = None
+    ) -> None:
+        self._score = _own_score if score is None else score
+        if (X is None) != (y is None):
+            given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
+            raise ValueError(f"{given} is given without {lacking}: give both or neither")
+        self.given = X is not None
+        self.prepared = not self.given
+        self.X: Any = X if self.given else []
+        self.y: Any = y if self.given else []
+        if self.given:
+            with of_held_out_examples():
+                self.check()
+
+    def check(self) -> None:
+        """Check that there are as many of each."""
+        self.X, self.y = check_pairs(self.X, self.y)
+
+    def prepare(self, model: StructuredModel) -> None:
+        """Have the sized model read the inputs, once, and see to outputs that it could not take."""
+        if self.prepared:
+            return
+        self.prepared = True
+        with of_held_out_examples():
+            self.X, _ = model.prepare_examples(self.X)
+            screened = model._screened(self.y, held_out=True)
+        if screened is not None and screened.told:
+            warn(f"in X_val and y_val: {screened.told}", UserWarning)
+            self.y = screened.y
+            if screened.kept is not None:
+                self.X = self.X.take(screened.kept)
+
+    def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
+        """How well the model with these weights predicts them."""
+        with of_held_out_examples():
+            guess = batch_answers(model, "batch_inference", self.X, w=weights, n_jobs=n_jobs)
+            return float(self._score(model, self.y, guess))
+
+
+def _own_score(model: StructuredModel, y: Any, guess: Any) -> float:
+    return model.score(y, guess)
+
+
+@contextlib.contextmanager
+def of_held_out_examples() -> Iterator[None]:
+    """Say of complaints about X and y that they are about X_val and y_val."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, ValueError):
+            error.add_note("in X_val and y_val")
+            raise
+        copy = ValueError(f"in X_val and y_val: {error}")
+        for note in getattr(error, "__notes__", ()):
+            copy.add_note(note)
+        raise copy from error
+
+
+# ---- the outcome
+
+
+class Bound(NamedTuple):
+    """A model bound to examples, and the state that a solver left: what training can go on from."""
+
+    model: StructuredModel
+    problem: Problem
+    state: Any
+    of_data: str | None = None  #: a hash of model and data; None: they will be the same
 
 
 @dataclasses.dataclass
@@ -35,7 +187,8 @@ class Outcome:
     """What training gives back: weights and certificate, and what more training can go on from."""
 
     result: SolverResult
-    bound: Bound  #: the model, its problem and the solver's state: a later call may `start` there
+    bound: Bound  #: a later call for the same examples may `start` there
+    of_data: Callable[[], str] | None = None  #: see `Bound`
     validation_score: float | None = None  #: of the weights, where there are held-out examples
 
     @property
@@ -48,6 +201,12 @@ class Outcome:
         result = self.result
         sound = math.isfinite(result.objective) and result.n_overruled == 0
         return sound and result.doubt is None and bool(self.bound.problem.exact)
+
+    def kept(self) -> Bound | None:
+        """What a later call may `start` from that does not know whether the data are the same;
+        None where data cannot be compared."""
+        of_data = None if self.of_data is None else _hash_or_none(self.of_data)
+        return None if of_data is None else self.bound._replace(of_data=of_data)
 
     def warn(self, name: str) -> None:
         """Tell, as of the estimator called `name`, what the user should know of how it ended."""
@@ -85,6 +244,9 @@ class Outcome:
         return f"a duality gap of {self.result.gap:.2e}" + ("" if self.certified else " (estimate)")
 
 
+# ---- training
+
+
 def train(
     model: StructuredModel,
     examples: Examples,
@@ -101,15 +263,16 @@ def train(
     validation: Validation | None = None,
     resume_from: str | os.PathLike[str] | None = None,
     start: Bound | None = None,
-    of_data: Callable[[], str] | None = None,
+    listen: Callable[[Progress, StructuredModel], Any] | None = None,
 ) -> Outcome:
     """Minimise 1/2 |w|^2 + C sum_i H_i(w) over the weights of a model.
 
     Parameters
     ----------
     model : StructuredModel
-        Sized from the examples here, unless there is a `start`.
+        Sized from the examples here, unless training goes on from `start`.
     examples : Examples
+        Read by the model here, unless an earlier call has done so.
     solver : solver object
     C, tol, max_iter, rescaling, random_state, verbose, callbacks, resume_from
         See `StructSVM`.
@@ -118,9 +281,10 @@ def train(
     validation : Validation, default=None
         Held-out examples: the weights are then those that score best on them.
     start : Bound, default=None
-        Of an earlier outcome for these very examples, perhaps with another C: go on from there.
-    of_data : callable, default=None
-        `data_fingerprint` of model and examples, where the caller has it already.
+        Of an earlier outcome: go on from there, perhaps with another C, if model and data are the
+        same; else start afresh, and say so in the log.
+    listen : callable, default=None
+        A last callback, called with the model as well.
 
     Returns
     -------
@@ -129,13 +293,15 @@ def train(
         after the first iteration.
     """
     validation = Validation(None, None) if validation is None else validation
-    check_callbacks(callbacks, validation.given)
+    callbacks = check_callbacks(callbacks, validation.given)
     examples.prepare(model)
-    validation.screen(model)
-    if of_data is None:
-        of_data = functools.partial(data_fingerprint, model, examples, rescaling)
-    model, problem, state = start or bind(model, examples)
+    of_data = _data_hash(model, examples, rescaling)
+    model, problem, state, _ = _going_on(start, model, of_data) or Bound(
+        model, examples.bind(model), None
+    )
     validation.prepare(model)
+    if listen is not None:
+        callbacks = [*callbacks, functools.partial(_tell, listen, model)]
     problem.set_rescaling(rescaling)
     engine = make_engine(n_jobs, in_python=problem.in_python)
     held_out = (validation.X, validation.y)
@@ -165,7 +331,7 @@ def train(
             snapshot=snapshot,
         )
         monitor.conclude(result)
-    return Outcome(result, Bound(model, problem, result.state), monitor.best_score)
+    return Outcome(result, Bound(model, problem, result.state), of_data, monitor.best_score)
 
 
 def learn(
@@ -176,6 +342,7 @@ def learn(
     C: float = 1.0,
     rescaling: str = "margin",
     state: Any = None,
+    n_examples: int | None = None,
 ) -> Outcome:
     """One pass over more examples, in their order, from where `state` left off.
 
@@ -187,30 +354,50 @@ def learn(
     state : default=None
         The solver's, of an earlier outcome. It is not changed: what raises on the way leaves it as
         it was.
+    n_examples : int, default=None
+        How many there are in all, for a solver that counts them and was not told; None is the
+        number of these.
     """
     check_learns(solver)
     examples.prepare(model, whole=False)
-    if state is None:
-        examples.size(model)
-    problem = examples.bind(model)
+    if capabilities_of(solver).counts_examples and solver.n_examples is None:
+        solver = clone(solver).set_params(n_examples=n_examples or len(examples.y))
+    problem = examples.bind(model, sized=state is not None)
     problem.set_rescaling(rescaling)
     result = solver.learn(problem, C, copy.deepcopy(state))
     return Outcome(result, Bound(model, problem, result.state))
 
 
-def bind(model: StructuredModel, examples: Examples) -> Bound:
-    """A model sized from examples and bound to them."""
-    examples.size(model)
-    return Bound(model, examples.bind(model), None)
+def _tell(listen: Callable[..., Any], model: StructuredModel, progress: Progress) -> Any:
+    return listen(progress, model)
 
 
-def data_fingerprint(model: StructuredModel, examples: Examples, rescaling: str) -> str:
-    """A hash of all that a problem is made of.
+def _data_hash(model: StructuredModel, examples: Examples, rescaling: str) -> Callable[[], str]:
+    """A hash of all that a problem is made of, when it is asked for.
 
-    Raises
-    ------
-    TypeError
-        Naming the part that cannot be compared with that of another fit.
+    It raises TypeError where a part cannot be compared with that of another fit, and names it.
     """
-    kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    return fingerprint(examples.parts(), kind, model.get_params(), rescaling)
+    # Parameters as they are before the model learns, which may change them.
+    kind, params = f"{type(model).__module__}.{type(model).__qualname__}", model.get_params()
+    return functools.cache(lambda: fingerprint(examples.parts(), kind, params, rescaling))
+
+
+def _hash_or_none(of_data: Callable[[], str]) -> str | None:
+    try:
+        return of_data()
+    except TypeError as error:
+        logger.info("warm_start: the next fit starts afresh: %s", error)
+        return None
+
+
+def _going_on(
+    start: Bound | None, model: StructuredModel, of_data: Callable[[], str]
+) -> Bound | None:
+    """`start`, if it is of the same model and data."""
+    if start is None or start.of_data is None:
+        return start
+    # A class of the same name may be another one, with another oracle.
+    if type(start.model) is type(model) and start.of_data == _hash_or_none(of_data):
+        return start
+    logger.info("warm_start: the data or the model changed, so the fit starts afresh")
+    return None

@@ -82,10 +82,10 @@ def rows(rng):
 def test_prepared_examples_stand_for_raw_ones(make):
     rng = np.random.default_rng(1)
     model, X, y = make(rng)
-    inputs, outputs = model.prepare(X, y)
+    inputs, outputs = model.prepare_examples(X, y)
     assert len(inputs) == len(outputs) == len(y)
     assert all(map(np.array_equal, outputs, y))
-    again = model.prepare(inputs, outputs)
+    again = model.prepare_examples(inputs, outputs)
     assert again[0] is inputs
     assert again[1] is outputs
     raw = type(model)(**model.get_params(deep=False))
@@ -113,7 +113,7 @@ def test_inputs_prepared_for_another_model_are_refused(make):
         wider = [(np.hstack([x[0], x[0]]), *x[1:]) for x in X]
     else:
         wider = [np.concatenate([x, x], axis=-1) for x in X]
-    inputs, _ = type(model)().prepare(wider)
+    inputs, _ = type(model)().prepare_examples(wider)
     with pytest.raises(ValueError, match=r"X was prepared with .*'n_features': \d"):
         model.batch_inference(inputs, np.zeros(model.n_weights))
 
@@ -121,11 +121,11 @@ def test_inputs_prepared_for_another_model_are_refused(make):
 def test_weights_of_the_loss_go_to_where_y_is_read():
     model, X, y = chains(np.random.default_rng(2))
     weight = [np.full(len(labels), 2.0) for labels in y]
-    inputs, outputs = model.prepare(X, y, position_weight=weight)
+    inputs, outputs = model.prepare_examples(X, y, position_weight=weight)
     model.initialize(inputs, outputs)
     w = np.zeros(model.n_weights)
     assert model.bind(inputs, outputs).oracle(0, w)[2] == 2 * model.bind(X, y).oracle(0, w)[2]
-    with pytest.raises(ValueError, match="y was prepared: give position_weight to prepare"):
+    with pytest.raises(ValueError, match="y was prepared: give position_weight to prepare_ex"):
         model.bind(inputs, outputs, position_weight=weight)
     with pytest.raises(ValueError, match="position_weight weighs the loss, which needs y"):
         model.bind(X, position_weight=weight)

@@ -6,11 +6,10 @@
 import numpy as np
 
 from structsvm import ChainModel, GraphModel, GridModel, StructuredModel
-from structsvm.data.labels import encode_labels, flatten_labels
+from structsvm.data.labels import encode_labels, encode_nodes, flatten_labels
 from structsvm.inference import alpha_expansion, graph_cut, relax, roof_duality, viterbi
 from structsvm.linalg._sums import product
 from structsvm.losses import make_loss
-from structsvm.models.node_labels import encode_nodes
 
 
 def twin(model):
@@ -23,7 +22,7 @@ def twin(model):
 
 def parts_of(model, X):
     """Nodes, edges and edge features of raw graphs or images, as a sized model reads them."""
-    return model.parts(model.prepare(X)[0])
+    return model.parts(model.prepare_examples(X)[0])
 
 
 class Python:
@@ -144,7 +143,7 @@ class PythonGraphs(Python):
 
     def inference(self, x, w):
         (part,) = parts_of(self, [x])
-        (shape,) = self.prepare([x])[0].shapes
+        (shape,) = self.prepare_examples([x])[0].shapes
         return self._best_labels(part, None, *self._scores(part, w)).reshape(shape)
 
     def loss_augmented_inference(self, x, y, w):

@@ -112,7 +112,7 @@ def test_counters_at_their_end_do_not_crash(words, name):
 
 def test_a_partial_fit_that_fails_changes_nothing(words):
     class Failing(ChainModel):
-        prepare = StructuredModel.prepare
+        prepare_examples = StructuredModel.prepare_examples
         bind = StructuredModel.bind
         batch_inference = StructuredModel.batch_inference
 

@@ -20,7 +20,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 class Python(ChainModel):
     """A chain by the Python methods alone."""
 
-    prepare = StructuredModel.prepare
+    prepare_examples = StructuredModel.prepare_examples
     bind = StructuredModel.bind
     batch_inference = StructuredModel.batch_inference
     batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference
@@ -153,11 +153,11 @@ def test_a_warm_start_may_have_another_number_of_threads(dear):
     X, y = dear
     svm = ChainSVM(loss="normalized_hamming", C=0.01, tol=0.3, random_state=0, warm_start=True)
     svm.set_params(n_jobs=3).fit(X, y)
-    problem = svm._warm[1].problem
+    problem = svm._warm.problem
     svm.set_params(n_jobs=1, C=0.02).fit(X, y)
-    assert svm._warm[1].problem is problem
+    assert svm._warm.problem is problem
     svm.set_params(n_jobs=2, C=0.03).fit(X, y)
-    assert svm._warm[1].problem is problem
+    assert svm._warm.problem is problem
     assert svm.dual_gap_ <= 0.3
 
 

@@ -78,6 +78,7 @@ def test_only_values_of_an_exact_oracle_must_be_bounds(words, tmp_path, model):
             assert not svm.fit(*words, resume_from=path).certified_
 
 
+@pytest.mark.filterwarnings("ignore:all labels in y are 0:UserWarning")
 @pytest.mark.parametrize("name", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
 def test_a_fit_without_planes_resumes(words, tmp_path, name):
     X, y = words[0], [np.zeros(len(labels), int) for labels in words[1]]

@@ -9,8 +9,7 @@ import pytest
 from structsvm import ChainModel, StructSVM, StructuredModel
 from structsvm.callbacks import Checkpoint, EarlyStopping
 from structsvm.solvers import BCFW, Perceptron
-from structsvm.training.fitting import Examples, Validation
-from structsvm.training.train import learn, train
+from structsvm.training.train import Examples, Validation, learn, train
 
 
 class Multiclass(StructuredModel):
