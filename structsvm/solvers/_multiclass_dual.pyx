@@ -26,7 +26,7 @@ from structsvm.problems._multiclass cimport (
 )
 from structsvm.solvers._multiclass_blocks cimport clip_to_box, conjugate, project
 
-from structsvm.linalg._plane import padded_vector
+from structsvm.linalg._plane import padded_copy, padded_vector
 from structsvm.linalg._sums import dot
 from structsvm.data.snapshots import Kind, vector
 
@@ -59,6 +59,25 @@ cdef void shuffle(index_t* items, Py_ssize_t n, uint64_t* draw) noexcept nogil:
         k = <Py_ssize_t> (((x * <uint64_t> 0x2545F4914F6CDD1D) >> 32) % <uint64_t> (i + 1))
         items[i], items[k] = items[k], items[i]
     draw[0] = x
+
+
+cdef void steepest(const Hinge* hinge, label_t y, double* v) noexcept nogil:
+    """From violations to the multipliers of the plane that is tight there. v INOUT"""
+    cdef Py_ssize_t k, best = y
+    cdef double h
+    for k in range(hinge.n_classes):
+        if hinge.loss == CRAMMER_SINGER:
+            if v[k] > v[best]:
+                best = k
+        else:
+            h = v[k]
+            v[k] = 0.0 if h <= 0.0 else 2.0 * h if hinge.squared else 1.0
+    if hinge.loss == CRAMMER_SINGER:
+        h = v[best]
+        for k in range(hinge.n_classes):
+            v[k] = 0.0
+        if best != y:
+            v[best] = 2.0 * h if hinge.squared else 1.0
 
 
 cdef class MulticlassDual:
@@ -287,6 +306,47 @@ cdef class MulticlassDual:
             return
         coefficients(hinge, y, v, q)
         self.add(i, q)
+
+    def scores_of_all(self, weights):
+        """The scores of each example, of shape (n_examples, width), at any weights."""
+        cdef Py_ssize_t i, k, width = self.problem.hinge.width
+        cdef double* s = &self._scratch[0, 0]
+        scores = np.empty((self.problem.n_examples, width))
+        cdef double[:, ::1] out = scores
+        cdef const double[::1] w = padded_copy(weights)
+        with nogil:
+            for i in range(self.problem.n_examples):
+                ssvm_feature_scores(&self.problem.features.rows, i, &w[0], width, s)
+                for k in range(width):
+                    out[i, k] = s[k]
+        return scores
+
+    def hinge_at_multiple(self, const double[:, ::1] scores, double multiple):
+        """Mean hinge at a multiple of the weights that `scores_of_all` looked at, and its slope.
+
+        Returns
+        -------
+        hinge, slope : float
+        """
+        cdef Py_ssize_t i, k, n = self.problem.n_examples, width = self.problem.hinge.width
+        cdef const Hinge* hinge = &self.problem.hinge
+        cdef double* s = &self._scratch[0, 0]
+        cdef double* v = &self._scratch[1, 0]
+        cdef double* q = &self._scratch[3, 0]
+        cdef double falls, total = 0.0, slope = 0.0
+        with nogil:
+            for i in range(n):
+                for k in range(width):
+                    s[k] = multiple * scores[i, k]
+                violations(hinge, self.problem.y[i], s, v)
+                total += self._caps[i] * hinge_value(hinge, self.problem.y[i], v)
+                steepest(hinge, self.problem.y[i], v)
+                coefficients(hinge, self.problem.y[i], v, q)
+                falls = 0.0
+                for k in range(width):
+                    falls += q[k] * scores[i, k]
+                slope -= self._caps[i] * falls
+        return total / max(n, 1), slope / max(n, 1)
 
     def loss(self):
         """The linear part of the dual: (sum_i <alpha_i, cost> - what squaring takes) / n."""

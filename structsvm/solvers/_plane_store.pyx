@@ -263,6 +263,42 @@ cdef class PlaneStore:
                     loss += b.planes[best].loss
         return delta / max(self.n_examples, 1), loss / max(self.n_examples, 1)
 
+    def look_at(self, weights):
+        """Have the heights of all planes at `weights`."""
+        cdef Py_ssize_t i
+        cdef const double[::1] w = np.ascontiguousarray(weights, dtype=np.float64)
+        if w.shape[0] != self.n_weights:
+            raise ValueError(f"there are {w.shape[0]} weights, expected {self.n_weights}")
+        with nogil:
+            for i in range(self.n_examples):
+                self.rescore(i, &w[0])
+
+    def hinge_at_multiple(self, double multiple):
+        """Mean hinge of the stored planes at a multiple of the weights of `look_at`, and its slope.
+
+        Returns
+        -------
+        hinge, slope : float
+            A lower bound of the mean hinge there.
+        """
+        cdef Py_ssize_t i
+        cdef int p
+        cdef double height, inner, best, falls, hinge = 0.0, slope = 0.0
+        cdef const KnownPlane* known
+        with nogil:
+            for i in range(self.n_examples):
+                best = falls = 0.0
+                for p in range(self.blocks[i].size):
+                    known = &self.blocks[i].planes[p]
+                    inner = known.loss - known.height
+                    height = known.loss - multiple * inner
+                    if height > best:
+                        best = height
+                        falls = inner
+                hinge += best
+                slope -= falls
+        return hinge / max(self.n_examples, 1), slope / max(self.n_examples, 1)
+
     def combination(self):
         """The dual point from scratch: ``z = sum_i alpha_i delta_i / n`` and its loss term.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -291,6 +292,10 @@ class _BlockRun(StoreRun):
     def candidates(self) -> list[NDArray[np.float64]]:
         points = [np.array(self.blocks.point.weights)]
         return [*points, self.blocks.point.average()] if self.options.averaging else points
+
+    def hinge_along(self, weights: NDArray[np.float64]) -> Callable[[float], tuple[float, float]]:
+        self.store.look_at(weights)
+        return self.store.hinge_at_multiple
 
     def vector_bytes(self) -> int:
         return self.blocks.vector_bytes

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,6 +218,14 @@ class _BlockDualRun(Run):
         if self.blocks.implicit:
             return [self.combination / self.lam]
         return [np.array(self.blocks.weights)]
+
+    def hinge_along(
+        self, weights: NDArray[np.float64]
+    ) -> Callable[[float], tuple[float, float]] | None:
+        if self.blocks.implicit:
+            return None
+        self.n_certified += self.n
+        return functools.partial(self.blocks.hinge_at_multiple, self.blocks.scores_of_all(weights))
 
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -28,9 +29,16 @@ from structsvm.solvers.base import (
     check_weights,
     regularization,
 )
+from structsvm.solvers.best_multiple import best_multiple
 from structsvm.solvers.oracle_check import a_few, find_fault, find_fault_in
 
 __all__ = ["Part", "Run", "StoreRun", "dual_value", "dual_value_at"]
+
+# Every so many rounds without a certificate, a multiple of the weights is looked at, ...
+_LOOK_EVERY = 5
+# ... if the dual value rose by at most so many times the tolerance since the last look: while it
+# rises more, the gap cannot be closed by the length of the weights.
+_RISE_TO_LOOK = 1.0
 
 # An estimate is made of values met during a round: at its end the gap is about this share of it.
 _ESTIMATE_TO_GAP = 0.6
@@ -82,7 +90,9 @@ class Run(abc.ABC):
 
     A round ends with `measured`: the value of a dual point, and an estimate of the primal value
     that the round gives for free. A pass at fixed weights, which gives a primal value proper, is
-    made when the estimate reaches the next power of ten or the tolerance, and at the end.
+    made when the estimate reaches the next power of ten or the tolerance, and at the end; also at a
+    multiple of the weights, where the dual value stands nearly still and `hinge_along` says that
+    their length is what the gap consists of.
     """
 
     def __init__(
@@ -106,6 +116,7 @@ class Run(abc.ABC):
         self.doubt: str | None = None
         self._next_level = 0.1
         self._certified_at = 0  # the iteration
+        self._dual_at_look = -math.inf  # when a multiple of the weights was last thought of
         self._history = History()
         self._seconds_before = 0.0
         self._calls_before = self._overruled_before = 0
@@ -129,6 +140,13 @@ class Run(abc.ABC):
     @abc.abstractmethod
     def counters(self) -> dict[str, int]:
         """n_oracle_calls, n_overruled, n_planes and solver_bytes, as they are now."""
+
+    def hinge_along(
+        self, weights: NDArray[np.float64]
+    ) -> Callable[[float], tuple[float, float]] | None:
+        """What the mean hinge and its slope are, or at least are, at multiples of `weights`;
+        None where a run does not know, or where only the weights themselves can be given back."""
+        return None
 
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
@@ -172,6 +190,7 @@ class Run(abc.ABC):
             "doubt": Kind(np.str_, optional=True),
             "_next_level": number(least=0.0, most=1.0),
             "_certified_at": count(),
+            "_dual_at_look": number(least=-math.inf),
             "_calls_before": count(),
             "_overruled_before": count(),
             "_n_checked": count(most=self.n)._replace(optional=True),  # as version 0.1 has none
@@ -328,6 +347,8 @@ class Run(abc.ABC):
                     self._check_a_few()
                 if self._due():
                     self._certify()
+                elif (scaled := self._promising_multiple()) is not None:
+                    self._certify_at([scaled])
                 progress = self._progress()
                 self._history.append(progress)
                 stop = monitor(progress)
@@ -474,9 +495,28 @@ class Run(abc.ABC):
         # An average of weights >= 0 may be below 0 by a rounding error.
         return [check_weights(self.problem.project(weights)) for weights in self.candidates()]
 
+    def _promising_multiple(self) -> NDArray[np.float64] | None:
+        """Every fifth round: the best multiple of the weights, if its certificate should do."""
+        if self.n_iter % _LOOK_EVERY != 0 or not math.isfinite(self.best_dual):
+            return None
+        rise, self._dual_at_look = self.best_dual - self._dual_at_look, self.best_dual
+        if not rise <= _RISE_TO_LOOK * self.tol * self.best_dual:
+            return None
+        weights = self._candidates()[-1]
+        hinge = self.hinge_along(weights)
+        if hinge is None:
+            return None
+        multiple, primal = best_multiple(self.lam * self.inner(weights, weights), hinge)
+        if primal - self.best_dual > max(self._next_level, self.tol) * primal:
+            return None
+        return multiple * weights
+
     def _certify(self) -> None:
+        self._certify_at(self._candidates())
+
+    def _certify_at(self, points: list[NDArray[np.float64]]) -> None:
         self._certified_at = self.n_iter
-        for weights in self._candidates():
+        for weights in points:
             self.certify(weights)
         while self._next_level > self.tol and self.gap <= self._next_level:
             self._next_level /= 10

@@ -181,6 +181,16 @@ class ReferenceBlocks:
             hinges[:] = met
         return sum(met) / max(self.n, 1)
 
+    def look_at(self, weights):
+        self.looked_at = np.array(weights)
+
+    def hinge_at_multiple(self, multiple):
+        w = multiple * self.looked_at
+        pairs = zip(self.truth, self.planes, strict=True)
+        highest = [max([t, *block], key=lambda p: p.height(w)) for t, block in pairs]
+        slopes = [-p.delta @ self.looked_at for p in highest]
+        return sum(p.height(w) for p in highest) / self.n, sum(slopes) / self.n
+
     def combination(self):
         support = [p for block in self.planes for p in block if p.weight > 0]
         z = sum((p.weight * p.delta for p in support), np.zeros(self.problem.n_weights))
