@@ -28,19 +28,13 @@ cdef int sums_reserve(RowSums* s, Py_ssize_t n_sums, Py_ssize_t width) except -1
 cdef void sums_free(RowSums* s) noexcept
 
 
-cdef struct ItemRows:
-    # The rows of features of one example.
-    Py_ssize_t n_rows
-    ssvm_feature_rows rows
-
-
 cdef class FeatureBlock:
-    cdef readonly object n_rows           # int64 ndarray: rows of scores of each example
-    cdef readonly Py_ssize_t width, stride
+    cdef readonly Py_ssize_t n_examples, width, stride
     cdef Py_ssize_t weights_stop          # it has no weight from here on
     cdef readonly Py_ssize_t n_sums       # room that `accumulate` wants in RowSums
-    cdef const offset_t[::1] _n_rows      # the same as n_rows
 
+    # Rows of scores of example i
+    cdef Py_ssize_t n_rows(self, Py_ssize_t i) noexcept nogil
     # scores OUT: the rows of example i, times `factor`; whole groups of lanes are written
     cdef int scores(
         self, Py_ssize_t i, const Weights* w, double factor, double* scores
@@ -53,8 +47,10 @@ cdef class FeatureBlock:
 
 
 cdef class RowBlock(FeatureBlock):
-    cdef ItemRows* items
-    cdef list _held                       # what `items` points into
+    cdef ssvm_feature_rows* rows          # of each example, or those of all one after the other
+    cdef list _held                       # what `rows` points into
+    cdef bint shared                      # whether it is those of all
+    cdef const offset_t[::1] offsets      # of the rows of examples, counted through
     cdef str name
     cdef bint sparse
     cdef Py_ssize_t place, n_columns, column_stride    # of W; n_columns is `width`, or fewer
@@ -63,7 +59,7 @@ cdef class RowBlock(FeatureBlock):
 
 
 cdef class TableBlock(FeatureBlock):
-    cdef Py_ssize_t place
+    cdef Py_ssize_t place, size           # where its rows start, and how many
 
 
 cdef class StepBlock(FeatureBlock):
@@ -74,11 +70,11 @@ cdef class StepBlock(FeatureBlock):
 cdef class BlockFeatures:
     cdef readonly Py_ssize_t n_weights, n_examples
     cdef readonly Py_ssize_t n_sums, most_width
-    cdef readonly object parts            # PartLayout
-    cdef list _blocks
+    cdef readonly object starts           # int64 ndarray: of each block's parts, by example
+    cdef list _names, _blocks
     cdef void** _block                    # the same, to be had without the GIL
     cdef Py_ssize_t n_blocks
-    cdef const offset_t[:, ::1] starts    # of the parts of each block, by example
+    cdef const offset_t[:, ::1] _starts   # the same as `starts`
     cdef const double[::1] scale          # of each example's joint feature, or None
 
     cdef Py_ssize_t n_parts(self, Py_ssize_t i) noexcept nogil

@@ -1,14 +1,14 @@
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.problems.layout import PartLayout
 
 class FeatureBlock:
     @property
-    def n_rows(self) -> NDArray[np.int64]: ...
+    def n_examples(self) -> int: ...
     @property
     def width(self) -> int: ...
     @property
@@ -41,10 +41,11 @@ class BlockFeatures:
     @property
     def n_examples(self) -> int: ...
     @property
-    def parts(self) -> PartLayout: ...
+    def starts(self) -> NDArray[np.int64]: ...
     def __init__(
         self,
         n_weights: int,
         blocks: Mapping[str, FeatureBlock],
         scale: NDArray[np.float64] | None = None,
     ) -> None: ...
+    def views(self, i: int, theta: NDArray[Any]) -> dict[str, NDArray[Any]]: ...

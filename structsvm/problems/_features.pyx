@@ -15,8 +15,6 @@ from structsvm.problems._feature_rows cimport (
     ssvm_feature_add, ssvm_feature_rows, ssvm_feature_scores,
 )
 
-from structsvm.problems.layout import PartLayout
-
 cdef extern from "structsvm/linalg/rows.h" nogil:
     bint ssvm_columns_fit(const index_t* columns, Py_ssize_t n, Py_ssize_t n_columns)
     bint ssvm_values_are_finite(const double* values, Py_ssize_t n)
@@ -52,6 +50,9 @@ cdef void sums_free(RowSums* s) noexcept:
 
 
 cdef class FeatureBlock:
+    cdef Py_ssize_t n_rows(self, Py_ssize_t i) noexcept nogil:
+        return 0
+
     cdef int scores(
         self, Py_ssize_t i, const Weights* w, double factor, double* scores
     ) except -1 nogil:
@@ -64,6 +65,18 @@ cdef class FeatureBlock:
     ) except -1 nogil:
         with gil:
             raise TypeError(f"{type(self).__name__} does not implement accumulate")
+
+
+cdef inline Py_ssize_t row_of(
+    FeatureBlock block, Py_ssize_t i, index_t part, Py_ssize_t first, Py_ssize_t* column
+) except -1 nogil:
+    """The row of scores that a part stands in, and its column there."""
+    cdef index_t place = part - <index_t> first, row = place // <index_t> block.stride
+    column[0] = place - row * block.stride
+    if column[0] >= block.width:
+        with gil:
+            raise ValueError(f"part {part} of example {i} is padding")
+    return row
 
 
 cdef int changed(str name, Py_ssize_t i, Py_ssize_t t) except -1 nogil:
@@ -105,76 +118,65 @@ cdef class RowBlock(FeatureBlock):
         self, rows, Py_ssize_t place, Py_ssize_t width, *, offsets=None, bint pad=False,
         column_of=None, str name="features",
     ):
-        cdef Py_ssize_t i, n, size
+        cdef Py_ssize_t i
         cdef FeatureRows one
-        cdef const offset_t[::1] starts
-        cdef offset_t[::1] n_rows
-        cdef ItemRows* item
+        cdef const ssvm_feature_rows* own
         self.place = place
         self.width = self.n_columns = width
         self.stride = self.column_stride = padded(width) if pad else width
         self.name = name
-        self._held = list(rows) if offsets is None else [rows]
         if column_of is not None:
             self.column_of = column_of
             if not pad or len(column_of) != width:
                 raise ValueError("column_of needs `pad`, and one column for each score")
             self.n_columns = (max(column_of) if width else -1) + 1
             self.column_stride = padded(self.n_columns)
-        n = len(self._held) if offsets is None else len(offsets) - 1
-        starts = np.zeros(1, dtype=np.int64) if offsets is None else offsets
-        self.items = <ItemRows*> calloc(max(n, 1), sizeof(ItemRows))
-        if self.items == NULL:
-            raise MemoryError(f"no memory for the rows of {n} examples")
-        self.n_rows = np.zeros(n, dtype=np.int64)
-        self._n_rows = self.n_rows
-        n_rows = self.n_rows
-        one = self._held[0] if len(self._held) else None
-        for i in range(n):
-            item = &self.items[i]
-            if offsets is None:
-                one = self._held[i]
-                item.n_rows = one.n_rows
-                item.rows = one.rows
-            else:
-                item.n_rows = starts[i + 1] - starts[i]
-                item.rows = one.rows
-                if not 0 <= starts[i] <= starts[i + 1] <= one.n_rows:
-                    raise ValueError(
-                        f"the rows of example {i} are {starts[i]} to {starts[i + 1]}, but there "
-                        f"are {one.n_rows}"
-                    )
-                skip_rows(&item.rows, starts[i])
-            n_rows[i] = item.n_rows
-            if is_sparse(&item.rows) != is_sparse(&self.items[0].rows):
+        self.shared = offsets is not None
+        self._held = [rows] if self.shared else list(rows)
+        self.rows = <ssvm_feature_rows*> calloc(len(self._held) + 1, sizeof(ssvm_feature_rows))
+        if self.rows == NULL:
+            raise MemoryError(f"no memory for the rows of {len(self._held)} examples")
+        for i, one in enumerate(self._held):
+            self.rows[i] = one.rows
+            own = &self.rows[i]
+            if is_sparse(own) != is_sparse(self.rows):
                 raise ValueError("rows of features are dense in some examples, sparse in others")
-            if item.rows.n_features != self.items[0].rows.n_features or (
-                item.rows.intercept != self.items[0].rows.intercept
-            ):
+            if own.n_features != self.rows.n_features or own.intercept != self.rows.intercept:
                 raise ValueError(f"the {name} of example {i} differ in number from the others")
-        self.sparse = n > 0 and is_sparse(&self.items[0].rows)
-        size = (one.n_features + one.intercept) * self.n_columns if n else 0
-        self.weights_stop = place + size
-        self.n_sums = 0 if self.sparse else size
+        if not self.shared:
+            offsets = np.cumsum([0, *[one.n_rows for one in self._held]])
+        self.offsets = offsets
+        self.n_examples = self.offsets.shape[0] - 1
+        for i in range(self.n_examples if self.shared else 0):
+            if not 0 <= self.offsets[i] <= self.offsets[i + 1] <= one.n_rows:
+                raise ValueError(
+                    f"the rows of example {i} are {self.offsets[i]} to {self.offsets[i + 1]}, but "
+                    f"there are {one.n_rows}"
+                )
+        self.sparse = is_sparse(self.rows)
+        self.weights_stop = place + n_weight_rows(self.rows) * self.n_columns
+        self.n_sums = 0 if self.sparse else self.weights_stop - place
 
     def __dealloc__(self):
-        free(self.items)
+        free(self.rows)
+
+    cdef Py_ssize_t n_rows(self, Py_ssize_t i) noexcept nogil:
+        return self.offsets[i + 1] - self.offsets[i]
 
     cdef int scores(
         self, Py_ssize_t i, const Weights* w, double factor, double* scores
     ) except -1 nogil:
-        cdef const ItemRows* item = &self.items[i]
-        cdef const ssvm_feature_rows* rows = &item.rows
+        cdef ssvm_feature_rows rows = rows_of(self, i)
         cdef const double* weights = w.data + self.place
         cdef const double* initial = NULL
-        cdef Py_ssize_t t, k, wrong
-        if item.n_rows == 0:
+        cdef Py_ssize_t t, k, wrong, n_rows = self.offsets[i + 1] - self.offsets[i]
+        if n_rows == 0:
             return 0
         if rows.kind == SSVM_CSR_DOUBLE and self.column_stride == padded(self.n_columns):
             if rows.intercept != 0.0:
                 initial = weights + rows.n_features * self.n_columns
             wrong = ssvm_csr_times_rows(
-                rows.row_start, item.n_rows, rows.columns, <const double*> rows.values, weights,
+                rows.row_start, n_rows, rows.columns, <const double*> rows.values, weights,
                 rows.n_features, self.n_columns, initial, factor * w.scale, scores,
                 self.column_stride,
             )
@@ -182,17 +184,17 @@ cdef class RowBlock(FeatureBlock):
                 changed(self.name, i, wrong)
         elif self.column_stride == self.n_columns:
             ssvm_all_feature_scores(
-                rows, item.n_rows, weights, self.n_columns, factor * w.scale, scores
+                &rows, n_rows, weights, self.n_columns, factor * w.scale, scores
             )
         else:
-            for t in range(item.n_rows):
+            for t in range(n_rows):
                 ssvm_feature_scores(
-                    rows, t, weights, self.n_columns, scores + t * self.column_stride
+                    &rows, t, weights, self.n_columns, scores + t * self.column_stride
                 )
                 for k in range(self.n_columns):
                     scores[t * self.column_stride + k] *= factor * w.scale
         if self.column_of is not None:
-            self.expand(item.n_rows, scores)
+            self.expand(n_rows, scores)
         return 0
 
     cdef void expand(self, Py_ssize_t n_rows, double* scores) noexcept nogil:
@@ -214,19 +216,17 @@ cdef class RowBlock(FeatureBlock):
         self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
         Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
     ) except -1 nogil:
-        cdef const ssvm_feature_rows* rows = &self.items[i].rows
-        cdef Py_ssize_t p = 0, q, t, k, column, n_used = 0
-        cdef Py_ssize_t n_weight_rows = rows.n_features + (rows.intercept != 0.0)
+        cdef ssvm_feature_rows rows = rows_of(self, i)
+        cdef Py_ssize_t p, q, t, k, column, start, n_used = 0
         cdef double count
         if self.sparse:
             for p in range(n):
-                t = (parts[p] - first) // self.stride
-                column = parts[p] - first - t * self.stride
+                t = row_of(self, i, parts[p], first, &column)
                 if self.column_of is not None:
                     column = self.column_of[column]
                 count = factor * counts[p]
                 if not add_sparse_row(
-                    rows, t, self.n_columns, self.place + column, count, out
+                    &rows, t, self.n_columns, self.place + column, count, out
                 ):
                     changed(self.name, i, t)
                 if rows.intercept != 0.0:
@@ -234,20 +234,24 @@ cdef class RowBlock(FeatureBlock):
                         out, self.place + rows.n_features * self.n_columns + column, count
                     )
             return 0
+        for p in range(n):  # an error must leave the sums at zero
+            row_of(self, i, parts[p], first, &column)
         # Dense rows meet in the same weights: they are summed first, those of one row together.
+        p = 0
         while p < n:
-            t = (parts[p] - first) // self.stride
+            t = row_of(self, i, parts[p], first, &column)
+            start = first + t * self.stride
             q = p
-            while q < n and (parts[q] - first) // self.stride == t:
-                column = parts[q] - first - t * self.stride
+            while q < n and start <= parts[q] < start + self.width:
+                column = parts[q] - start
                 if self.column_of is not None:
                     column = self.column_of[column]
                 sums.row[column] += counts[q]
                 sums.used[column] = True
                 q += 1
-            ssvm_feature_add(rows, t, sums.row, sums.sums, self.n_columns)
+            ssvm_feature_add(&rows, t, sums.row, sums.sums, self.n_columns)
             while p < q:
-                column = parts[p] - first - t * self.stride
+                column = parts[p] - start
                 sums.row[column if self.column_of is None else self.column_of[column]] = 0.0
                 p += 1
         for k in range(self.n_columns):
@@ -255,7 +259,7 @@ cdef class RowBlock(FeatureBlock):
                 sums.used[k] = False
                 sums.columns[n_used] = <index_t> k
                 n_used += 1
-        for t in range(n_weight_rows):
+        for t in range(n_weight_rows(&rows)):
             for k in range(n_used):
                 column = t * self.n_columns + sums.columns[k]
                 count = sums.sums[column]
@@ -268,17 +272,24 @@ cdef bint is_sparse(const ssvm_feature_rows* rows) noexcept nogil:
     return rows.kind == SSVM_CSR_DOUBLE or rows.kind == SSVM_CSR_FLOAT
 
 
-cdef void skip_rows(ssvm_feature_rows* rows, offset_t n) noexcept nogil:
-    """The same rows without the first n."""
-    if is_sparse(rows):
-        rows.row_start += n
+cdef Py_ssize_t n_weight_rows(const ssvm_feature_rows* rows) noexcept nogil:
+    return rows.n_features + (rows.intercept != 0.0)
+
+
+cdef inline ssvm_feature_rows rows_of(RowBlock block, Py_ssize_t i) noexcept nogil:
+    """The rows of an example, from its first on."""
+    cdef ssvm_feature_rows rows = block.rows[0 if block.shared else i]
+    cdef offset_t first = block.offsets[i] if block.shared else 0
+    if block.sparse:
+        rows.row_start += first
     elif rows.kind == SSVM_DENSE_FLOAT:
-        rows.values = <const void*> (<const float*> rows.values + n * rows.n_features)
+        rows.values = <const void*> (<const float*> rows.values + first * rows.n_features)
     else:
-        rows.values = <const void*> (<const double*> rows.values + n * rows.n_features)
+        rows.values = <const void*> (<const double*> rows.values + first * rows.n_features)
+    return rows
 
 
-cdef int add_sparse_row(
+cdef inline int add_sparse_row(
     const ssvm_feature_rows* rows, Py_ssize_t t, Py_ssize_t row_size, Py_ssize_t place,
     double factor, PlaneBuilder* out,
 ) except -1 nogil:
@@ -320,12 +331,15 @@ cdef class TableBlock(FeatureBlock):
         self, Py_ssize_t n_examples, Py_ssize_t place, Py_ssize_t n_rows, Py_ssize_t width, *,
         bint pad=False,
     ):
+        self.n_examples = n_examples
         self.place = place
+        self.size = n_rows
         self.width = width
         self.stride = padded(width) if pad else width
         self.weights_stop = place + n_rows * width
-        self.n_rows = np.full(n_examples, n_rows, dtype=np.int64)
-        self._n_rows = self.n_rows
+
+    cdef Py_ssize_t n_rows(self, Py_ssize_t i) noexcept nogil:
+        return self.size
 
     cdef int scores(
         self, Py_ssize_t i, const Weights* w, double factor, double* scores
@@ -333,11 +347,11 @@ cdef class TableBlock(FeatureBlock):
         cdef Py_ssize_t k
         if self.stride % SSVM_LANES == 0:
             ssvm_pad_rows(
-                w.data + self.place, self._n_rows[i], self.width, factor * w.scale, scores,
+                w.data + self.place, self.size, self.width, factor * w.scale, scores,
                 self.stride,
             )
             return 0
-        for k in range(self._n_rows[i] * self.width):
+        for k in range(self.size * self.width):
             scores[k] = factor * w.scale * w.data[self.place + k]
         return 0
 
@@ -345,13 +359,10 @@ cdef class TableBlock(FeatureBlock):
         self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
         Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
     ) except -1 nogil:
-        cdef Py_ssize_t p, row
+        cdef Py_ssize_t p, row, column
         for p in range(n):
-            row = (parts[p] - first) // self.stride
-            builder_add(
-                out, self.place + row * self.width + (parts[p] - first - row * self.stride),
-                factor * counts[p],
-            )
+            row = row_of(self, i, parts[p], first, &column)
+            builder_add(out, self.place + row * self.width + column, factor * counts[p])
         return 0
 
 
@@ -375,21 +386,23 @@ cdef class StepBlock(FeatureBlock):
             raise ValueError(
                 f"rows of {rows.width} scores, expected squares of {n_labels} * {n_labels}"
             )
-        for i in range(len(rows.n_rows)):
-            if rows.items[i].rows.kind != SSVM_CSR_DOUBLE:
+        for i in range(len(rows._held)):
+            if rows.rows[i].kind != SSVM_CSR_DOUBLE:
                 raise ValueError("features of steps must be CSR of float64")
+        self.n_examples = rows.n_examples
         self.place = place
         self.weights_stop = max(place + n_labels * n_labels, rows.weights_stop)
         self.rows = rows
         self.width = n_labels
         self.stride = padded(n_labels)
-        self.n_rows = np.maximum(rows.n_rows, 1) * n_labels
-        self._n_rows = self.n_rows
+
+    cdef Py_ssize_t n_rows(self, Py_ssize_t i) noexcept nogil:
+        return max(self.rows.n_rows(i), <Py_ssize_t> 1) * self.width
 
     cdef int scores(
         self, Py_ssize_t i, const Weights* w, double factor, double* scores
     ) except -1 nogil:
-        cdef const ssvm_feature_rows* rows = &self.rows.items[i].rows
+        cdef ssvm_feature_rows rows = rows_of(self.rows, i)
         cdef const double* values = <const double*> rows.values
         cdef Py_ssize_t t, n, size = self.width * self.width, step = self.width * self.stride
         cdef double* out
@@ -397,7 +410,7 @@ cdef class StepBlock(FeatureBlock):
         ssvm_pad_rows(
             w.data + self.place, self.width, self.width, factor * w.scale, scores, self.stride
         )
-        for t in range(1, self.rows.items[i].n_rows):
+        for t in range(1, self.rows.n_rows(i)):
             out = scores + t * step
             memcpy(out, scores, step * sizeof(double))
             start = rows.row_start[t]
@@ -419,13 +432,14 @@ cdef class StepBlock(FeatureBlock):
         self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
         Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
     ) except -1 nogil:
-        cdef Py_ssize_t p, row, t, cell, size = self.width * self.width
+        cdef ssvm_feature_rows rows = rows_of(self.rows, i)
+        cdef Py_ssize_t p, row, column, t, cell, size = self.width * self.width
         for p in range(n):
-            row = (parts[p] - first) // self.stride
+            row = row_of(self, i, parts[p], first, &column)
             t = row // self.width
-            cell = (row - t * self.width) * self.width + (parts[p] - first - row * self.stride)
-            if self.rows.items[i].n_rows and not add_sparse_row(
-                &self.rows.items[i].rows, t, size, self.rows.place + cell, factor * counts[p], out
+            cell = (row - t * self.width) * self.width + column
+            if self.rows.n_rows(i) and not add_sparse_row(
+                &rows, t, size, self.rows.place + cell, factor * counts[p], out
             ):
                 changed(self.rows.name, i, t)
             builder_add(out, self.place + cell, factor * counts[p])
@@ -445,8 +459,8 @@ cdef class BlockFeatures:
 
     Attributes
     ----------
-    parts : PartLayout
-        Where the blocks of an example lie in its scores.
+    starts : int64 ndarray of shape (n_examples, n_blocks + 1)
+        Where each block starts in the scores of an example, and where the last one ends.
     """
 
     def __cinit__(self):
@@ -454,19 +468,21 @@ cdef class BlockFeatures:
 
     def __init__(self, Py_ssize_t n_weights, blocks, scale=None):
         cdef FeatureBlock block
-        cdef Py_ssize_t k
+        cdef Py_ssize_t i, k
+        cdef offset_t[:, ::1] starts
+        self._names = list(blocks)
         self._blocks = list(blocks.values())
         self.n_blocks = len(self._blocks)
         self.n_weights = n_weights
-        self.n_examples = len((<FeatureBlock?> self._blocks[0]).n_rows)
+        self.n_examples = (<FeatureBlock?> self._blocks[0]).n_examples
         self._block = <void**> malloc(self.n_blocks * sizeof(void*))
         if self._block == NULL:
             raise MemoryError(f"no memory for {self.n_blocks} blocks")
         for k, (name, block) in enumerate(blocks.items()):
             self._block[k] = <void*> block
-            if len(block.n_rows) != self.n_examples:
+            if block.n_examples != self.n_examples:
                 raise ValueError(
-                    f"block {name!r} has rows of {len(block.n_rows)} examples, expected "
+                    f"block {name!r} has rows of {block.n_examples} examples, expected "
                     f"{self.n_examples}"
                 )
             if block.weights_stop > n_weights:
@@ -476,11 +492,12 @@ cdef class BlockFeatures:
                 )
             self.n_sums = max(self.n_sums, block.n_sums)
             self.most_width = max(self.most_width, block.width)
-        self.parts = PartLayout(
-            {name: block.n_rows for name, block in blocks.items()},
-            [block.stride for block in self._blocks],
-        )
-        self.starts = self.parts.starts
+        self.starts = np.zeros((self.n_examples, self.n_blocks + 1), dtype=np.int64)
+        starts = self.starts
+        for k, block in enumerate(self._blocks):
+            for i in range(self.n_examples):
+                starts[i, k + 1] = starts[i, k] + block.n_rows(i) * block.stride
+        self._starts = starts
         self.scale = scale
         if scale is not None and len(scale) != self.n_examples:
             raise ValueError(f"{len(scale)} scales, expected {self.n_examples}")
@@ -488,59 +505,61 @@ cdef class BlockFeatures:
     def __dealloc__(self):
         free(self._block)
 
+    def views(self, Py_ssize_t i, theta):
+        """The blocks of a score vector of example i by name, as views of shape (n_rows, stride)."""
+        return {
+            name: theta[start:stop].reshape(-1, block.stride)
+            for name, block, start, stop in zip(
+                self._names, self._blocks, self.starts[i, :-1], self.starts[i, 1:]
+            )
+        }
+
     cdef Py_ssize_t n_parts(self, Py_ssize_t i) noexcept nogil:
-        return self.starts[self.n_blocks, i]
+        return self._starts[i, self.n_blocks]
 
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
         # In order: what is written behind the last row of a block is overwritten by the next.
         cdef Py_ssize_t k
         cdef double factor = 1.0 if self.scale is None else self.scale[i]
         for k in range(self.n_blocks):
-            (<FeatureBlock> self._block[k]).scores(i, w, factor, theta + self.starts[k, i])
+            (<FeatureBlock> self._block[k]).scores(i, w, factor, theta + self._starts[i, k])
         return 0
 
     cdef int accumulate(
         self, Py_ssize_t i, const ssvm_counts* mu, RowSums* sums, PlaneBuilder* out
     ) except -1 nogil:
-        cdef Py_ssize_t p = 0, q, k = 0, width, stride
-        cdef offset_t start, stop
+        cdef Py_ssize_t p = 0, q, k
+        cdef const offset_t* starts = &self._starts[i, 0]
         cdef double factor = 1.0 if self.scale is None else self.scale[i]
         while p < mu.size:
             # Parts that come together and are of one block.
-            if not 0 <= mu.parts[p] < self.starts[self.n_blocks, i]:
+            if not 0 <= mu.parts[p] < starts[self.n_blocks]:
                 with gil:
                     raise ValueError(
-                        f"part {mu.parts[p]} of example {i}, which has "
-                        f"{self.starts[self.n_blocks, i]}: its true labels are no output"
+                        f"part {mu.parts[p]} of example {i}, which has {starts[self.n_blocks]}: "
+                        "its true labels are no output"
                     )
-            if mu.parts[p] < self.starts[k, i]:
-                k = 0
-            while mu.parts[p] >= self.starts[k + 1, i]:
+            k = 0
+            while mu.parts[p] >= starts[k + 1]:
                 k += 1
-            start, stop = self.starts[k, i], self.starts[k + 1, i]
-            width = (<FeatureBlock> self._block[k]).width
-            stride = (<FeatureBlock> self._block[k]).stride
-            q = p
-            while q < mu.size and start <= mu.parts[q] < stop:
-                if width < stride and (mu.parts[q] - start) % stride >= width:
-                    with gil:
-                        raise ValueError(f"part {mu.parts[q]} of example {i} is padding")
+            q = p + 1
+            while q < mu.size and starts[k] <= mu.parts[q] < starts[k + 1]:
                 q += 1
             (<FeatureBlock> self._block[k]).accumulate(
-                i, mu.parts + p, mu.counts + p, q - p, start, factor, sums, out
+                i, mu.parts + p, mu.counts + p, q - p, starts[k], factor, sums, out
             )
             p = q
         return 0
 
     cdef bint are_finite(self, Py_ssize_t i, const double* theta) noexcept nogil:
-        cdef Py_ssize_t k, row, column, width, stride
-        cdef const double* scores
+        cdef Py_ssize_t k, place, column, width, stride
         cdef double total = 0.0
         for k in range(self.n_blocks):
-            scores = theta + self.starts[k, i]
             width = (<FeatureBlock> self._block[k]).width
             stride = (<FeatureBlock> self._block[k]).stride
-            for row in range((<FeatureBlock> self._block[k])._n_rows[i]):
+            place = self._starts[i, k]
+            while place < self._starts[i, k + 1]:
                 for column in range(width):
-                    total += 0.0 * scores[row * stride + column]
+                    total += 0.0 * theta[place + column]
+                place += stride
         return total == 0.0

@@ -1,14 +1,14 @@
-"""Layouts: the places of named blocks, in the weight vector and in the parts of examples."""
+"""Layout: the places of named blocks in the weight vector."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Layout", "PartLayout"]
+__all__ = ["Layout"]
 
 
 class Layout:
@@ -62,34 +62,3 @@ class Layout:
     def views(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """The blocks of a weight vector, as views."""
         return {name: w[self.place(name)].reshape(shape) for name, shape in self.shapes.items()}
-
-
-class PartLayout:
-    """Named blocks of the parts of examples, one after the other: rows of scores.
-
-    Parameters
-    ----------
-    n_rows : dict from str to int64 ndarray of shape (n_examples,)
-        Of each block.
-    row_sizes : sequence of int
-        Parts of a row of each block, padding included.
-
-    Attributes
-    ----------
-    starts : int64 ndarray of shape (n_blocks + 1, n_examples)
-        Where each block starts, and where the last one ends.
-    """
-
-    def __init__(self, n_rows: Mapping[str, NDArray[np.int64]], row_sizes: Sequence[int]) -> None:
-        self._row_sizes = dict(zip(n_rows, row_sizes, strict=True))
-        n_examples = len(next(iter(n_rows.values())))
-        self.starts: NDArray[np.int64] = np.zeros((len(n_rows) + 1, n_examples), dtype=np.int64)
-        for k, (rows, size) in enumerate(zip(n_rows.values(), row_sizes, strict=True)):
-            self.starts[k + 1] = self.starts[k] + rows * size
-
-    def views(self, i: int, theta: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The blocks of a score vector of example i, as views of shape (n_rows, row_size)."""
-        return {
-            name: theta[self.starts[k, i] : self.starts[k + 1, i]].reshape(-1, size)
-            for k, (name, size) in enumerate(self._row_sizes.items())
-        }

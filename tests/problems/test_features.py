@@ -11,7 +11,7 @@ from structsvm.inference import PythonMaximizer
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock, StepBlock, TableBlock
-from structsvm.problems.layout import Layout, PartLayout
+from structsvm.problems.layout import Layout
 
 LENGTHS = np.array([3, 0, 1, 4])
 OFFSETS = np.append(0, np.cumsum(LENGTHS))
@@ -22,7 +22,7 @@ class Case:
 
     def __init__(self, features):
         self.features = features
-        self.n_parts = features.parts.starts[-1]
+        self.n_parts = features.starts[:, -1]
         maximizer = PythonMaximizer(self.keep, self.n_parts, self.n_parts)
         offsets = np.append(0, np.cumsum(self.n_parts))
         self.problem = FactoredProblem(features, maximizer, None, None, offsets, 1.0)
@@ -35,20 +35,20 @@ class Case:
         """The scores of all examples, by block."""
         self.theta = {}
         self.problem.predict(w)
-        return [self.features.parts.views(i, self.theta[i]) for i in range(len(self.n_parts))]
+        return [self.features.views(i, self.theta[i]) for i in range(len(self.n_parts))]
 
     def check_joint_features(self, w, scores, rng):
         """<w, psi> = <theta, mu>, for any counts of parts that are no padding."""
         for i, n in enumerate(self.n_parts):
             mu = np.zeros(n, dtype=int)
-            for name, view in self.features.parts.views(i, mu).items():
+            for name, view in self.features.views(i, mu).items():
                 k = scores[i][name].shape[1]
                 view[:, :k] = rng.integers(0, 3, size=view[:, :k].shape)
             indices, values = self.problem.joint_feature(i, mu)
             assert (np.diff(indices) > 0).all()
             expected = sum(
                 (view[:, : scores[i][name].shape[1]] * scores[i][name]).sum()
-                for name, view in self.features.parts.views(i, mu).items()
+                for name, view in self.features.views(i, mu).items()
             )
             assert values @ w[indices] == pytest.approx(expected, abs=1e-9)
             # No weight is touched that the parts do not use.
@@ -130,7 +130,7 @@ def test_steps_are_a_table_and_what_their_features_add(n_labels):
         expected.append({"step": np.concatenate([views[:1], squares[1:]]).reshape(-1, n_labels)})
         # The square of the first item, which nobody uses, has other weights: leave it out.
         mu = np.zeros(case.n_parts[i], dtype=int)
-        view = case.features.parts.views(i, mu)["step"]
+        view = case.features.views(i, mu)["step"]
         view[n_labels:, :n_labels] = rng.integers(0, 3, size=view[n_labels:, :n_labels].shape)
         indices, values = case.problem.joint_feature(i, mu)
         total = (view[:, :n_labels] * expected[i]["step"]).sum()
@@ -192,11 +192,12 @@ def test_layouts_know_where_blocks_lie():
         layout.place("a", "c")
     with pytest.raises(ValueError, match="there are two blocks 'a'"):
         Layout([("a", (1,)), ("a", (2,))])
-    parts = PartLayout({"x": np.array([2, 0]), "y": np.array([1, 1])}, [3, 4])
-    assert parts.starts.tolist() == [[0, 0], [6, 0], [10, 4]]
-    assert {k: v.shape for k, v in parts.views(0, np.zeros(10)).items()} == {
+    blocks = {"x": TableBlock(2, 0, 2, 3), "y": TableBlock(2, 6, 1, 4, pad=True)}
+    parts = BlockFeatures(10, blocks)
+    assert parts.starts.tolist() == [[0, 6, 14], [0, 6, 14]]
+    assert {k: v.shape for k, v in parts.views(0, np.zeros(14)).items()} == {
         "x": (2, 3),
-        "y": (1, 4),
+        "y": (1, 8),
     }
 
 
