@@ -632,3 +632,36 @@ def test_weights_of_the_structured_hinge_are_finite(words):
         w[3] = value
         with pytest.raises(ValueError, match=rf"w\[3\] is {value}, expected a finite number"):
             structured_hinge(model, X, y, w)
+
+
+EXAMPLES = {
+    ChainSVM: (np.random.default_rng(0).normal(size=(3, 4, 2)), np.arange(12).reshape(3, 4) % 2),
+    GridSVM: (
+        np.random.default_rng(0).normal(size=(3, 2, 2, 2)),
+        np.arange(12).reshape(3, 2, 2) % 2,
+    ),
+    MulticlassSVM: (np.random.default_rng(0).normal(size=(12, 2)), np.arange(12) % 2),
+}
+
+
+@pytest.mark.parametrize("make", [ChainSVM, GridSVM, MulticlassSVM])
+def test_a_single_callback_goes_into_a_list(make):
+    with pytest.raises(ValueError, match="callbacks=<built-in function print>: expected a list of"):
+        make(callbacks=print).fit(*EXAMPLES[make])
+
+
+@pytest.mark.parametrize("make", [ChainSVM, GridSVM, MulticlassSVM])
+def test_features_whose_squares_overflow_are_to_be_scaled(make):
+    X, y = EXAMPLES[make]
+    with pytest.raises(ValueError, match="features are too large; scale them"):
+        make(**({"contrast": False} if make is GridSVM else {})).fit(1e200 * np.array(X), y)
+
+
+def test_no_examples_have_no_predictions():
+    """Of lists; a matrix of rows must have one, as everywhere in scikit-learn."""
+    X, y = EXAMPLES[MulticlassSVM]
+    assert StructSVM(MulticlassModel()).fit(X, y).predict([]) == []
+    assert ChainSVM().fit(*EXAMPLES[ChainSVM]).predict([]) == []
+    assert GridSVM().fit(*EXAMPLES[GridSVM]).predict([]) == []
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
+        MulticlassSVM().fit(X, y).predict([])

@@ -513,6 +513,13 @@ def test_a_kernel_model_far_from_zero_or_without_support_comes_back(tmp_path):
         assert np.array_equal(svm.decision_function(rows), copy.decision_function(rows))
 
 
+def same_columns(header, members):
+    name = "model/rows/indices.npy"
+    indices = np.load(io.BytesIO(members[name]))
+    indices[1] = indices[0]
+    members[name] = npy(indices)
+
+
 def my_kernel(A, B):
     return A @ B.T
 
@@ -552,6 +559,7 @@ def short(name):
         (np.asarray, set_member("model/kernel/origin.npy", npy(np.zeros(3))), "origin of the ker"),
         (np.asarray, set_header("sizes", {"n_features": 5}), "4 features, expected 5"),
         (sp.csr_array, short("model/rows/indices.npy"), "no readable model file"),
+        (sp.csr_array, same_columns, "columns of the kernel's sparse rows are not in order"),
         (sp.csr_array, short("model/rows/indptr.npy"), "examples of the kernel do not rise"),
         (sp.csr_array, set_header("sizes", {"n_features": 1}), "no readable|damaged"),
         (

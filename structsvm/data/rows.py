@@ -84,6 +84,8 @@ def check_rows(X: Any, n_features: int | None = None) -> Any:
         raise ValueError("X has masked entries; fill them: features must be numbers")
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X has dtype {X.dtype}, expected real numbers")
+    if n_features is not None and X.shape == (0,):  # an empty list of rows
+        X = X.reshape(0, n_features)
     if X.ndim != 2:
         raise ValueError(
             f"X has {X.ndim} dimension{'s' if X.ndim != 1 else ''}, expected 2: "

@@ -16,10 +16,12 @@ import itertools
 import operator
 import os
 import pickle
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -66,17 +68,23 @@ class Workers:
         self._asked = f"n_jobs={n_processes}"
         payload = self._pickled(task)
         path = pickle.dumps(sys.path).hex()
-        self._workers = [
-            subprocess.Popen(
-                [sys.executable, "-c", _COMMAND, path],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-            for _ in range(n_processes)
-        ]
+        self._workers: list[subprocess.Popen[bytes]] = []
         self.close = weakref.finalize(self, _end, self._workers)
-        for worker in self._workers:
-            _send(worker.stdin, payload)
+        try:
+            with _uninterrupted():
+                for _ in range(n_processes):
+                    self._workers.append(
+                        subprocess.Popen(
+                            [sys.executable, "-c", _COMMAND, path],
+                            stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE,
+                        )
+                    )
+            for worker in self._workers:
+                _send(worker.stdin, payload)
+        except BaseException:
+            self.close()
+            raise
 
     def _pickled(self, message: Any) -> bytes:
         try:
@@ -395,20 +403,38 @@ def _receive(worker: subprocess.Popen[bytes]) -> Any:
 
 
 def _end(workers: list[subprocess.Popen[bytes]]) -> None:
-    for worker in workers:
-        worker.kill()
-    for worker in workers:
-        worker.wait()
-        for stream in (worker.stdin, worker.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+    with _uninterrupted():
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            worker.wait()
+            for stream in (worker.stdin, worker.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block, so that no worker is started or ended by half."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or (before := signal.getsignal(signal.SIGINT)) is None
+    ):
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def serve() -> None:
     """The loop of a worker: questions in, answers out, until the pipe closes."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     source: BinaryIO = os.fdopen(os.dup(0), "rb")
     target: BinaryIO = os.fdopen(os.dup(1), "wb")

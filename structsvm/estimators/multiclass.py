@@ -173,7 +173,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             "cost": self.cost,
             "fit_intercept": self.fit_intercept,
         }
-        if isinstance(self.kernel, str) and self.kernel == "linear":
+        if self.kernel == "linear":
             return MulticlassModel(self.loss, **hinge)
         return KernelMulticlassModel(
             self.loss,
@@ -242,7 +242,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self
         """
         first = "coef_" not in vars(self)
-        if not (isinstance(self.kernel, str) and self.kernel == "linear"):
+        if self.kernel != "linear":
             raise ValueError("partial_fit needs kernel='linear': others need all data at once")
         known = None if classes is None else np.unique(check_class_labels(classes))
         if known is not None and not first and not np.array_equal(known, self.classes_):

@@ -66,7 +66,7 @@ class KernelMulticlassModel(MulticlassModel):
 
     def _check_parameters(self, n_classes: int) -> None:
         super()._check_parameters(n_classes)
-        if not callable(self.kernel) and self.kernel not in KERNELS:
+        if not callable(self.kernel) and self.kernel not in list(KERNELS):
             names = ", ".join(repr(name) for name in ("linear", *KERNELS))
             raise ValueError(
                 f"unknown kernel {self.kernel!r}: expected one of {names}, or a callable"
@@ -170,8 +170,8 @@ class KernelMulticlassModel(MulticlassModel):
 
     def from_state(self, state: State) -> Self:
         super().from_state(state)
-        if not isinstance(self.kernel, str):
-            raise ModelFileError("a file has no kernel without a name")
+        if self.kernel not in list(KERNELS):
+            raise ModelFileError(f"it names the kernel {self.kernel!r}, which is not known")
         self.kernel_ = Kernel.from_state(
             state,
             self.kernel,

@@ -70,7 +70,7 @@ class Kernel:
         self.kernel = kernel
         self.intercept = intercept
         given = {"gamma": gamma, "degree": degree, "coef0": coef0}
-        names = KERNELS[kernel] if isinstance(kernel, str) else ()
+        names = () if callable(kernel) else KERNELS[kernel]
         self.params = {name: given[name] for name in names}
         self._precision = float(np.finfo(np.float64).eps)  # of the values
         # Distances are measured from here, as they cancel where rows are far from 0.
@@ -124,7 +124,7 @@ class Kernel:
         ValueError
             If a callable returns another shape, or something is not finite.
         """
-        if isinstance(self.kernel, str):
+        if not callable(self.kernel):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = self._named(A, B)
         else:
@@ -202,7 +202,7 @@ class Kernel:
         return bool(self.kernel == "rbf")
 
     def _name(self) -> str:
-        if not isinstance(self.kernel, str):
+        if callable(self.kernel):
             return getattr(self.kernel, "__name__", repr(self.kernel))
         given = ", ".join(f"{name}={value:g}" for name, value in self.params.items())
         return f"{self.kernel!r} ({given})"
@@ -310,7 +310,10 @@ def _rows_of(state: State, n_features: int) -> Any:
         _check_real(parts[0])
         rows = sp.csr_matrix(parts, shape=(len(parts[2]) - 1, n_features))
     _check_real(rows)
-    return check_rows(rows, n_features)
+    checked = check_rows(rows, n_features)
+    if checked is not rows:  # a copy, with the columns of each row in order
+        raise ModelFileError("the columns of the kernel's sparse rows are not in order")
+    return checked
 
 
 def _check_real(rows: Any) -> None:

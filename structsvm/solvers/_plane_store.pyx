@@ -6,7 +6,7 @@ until it holds one, and its arrays grow in small steps.
 
 import numpy as np
 
-from libc.math cimport INFINITY, fabs
+from libc.math cimport INFINITY, fabs, isfinite
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
@@ -19,6 +19,7 @@ from structsvm.linalg._plane cimport (
 
 from structsvm.exceptions import ModelFileError
 from structsvm.data.snapshots import Kind, vector
+from structsvm.solvers.base import TOO_LARGE
 
 # In a snapshot: how far dual weights may be from summing to 1, and the longest time without weight.
 ROUNDED = 1e-6
@@ -505,6 +506,9 @@ cdef class SparsePlanes(PlaneStore):
             row[q] = plane_dot(&self.planes[i][q], &self.dense[0])
         plane_unscatter(plane, &self.dense[0])
         row[p] = plane_sqnorm(plane)
+        if not isfinite(row[p]):
+            with gil:
+                raise ValueError(TOO_LARGE)
         return 0
 
     cdef void remove(self, Py_ssize_t i, int p) noexcept nogil:

@@ -214,7 +214,7 @@ class Outcome:
         if result.status == "max_iter" and math.isfinite(result.gap):
             warn(
                 f"{name} stopped after {result.n_iter} iterations with {self._gap_in_words()}, "
-                f"above tol={result.tol:g}: raise max_iter or tol, or lower C",
+                f"above tol={result.tol:g}: scale the features, raise max_iter or tol, or lower C",
                 ConvergenceWarning,
             )
         elif result.status == "interrupted":

@@ -160,7 +160,7 @@ def test_too_few_iterations_warn_with_gap_and_tol(words):
     X, y = words
     message = (
         r"ChainSVM stopped after 2 iterations with a duality gap of \d\.\d\de-\d\d, above "
-        r"tol=1e-06: raise max_iter or tol, or lower C"
+        r"tol=1e-06: scale the features, raise max_iter or tol, or lower C"
     )
     with pytest.warns(ConvergenceWarning, match=message):
         svm = ChainSVM(C=10.0, tol=1e-6, max_iter=2).fit(X, y)

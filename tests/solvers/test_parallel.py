@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm.engines.processes import Workers
 from structsvm.engines.threads import Ranges
 
 # A worker cannot import a test module by name.
@@ -391,3 +393,30 @@ def test_an_abandoned_job_begins_no_new_range():
     threading.Timer(0.05, go_on.set).start()
     job.abandon()
     assert len(seen) == 1
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.parametrize("method", ["__init__", "wait"])
+def test_ctrl_c_leaves_no_worker_behind(monkeypatch, method):
+    """It comes while the first of them is started, or while the first is waited for."""
+    workers, original = [], getattr(subprocess.Popen, method)
+
+    def interrupted(self, *args, **kwargs):
+        if not workers or method == "__init__":
+            workers.append(self)
+            signal.raise_signal(signal.SIGINT)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(subprocess.Popen, method, interrupted)
+
+    def start_and_end():
+        crew = Workers(len, "Model", 2)
+        crew.close()
+
+    with pytest.raises(KeyboardInterrupt):
+        start_and_end()
+    assert len(workers) == (2 if method == "__init__" else 1)
+    for worker in workers:
+        assert worker.returncode is not None
+        assert worker.stdin.closed
+        assert worker.stdout.closed

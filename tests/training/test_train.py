@@ -117,3 +117,12 @@ def test_learning_goes_on_from_a_state_and_leaves_it(case):
     assert np.array_equal(again[0].result.weights, svm.coef_)
     with pytest.raises(ValueError, match="solver 'bcfw' needs all data at once: partial_fit"):
         learn(make(), examples_of(X, y), BCFW())
+
+
+def test_a_model_may_have_a_method_prepare_of_its_own():
+    class Prepared(Multiclass):
+        def prepare(self):
+            raise AssertionError("nobody asked for it")
+
+    X, y = rows()
+    assert StructSVM(Prepared(), random_state=0).fit(X, y).predict(X[:1]) == y[:1]
