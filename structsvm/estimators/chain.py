@@ -15,7 +15,7 @@ from structsvm.data.checks import shorten
 from structsvm.data.labels import flatten_labels
 from structsvm.data.sequences import as_items
 from structsvm.estimators.chain_weights import ChainWeightsMixin
-from structsvm.estimators.structured import StructSVM
+from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.solvers import Progress, Solver
@@ -312,46 +312,13 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         check_is_fitted(self)
         return self.model_.complete(self._read(X), as_items("y", y), self.coef_)
 
-    def _weight_block(self, name: str) -> NDArray[np.float64]:
-        check_is_fitted(self)
-        return self.model_.weight_blocks(self.coef_)[name]
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        return self.model_.classes_
-
-    @property
-    def states_(self) -> list[Any]:
-        return self.model_.states_
-
-    @property
-    def n_features_in_(self) -> int:
-        return self.model_.n_features_in_
-
-    @property
-    def n_edge_features_in_(self) -> int:
-        return self.model_.n_edge_features_in_
-
-    @property
-    def state_coef_(self) -> NDArray[np.float64]:
-        return self._weight_block("state")
-
-    @property
-    def transition_coef_(self) -> NDArray[np.float64]:
-        return self._weight_block("transition")
-
-    @property
-    def start_coef_(self) -> NDArray[np.float64]:
-        return self._weight_block("start")
-
-    @property
-    def end_coef_(self) -> NDArray[np.float64]:
-        return self._weight_block("end")
-
-    @property
-    def intercept_(self) -> NDArray[np.float64]:
-        return self._weight_block("intercept")
-
-    @property
-    def edge_coef_(self) -> NDArray[np.float64]:
-        return self._weight_block("edge")
+    classes_ = of_model("classes_")
+    states_ = of_model("states_")
+    n_features_in_ = of_model("n_features_in_")
+    n_edge_features_in_ = of_model("n_edge_features_in_")
+    state_coef_ = weight_block("state")
+    transition_coef_ = weight_block("transition")
+    start_coef_ = weight_block("start")
+    end_coef_ = weight_block("end")
+    intercept_ = weight_block("intercept")
+    edge_coef_ = weight_block("edge")

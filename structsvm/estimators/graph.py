@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
-from structsvm.estimators.structured import StructSVM
+from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.losses import HammingLoss
 from structsvm.models import GraphModel, GridModel
 from structsvm.models.labelled_graphs import LabelledGraphs
@@ -31,33 +30,12 @@ class _NodeLabelSVM(StructSVM):
     ) -> Examples:
         return Examples(X, y, sample_weight, {"node_weight": node_weight})
 
-    def _weight_block(self, name: str) -> NDArray[np.float64]:
-        check_is_fitted(self)
-        return self.model_.weight_blocks(self.coef_)[name]
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        return self.model_.classes_
-
-    @property
-    def n_features_in_(self) -> int:
-        return self.model_.n_features_in_
-
-    @property
-    def node_coef_(self) -> NDArray[np.float64]:
-        return self._weight_block("node")
-
-    @property
-    def intercept_(self) -> NDArray[np.float64]:
-        return self._weight_block("intercept")
-
-    @property
-    def edge_coef_(self) -> NDArray[np.float64]:
-        return self._weight_block("edge")
-
-    @property
-    def edge_intercept_(self) -> NDArray[np.float64]:
-        return self._weight_block("edge_intercept")
+    classes_ = of_model("classes_")
+    n_features_in_ = of_model("n_features_in_")
+    node_coef_ = weight_block("node")
+    intercept_ = weight_block("intercept")
+    edge_coef_ = weight_block("edge")
+    edge_intercept_ = weight_block("edge_intercept")
 
 
 class GraphSVM(_NodeLabelSVM):

@@ -225,10 +225,10 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     ) -> Self:
         """One pass over more rows, in their order, from where the last call left off.
 
-        By `solver` where it is "perceptron", "passive_aggressive" or "subgradient". Where it is
-        another, which needs all data at once, by subgradient steps for data of as many rows as the
-        first call brought, or the call of `fit` that this goes on from; to count more, give
-        ``solver=Subgradient(n_examples=...)``.
+        The solvers "perceptron", "passive_aggressive" and "subgradient" learn this way; in place of
+        any other, which needs all data at once, "subgradient" does. Its objective depends on the
+        number of all rows, which is taken to be that of the first call, or of the `fit` before it;
+        give another by ``solver=Subgradient(n_examples=...)``.
 
         Parameters
         ----------

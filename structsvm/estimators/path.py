@@ -22,11 +22,11 @@ def fit_path(
     y_val: Any = None,
     **fit_params: Any,
 ) -> list[_Estimator]:
-    """Fit an estimator for each value of C, in about half the time of as many fits.
+    """Fit an estimator for each value of C, in about half the time of separate fits.
 
-    Each is certified on its own, to the estimator's `tol`, and equals a cold fit within that. The
-    dual point of one C is feasible for every other; the block solver also guesses the next weights
-    from the last two. The values are visited in ascending order.
+    Values are visited in ascending order, and each fit starts from the dual point of the one
+    before, which is feasible for any C. Each is certified to the estimator's `tol`, and agrees with
+    a separate fit within that.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def fit_path(
     Returns
     -------
     estimators : list of fitted clones, in the order of `Cs`
-        After Ctrl-C those fitted by then, the last of them with its best weights so far.
+        After Ctrl-C those fitted by then; the one that was interrupted has its best weights so far.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Examples that are the rows of one matrix, for `Examples` and `Validation` of lists."""
+"""`Examples` and `Validation` whose examples are the rows of one matrix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RowExamples(Examples):
 
 
 class RowValidation(Validation):
-    """Held-out rows and their classes, or none, for an estimator that knows what X has."""
+    """Held-out rows and their classes, or none; X is checked as the estimator's own."""
 
     def __init__(self, estimator: Any, X: Any, y: Any, score: Callable[..., float]) -> None:
         self._estimator = estimator

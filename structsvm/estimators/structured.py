@@ -23,7 +23,7 @@ from structsvm.solvers import Progress, Solver, capabilities_of, make_solver, so
 from structsvm.training.capabilities import check_warm_starts
 from structsvm.training.train import Bound, Examples, Outcome, Validation, learn, train
 
-__all__ = ["RepeatedFits", "StructSVM"]
+__all__ = ["RepeatedFits", "StructSVM", "of_model", "weight_block"]
 
 
 class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -54,28 +54,28 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     tol : float, default=None
         Stop when (P - D) / P, for the best primal objective P and the best dual objective D found,
         is at most this. The optimum is then within ``tol`` of `objective_`, relatively. None is
-        1e-3, and the only value for solvers without a dual.
+        1e-3; solvers without a dual take None alone.
     max_iter : int, default=None
-        Passes over the data that call the oracle for every example. None is 1000, beyond which
-        there is a ConvergenceWarning; for solvers without a dual it is 10.
+        Passes over the data that call the oracle for every example. None is 1000, or 10 for
+        solvers without a dual. A fit that stops here above `tol` gives a ConvergenceWarning.
     n_jobs : int, default=None
         Threads for compiled models, worker processes for models in Python; None is 1, -1 is all
-        processors, -2 all but one, and so on. There are never more than there are examples, or than
-        four for each processor. A fit gives the same bits for any value from 2 on; `n_jobs=1` gives
-        the same bits too, except for BCFW with slow oracles (every Python oracle counts as slow):
-        with more, those answer for weights up to 32 examples old.
-        Predictions are the same for any value. Workers are started when first needed, which takes
-        about a second, and end with the call of `fit`, `predict` or `score`: they are worth it
-        where such a call takes some seconds. ``set_params(n_jobs=1)`` before quick predictions. A
-        batch method of a model that takes `n_jobs` itself is called once, in this process.
+        processors, -2 all but one, and so on. No more are used than there are examples, or four
+        for each processor. A fit gives the same bits for any value from 2 on; `n_jobs=1` gives the
+        same bits too, except for BCFW with slow oracles (every Python oracle counts as slow), which
+        answer for weights up to 32 examples old when there are several jobs. Predictions are the
+        same for any value. Worker processes take about a second to start and end with the call of
+        `fit`, `predict` or `score`, so they pay off where a call takes seconds; use
+        ``set_params(n_jobs=1)`` for quick predictions. A batch method of a model that takes
+        `n_jobs` itself is called once, in this process.
     random_state : int, RandomState or None, default=None
         Order of the examples. The result is a function of the data and this.
     verbose : int, default=0
         1 logs some iterations, 2 all of them, to the logger "structsvm"; shown on standard error
         where logging is not configured.
     warm_start : bool, default=False
-        Go on from the dual solution of the last fit if model, data and weights are the same; C may
-        differ. Else, or if they cannot be compared, start afresh, and say so in the log.
+        Start from the dual solution of the last fit if model, data and weights are the same; C may
+        differ. Otherwise, or if they cannot be compared, the log says that the fit starts afresh.
     callbacks : list of callables, default=None
         Each is called with a `structsvm.solvers.Progress` after every iteration; a true result
         stops the fit.
@@ -86,10 +86,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     model_ : StructuredModel
         The clone of `model` that was sized from the data.
     objective_, dual_objective_ : float
-        P at `coef_`, and the dual bound D. Where the oracle is inexact, both are of another
-        problem: each hinge is the largest found, by the oracle now or by a plane that it gave
-        before and misses now (solvers that keep no planes know the first alone). So `objective_`
-        may be below the true one. For relaxed inference it is an upper bound instead.
+        P at `coef_`, and the dual bound D. With an inexact oracle each hinge in P is the largest
+        value that was found, by the oracle or by a plane it gave before, so `objective_` may be
+        below the true one. With relaxed inference it is an upper bound.
     dual_gap_ : float
         (P - D) / P, from 0 to 1; 1 if the fit ended before P was known. An estimate, no proof,
         where `certified_` is False. Objectives and gap are NaN after solvers without a dual and
@@ -115,14 +114,14 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    A certificate rests on the oracle. For models written in Python a fit compares it with the
-    model's predictions, for a few examples after the first round and for all at the end: no
-    hinge may be below what a prediction gives, no prediction may score below the truth, and no
-    truth may have a loss. What it finds it tells at once in an `OracleWarning`. A fault that no
-    prediction shows is not found: `structsvm.testing.check_model` looks further.
+    A certificate is as good as the oracle. For models written in Python a fit compares the oracle
+    with the model's predictions, for a few examples after the first round and for all at the end:
+    no hinge may be below what a prediction gives, no prediction may score below the truth, and no
+    truth may have a loss. An `OracleWarning` tells what is wrong. Faults that no prediction shows
+    are not found: `structsvm.testing.check_model` looks further.
 
-    However a fit ends, by Ctrl-C, a callback or an error, it certifies what it gives back. A
-    second Ctrl-C ends it without.
+    A fit that ends by Ctrl-C, a callback or an error certifies the weights that it keeps. A second
+    Ctrl-C skips that.
 
     References
     ----------
@@ -215,9 +214,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """One pass over more examples, in their order, from where the last call left off.
 
         For the solvers "perceptron", "passive_aggressive" and "subgradient". The first call sizes
-        the model. Calls with pieces of the data amount to one call with all of it. "subgradient"
-        takes the data to be as many examples as the first call brought, or the call of `fit` that
-        this goes on from; to count more, give ``solver=Subgradient(n_examples=...)``.
+        the model. Calls with pieces of the data amount to one call with all of it. The objective of
+        "subgradient" depends on the number of all examples, which is taken to be that of the first
+        call, or of the `fit` before it; give another by ``solver=Subgradient(n_examples=...)``.
 
         Returns
         -------
@@ -240,7 +239,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         resume_from: str | os.PathLike[str] | None = None,
         start: Bound | None = None,
     ) -> Bound:
-        """Train; `start` is what an earlier call returned that had these very examples."""
+        """Train; `start` is what an earlier call with these very examples returned."""
         solver = self._checked_solver()
         report = TaskReport(self)
         outcome = train(
@@ -491,6 +490,22 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         state = dict(super().__getstate__())
         state.pop("_warm", None)
         return state
+
+
+def of_model(name: str) -> Any:
+    """A fitted attribute of an estimator that is one of its model."""
+    return property(lambda estimator: getattr(estimator.model_, name))
+
+
+def weight_block(name: str) -> Any:
+    """A fitted attribute that is a block of the weights: a view of `coef_`."""
+
+    def block(estimator: Any) -> NDArray[np.float64]:
+        check_is_fitted(estimator)
+        views: dict[str, NDArray[np.float64]] = estimator.model_.weight_blocks(estimator.coef_)
+        return views[name]
+
+    return property(block)
 
 
 class RepeatedFits:

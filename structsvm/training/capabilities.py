@@ -1,4 +1,4 @@
-"""What a solver or a callback can do, and one sentence where it is asked for something else."""
+"""Errors for solvers and callbacks that cannot do what they are asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Callback = Callable[[Progress], Any]
 
 
 def check_warm_starts(solver: Any, option: str = "warm_start") -> None:
-    """Refuse a solver that cannot go on from its dual state, which `option` asks for."""
+    """Refuse a solver without a dual state to go on from, which `option` needs."""
     if not capabilities_of(solver).can_warm_start:
         raise refuse(solver_name(solver), option, "keeps no dual state")
 
@@ -26,7 +26,8 @@ def check_learns(solver: Any) -> None:
 
 
 def check_callbacks(callbacks: Any, held_out: bool) -> list[Callback]:
-    """The callbacks as a list: callables, that do with `held_out` examples or without."""
+    """The callbacks as a list, once each is known to be callable and not to need held-out examples
+    where there are none."""
     if not isinstance(callbacks, Iterable):
         raise ValueError(
             f"callbacks={callbacks!r}: expected a list of callables; one goes into a list of one"

@@ -1,4 +1,4 @@
-"""FitMonitor: what hears of every iteration of a fit."""
+"""FitMonitor: validation, logging and callbacks after every iteration of a fit."""
 
 from __future__ import annotations
 
