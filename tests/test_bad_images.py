@@ -212,8 +212,8 @@ def test_bad_collections(X, y, message):
         ({"warm_inference": "always"}, "warm_inference='always': expected 'auto', True, False or"),
         ({"warm_inference": -1}, "warm_inference=-1: expected 'auto', True, False or a number of"),
         ({"warm_inference": 1.5}, "warm_inference=1.5: expected 'auto', True, False or a number o"),
-        ({"class_weight": "even"}, "class_weight='even': expected 'balanced', a dict from classes"),
-        ({"class_weight": [1, 2]}, "class_weight=[1, 2]: expected 'balanced', a dict from classes"),
+        ({"class_weight": "even"}, "class_weight='even': expected 'balanced', 'jaccard', a dict"),
+        ({"class_weight": [1, 2]}, "class_weight=[1, 2]: expected 'balanced', 'jaccard', a dict"),
         ({"class_weight": {2: 1.0}}, "class_weight names the class 2, which is not in y; the clas"),
         (
             {"class_weight": {"1": 1.0}},

@@ -80,7 +80,7 @@ class GridModel(LabelledGraphs):
         Which features of a pixel are I; None for all.
     directions : bool, default=False
         Weights of their own for each direction.
-    pairwise, fit_intercept, edge_intercept, class_weight, ignore_label
+    pairwise, fit_intercept, edge_intercept, class_weight, weighting, ignore_label
         See `GraphModel`.
     inference_method, relaxation_tol, warm_inference
         See `GraphModel`.
@@ -105,6 +105,7 @@ class GridModel(LabelledGraphs):
         fit_intercept: bool = True,
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,
+        weighting: str = "loss",
         ignore_label: Any = None,
         inference_method: str = "auto",
         relaxation_tol: float = 1e-3,
@@ -119,6 +120,7 @@ class GridModel(LabelledGraphs):
         self.fit_intercept = fit_intercept
         self.edge_intercept = edge_intercept
         self.class_weight = class_weight
+        self.weighting = weighting
         self.ignore_label = ignore_label
         self.inference_method = inference_method
         self.relaxation_tol = relaxation_tol

@@ -28,6 +28,7 @@ from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
+from structsvm.models.class_weights import jaccard_weights
 from structsvm.models.factored import FactoredModel, PackedInputs
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
@@ -73,6 +74,7 @@ class LabelledGraphs(FactoredModel):
     fit_intercept: bool
     edge_intercept: bool
     class_weight: str | Mapping[Any, float] | None
+    weighting: str
     ignore_label: Any
     inference_method: str
     relaxation_tol: float
@@ -107,9 +109,13 @@ class LabelledGraphs(FactoredModel):
             of_nodes = np.repeat(y.sample_weight, y.lengths)
             weights = of_nodes if weights is None else weights * of_nodes
         classes, counts = known_labels(y, self.ignore_label, weights, classes)
-        self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
         parts = self.parts(X)
         self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
+        if isinstance(self.class_weight, str) and self.class_weight == "jaccard":
+            nodes = [part.nodes for part in parts]
+            self.class_weight_ = jaccard_weights(nodes, self.class_numbers(y), len(classes))
+        else:
+            self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
         entries = [self._entries(part) for part in parts]
         if self._relaxes and not self._by_roof_duality and max(entries) > self._most_entries:
             self._is_too_large = True
@@ -133,6 +139,8 @@ class LabelledGraphs(FactoredModel):
         if not isinstance(self.inference_method, str) or self.inference_method not in _METHODS:
             names = ", ".join(repr(name) for name in _METHODS)
             raise ValueError(f"inference_method={self.inference_method!r}: expected one of {names}")
+        if self.weighting not in ("loss", "hinge"):
+            raise ValueError(f"weighting={self.weighting!r}: expected 'loss' or 'hinge'")
         check_scalar("relaxation_tol", self.relaxation_tol, above=0)
         warm = self.warm_inference
         if warm != "auto" and (not isinstance(warm, (bool, int, np.integer)) or warm < 0):
@@ -283,15 +291,18 @@ class LabelledGraphs(FactoredModel):
         scale = self._scale(sizes)
         nodes = [FeatureRows(part.nodes, intercept=self.fit_intercept) for part in parts]
         pairs = [FeatureRows(part.pairs, intercept=self._edge_constant) for part in parts]
-        blocks = {
-            "node": RowBlock(nodes, self._node_place.start, k),
-            "edge": RowBlock(pairs, self._edge_place.start, self._pair_width),
-        }
-        features = BlockFeatures(self.n_weights, blocks, scale)
-        labels = loss = None
+        labels = loss = of_nodes = of_edges = None
         factors = np.repeat(scale, sizes)
         if y is not None:
             labels = self.class_numbers(y)
+            if self.weighting == "hinge" and (self.class_weight_ != 1).any():
+                of_nodes, of_edges = self._hinge_weights(labels, parts)
+        blocks = {
+            "node": RowBlock(nodes, self._node_place.start, k, row_weight=of_nodes),
+            "edge": RowBlock(pairs, self._edge_place.start, self._pair_width, row_weight=of_edges),
+        }
+        features = BlockFeatures(self.n_weights, blocks, scale)
+        if y is not None:
             if y.weight is not None:
                 factors *= y.weight
             loss = LabelLoss(
@@ -308,6 +319,18 @@ class LabelledGraphs(FactoredModel):
         if self.non_negative is not None:
             problem.keep_non_negative(self.non_negative)
         return problem
+
+    def _hinge_weights(
+        self, labels: NDArray[np.int32], parts: list[Parts]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Factors of the scores of all nodes and of all edges, in training."""
+        of_nodes = np.where(labels >= 0, self.class_weight_[labels], 1.0)
+        ends = np.cumsum([len(part.nodes) for part in parts])[:-1]
+        of_edges = [
+            0.5 * (of_one[part.edges[:, 0]] + of_one[part.edges[:, 1]])
+            for of_one, part in zip(np.split(of_nodes, ends), parts, strict=True)
+        ]
+        return of_nodes, np.concatenate(of_edges)
 
     def _maximizer(
         self, parts: list[Parts], labels: NDArray[np.int32] | None, factors: NDArray[np.float64]

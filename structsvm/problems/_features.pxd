@@ -55,6 +55,8 @@ cdef class RowBlock(FeatureBlock):
     cdef bint sparse
     cdef Py_ssize_t place, n_columns, column_stride    # of W; n_columns is `width`, or fewer
     cdef const label_t[::1] column_of     # of each score of a row, or None
+    cdef const double[::1] row_weight     # of the rows of all examples, or None
+    cdef double weight_of(self, Py_ssize_t i, Py_ssize_t t) noexcept nogil
     cdef void expand(self, Py_ssize_t n_rows, double* scores) noexcept nogil
 
 

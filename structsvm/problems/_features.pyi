@@ -24,6 +24,7 @@ class RowBlock(FeatureBlock):
         offsets: NDArray[np.int64] | None = None,
         pad: bool = False,
         column_of: NDArray[np.int32] | None = None,
+        row_weight: NDArray[np.float64] | None = None,
         name: str = "features",
     ) -> None: ...
 

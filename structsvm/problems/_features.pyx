@@ -107,16 +107,20 @@ cdef class RowBlock(FeatureBlock):
     column_of : int32 array of shape (width,), default=None
         The column of the matrix that each score is from, ascending; None where they are the same.
         The matrix has no columns behind the last of these. Goes with `pad`.
+    row_weight : float64 array, default=None
+        Factor of each row, of all examples one after the other: of what it scores, and of what it
+        adds to a joint feature.
     name : str, default="features"
         What errors call them.
     """
 
     def __cinit__(self):
         self.column_of = None
+        self.row_weight = None
 
     def __init__(
         self, rows, Py_ssize_t place, Py_ssize_t width, *, offsets=None, bint pad=False,
-        column_of=None, str name="features",
+        column_of=None, row_weight=None, str name="features",
     ):
         cdef Py_ssize_t i
         cdef FeatureRows one
@@ -156,6 +160,12 @@ cdef class RowBlock(FeatureBlock):
         self.sparse = is_sparse(self.rows)
         self.weights_stop = place + n_weight_rows(self.rows) * self.n_columns
         self.n_sums = 0 if self.sparse else self.weights_stop - place
+        if row_weight is not None:
+            self.row_weight = row_weight
+            if len(row_weight) != self.offsets[self.n_examples]:
+                raise ValueError(
+                    f"{len(row_weight)} weights of {self.offsets[self.n_examples]} rows"
+                )
 
     def __dealloc__(self):
         free(self.rows)
@@ -195,6 +205,10 @@ cdef class RowBlock(FeatureBlock):
                     scores[t * self.column_stride + k] *= factor * w.scale
         if self.column_of is not None:
             self.expand(n_rows, scores)
+        if self.row_weight is not None:
+            for t in range(n_rows):
+                for k in range(self.width):
+                    scores[t * self.stride + k] *= self.row_weight[self.offsets[i] + t]
         return 0
 
     cdef void expand(self, Py_ssize_t n_rows, double* scores) noexcept nogil:
@@ -212,6 +226,9 @@ cdef class RowBlock(FeatureBlock):
             for s in range(self.width, self.stride):
                 row[s] = 0.0
 
+    cdef double weight_of(self, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
+        return 1.0 if self.row_weight is None else self.row_weight[self.offsets[i] + t]
+
     cdef int accumulate(
         self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
         Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
@@ -224,7 +241,7 @@ cdef class RowBlock(FeatureBlock):
                 t = row_of(self, i, parts[p], first, &column)
                 if self.column_of is not None:
                     column = self.column_of[column]
-                count = factor * counts[p]
+                count = factor * counts[p] * self.weight_of(i, t)
                 if not add_sparse_row(
                     &rows, t, self.n_columns, self.place + column, count, out
                 ):
@@ -241,12 +258,13 @@ cdef class RowBlock(FeatureBlock):
         while p < n:
             t = row_of(self, i, parts[p], first, &column)
             start = first + t * self.stride
+            count = self.weight_of(i, t)
             q = p
             while q < n and start <= parts[q] < start + self.width:
                 column = parts[q] - start
                 if self.column_of is not None:
                     column = self.column_of[column]
-                sums.row[column] += counts[q]
+                sums.row[column] += count * counts[q]
                 sums.used[column] = True
                 q += 1
             ssvm_feature_add(&rows, t, sums.row, sums.sums, self.n_columns)
@@ -382,7 +400,9 @@ cdef class StepBlock(FeatureBlock):
 
     def __init__(self, Py_ssize_t place, RowBlock rows, Py_ssize_t n_labels):
         cdef Py_ssize_t i
-        if rows.width != n_labels * n_labels or rows.column_of is not None:
+        if rows.width != n_labels * n_labels or not (
+            rows.column_of is None and rows.row_weight is None
+        ):
             raise ValueError(
                 f"rows of {rows.width} scores, expected squares of {n_labels} * {n_labels}"
             )
