@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from python_models import PythonClasses
 from sklearn.base import clone
 
 import structsvm
@@ -15,7 +16,6 @@ from structsvm import (
     MulticlassModel,
     MulticlassSVM,
     StructSVM,
-    StructuredModel,
 )
 from structsvm.solvers import Subgradient
 
@@ -31,22 +31,6 @@ SOLVERS = [
 ONLINE = ("subgradient", "perceptron", "passive_aggressive")
 ROWS = np.random.default_rng(0).normal(size=(12, 3))
 CLASSES = np.arange(12) % 3
-
-
-class Python(StructuredModel):
-    """Three classes, written in Python."""
-
-    def joint_feature(self, x, y):
-        return np.kron(np.eye(3)[y], x)
-
-    def loss(self, y, y_hat):
-        return float(y != y_hat)
-
-    def inference(self, x, w):
-        return int(np.argmax(w.reshape(3, -1) @ x))
-
-    def loss_augmented_inference(self, x, y, w):
-        return int(np.argmax(w.reshape(3, -1) @ x + (np.arange(3) != y)))
 
 
 def sequences():
@@ -69,7 +53,7 @@ def rows():
 ESTIMATORS = {
     "MulticlassSVM": (MulticlassSVM(), rows),
     "StructSVM of rows": (StructSVM(MulticlassModel()), rows),
-    "StructSVM in Python": (StructSVM(Python()), rows),
+    "StructSVM in Python": (StructSVM(PythonClasses()), rows),
     "ChainSVM": (ChainSVM(), sequences),
     "GridSVM": (GridSVM(pairwise="table"), images),
     "GraphSVM": (GraphSVM(pairwise="table"), graphs),

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.planes import dense, planes_of
 from sklearn.base import clone
 from structures import STRUCTURES
 
 from structsvm import StructSVM, load
+from structsvm.models.factored import FactoredModel
 from structsvm.problems.python_methods import sparse_vector
 from structsvm.testing import check_model
 
@@ -52,19 +54,19 @@ class Case:
     def outputs(self, i):
         """All outputs of example i: losses, and joint features less that of the truth."""
         x, y = self.X[i], self.y[i]
-        truth = self.psi(x, y)
         outputs = list(self.structure.outputs(self.model, x))
+        if isinstance(self.model, FactoredModel):
+            _, read = self.model.prepare_examples([x] * (len(outputs) + 1), [y, *outputs])
+            truth, *numbers = self.model.label_numbers(read).reshape(len(outputs) + 1, -1)
+            deltas, losses = planes_of(self.problem, i, truth, numbers)
+            return losses, deltas
+        truth = self.psi(x, y)
         losses = np.array([self.model.loss(y, y_hat) for y_hat in outputs])
         deltas = np.array([truth - self.psi(x, y_hat) for y_hat in outputs])
         return losses, deltas
 
     def plane(self, i):
-        indices, values, loss = self.problem.oracle(i, self.w)
-        assert (np.diff(indices) > 0).all()
-        assert (values != 0).all()
-        delta = np.zeros(self.problem.n_weights)
-        delta[indices] = values
-        return delta, loss
+        return dense(self.problem, self.problem.oracle(i, self.w))
 
     def compare(self, value, values):
         """Whether an answer's value stands to those of all outputs as the oracle's kind says."""
@@ -102,8 +104,8 @@ def test_predictions_are_best_outputs(name, data):
     predicted = case.model.batch_inference(case.X, case.w)
     values = case.model.batch_best_score(case.X, case.w)
     assert len(predicted) == len(case.X)
-    for x, y_hat, value in zip(case.X, predicted, values, strict=True):
-        scores = np.array([case.psi(x, y) @ case.w for y in case.structure.outputs(case.model, x)])
+    for i, (x, y_hat, value) in enumerate(zip(case.X, predicted, values, strict=True)):
+        scores = case.psi(x, case.y[i]) @ case.w - case.outputs(i)[1] @ case.w
         size = 1.0 + np.abs(scores).max()
         assert abs(case.psi(x, y_hat) @ case.w - value) <= ROUNDING * size
         assert value <= scores.max() + ROUNDING * size

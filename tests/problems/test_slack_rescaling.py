@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from python_models import PythonClasses
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm import ChainModel, ChainSVM, StructSVM
 from structsvm.engines import Threads
 from structsvm.losses import HammingLoss
 
@@ -58,28 +59,20 @@ def test_chain_oracle_equals_brute_force(chain):
     assert rescaled(model, x, y, answer, w) == pytest.approx(best, rel=1e-9, abs=size)
 
 
-class Multiclass(StructuredModel):
+class Multiclass(PythonClasses):
     cost = np.array([[0.0, 1.0, 4.0], [1.0, 0.0, 1.0], [4.0, 1.0, 0.0]])
-
-    def joint_feature(self, x, y):
-        psi = np.zeros((3, len(x)))
-        psi[y] = x
-        return psi.ravel()
 
     def loss(self, y, y_hat):
         return float(self.cost[y, y_hat])
 
-    def loss_augmented_inference(self, x, y, w):
-        return int(np.argmax(w.reshape(3, -1) @ x + self.cost[y]))
-
-    def inference(self, x, w):
-        return int(np.argmax(w.reshape(3, -1) @ x))
+    def losses(self, y):
+        return self.cost[y]
 
 
 class SlackMulticlass(Multiclass):
     def slack_rescaled_inference(self, x, y, w):
-        scores = w.reshape(3, -1) @ x
-        return int(np.argmax(self.cost[y] * (1.0 + scores - scores[y])))
+        scores = self.scores(x, w)
+        return int(np.argmax(self.losses(y) * (1.0 + scores - scores[y])))
 
 
 def points():

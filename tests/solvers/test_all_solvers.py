@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from python_models import PythonClasses
 from scipy.optimize import LinearConstraint, minimize
 from sklearn.base import clone
 
@@ -29,23 +30,7 @@ SETTINGS = {
 }
 
 
-class Multiclass(StructuredModel):
-    def joint_feature(self, x, y):
-        psi = np.zeros((3, len(x)))
-        psi[y] = x
-        return psi.ravel()
-
-    def loss(self, y, y_hat):
-        return float(y != y_hat)
-
-    def loss_augmented_inference(self, x, y, w):
-        return int(np.argmax(w.reshape(3, -1) @ x + (np.arange(3) != y)))
-
-    def inference(self, x, w):
-        return int(np.argmax(w.reshape(3, -1) @ x))
-
-
-class Signed(Multiclass):
+class Signed(PythonClasses):
     """Some weights must be >= 0, which changes what is best."""
 
     non_negative = slice(2, 9)
@@ -75,7 +60,7 @@ def problems(words):
     chosen = [Subset().inference(x + rng.normal(size=x.shape), np.array([1, -1, 0])) for x in sets]
     return {
         "chain": (ChainModel(task_loss="normalized_hamming"), *words, 1.0),
-        "multiclass": (Multiclass(), points, labels, 0.2),
+        "multiclass": (PythonClasses(), points, labels, 0.2),
         "signed": (Signed(), points, labels, 0.2),
         "subset": (Subset(), sets, chosen, 0.2),
     }
@@ -112,7 +97,7 @@ def test_weights_kept_non_negative_are_those_of_a_general_optimiser(words):
     """Against SLSQP on the problem written out: slacks, one constraint for each class."""
     model, X, y, C = problems(words)["signed"]
     svm = StructSVM(model, C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
-    free = StructSVM(Multiclass(), C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
+    free = StructSVM(PythonClasses(), C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
     assert free.coef_[2:9].min() < -1e-3
     assert svm.objective_ > free.objective_ * (1 + 1e-3)
     rows = [

@@ -5,11 +5,12 @@ import signal
 
 import numpy as np
 import pytest
+from python_models import PythonClasses
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm import ChainModel, ChainSVM, StructSVM
 from structsvm.exceptions import OracleWarning
 from structsvm.solvers import BCFW
 
@@ -197,29 +198,18 @@ def test_interrupt_keeps_the_best_weights_and_says_so(words):
     assert svm.score(X, y) > 0.8
 
 
-class Multiclass(StructuredModel):
-    def __init__(self, n_classes=3, fault=None):
-        self.n_classes = n_classes
-        self.fault = fault
-
-    def joint_feature(self, x, y):
-        psi = np.zeros((self.n_classes, len(x)))
-        psi[y] = x
-        return psi.ravel()
-
-    def loss(self, y, y_hat):
-        return float(y != y_hat)
-
+class Worst(PythonClasses):
     def loss_augmented_inference(self, x, y, w):
-        scores = w.reshape(self.n_classes, -1) @ x + (np.arange(self.n_classes) != y)
-        if self.fault == "worst":
-            return int(np.argmin(np.where(np.arange(self.n_classes) == y, np.inf, scores)))
-        if self.fault == "interrupt" and w.any():
-            raise KeyboardInterrupt
-        return int(np.argmax(scores))
+        values = self.scores(x, w) + self.losses(y)
+        values[y] = np.inf
+        return int(np.argmin(values))
 
-    def inference(self, x, w):
-        return int(np.argmax(w.reshape(self.n_classes, -1) @ x))
+
+class Interrupting(PythonClasses):
+    def loss_augmented_inference(self, x, y, w):
+        if w.any():
+            raise KeyboardInterrupt
+        return super().loss_augmented_inference(x, y, w)
 
 
 @pytest.fixture
@@ -231,7 +221,7 @@ def points():
 
 def test_python_model_reaches_the_same_optimum_as_the_compiled_one(points):
     X, y = points
-    python = StructSVM(Multiclass(), C=0.5, tol=1e-6, max_iter=5000).fit(X, y)
+    python = StructSVM(PythonClasses(), C=0.5, tol=1e-6, max_iter=5000).fit(X, y)
     chain = ChainModel(fit_intercept=False, transitions=False, boundary=False)
     compiled = StructSVM(chain, C=0.5, tol=1e-6, max_iter=5000)
     compiled.fit([x[None] for x in X], [[label] for label in y])
@@ -241,7 +231,7 @@ def test_python_model_reaches_the_same_optimum_as_the_compiled_one(points):
 
 def test_wrong_oracle_is_overruled_and_reported(points):
     X, y = points
-    svm = StructSVM(Multiclass(fault="worst"), max_iter=20)
+    svm = StructSVM(Worst(), max_iter=20)
     with pytest.warns(
         OracleWarning, match=r"loss_augmented_inference misses the maximum on example"
     ):
@@ -261,16 +251,16 @@ def test_rounding_is_not_taken_for_a_wrong_oracle(words):
 def test_declared_inexact_oracle_is_not_reported_but_not_certified(points):
     X, y = points
 
-    class Sloppy(Multiclass):
+    class Sloppy(Worst):
         exact = False
 
-    svm = StructSVM(Sloppy(fault="worst"), max_iter=20, random_state=0).fit(X, y)
+    svm = StructSVM(Sloppy(), max_iter=20, random_state=0).fit(X, y)
     assert not svm.certified_
 
 
 def test_interrupt_inside_an_oracle_loses_nothing(points):
     X, y = points
-    svm = StructSVM(Multiclass(fault="interrupt"))
+    svm = StructSVM(Interrupting())
     with pytest.warns(ConvergenceWarning, match="was interrupted after 0 iterations"):
         svm.fit(X, y)
     assert svm.coef_.any()

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from python_models import PythonClasses
 
-from structsvm import StructuredModel
 from structsvm.data.snapshots import check_snapshot
 from structsvm.exceptions import ModelFileError
 from structsvm.solvers._averaged_point import AveragedPoint
@@ -17,30 +17,19 @@ from structsvm.solvers.simplex_qp import SimplexQP
 N, D, K = 8, 5, 6
 
 
-class Multiclass(StructuredModel):
-    """Every class may be the answer; `wrong` gives the lowest one instead of the highest."""
+class Classes(PythonClasses):
+    """`wrong` gives the lowest class instead of the highest."""
 
     wrong = False
 
-    def joint_feature(self, x, y):
-        psi = np.zeros((K, D))
-        psi[y] = x
-        return psi.ravel()
-
-    def loss(self, y, y_hat):
-        return float(y != y_hat)
-
     def loss_augmented_inference(self, x, y, w):
-        values = w.reshape(K, D) @ x + (np.arange(K) != y)
+        values = self.scores(x, w) + self.losses(y)
         return int(np.argmin(values) if self.wrong else np.argmax(values))
-
-    def inference(self, x, w):
-        return int(np.argmax(w.reshape(K, D) @ x))
 
 
 @pytest.fixture
 def model():
-    return Multiclass()
+    return Classes(K)
 
 
 @pytest.fixture

@@ -6,41 +6,29 @@ import warnings
 import cloudpickle
 import numpy as np
 import pytest
+import python_models
+from python_models import PythonClasses
 
-from structsvm import StructSVM, StructuredModel, fit_path
+from structsvm import StructSVM, fit_path
 from structsvm.callbacks import Checkpoint
 from structsvm.exceptions import OracleWarning
 
-# A worker cannot import a test module by name.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
+# A worker cannot import test modules by name.
+for module in (sys.modules[__name__], python_models):
+    cloudpickle.register_pickle_by_value(module)
 
 SOLVERS = ["bcfw", "cutting_plane", "n_slack", "subgradient"]
 
 
-class Sound(StructuredModel):
-    def joint_feature(self, x, y):
-        return np.kron(np.eye(3)[y], x)
-
-    def loss(self, y, y_hat):
-        return float(y != y_hat)
-
-    def scores(self, x, w):
-        return w.reshape(3, -1) @ x
-
-    def inference(self, x, w):
-        return int(np.argmax(self.scores(x, w)))
-
-    def loss_augmented_inference(self, x, y, w):
-        return int(np.argmax(self.scores(x, w) + (np.arange(3) != y)))
-
+class Sound(PythonClasses):
     def slack_rescaled_inference(self, x, y, w):
         scores = self.scores(x, w)
-        return int(np.argmax((np.arange(3) != y) * (1 + scores - scores[y])))
+        return int(np.argmax(self.losses(y) * (1 + scores - scores[y])))
 
 
 class Minimum(Sound):
     def loss_augmented_inference(self, x, y, w):
-        return int(np.argmin(self.scores(x, w) + (np.arange(3) != y)))
+        return int(np.argmin(self.scores(x, w) + self.losses(y)))
 
     slack_rescaled_inference = loss_augmented_inference
 
@@ -54,7 +42,7 @@ class LossForgotten(Sound):
 
 class LossSubtracted(Sound):
     def loss_augmented_inference(self, x, y, w):
-        return int(np.argmax(self.scores(x, w) - (np.arange(3) != y)))
+        return int(np.argmax(self.scores(x, w) - self.losses(y)))
 
     slack_rescaled_inference = loss_augmented_inference
 

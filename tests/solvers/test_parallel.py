@@ -10,32 +10,28 @@ from pathlib import Path
 import cloudpickle
 import numpy as np
 import pytest
+import python_models
+from python_models import PythonChain
+from sklearn.base import clone
+from solver_settings import same_history
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+from structsvm import ChainSVM, StructSVM, StructuredModel
 from structsvm.engines.processes import Workers
 from structsvm.engines.threads import Ranges
 
-# A worker cannot import a test module by name.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
+# A worker cannot import test modules by name.
+for module in (sys.modules[__name__], python_models):
+    cloudpickle.register_pickle_by_value(module)
 
 
-class Python(ChainModel):
-    """A chain by the Python methods alone."""
-
-    prepare_examples = StructuredModel.prepare_examples
-    bind = StructuredModel.bind
-    batch_inference = StructuredModel.batch_inference
-    batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference
-
-
-class Talkative(Python):
+class Talkative(PythonChain):
     def loss_augmented_inference(self, x, y, w):
         print("words that must not get between the answers" * 100)  # noqa: T201
         os.write(1, b"nor these")
         return super().loss_augmented_inference(x, y, w)
 
 
-class Failing(Python):
+class Failing(PythonChain):
     def loss_augmented_inference(self, x, y, w):
         if len(y) == 3 and np.any(w):
             raise ArithmeticError("three is too many")
@@ -72,7 +68,7 @@ class PlacedByItself(Placed):
         return [(x, os.getpid(), n_jobs) for x in X]
 
 
-class Dying(Python):
+class Dying(PythonChain):
     def loss_augmented_inference(self, x, y, w):
         if np.abs(w).sum() > 0.1 and threading.current_thread() is threading.main_thread():
             os.kill(os.getpid(), signal.SIGKILL)
@@ -110,21 +106,18 @@ def running_workers():
 
 def same_fit(a, b):
     assert np.array_equal(a.coef_, b.coef_)
-    for column, values in a.history_.items():
-        if column != "seconds":
-            assert np.array_equal(values, b.history_[column]), column
+    assert same_history(a.history_, b.history_)
 
 
 @pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack"])
 def test_any_number_of_threads_gives_the_same_bits(dear, solver):
     X, y = dear
     fits = []
-    for n_jobs in (2, 3, 5):
-        svm = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, n_jobs=n_jobs, tol=0.2)
+    for n_jobs in (2, 5):
+        svm = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, n_jobs=n_jobs, tol=0.3)
         fits.append(svm.set_params(random_state=0).fit(X, y))
-    for fit in fits[1:]:
-        same_fit(fit, fits[0])
-    one = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, tol=0.2, random_state=0)
+    same_fit(*fits)
+    one = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, tol=0.3, random_state=0)
     one.fit(X, y)
     assert one.dual_objective_ <= fits[0].objective_
     assert fits[0].dual_objective_ <= one.objective_
@@ -136,19 +129,17 @@ def test_any_number_of_threads_gives_the_same_bits(dear, solver):
 def test_processes_give_the_optimum_and_the_same_bits(words):
     X, y = words
     fits = [
-        StructSVM(Python(), C=0.5, n_jobs=n_jobs, random_state=0).fit(X + X, y + y)
+        StructSVM(PythonChain(), C=0.5, n_jobs=n_jobs, random_state=0).fit(X + X, y + y)
         for n_jobs in (2, 3)
     ]
     same_fit(*fits)
-    one = StructSVM(Python(), C=0.5, random_state=0).fit(X + X, y + y)
+    one = StructSVM(PythonChain(), C=0.5, random_state=0).fit(X + X, y + y)
     assert not np.array_equal(one.coef_, fits[0].coef_)  # of batches, as the data have 50 examples
     assert one.dual_objective_ <= fits[0].objective_
     assert fits[0].dual_objective_ <= one.objective_
     # At fixed weights not even one process differs.
-    batches = [
-        StructSVM(Python(), solver="n_slack", n_jobs=n, random_state=0).fit(X, y) for n in (1, 2)
-    ]
-    same_fit(*batches)
+    svm = StructSVM(PythonChain(), solver="n_slack", random_state=0)
+    same_fit(*(clone(svm).set_params(n_jobs=n).fit(X, y) for n in (1, 2)))
 
 
 def test_a_warm_start_may_have_another_number_of_threads(dear):
@@ -164,14 +155,14 @@ def test_a_warm_start_may_have_another_number_of_threads(dear):
 
 
 def test_no_process_is_asked_about_no_examples_and_none_is_left(words):
-    class Stacking(Python):
+    class Stacking(PythonChain):
         def batch_loss_augmented_inference(self, X, Y, w, *, n_jobs=1):
             assert len(X) > 0
             return super().batch_loss_augmented_inference(X, Y, w)
 
     X, y = words
     svm = StructSVM(Stacking(), n_jobs=4, tol=0.3, warm_start=True, random_state=0)
-    svm.fit(X + X, y + y, X_val=X, y_val=y)
+    svm.fit(X + X, y + y)
     assert not running_workers()
 
 
@@ -221,7 +212,6 @@ def test_predictions_of_python_models_are_made_by_processes(placed):
         assert len(places) == 2
         assert os.getpid() not in places
     assert svm.decision_function(X).tolist() == X
-    assert svm.score(X, Y) == 0.0
     assert svm.predict([5]) == [(5, os.getpid())]  # nothing to share
     assert not running_workers()
 
@@ -277,7 +267,7 @@ def test_answers_that_cannot_come_back_are_refused(placed):
 def test_held_out_examples_are_scored_by_processes_that_stay_for_the_fit(words):
     X, y = words
     seen = []
-    svm = StructSVM(Python(), solver="n_slack", tol=0.3, random_state=0)
+    svm = StructSVM(PythonChain(), solver="n_slack", tol=0.3, random_state=0)
     svm.set_params(callbacks=[lambda progress: seen.append(len(running_workers()))])
     svm.fit(X[:9], y[:9], X_val=X[9:], y_val=y[9:])
     scores = svm.history_["validation_score"]
@@ -310,7 +300,7 @@ def test_losses_below_zero_by_rounding_count_as_zero_in_processes():
 def test_what_cannot_be_sent_is_refused(words):
     X, y = words
 
-    class Locked(Python):
+    class Locked(PythonChain):
         def initialize(self, X, y):
             super().initialize(X, y)
             self.lock = threading.Lock()
@@ -390,7 +380,8 @@ def test_an_abandoned_job_begins_no_new_range():
     job = Ranges(task, 100, 2)
     job.start()
     begun.wait(600)
-    threading.Timer(0.05, go_on.set).start()
+    # The range under way ends when no other may begin.
+    threading.Thread(target=lambda: job._enough.wait(600) and go_on.set()).start()
     job.abandon()
     assert len(seen) == 1
 

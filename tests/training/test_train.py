@@ -5,29 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from python_models import PythonClasses
 
-from structsvm import ChainModel, StructSVM, StructuredModel
+from structsvm import ChainModel, StructSVM
 from structsvm.callbacks import Checkpoint, EarlyStopping
 from structsvm.solvers import BCFW, Perceptron
 from structsvm.training.train import Examples, Validation, learn, train
-
-
-class Multiclass(StructuredModel):
-    """Three classes, in Python."""
-
-    def joint_feature(self, x, y):
-        psi = np.zeros((3, len(x)))
-        psi[y] = x
-        return psi.ravel()
-
-    def loss(self, y, y_hat):
-        return float(y != y_hat)
-
-    def loss_augmented_inference(self, x, y, w):
-        return int(np.argmax(w.reshape(3, -1) @ x + (np.arange(3) != y)))
-
-    def inference(self, x, w):
-        return int(np.argmax(w.reshape(3, -1) @ x))
 
 
 def rows():
@@ -38,7 +21,7 @@ def rows():
 @pytest.fixture(params=["compiled", "python"])
 def case(request, words):
     """A maker of models, and examples."""
-    return (ChainModel, *words) if request.param == "compiled" else (Multiclass, *rows())
+    return (ChainModel, *words) if request.param == "compiled" else (PythonClasses, *rows())
 
 
 def examples_of(X, y):
@@ -120,7 +103,7 @@ def test_learning_goes_on_from_a_state_and_leaves_it(case):
 
 
 def test_a_model_may_have_a_method_prepare_of_its_own():
-    class Prepared(Multiclass):
+    class Prepared(PythonClasses):
         def prepare(self):
             raise AssertionError("nobody asked for it")
 
