@@ -1,6 +1,6 @@
 """The moves of expansion.h for other compiled modules; it checks nothing."""
 
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t
 
 from structsvm.inference._graph_cut cimport ssvm_graph
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from structsvm._typedefs cimport index_t, label_t
+from structsvm._typedefs cimport label_t
 
 
 cdef extern from "structsvm/inference/maximizer.h" nogil:

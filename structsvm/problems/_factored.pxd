@@ -16,7 +16,7 @@ from libc.stdint cimport int32_t
 
 from structsvm._typedefs cimport index_t, label_t, offset_t
 from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
-from structsvm.linalg._plane cimport Plane, Weights
+from structsvm.linalg._plane cimport Weights
 from structsvm.problems._features cimport BlockFeatures, RowSums
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport Problem, Rescaling
