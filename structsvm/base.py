@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,22 +11,17 @@ from sklearn.base import BaseEstimator
 
 from structsvm.data.sequences import as_items, check_pairs
 from structsvm.data.state import State
-from structsvm.engines.processes import in_processes
-from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._python import PythonProblem
 from structsvm.problems.python_methods import (
     LossCheck,
-    Numbered,
-    ask_batch,
     number_of_weights,
     one_by_one,
-    sparse_vector,
     stands_for,
     task_loss,
 )
 
-__all__ = ["StructuredModel", "batch_answers"]
+__all__ = ["StructuredModel"]
 
 _REQUIRED = ("joint_feature", "loss", "loss_augmented_inference", "inference")
 
@@ -65,7 +58,8 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         ``rescaling="slack"`` needs.
     batch_inference(X, w), batch_loss_augmented_inference(X, Y, w)
         Many examples at once, as lists; loops over the single versions by default. Likewise
-        ``batch_slack_rescaled_inference(X, Y, w)``.
+        ``batch_slack_rescaled_inference(X, Y, w)``. One that also takes ``n_jobs``, a keyword,
+        is called once for a prediction, and sees to it by itself.
     score(Y, Y_hat)
         Higher is better; minus the mean loss by default.
 
@@ -183,54 +177,35 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return 0
 
     @stands_for("inference")
-    def batch_inference(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[Any]:
-        """``inference`` for each x; `n_jobs` worker processes, or threads of compiled models."""
-        if n_jobs > 1:
-            return list(in_processes(self, "batch_inference", X, w=w, n_processes=n_jobs))
+    def batch_inference(self, X: Sequence[Any], w: NDArray[np.float64]) -> list[Any]:
+        """``inference`` for each x."""
         return one_by_one(lambda x: self.inference(x, w), "inference", X)
 
     @stands_for("loss_augmented_inference")
     def batch_loss_augmented_inference(
-        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[Any]:
         """``loss_augmented_inference`` for each pair of x and y."""
-        if n_jobs > 1:
-            name = "batch_loss_augmented_inference"
-            return list(in_processes(self, name, X, Y, w=w, n_processes=n_jobs))
         oracle = self.loss_augmented_inference
         return one_by_one(lambda x, y: oracle(x, y, w), "the oracle", X, Y)
 
     @stands_for("slack_rescaled_inference")
     def batch_slack_rescaled_inference(
-        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[Any]:
         """``slack_rescaled_inference`` for each pair of x and y."""
-        if n_jobs > 1:
-            name = "batch_slack_rescaled_inference"
-            return list(in_processes(self, name, X, Y, w=w, n_processes=n_jobs))
         oracle = self.slack_rescaled_inference
         return one_by_one(lambda x, y: oracle(x, y, w), "the oracle", X, Y)
 
-    def batch_best_score(
-        self, X: Sequence[Any], w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> NDArray[np.float64]:
+    def batch_best_score(self, X: Sequence[Any], w: NDArray[np.float64]) -> NDArray[np.float64]:
         """<w, psi(x, y_hat)> of the predicted y_hat, for each x."""
-        if n_jobs > 1:
-            scores: NDArray[np.float64]
-            scores = in_processes(self, "batch_best_score", X, w=w, n_processes=n_jobs)
-            return scores
-        places = Numbered.numbers_of(X)
-        _, outputs = ask_batch(self, "batch_inference", X, w=w)
+        scores: NDArray[np.float64] = self.bind(X).predict(w)[1]
+        return scores
 
-        def score(i: int, x: Any, y_hat: Any) -> float:
-            psi = self.joint_feature(x, y_hat)
-            indices, values = sparse_vector(psi, len(w), f"joint_feature(X[{i}], y_hat)")
-            return dot(values, w[indices])
-
-        rows = (Numbered(places, places), X, outputs)
-        return np.array(one_by_one(score, "joint_feature", *rows), dtype=np.float64)
+    def outputs_of(self, X: Any, answers: Any) -> list[Any]:
+        """What ``bind(X).predict`` answered, as users write outputs; X is prepared."""
+        outputs: list[Any] = answers
+        return outputs
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
         """Minus the mean loss."""
@@ -242,8 +217,10 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         check = LossCheck(self, Y)
         return -float(np.mean(one_by_one(check, "loss", range(len(Y)), losses)))
 
-    def bind(self, X: Sequence[Any], y: Sequence[Any]) -> Problem:
+    def bind(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> Problem:
         """This model and these data as a Problem, all that a solver sees.
+
+        Without y it can only predict.
 
         Raises
         ------
@@ -252,8 +229,10 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         ValueError
             If a joint feature has the wrong shape or is not finite.
         """
-        self._check_methods()
         n_weights = getattr(self, "n_weights", None)
+        if y is None:
+            return PythonProblem(self, X, None, n_weights)
+        self._check_methods()
         if n_weights is None:
             where = "joint_feature(X[0], y[0])"
             n_weights = one_by_one(
@@ -303,21 +282,3 @@ def _missing(model: StructuredModel, *names: str) -> TypeError:
         f"{type(model).__name__} does not implement {methods}; a StructuredModel needs "
         + ", ".join(_REQUIRED)
     )
-
-
-def batch_answers(
-    model: StructuredModel, name: str, *columns: Any, w: NDArray[np.float64], n_jobs: int
-) -> Any:
-    """What a batch method of the model answers, with `n_jobs` threads or processes.
-
-    A method that takes `n_jobs` sees to it; others are called by worker processes.
-    """
-    method = getattr(model, name)
-    if _takes_n_jobs(getattr(method, "__func__", method)):
-        return ask_batch(model, name, *columns, w=w, n_jobs=n_jobs)[1]
-    return in_processes(model, name, *columns, w=w, n_processes=n_jobs)
-
-
-@functools.lru_cache(maxsize=64)  # it takes a tenth of the time of a prediction
-def _takes_n_jobs(method: Callable[..., Any]) -> bool:
-    return "n_jobs" in inspect.signature(method).parameters

@@ -249,7 +249,7 @@ def test_no_more_threads_than_examples(n_jobs):
     if n_jobs > 0:
         assert np.array_equal(svm.coef_, want.coef_)
     assert all(map(np.array_equal, svm.predict(X), want.predict(X)))
-    engine = make_engine(check_n_jobs(n_jobs), in_python=False)
+    engine = make_engine(check_n_jobs(n_jobs))
     assert engine.n_workers == (4 * os.cpu_count() if n_jobs > 0 else 1)
     rows = MulticlassSVM(n_jobs=n_jobs).fit(np.eye(3), [0, 1, 2])
     assert rows.dual_gap_ <= 1e-3

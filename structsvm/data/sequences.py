@@ -34,6 +34,8 @@ def as_items(name: str, value: Any) -> Any:
     """The examples of `value` as a list; `PackedSequences` stay as they are."""
     if isinstance(value, PackedSequences):
         return value
+    if type(value) is list:
+        return list(value)
     if (wrong := no_sequence(value)) is not None:
         raise ValueError(f"{name} is a {wrong}; expected a list with one item for each example")
     return list(value)

@@ -1,8 +1,7 @@
 """Models written in Python on several processors: worker processes beside the one that calls.
 
-For training each worker holds a copy of the model and the data, sent once. The weights lie in a
-file that all map into memory; per call only example numbers go out and planes come back. For
-predictions a worker holds the model, and gets its share of the examples with each call.
+Each worker holds a copy of the problem, model and data, sent once. The weights lie in a file that
+all map into memory; per call only example numbers go out and planes or outputs come back.
 
 Workers are started as plain interpreters, not by multiprocessing, so that neither the user's main
 module runs again nor a process with threads is forked. A start takes about a second, most of it
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import operator
 import os
 import pickle
 import signal
@@ -24,21 +22,19 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.engines.base import Engine, Job
+from structsvm.engines.base import Engine, Job, Serial
 from structsvm.engines.threads import useful_workers
-from structsvm.problems.python_methods import Numbered, ask_batch
 
 if TYPE_CHECKING:
     from structsvm.problems import Problem
 
-__all__ = ["Processes", "in_processes", "kept_workers"]
+__all__ = ["Processes"]
 
 _COMMAND = (
     "import os, sys, pickle; sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1])); "
@@ -154,8 +150,8 @@ class _Failure(NamedTuple):
 class Processes(Engine):
     """Worker processes, each with a copy of the problem: for oracles in Python.
 
-    They are started with the first question about a problem and stay until `close`. Beside the
-    questions, a problem is asked to ``pack`` answers in a worker and to ``unpack`` them here.
+    They are started with the first question about a problem and stay until `close`; there is none
+    where they would share one example. Only problems that are `portable` can be asked.
     """
 
     def __init__(self, n_workers: int) -> None:
@@ -177,11 +173,17 @@ class Processes(Engine):
         Raises
         ------
         TypeError
-            If the problem cannot be pickled.
+            If the problem is not portable, or cannot be pickled.
         """
+        if not problem.portable:
+            raise TypeError(
+                f"{type(problem).__name__} answers in this process alone: use Threads or Serial"
+            )
+        n_workers = useful_workers(self.n_workers, problem.n_examples)
+        if n_workers == 1:
+            return Serial().begin(problem, question, examples, w, out)
         crew = self._crews.get(id(problem))
         if crew is None or not crew.is_alive:
-            n_workers = useful_workers(self.n_workers, problem.n_examples)
             crew = self._crews[id(problem)] = _Crew(problem, n_workers)
         return crew.begin(question, examples, w, out)
 
@@ -267,105 +269,6 @@ class _Answers:
         if self.problem.rescaling != rescaling:
             self.problem.set_rescaling(rescaling)
         return self.problem.pack(question, examples, self.weights)
-
-
-# ---- predictions
-
-
-class _AnswerTask:
-    """What a worker for predictions holds: the model, and the examples it was asked about last."""
-
-    columns: tuple[Any, ...] = ()
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def __call__(self, question: tuple[str, Any, NDArray[np.float64]]) -> Any:
-        name, columns, weights = question
-        if columns is not None:
-            self.columns = columns
-        weights.flags.writeable = False
-        return ask_batch(self.model, name, *self.columns, w=weights)[1]
-
-
-class _AnswerProcesses:
-    """Workers that answer for a model, with the examples they were asked about last."""
-
-    def __init__(self, model: Any, n_processes: int) -> None:
-        self.model = model
-        self.workers = Workers(_AnswerTask(model), type(model).__name__, n_processes)
-        self._last: tuple[Any, ...] = ()
-
-    def answers(self, name: str, columns: tuple[Any, ...], w: NDArray[np.float64]) -> Any:
-        shares = self.workers.shares(len(columns[0]))
-        known = len(columns) == len(self._last) and all(map(operator.is_, columns, self._last))
-        numbers = Numbered.numbers_of(columns[0])
-        questions = [
-            (
-                name,
-                None
-                if known
-                else tuple(Numbered(column[share], numbers[share]) for column in columns),
-                np.asarray(w),
-            )
-            for share in shares
-        ]
-        self._last = columns
-        self.workers.tell(questions)
-        pieces = self.workers.hear(len(questions))
-        if all(isinstance(piece, np.ndarray) for piece in pieces):
-            return np.concatenate(pieces)
-        return [answer for piece in pieces for answer in piece]
-
-
-_kept: ContextVar[dict[tuple[int, int], _AnswerProcesses] | None] = ContextVar(
-    "_kept", default=None
-)
-
-
-@contextlib.contextmanager
-def kept_workers() -> Iterator[None]:
-    """Workers for predictions that are started inside stay for the next call, until the end.
-
-    The examples of a call must not change before the next one.
-    """
-    workers: dict[tuple[int, int], _AnswerProcesses] = {}
-    token = _kept.set(workers)
-    try:
-        yield
-    finally:
-        _kept.reset(token)
-        for one in workers.values():
-            one.workers.close()
-
-
-def in_processes(
-    model: Any, name: str, *columns: Sequence[Any], w: NDArray[np.float64], n_processes: int
-) -> Any:
-    """What the batch method `name` answers, each of several processes asked about its share.
-
-    In this process where there is no more than one example.
-
-    Raises as `Workers.tell` and `Workers.hear` do.
-    """
-    for column in columns[1:]:
-        if len(column) != len(columns[0]):
-            raise ValueError(f"{len(columns[0])} inputs but {len(column)} outputs")
-    n_processes = useful_workers(n_processes, len(columns[0]))
-    if n_processes <= 1:
-        return ask_batch(model, name, *columns, w=w)[1]
-    kept = _kept.get()
-    if kept is None:
-        with kept_workers():
-            return in_processes(model, name, *columns, w=w, n_processes=n_processes)
-    key = (id(model), n_processes)
-    if key not in kept:
-        kept[key] = _AnswerProcesses(model, n_processes)
-    try:
-        return kept[key].answers(name, columns, w)
-    except BaseException:
-        kept.pop(key).workers.close()
-        raise
 
 
 def _shared_file(size: int) -> Any:

@@ -332,8 +332,11 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:  # type: ignore[override]
         """The class of each row, of shape (n_samples,)."""
-        scores = self.decision_function(X)
-        return self.model_.answers(scores if scores.ndim == 2 else scores[:, None])
+        check_is_fitted(self)
+        X, _ = read_rows(self, X, reset=False, needs_y=False)
+        numbers, _ = self._ask(self.model_.bind(X), scored=False)
+        classes: NDArray[Any] = self.classes_[numbers]
+        return classes
 
     def margins(self, X: Any, y: Any) -> NDArray[np.float64]:
         """The score of each row's own class, less the greatest of the others.

@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.base import StructuredModel, batch_answers
+from structsvm.base import StructuredModel
 from structsvm.callbacks.sklearn_reports import CallbackSupportMixin, TaskReport, with_callbacks
 from structsvm.data.checks import check_n_jobs, check_scalar
 from structsvm.data.sequences import as_items, check_pairs
+from structsvm.engines import Engine, make_engine
 from structsvm.linalg._plane import padded_copy
 from structsvm.persistence import model_files
+from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, capabilities_of, make_solver, solver_name
 from structsvm.training.capabilities import check_warm_starts
 from structsvm.training.train import Bound, Examples, Outcome, Validation, learn, train
@@ -242,23 +244,24 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Train; `start` is what an earlier call with these very examples returned."""
         solver = self._checked_solver()
         report = TaskReport(self)
-        outcome = train(
-            self._make_model(),
-            examples,
-            solver,
-            C=self._penalty(solver),
-            tol=self._tolerance(solver),
-            max_iter=None if self.max_iter is None else int(self.max_iter),
-            rescaling=self.rescaling,
-            n_jobs=self._threads(),
-            random_state=self.random_state,
-            verbose=self.verbose,
-            callbacks=self.callbacks or (),
-            validation=validation,
-            resume_from=resume_from,
-            start=self._warm if start is None and self.warm_start else start,
-            listen=report.listener(self._fitted_attributes),
-        )
+        with self._engine() as engine:
+            outcome = train(
+                self._make_model(),
+                examples,
+                solver,
+                C=self._penalty(solver),
+                tol=self._tolerance(solver),
+                max_iter=None if self.max_iter is None else int(self.max_iter),
+                rescaling=self.rescaling,
+                engine=engine,
+                random_state=self.random_state,
+                verbose=self.verbose,
+                callbacks=self.callbacks or (),
+                validation=validation,
+                resume_from=resume_from,
+                start=self._warm if start is None and self.warm_start else start,
+                listen=report.listener(self._fitted_attributes),
+            )
         self.__dict__.pop("validation_score_", None)
         if outcome.validation_score is not None:
             self.validation_score_ = outcome.validation_score
@@ -376,27 +379,30 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> list[Any]:
         """The best output for each x, as a list."""
-        model, items = self._fitted_model(), self._read(X)
-        outputs: list[Any] = self._answers(model, "batch_inference", items)
-        return outputs
+        model = self._fitted_model()
+        inputs, _ = model.prepare_examples(self._read(X))
+        return model.outputs_of(inputs, self._ask(model.bind(inputs), scored=False)[0])
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Score <w, psi(x, y)> of the predicted output for each x, of shape (n_examples,)."""
-        model, items = self._fitted_model(), self._read(X)
-        scores: NDArray[np.float64] = self._answers(model, "batch_best_score", items)
+        model = self._fitted_model()
+        inputs, _ = model.prepare_examples(self._read(X))
+        scores: NDArray[np.float64] = self._ask(model.bind(inputs))[1]
         return scores
 
     def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
         """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""
         model = self._fitted_model()
-        X, y = check_pairs(self._read(X), y)
-        kind = "slack_rescaled" if self.rescaling == "slack" else "loss_augmented"
-        outputs: list[Any] = self._answers(model, f"batch_{kind}_inference", X, y)
-        return outputs
+        inputs, truths = model.prepare_examples(*check_pairs(self._read(X), y))
+        problem = model.bind(inputs, truths)
+        problem.set_rescaling(self.rescaling)
+        answers, _ = self._ask(problem, augmented=True, scored=False)
+        return model.outputs_of(inputs, answers)
 
-    def _answers(self, model: StructuredModel, name: str, *columns: Any) -> Any:
-        w = self._flat_weights()
-        return batch_answers(model, name, *columns, w=w, n_jobs=self._threads())
+    def _ask(self, problem: Problem, **question: bool) -> tuple[Any, Any]:
+        """What ``problem.predict`` answers at the fitted weights, by `n_jobs` workers."""
+        with self._engine() as engine:
+            return problem.predict(self._flat_weights(), engine=engine, **question)
 
     def score(self, X: Any, y: Any) -> float:
         """``model_.score(y, predict(X))``; higher is better."""
@@ -408,7 +414,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return model.score(y, guess)
 
     def _fitted_model(self) -> StructuredModel:
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # raises, and takes its time
         return self.model_
 
     def _read(self, X: Any) -> Any:
@@ -419,8 +426,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """What predictions with these weights need."""
         return self._weight_attributes(model, weights)
 
-    def _threads(self) -> int:
-        return check_n_jobs(self.n_jobs)
+    def _engine(self) -> Engine:
+        return make_engine(check_n_jobs(self.n_jobs))
 
     # ---- display
 

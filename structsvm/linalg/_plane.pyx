@@ -6,9 +6,12 @@ much memory again as it needs; in return there is one representation and one set
 
 import numpy as np
 
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.math cimport fabs
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strcmp
 
 from structsvm._typedefs cimport index_t
 
@@ -27,14 +30,29 @@ def padded_copy(weights):
 
 def is_padded(weights, Py_ssize_t size):
     """Whether `weights_of` can take this as it is: `size` float64 with the padding behind them."""
-    base = getattr(weights, "base", None)
-    return (
-        type(weights) is np.ndarray and type(base) is np.ndarray
-        and weights.shape == (size,) and weights.strides == (8,) and weights.flags.writeable
-        and weights.dtype == base.dtype == np.float64
-        and weights.__array_interface__["data"][0] == base.__array_interface__["data"][0]
-        and base.flags.c_contiguous and base.size >= size + WEIGHT_PADDING
-    )
+    cdef double* own
+    cdef double* whole
+    if type(weights) is not np.ndarray or type(weights.base) is not np.ndarray:
+        return False
+    if len(weights) != size or len(weights.base) < size + WEIGHT_PADDING:
+        return False
+    own = row_of_doubles(weights)
+    whole = row_of_doubles(weights.base)
+    return own != NULL and own == whole
+
+
+cdef double* row_of_doubles(object array):
+    """Where the numbers of an array begin; NULL if it is no writable row of float64."""
+    cdef Py_buffer buffer
+    cdef double* first = NULL
+    try:
+        PyObject_GetBuffer(array, &buffer, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE)
+    except (ValueError, BufferError):
+        return NULL
+    if buffer.ndim == 1 and buffer.format != NULL and strcmp(buffer.format, b"d") == 0:
+        first = <double*> buffer.buf
+    PyBuffer_Release(&buffer)
+    return first
 
 
 cdef Weights weights_of(object w) except *:

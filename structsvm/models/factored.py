@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.data.labels import PackedLabels, encode_labels
-from structsvm.engines import make_engine
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
@@ -243,40 +242,35 @@ class FactoredModel(PackedModel):
 
     # ---- many examples
 
-    def batch_inference(
-        self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> list[NDArray[Any]]:
-        return self._answers(X, None, w, n_jobs)
+    def batch_inference(self, X: Any, w: NDArray[np.float64]) -> list[NDArray[Any]]:
+        return self._answers(X, None, w)
 
     def batch_loss_augmented_inference(
-        self, X: Any, Y: Any, w: NDArray[np.float64], *, n_jobs: int = 1
+        self, X: Any, Y: Any, w: NDArray[np.float64]
     ) -> list[NDArray[Any]]:
-        return self._answers(X, Y, w, n_jobs)
+        return self._answers(X, Y, w)
 
     def batch_slack_rescaled_inference(
-        self, X: Any, Y: Any, w: NDArray[np.float64], *, n_jobs: int = 1
+        self, X: Any, Y: Any, w: NDArray[np.float64]
     ) -> list[NDArray[Any]]:
-        return self._answers(X, Y, w, n_jobs, "slack")
-
-    def batch_best_score(
-        self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1
-    ) -> NDArray[np.float64]:
-        problem = self.make_problem(*self._read(X))
-        with make_engine(n_jobs, in_python=False) as engine:
-            _, values = problem.predict(w, engine=engine)
-        return values
+        return self._answers(X, Y, w, "slack")
 
     def _answers(
-        self, X: Any, Y: Any, w: NDArray[np.float64], n_jobs: int = 1, rescaling: str = "margin"
+        self, X: Any, Y: Any, w: NDArray[np.float64], rescaling: str = "margin"
     ) -> list[NDArray[Any]]:
         """The best outputs, with Y those that violate the margin most."""
         X, Y = self._read(X, Y)
         problem = self.make_problem(X, Y)
         if rescaling != "margin":
             problem.set_rescaling(rescaling)
-        with make_engine(n_jobs, in_python=False) as engine:
-            numbers, _ = problem.predict(w, augmented=Y is not None, engine=engine)
-        labels, ends = self.write_labels(numbers), itertools.pairwise(X.offsets.tolist())
+        numbers, _ = problem.predict(w, augmented=Y is not None)
+        return self.outputs_of(X, numbers)
+
+    def outputs_of(self, X: PackedInputs, answers: NDArray[np.int32]) -> list[NDArray[Any]]:
+        """Rows of labels, or arrays of the shapes of X."""
+        if isinstance(answers, list):  # of a subclass that is bound to its Python methods
+            return answers
+        labels, ends = self.write_labels(answers), itertools.pairwise(X.offsets.tolist())
         rows = [labels[start:stop] for start, stop in ends]
         if X.shapes is None:
             return rows

@@ -14,11 +14,10 @@ from structsvm.data.checks import check_scalar
 from structsvm.data.labels import PackedLabels
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
-from structsvm.linalg._sums import product
 from structsvm.models.factored import PackedInputs
 from structsvm.models.multiclass import MulticlassModel
-from structsvm.problems import Problem
-from structsvm.problems._multiclass_kernel import KernelMulticlassProblem
+from structsvm.problems._multiclass import MulticlassProblem
+from structsvm.problems._multiclass_kernel import KernelMulticlassProblem, KernelPredictions
 from structsvm.problems.kernel import KERNELS, Kernel
 
 __all__ = ["KernelMulticlassModel"]
@@ -43,6 +42,9 @@ class KernelMulticlassModel(MulticlassModel):
     cache_size : float, default=500
         Megabytes for rows of the kernel matrix.
     """
+
+    kernel_: Kernel
+    support_: NDArray[np.int64]
 
     def __init__(
         self,
@@ -77,10 +79,10 @@ class KernelMulticlassModel(MulticlassModel):
         check_scalar("degree", self.degree, above=-np.inf)
         check_scalar("coef0", self.coef0, above=-np.inf)
 
-    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
-        """These examples as a problem, and this model as one that scores by them."""
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> MulticlassProblem:
+        """These examples as a problem; with y, and this model as one that scores by them."""
         if y is None:
-            raise ValueError("a multiclass problem is made of X and y: bind the model to both")
+            return KernelPredictions(self.kernel_, X.items, len(self.classes_))
         self.kernel_ = Kernel(
             X.items,
             self.kernel,
@@ -118,16 +120,6 @@ class KernelMulticlassModel(MulticlassModel):
                     "features, or give gamma as a number"
                 )
         return float(1.0 / (X.shape[1] * variance)) if variance > 0 else 1.0
-
-    def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """s_k for each row of X, of shape (n_examples, n_columns)."""
-        rows = self._read(X)[0].items
-        coefficients = self._coefficients(w)
-        if not len(coefficients):  # no example supports anything
-            return np.zeros((rows.shape[0], coefficients.shape[1]))
-        values = self.kernel_.between(rows, self.kernel_.X)
-        scores: NDArray[np.float64] = product(values, coefficients)
-        return scores + coefficients.sum(axis=0) if self.fit_intercept else scores
 
     def fitted_attributes(self, w: NDArray[np.float64]) -> dict[str, Any]:
         model, weights = self.condensed(w)

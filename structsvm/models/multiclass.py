@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from structsvm.data.labels import PackedLabels, encode_labels
 from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.data.state import State, checked_classes
+from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs, PackedModel
-from structsvm.problems import Problem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
 
@@ -156,10 +156,12 @@ class MulticlassModel(PackedModel):
 
     def flat_weights(self, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
         """The weight vector in `fitted_attributes`."""
-        columns = attributes["coef_"].T
+        coef = attributes["coef_"]
+        weights = padded_vector(coef.size + bool(self.fit_intercept) * len(coef))
+        matrix = self.weight_matrix(weights)
+        matrix[: coef.shape[1]] = coef.T
         if self.fit_intercept:
-            columns = np.vstack([columns, attributes["intercept_"]])
-        weights: NDArray[np.float64] = columns.ravel()
+            matrix[-1] = attributes["intercept_"]
         return weights
 
     def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
@@ -169,14 +171,7 @@ class MulticlassModel(PackedModel):
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
-        rows = FeatureRows(self._read(X)[0].items, intercept=bool(self.fit_intercept))
-        return rows.scores(self.weight_matrix(w))
-
-    def answers(self, scores: NDArray[np.float64]) -> NDArray[Any]:
-        """The class with the greatest score of each row."""
-        best = scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] > 0
-        labels: NDArray[Any] = self.classes_[best.astype(np.intp)]
-        return labels
+        return self.make_problem(self._read(X)[0], None).all_scores(w)
 
     # ---- examples and problem
 
@@ -193,19 +188,24 @@ class MulticlassModel(PackedModel):
         labels = check_class_labels(y, None if X is None else len(X))
         return PackedLabels(labels, np.arange(len(labels) + 1), [()] * len(labels))
 
-    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
-        if y is None:
-            raise ValueError("a multiclass problem is made of X and y: bind the model to both")
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> MulticlassProblem:
+        n_classes = len(self.classes_)
         return MulticlassProblem(
             FeatureRows(X.items, intercept=bool(self.fit_intercept)),
-            self.class_numbers(y),
+            None if y is None else self.class_numbers(y),
             loss=self.hinge,
             slack=self.slack,
-            cost=self._margins(len(self.classes_)),
+            cost=None if y is None else self._margins(n_classes),
+            n_classes=n_classes,
         )
 
-    def batch_inference(self, X: Any, w: NDArray[np.float64], *, n_jobs: int = 1) -> list[Any]:
-        return list(self.answers(self.scores(X, w)))
+    def batch_inference(self, X: Any, w: NDArray[np.float64]) -> list[Any]:
+        inputs, _ = self._read(X)
+        return self.outputs_of(inputs, self.make_problem(inputs, None).predict(w)[0])
+
+    def outputs_of(self, X: Any, answers: NDArray[Any]) -> list[Any]:
+        """Classes, or counts of classes."""
+        return list(self.classes_[answers] if answers.ndim == 1 else answers)
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
         """Share of right classes."""
@@ -226,7 +226,8 @@ class MulticlassModel(PackedModel):
         return float(self._margins(len(self.classes_))[truth][chosen].sum())
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
-        return self.answers(combined_rows(self._dense(x), self.weight_matrix(w))[None])[0]
+        scores = combined_rows(self._dense(x), self.weight_matrix(w))
+        return self.classes_[scores.argmax() if len(scores) > 1 else int(scores[0] > 0)]
 
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
         (truth,), violations = self._numbers(y), self._violations(x, y, w)

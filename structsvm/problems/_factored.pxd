@@ -32,12 +32,6 @@ cdef struct Scratch:
     int32_t* levels        # of parts, for slack rescaling
 
 
-cdef class _Outputs:
-    cdef label_t[::1] labels
-    cdef double[::1] values
-    cdef Rescaling rescaling
-
-
 cdef class FactoredProblem(Problem):
     cdef readonly BlockFeatures features
     cdef readonly Maximizer maximizer
@@ -47,7 +41,6 @@ cdef class FactoredProblem(Problem):
     cdef const offset_t[::1] offsets      # the same
     cdef const label_t* _labels
     cdef Py_ssize_t _n_levels             # of slack rescaling: more than any output's level
-    cdef bint _met_bad_scores             # decoding met scores that are not finite
     cdef Scratch* _scratch                # one a thread
     cdef Py_ssize_t _n_scratch
 
@@ -59,6 +52,3 @@ cdef class FactoredProblem(Problem):
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,
     ) except -1 nogil
-    cdef int _write_range(
-        self, _Outputs out, w, int thread, Py_ssize_t start, Py_ssize_t stop
-    ) except -1

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -33,6 +31,3 @@ class FactoredProblem(Problem):
         self, i: int, labels: ArrayLike
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
     def loss_of(self, i: int, labels: ArrayLike) -> float: ...
-    def predict(
-        self, weights: ArrayLike, *, augmented: bool = False, engine: Any = None
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...

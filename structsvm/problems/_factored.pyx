@@ -12,9 +12,7 @@ from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBui
 from structsvm.linalg._plane cimport builder_finish, weights_of
 from structsvm.problems._features cimport BlockFeatures, RowSums, sums_free, sums_reserve
 from structsvm.problems._losses cimport PartLoss
-from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Problem, Rescaling
-
-from structsvm.linalg._plane import is_padded
+from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Outputs, Problem, Rescaling
 
 
 cdef int scratch_fill(
@@ -321,69 +319,32 @@ cdef class FactoredProblem(Problem):
             )
         return row
 
-    def predict(self, weights, *, bint augmented=False, engine=None):
-        """The best outputs at `weights`; when `augmented`, what the oracle answers.
+    cdef bint knows_truths(self) noexcept:
+        return self.labels is not None and self.loss is not None
 
-        Where the oracle's answers are fractional, these are the outputs found on the way there.
-
-        Returns
-        -------
-        labels : int32 array of shape (offsets[-1],)
-        values : float64 array of shape (n_examples,)
-            Their scores, with the loss added when `augmented`; with slack rescaling, the hinges.
-        """
-        if augmented and (self.labels is None or self.loss is None):
-            raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
-        # One sentence must not cost a look at millions of weights: those that it uses are seen by
-        # its scores.
-        self._met_bad_scores = False
-        as_they_are = not augmented and is_padded(weights, self.n_weights)
-        w = weights if as_they_are else self.padded(weights)
+    cdef Outputs make_room(self, bint scored):
         labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)
-        values = np.empty(self.n_examples)
-        if self.n_examples:
-            out = _Outputs(labels, values, self._rescaling if augmented else PLAIN)
-            self.reserve(1)
-            if engine is None:
-                self._write_range(out, w, 0, 0, self.n_examples)
-            else:
-                examples = np.arange(self.n_examples, dtype=np.int32)
-                engine.begin(self, "write_outputs", examples, w, out).wait()
-            if self._met_bad_scores:
-                self.padded(weights)  # raises, if it is a weight, and names it
-        return labels, values
+        return Outputs("write_outputs", labels, np.empty(self.n_examples))
 
     def write_outputs(
-        self, const index_t[::1] examples not None, w, _Outputs out not None, Py_ssize_t start=0,
+        self, const index_t[::1] examples not None, w, Outputs out not None, Py_ssize_t start=0,
         int thread=0,
     ):
-        """What `predict` asks an engine: the outputs of neighbouring examples, in their places."""
-        self._checked(examples, w, thread)
-        self._write_range(out, w, thread, start, start + examples.shape[0])
+        """What `predict` asks an engine: the outputs of neighbouring examples, in their places.
 
-    cdef int _write_range(
-        self, _Outputs out, w, int thread, Py_ssize_t start, Py_ssize_t stop
-    ) except -1:
-        cdef Weights weights = weights_of(w)
-        cdef label_t* labels = &out.labels[0] if out.labels.shape[0] else NULL
-        cdef Py_ssize_t i
-        if start < 0 or stop > self.n_examples:
-            raise IndexError(f"examples {start} to {stop} of {self.n_examples}")
+        Where the oracle's answers are fractional, these are the outputs found on the way there.
+        """
+        cdef Weights weights = self._checked(examples, w, thread)
+        cdef label_t[::1] labels = out.outputs
+        cdef double[::1] values = out.values
+        cdef label_t* first = &labels[0] if labels.shape[0] else NULL
+        cdef Py_ssize_t k
         with nogil:
-            for i in range(start, stop):
+            for k in range(examples.shape[0]):
                 self.answer(
-                    i, &weights, out.rescaling, thread, labels + self.offsets[i], &out.values[i]
+                    examples[k], &weights, self._rescaling, thread,
+                    first + self.offsets[examples[k]], &values[examples[k]],
                 )
-        return 0
-
-
-cdef class _Outputs:
-    """Where outputs and their values are written, and what they maximise."""
-
-    def __init__(self, label_t[::1] labels, double[::1] values, Rescaling rescaling):
-        self.labels = labels
-        self.values = values
-        self.rescaling = rescaling
 
 
 cdef object plane_arrays(const Plane* plane):

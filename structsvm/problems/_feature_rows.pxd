@@ -45,6 +45,7 @@ cdef class FeatureRows:
     cdef ssvm_feature_rows rows
     cdef tuple _arrays                    # what `rows` points into
 
+    cdef ssvm_feature_rows rows_from(self, Py_ssize_t start) noexcept nogil
     # out = x_i times q' as a plane over a matrix with q.size columns, zeros left out
     cdef int outer(
         self, Py_ssize_t i, const double* q, Py_ssize_t width, Plane* out

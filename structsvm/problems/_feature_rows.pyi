@@ -14,7 +14,12 @@ class FeatureRows:
     def intercept(self) -> bool: ...
     def __init__(self, X: Any, *, intercept: bool) -> None: ...
     def scores(
-        self, weights: NDArray[np.float64], examples: NDArray[np.int32] | None = None
+        self,
+        weights: NDArray[np.float64],
+        examples: NDArray[np.int32] | None = None,
+        *,
+        start: int = 0,
+        stop: int | None = None,
     ) -> NDArray[np.float64]: ...
     def combined(
         self, factors: NDArray[np.float64], examples: NDArray[np.int32] | None = None

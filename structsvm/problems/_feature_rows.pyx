@@ -85,17 +85,23 @@ cdef class FeatureRows:
         out.nnz = size
         return 0
 
-    def scores(self, weights, examples=None):
+    def scores(self, weights, examples=None, *, Py_ssize_t start=0, stop=None):
         """<x_i, W[:, k]> of shape (n_rows, n_columns), for all rows or for some.
 
         Parameters
         ----------
         weights : ndarray of shape (n_features + intercept, n_columns)
         examples : int32 ndarray, default=None
+        start, stop : int, default=0 and n_rows
+            Where `examples` are not given: rows start, ..., stop - 1.
         """
         cdef Py_ssize_t k, width = weights.shape[1], size = weights.size
-        cdef Py_ssize_t n = self.n_rows if examples is None else len(examples)
+        cdef Py_ssize_t end = self.n_rows if stop is None else stop
+        cdef Py_ssize_t n = end - start if examples is None else len(examples)
         cdef const index_t[::1] some
+        cdef ssvm_feature_rows rows
+        if not 0 <= start <= end <= self.n_rows:
+            raise IndexError(f"rows {start} to {end} of {self.n_rows}")
         if weights.shape[0] != self.n_features + self.intercept:
             raise ValueError(
                 f"{weights.shape[0]} rows of weights, expected {self.n_features + self.intercept}"
@@ -107,13 +113,25 @@ cdef class FeatureRows:
         cdef double[::1] out = values
         if width and examples is None:
             with nogil:
-                ssvm_all_feature_scores(&self.rows, n, &w[0], width, 1.0, &out[0])
+                rows = self.rows_from(start)
+                ssvm_all_feature_scores(&rows, n, &w[0], width, 1.0, &out[0])
         elif width:
             some = examples
             with nogil:
                 for k in range(n):
                     ssvm_feature_scores(&self.rows, some[k], &w[0], width, &out[k * width])
         return values[:n * width].reshape(n, width)
+
+    cdef ssvm_feature_rows rows_from(self, Py_ssize_t start) noexcept nogil:
+        """The rows from one of them on."""
+        cdef ssvm_feature_rows rows = self.rows
+        if rows.kind == SSVM_DENSE_DOUBLE:
+            rows.values = <const double*> rows.values + start * rows.n_features
+        elif rows.kind == SSVM_DENSE_FLOAT:
+            rows.values = <const float*> rows.values + start * rows.n_features
+        else:
+            rows.row_start += start
+        return rows
 
     def combined(self, factors, examples=None):
         """sum_i x_i f_i' of shape (n_features + intercept, n_columns), over all rows or some.

@@ -19,7 +19,7 @@ A plane is x times a row q of coefficients, one for each column.
 from structsvm._typedefs cimport label_t
 from structsvm.linalg._plane cimport Weights
 from structsvm.problems._feature_rows cimport FeatureRows
-from structsvm.problems._problem cimport Problem
+from structsvm.problems._problem cimport Outputs, Problem
 
 
 cdef enum MulticlassLoss:
@@ -60,4 +60,8 @@ cdef class MulticlassProblem(Problem):
     cdef double[:, ::1] _scratch          # two rows a thread: scores, violations
     cdef Py_ssize_t prediction(self, const double* s) noexcept nogil
     cdef void rescale(self, const double* cost, double* v) noexcept nogil
+    cdef int write_best(
+        self, const double[:, ::1] scores, label_t[::1] labels, double[::1] values,
+        Py_ssize_t start,
+    ) except -1
     cdef void scores(self, Py_ssize_t i, const Weights* w, double* s) noexcept nogil

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from libc.math cimport isfinite
+
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, Weights
 from structsvm.problems._feature_rows cimport FeatureRows, ssvm_feature_scores
-from structsvm.problems._problem cimport PLAIN, SLACK, Problem
+from structsvm.problems._problem cimport PLAIN, SLACK, Outputs, Problem
 
 LOSSES = {
     "crammer_singer": CRAMMER_SINGER,
@@ -75,26 +77,35 @@ cdef class MulticlassProblem(Problem):
     Parameters
     ----------
     features : FeatureRows
-    labels : int32 array of shape (n_examples,)
-        Class numbers.
+    labels : int32 array of shape (n_examples,), or None
+        Class numbers; None for a problem that only predicts.
     loss : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}
     slack : {"linear", "squared"}
-    cost : float64 array of shape (n_classes, n_classes)
-        Required margin of each class (columns), by true class (rows).
+    cost : float64 array of shape (n_classes, n_classes), or None
+        Required margin of each class (columns), by true class (rows); None without labels.
+    n_classes : int, default=None
+        Needed without costs.
     """
 
-    def __init__(self, FeatureRows features, labels, *, str loss, str slack, cost):
-        cdef Py_ssize_t n_classes = len(cost)
+    def __init__(
+        self, FeatureRows features, labels, *, str loss, str slack, cost=None, n_classes=None
+    ):
+        if (labels is None) != (cost is None):
+            raise ValueError("labels and cost come together: give both or neither")
+        n_classes = n_classes if cost is None else len(cost)
         self.features = features
-        self.labels = self.y = labels
+        self.labels = labels
+        self.y = labels
         self.loss = loss
         self.slack = slack
-        self.cost = self._cost = cost
+        self.cost = cost
         self.hinge.loss = LOSSES[loss]
         self.hinge.squared = slack == "squared"
         self.hinge.n_classes = n_classes
         self.hinge.width = 1 if n_classes == 2 else n_classes
-        self.hinge.cost = &self._cost[0, 0]
+        if cost is not None:
+            self._cost = cost
+            self.hinge.cost = &self._cost[0, 0]
         self.n_examples = features.n_rows
         self.n_weights = (features.n_features + features.intercept) * self.hinge.width
         self.exact = True
@@ -123,10 +134,16 @@ cdef class MulticlassProblem(Problem):
         cdef double* s = &self._scratch[2 * thread, 0]
         cdef double* v = &self._scratch[2 * thread + 1, 0]
         cdef const Hinge* hinge = &self.hinge
-        cdef label_t y = self.y[i]
-        cdef const double* cost = hinge.cost + y * hinge.n_classes
-        cdef Py_ssize_t k, best = y
+        cdef label_t y
+        cdef const double* cost
+        cdef Py_ssize_t k, best
         cdef double h, loss = 0.0
+        if self.y is None:
+            with gil:
+                raise ValueError("a problem bound without y has no planes; bind the model to y")
+        y = self.y[i]
+        best = y
+        cost = hinge.cost + y * hinge.n_classes
         self.scores(i, w, s)
         if self._rescaling == PLAIN:
             best = self.prediction(s)
@@ -197,6 +214,87 @@ cdef class MulticlassProblem(Problem):
             for k in range(self.hinge.width):
                 s[k] *= w.scale
 
+    cdef bint knows_truths(self) noexcept:
+        return self.y is not None
+
+    cdef Outputs make_room(self, bint scored):
+        """Class numbers; or counts of classes, where the oracle's answer is a set of them."""
+        cdef bint one = self._rescaling == PLAIN or self.hinge.loss == CRAMMER_SINGER
+        if one:
+            outputs = np.empty(self.n_examples, dtype=np.int32)
+        else:
+            outputs = np.empty((self.n_examples, self.hinge.n_classes))
+        return Outputs("write_outputs", outputs, np.empty(self.n_examples))
+
+    def write_outputs(
+        self, const index_t[::1] examples not None, w, Outputs out not None, Py_ssize_t start=0,
+        int thread=0,
+    ):
+        """What `predict` asks an engine: the outputs of neighbouring examples, from `start` on.
+
+        Squared slack counts as linear.
+        """
+        self._checked(examples, w, thread)
+        cdef Py_ssize_t stop = start + examples.shape[0]
+        scores = self.all_scores(w, start, stop)
+        if self._rescaling == PLAIN:
+            self.write_best(scores, out.outputs, out.values, start)
+            return
+        out.outputs[start:stop], values = self._worst(scores, np.asarray(self.y)[start:stop])
+        out.values[start:stop] = values
+
+    cdef int write_best(
+        self, const double[:, ::1] scores, label_t[::1] labels, double[::1] values,
+        Py_ssize_t start,
+    ) except -1:
+        cdef Py_ssize_t k, best
+        with nogil:
+            for k in range(scores.shape[0]):
+                best = self.prediction(&scores[k, 0])
+                labels[start + k] = best
+                if self.hinge.width == 1:
+                    values[start + k] = scores[k, 0] / 2.0 if best else -scores[k, 0] / 2.0
+                else:
+                    values[start + k] = scores[k, best]
+                if not isfinite(values[start + k]):
+                    self._met_bad_scores = True
+        return 0
+
+    def all_scores(self, w, start=0, stop=None):
+        """The score of each class for examples `start` to `stop`; one column for two classes."""
+        return self.features.scores(w.reshape(-1, self.hinge.width), start=start, stop=stop)
+
+    def _worst(self, scores, truths):
+        """What violates the margin most, by scores and true classes; see `predict`."""
+        cdef bint two = self.hinge.width == 1
+        if two:
+            scores = np.hstack([-scores, scores]) / 2.0
+        places, cost = np.arange(len(scores)), self.cost[truths]
+        own = scores[places, truths]
+        if self.hinge.loss == LEE_LIN_WAHBA and not two:
+            reference = scores.mean(axis=1)
+        else:
+            reference = own
+        v = cost + (scores - reference[:, None])
+        v[places, truths] = 0.0
+        if self.hinge.loss == CRAMMER_SINGER:
+            if self._rescaling == SLACK:
+                v = cost * (1.0 + (v - cost))
+            worst = v.max(axis=1)
+            numbers = np.where(worst > 0.0, v.argmax(axis=1), truths)
+            if self._rescaling == SLACK:
+                return numbers, np.maximum(worst, 0.0)
+            return numbers, cost[places, numbers] + scores[places, numbers]
+        violated = v > 0.0
+        n_violated = violated.sum(axis=1)
+        counts = violated.astype(np.float64)
+        counts[places, truths] += 1.0
+        if self.hinge.loss == LEE_LIN_WAHBA and not two:
+            counts -= n_violated[:, None] / self.hinge.n_classes
+        else:
+            counts[places, truths] -= n_violated
+        return counts, (cost * violated + counts * scores).sum(axis=1)
+
     def write_hinges(
         self, const index_t[::1] examples not None, w, double[::1] out not None,
         Py_ssize_t start=0, int thread=0,
@@ -206,6 +304,8 @@ cdef class MulticlassProblem(Problem):
         cdef double* s = &self._scratch[2 * thread, 0]
         cdef double* v = &self._scratch[2 * thread + 1, 0]
         cdef Py_ssize_t i, k, n = examples.shape[0]
+        if self.y is None:
+            raise ValueError("a problem bound without y has no hinges; bind the model to y")
         if start < 0 or start + n > out.shape[0]:
             raise ValueError(f"{n} hinges from slot {start} on do not fit {out.shape[0]} slots")
         with nogil:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,3 +21,10 @@ class KernelMulticlassProblem(MulticlassProblem):
         slack: str,
         cost: NDArray[np.float64],
     ) -> None: ...
+
+class KernelPredictions(MulticlassProblem):
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def rows(self) -> Any: ...
+    def __init__(self, kernel: Kernel, rows: Any, n_classes: int) -> None: ...

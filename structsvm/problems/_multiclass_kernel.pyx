@@ -11,6 +11,8 @@ from structsvm.linalg._plane cimport Plane, Weights
 from structsvm.problems._feature_rows cimport FeatureRows
 from structsvm.problems._multiclass cimport MulticlassProblem
 
+from structsvm.linalg._sums import product
+
 
 cdef class KernelMulticlassProblem(MulticlassProblem):
     """Class numbers and a kernel under one of the multiclass hinges; for exact block updates only.
@@ -47,3 +49,40 @@ cdef class KernelMulticlassProblem(MulticlassProblem):
 
     def sqnorms(self):
         return self.kernel.diagonal()
+
+
+cdef class KernelPredictions(MulticlassProblem):
+    """Examples whose classes are asked for, by their kernel values with others: no planes.
+
+    Parameters
+    ----------
+    kernel : structsvm.problems.kernel.Kernel
+        Of the examples that support something.
+    rows : ndarray or CSR matrix of shape (n_examples, n_features)
+    n_classes : int
+    """
+    cdef readonly object kernel, rows
+
+    def __init__(self, kernel, rows, Py_ssize_t n_classes):
+        none = FeatureRows(np.zeros((rows.shape[0], 0)), intercept=False)
+        super().__init__(
+            none, None, loss="crammer_singer", slack="linear", n_classes=n_classes
+        )
+        self.kernel = kernel
+        self.rows = rows
+        self.n_weights = 2 * kernel.X.shape[0] * self.hinge.width
+
+    def predict(self, weights, *, bint augmented=False, bint scored=True, engine=None):
+        """As in `Problem`; a kernel that is a callable sees all rows at once."""
+        engine = engine if isinstance(self.kernel.kernel, str) else None
+        return MulticlassProblem.predict(
+            self, weights, augmented=augmented, scored=scored, engine=engine
+        )
+
+    def all_scores(self, w, start=0, stop=None):
+        coefficients = w[len(w) // 2:].reshape(-1, self.hinge.width)
+        rows = self.rows if stop is None else self.rows[start:stop]
+        if not len(coefficients):  # no example supports anything
+            return np.zeros((rows.shape[0], self.hinge.width))
+        scores = product(self.kernel.between(rows, self.kernel.X), coefficients)
+        return scores + coefficients.sum(axis=0) if self.kernel.intercept else scores

@@ -14,7 +14,8 @@ move before the next. Behind both stands one method:
     threads    calls with different `thread` may run at the same time; each uses only the scratch
                space of its own number. Without the GIL; an oracle in Python takes it inside
 
-`planes` keeps to the same, for the slots of a batch.
+`planes` keeps to the same, for the slots of a batch. Predictions are a question of their own:
+`predict` makes room for them and has an engine call `write_outputs` or what the room names.
 
 A Problem never keeps a pointer to w, and a solver never keeps one to a plane it did not copy.
 """
@@ -30,12 +31,21 @@ cdef enum Rescaling:
     PLAIN      # -<w, delta>: the prediction, whatever it costs
 
 
+cdef class Outputs:
+    # Where predictions are written, that of example i in place i, and the question that asks for
+    # them.
+    cdef readonly str question
+    cdef readonly object outputs          # as the problem gives them, see Problem.predict
+    cdef readonly object values           # float64 ndarray, or None: they were not asked for
+
+
 cdef class Problem:
     cdef readonly Py_ssize_t n_examples
     cdef readonly Py_ssize_t n_weights
     cdef readonly bint exact              # were all answers of max_oracle a true argmax?
     cdef readonly bint foreign            # is the oracle code from outside this package?
     cdef readonly bint in_python          # do its oracles hold the GIL?
+    cdef readonly bint portable           # may a pickled copy elsewhere answer? See pack, unpack
     cdef readonly Py_ssize_t n_threads    # scratch space is reserved for so many
     # Work of one max_oracle call, in units of one multiply-add on a plane entry. Declared, not
     # measured: what a solver does must not depend on the clock.
@@ -45,6 +55,7 @@ cdef class Problem:
     cdef readonly Py_ssize_t non_negative_stop
     cdef const double[::1] sample_weight  # one weight an example, or None
     cdef Rescaling _rescaling             # see set_rescaling()
+    cdef bint _met_bad_scores             # a prediction met scores that are not finite
 
     # To implement.
     cdef int max_oracle(
@@ -55,6 +66,11 @@ cdef class Problem:
     cdef Py_ssize_t calls_at_a_time(self, Py_ssize_t most) noexcept
     # Called before SLACK is set; raises ValueError where the maximum cannot be found.
     cdef int prepare_slack(self) except -1
+
+    # For predict: whether the problem is bound to true outputs; and room, with the question that
+    # fills it as `planes` fills a batch.
+    cdef bint knows_truths(self) noexcept
+    cdef Outputs make_room(self, bint scored)
 
     # For solvers: max_oracle, checked; rescaled if SLACK; times the example's weight.
     cdef int plane(

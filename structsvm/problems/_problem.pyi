@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,6 +17,8 @@ class Problem:
     def foreign(self) -> bool: ...
     @property
     def in_python(self) -> bool: ...
+    @property
+    def portable(self) -> bool: ...
     @property
     def n_threads(self) -> int: ...
     @property
@@ -48,6 +52,14 @@ class Problem:
     ) -> NDArray[np.float64]: ...
     def padded(self, weights: ArrayLike) -> NDArray[np.float64]: ...
     def reserve(self, n_threads: int) -> int: ...
+    def predict(
+        self,
+        weights: ArrayLike,
+        *,
+        augmented: bool = False,
+        scored: bool = True,
+        engine: Engine | None = None,
+    ) -> tuple[Any, Any]: ...
     def pieces(
         self, examples: NDArray[np.int32], engine: Engine | None = None
     ) -> list[NDArray[np.int32]]: ...

@@ -129,6 +129,66 @@ cdef class Problem:
         self.n_threads = max(self.n_threads, n_threads)
         return 0
 
+    def predict(self, weights, *, bint augmented=False, bint scored=True, engine=None):
+        """The best outputs at `weights`; when `augmented`, what the oracle answers.
+
+        Parameters
+        ----------
+        weights : float64 array of shape (n_weights,)
+        augmented : bool, default=False
+            Ask for the maximum with the loss, of the problem's `rescaling`.
+        scored : bool, default=True
+            Whether values are wanted: a model in Python is asked for joint features to give them.
+        engine : Engine, default=None
+            Who makes the calls; None makes them in this thread.
+
+        Returns
+        -------
+        outputs : int32 array or list
+            Of compiled problems the labels of all outputs, one after the other; of models in
+            Python a list of what the model answered.
+        values : float64 array of shape (n_examples,), or None
+            The scores of the outputs, with the loss added when `augmented`; with slack rescaling,
+            the hinges. None if not `scored`.
+
+        Raises
+        ------
+        ValueError
+            If weights have another shape or are not finite, or `augmented` needs true outputs.
+        """
+        cdef Rescaling rescaling = self._rescaling
+        cdef Outputs out
+        if augmented and not self.knows_truths():
+            raise ValueError("loss-augmented decoding needs true outputs; bind the model to y")
+        # One sentence must not cost a look at millions of weights: those that it uses are seen by
+        # its scores.
+        as_they_are = not augmented and is_padded(weights, self.n_weights)
+        w = weights if as_they_are else self.padded(weights)
+        examples = np.arange(self.n_examples, dtype=np.int32)
+        self.reserve(1)
+        self._met_bad_scores = False
+        try:
+            if not augmented:
+                self._rescaling = PLAIN
+            out = self.make_room(scored)
+            if not self.n_examples:
+                pass  # nobody is asked
+            elif engine is None:
+                getattr(self, out.question)(examples, w, out)
+            else:
+                engine.begin(self, out.question, examples, w, out).wait()
+        finally:
+            self._rescaling = rescaling
+        if self._met_bad_scores:
+            self.padded(weights)  # raises, if it is a weight, and names it
+        return out.outputs, out.values if scored else None
+
+    cdef bint knows_truths(self) noexcept:
+        return True
+
+    cdef Outputs make_room(self, bint scored):
+        raise TypeError(f"{type(self).__name__} does not implement predict")
+
     cdef Py_ssize_t calls_at_a_time(self, Py_ssize_t most) noexcept:
         return max(<Py_ssize_t> min(<double> most, MOST_WORK_AT_A_TIME / self.oracle_work), 1)
 
@@ -322,3 +382,12 @@ cdef class Problem:
             values_view[e] = plane.values[e]
         order = np.argsort(indices)
         return indices[order], values[order], plane.loss
+
+
+cdef class Outputs:
+    """Where predictions are written; see `Problem.predict`."""
+
+    def __init__(self, str question, outputs, values):
+        self.question = question
+        self.outputs = outputs
+        self.values = values

@@ -4,7 +4,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.linalg._plane import PlaneBatch
 from structsvm.problems._problem import Problem
 
 class PythonProblem(Problem):
@@ -12,8 +11,8 @@ class PythonProblem(Problem):
         self,
         model: Any,
         X: Sequence[Any],
-        Y: Sequence[Any],
-        n_weights: int,
+        Y: Sequence[Any] | None,
+        n_weights: int | None,
         *,
         exact: bool = True,
         non_negative: slice | None = None,
@@ -29,11 +28,11 @@ class PythonProblem(Problem):
     ) -> tuple[float, float, float] | None: ...
     def pack(
         self, question: str, examples: NDArray[np.int32], weights: NDArray[np.float64]
-    ) -> tuple[NDArray[Any], ...]: ...
+    ) -> tuple[Any, ...]: ...
     def unpack(
         self,
         examples: NDArray[np.int32],
-        piece: tuple[NDArray[Any], ...],
-        out: PlaneBatch,
+        piece: tuple[Any, ...],
+        out: Any,
         start: int = 0,
     ) -> None: ...

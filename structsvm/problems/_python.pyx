@@ -7,11 +7,12 @@ from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport (
     builder_add_row, builder_finish, plane_reserve, plane_size, plane_value, weights_of,
 )
-from structsvm.problems._problem cimport PLAIN, SLACK, Problem
+from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Outputs, Problem
 
 from structsvm.linalg._plane import padded_copy
+from structsvm.linalg._sums import dot
 from structsvm.problems.python_methods import (
-    LossCheck, Numbered, ask_batch, note_example, sparse_vector, task_loss,
+    LossCheck, Numbered, ask_batch, note_example, sparse_vector, takes_n_jobs, task_loss,
 )
 
 # The work of a Python oracle in multiply-adds: tens of microseconds at the least.
@@ -25,8 +26,11 @@ cdef class PythonProblem(Problem):
     ----------
     model : object
         With the methods of `StructuredModel`.
-    X, Y : sequences of equal length
-    n_weights : int
+    X : sequence
+    Y : sequence of equal length, or None
+        None for a problem that only predicts.
+    n_weights : int or None
+        None where there is no Y, and none is known: as many as a prediction is asked at.
     exact : bool
         Whether the model's loss-augmented inference finds a true maximum.
     non_negative : slice or None
@@ -36,24 +40,29 @@ cdef class PythonProblem(Problem):
     cdef object check_loss                # LossCheck
     cdef list truth                       # psi(x_i, y_i) as (indices, values)
     cdef index_t[::1] slot
+    cdef dict _options                    # of the batch method that is called
 
     def __init__(
-        self, model, X, Y, Py_ssize_t n_weights, *, bint exact=True, non_negative=None
+        self, model, X, Y, n_weights, *, bint exact=True, non_negative=None
     ):
         self.model = model
         self.X = X
         self.Y = Y
         self.n_examples = len(X)
-        self.n_weights = n_weights
+        self.n_weights = -1 if n_weights is None else n_weights
         self.exact = exact
         self.foreign = True
         self.in_python = True
+        self.portable = True
+        self._options = {}
         if non_negative is not None:
             self.keep_non_negative(non_negative)
         self.oracle_work = PYTHON_ORACLE_WORK
+        self.truth = []
+        if Y is None:
+            return
         self.slot = np.full(n_weights, -1, dtype=np.int32)
         self.check_loss = LossCheck(model, Y)
-        self.truth = []
         for i, (x, y) in enumerate(zip(X, Y, strict=True)):
             try:
                 psi = model.joint_feature(x, y)
@@ -67,6 +76,14 @@ cdef class PythonProblem(Problem):
     def __reduce__(self):
         """What other processes need: sample weights and checks of losses stay here."""
         return PythonProblem, (self.model, self.X, self.Y, self.n_weights)
+
+    cdef bint knows_truths(self) noexcept:
+        return self.Y is not None
+
+    cdef int check_truths(self) except -1:
+        if self.Y is None:
+            raise ValueError("a problem bound without y has no planes; bind the model to y")
+        return 0
 
     cdef int prepare_slack(self) except -1:
         if not self.model.has_slack_oracle():
@@ -124,6 +141,7 @@ cdef class PythonProblem(Problem):
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil:
         with gil:
+            self.check_truths()
             try:
                 name, y_hat = self.answer(i, readonly_weights(w))
             except Exception as error:
@@ -141,6 +159,7 @@ cdef class PythonProblem(Problem):
         cdef Weights weights = self._checked(examples, w, thread)
         cdef Py_ssize_t k, n = examples.shape[0]
         cdef Plane* plane
+        self.check_truths()
         if start < 0 or start + n > out.size:
             raise ValueError(f"{n} planes from slot {start} on do not fit a batch of {out.size}")
         name, outputs = self.answers(examples, readonly_weights(&weights))
@@ -153,21 +172,98 @@ cdef class PythonProblem(Problem):
         plane.loss = self.checked_loss(i, plane.loss)
         return self.finish(i, plane)
 
-    def pack(self, question, const index_t[::1] examples not None, weights):
-        """Answers as arrays that can be sent to another process; see `unpack`.
+    def predict(self, weights, *, bint augmented=False, bint scored=True, engine=None):
+        """As in `Problem`, by the batch methods of the model.
 
-        Planes are unscaled, with losses as the model gave them: how many entries each has, their
-        indices and values, and the losses.
+        One that takes `n_jobs` sees to it itself: it is called once, in this process.
         """
-        if question != "planes":
-            raise ValueError(f"no answer to {question!r} can be sent")
-        cdef PlaneBatch batch = PlaneBatch(examples.shape[0])
-        cdef Py_ssize_t k, e, entry = 0
-        cdef Plane* plane
+        if self.n_weights < 0:
+            self.n_weights = len(weights)
+        if not takes_n_jobs(getattr(self.model, self.batch_method(augmented))):
+            return Problem.predict(
+                self, weights, augmented=augmented, scored=scored, engine=engine
+            )
+        self._options = {"n_jobs": 1 if engine is None else engine.n_workers}
+        try:
+            return Problem.predict(self, weights, augmented=augmented, scored=scored)
+        finally:
+            self._options = {}
+
+    cdef Outputs make_room(self, bint scored):
+        values = np.empty(self.n_examples) if scored else None
+        question = "write_scored_outputs" if scored else "write_outputs"
+        return Outputs(question, [None] * self.n_examples, values)
+
+    def write_outputs(
+        self, const index_t[::1] examples not None, w, Outputs out not None, Py_ssize_t start=0,
+        int thread=0,
+    ):
+        """What `predict` asks an engine: outputs, from slot `start` on."""
+        cdef Weights weights = self._checked(examples, w, thread)
+        _, outputs = self.answers(examples, readonly_weights(&weights))
+        out.outputs[start:start + len(outputs)] = outputs
+
+    def write_scored_outputs(
+        self, const index_t[::1] examples not None, w, Outputs out not None, Py_ssize_t start=0,
+        int thread=0,
+    ):
+        """Likewise, with their values."""
+        cdef Weights weights = self._checked(examples, w, thread)
+        point = readonly_weights(&weights)
+        name, outputs = self.answers(examples, point)
+        out.outputs[start:start + len(outputs)] = outputs
+        out.values[start:start + len(outputs)] = self.values_of(examples, name, outputs, point)
+
+    cdef values_of(self, const index_t[::1] examples, name, outputs, w):
+        """What the outputs, which the method `name` answered, are worth to what it maximises."""
+        cdef Py_ssize_t k, i
+        values = np.zeros(examples.shape[0])
+        for k in range(examples.shape[0]):
+            i = examples[k]
+            try:
+                psi = self.model.joint_feature(self.X[i], outputs[k])
+                indices, entries = sparse_vector(
+                    psi, self.n_weights, f"joint_feature(X[{i}], y_hat)"
+                )
+            except Exception as error:
+                note_example(error, "joint_feature", i)
+                raise
+            values[k] = dot(entries, w[indices])
+            if self._rescaling == PLAIN:
+                continue
+            loss = self.checked_loss(
+                i, task_loss(self.model, i, self.Y[i], outputs[k], name)
+            )
+            if self._rescaling == MARGIN:
+                values[k] += loss
+            else:
+                indices, entries = self.truth[i]
+                values[k] = loss * (1.0 + values[k] - dot(entries, w[indices]))
+        return values
+
+    def pack(self, question, const index_t[::1] examples not None, weights):
+        """Answers that can be sent to another process; see `unpack`.
+
+        Outputs, with their values or None. Planes as arrays, unscaled, with losses as the model
+        gave them: how many entries each has, their indices and values, and the losses.
+        """
         w = padded_copy(weights)
         self.reserve(1)
         cdef Weights c_weights = self._checked(examples, w, 0)
-        name, outputs = self.answers(examples, readonly_weights(&c_weights))
+        point = readonly_weights(&c_weights)
+        name, outputs = self.answers(examples, point)
+        if question == "write_outputs":
+            return outputs, None
+        if question == "write_scored_outputs":
+            return outputs, self.values_of(examples, name, outputs, point)
+        if question != "planes":
+            raise ValueError(f"no answer to {question!r} can be sent")
+        return self.packed_planes(examples, name, outputs)
+
+    cdef packed_planes(self, const index_t[::1] examples, name, outputs):
+        cdef PlaneBatch batch = PlaneBatch(examples.shape[0])
+        cdef Py_ssize_t k, e, entry = 0
+        cdef Plane* plane
         sizes, losses = np.zeros(batch.size, dtype=np.int64), np.zeros(batch.size)
         for k in range(examples.shape[0]):
             self.build(examples[k], name, outputs[k], &batch.planes[k])
@@ -184,10 +280,20 @@ cdef class PythonProblem(Problem):
         return sizes, indices, values, losses
 
     def unpack(
-        self, const index_t[::1] examples not None, piece, PlaneBatch out not None,
-        Py_ssize_t start=0,
+        self, const index_t[::1] examples not None, piece, out not None, Py_ssize_t start=0
     ):
         """Check what `pack` answered elsewhere, and write it: slot start + k is of examples[k]."""
+        if isinstance(out, PlaneBatch):
+            self.unpack_planes(examples, piece, out, start)
+            return
+        outputs, values = piece
+        out.outputs[start:start + len(outputs)] = outputs
+        if values is not None:
+            out.values[start:start + len(outputs)] = values
+
+    cdef int unpack_planes(
+        self, const index_t[::1] examples, piece, PlaneBatch out, Py_ssize_t start
+    ) except -1:
         cdef const offset_t[::1] sizes
         cdef const index_t[::1] indices
         cdef const double[::1] values, losses
@@ -229,16 +335,24 @@ cdef class PythonProblem(Problem):
         y_hat = self.model.loss_augmented_inference(self.X[i], self.Y[i], w)
         return "loss_augmented_inference", y_hat
 
+    cdef str batch_method(self, bint augmented):
+        if not augmented:
+            return "batch_inference"
+        if self._rescaling == SLACK:
+            return "batch_slack_rescaled_inference"
+        return "batch_loss_augmented_inference"
+
     cdef answers(self, const index_t[::1] examples, w):
         """The method that was called and what it returned, one output for each example."""
-        numbers = np.asarray(examples).tolist()
-        X = Numbered([self.X[i] for i in numbers], numbers)
-        if self._rescaling == PLAIN:
-            return ask_batch(self.model, "batch_inference", X, w=w)
-        Y = Numbered([self.Y[i] for i in numbers], numbers)
-        if self._rescaling == SLACK:
-            return ask_batch(self.model, "batch_slack_rescaled_inference", X, Y, w=w)
-        return ask_batch(self.model, "batch_loss_augmented_inference", X, Y, w=w)
+        cdef bint plain = self._rescaling == PLAIN
+        cdef Py_ssize_t k
+        numbers = [examples[k] for k in range(examples.shape[0])]
+        columns = [Numbered([self.X[i] for i in numbers], numbers)]
+        if not plain:
+            columns.append(Numbered([self.Y[i] for i in numbers], numbers))
+        return ask_batch(
+            self.model, self.batch_method(not plain), *columns, w=w, **self._options
+        )
 
     cdef int build(self, Py_ssize_t i, name, y_hat, Plane* out) except -1:
         """out = the plane of output y_hat, which the method `name` answered; its loss unchecked.

@@ -7,6 +7,8 @@ of the example; tracebacks name the method.
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import itertools
 import math
 import numbers
@@ -33,6 +35,7 @@ __all__ = [
     "one_by_one",
     "sparse_vector",
     "stands_for",
+    "takes_n_jobs",
     "task_loss",
 ]
 
@@ -92,6 +95,16 @@ def stands_for(single: str) -> Callable[[_Method], _Method]:
         return method
 
     return mark
+
+
+def takes_n_jobs(method: Any) -> bool:
+    """Whether a batch method shares its work among processors by itself."""
+    return _has_n_jobs(getattr(method, "__func__", method))
+
+
+@functools.lru_cache(maxsize=64)
+def _has_n_jobs(function: Callable[..., Any]) -> bool:
+    return "n_jobs" in inspect.signature(function).parameters
 
 
 def ask_batch(

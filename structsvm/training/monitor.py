@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_progress
 from structsvm.data.snapshots import Kind, check_snapshot, vector
+from structsvm.engines import Engine
 from structsvm.solvers import Progress, SolverResult
 from structsvm.solvers.base import Monitor, Snapshot
 from structsvm.training.capabilities import needs_validation
@@ -33,7 +34,9 @@ class FitMonitor(Monitor):
     validation : Validation
     callbacks : sequence of callables
         All of them hear of every iteration, also when an earlier one wants to stop.
-    verbose, n_jobs : int
+    verbose : int
+    engine : Engine
+        Who makes the predictions of held-out examples.
     identity : callable
         Makes a hash of all that the fit is made of, for checkpoints.
     """
@@ -45,7 +48,7 @@ class FitMonitor(Monitor):
         callbacks: Sequence[Callable[[Progress], Any]],
         *,
         verbose: int,
-        n_jobs: int,
+        engine: Engine,
         identity: Callable[[], str],
     ) -> None:
         super().__init__()
@@ -53,7 +56,7 @@ class FitMonitor(Monitor):
         self.validation = validation
         self.callbacks = callbacks
         self.verbose = verbose
-        self.n_jobs = n_jobs
+        self.engine = engine
         self.identity = identity
         self.scores: list[float] = []
         # The best score and its weights: one object, so that Ctrl-C finds both or neither.
@@ -70,7 +73,7 @@ class FitMonitor(Monitor):
         return any([bool(callback(progress)) for callback in self.callbacks])
 
     def _validate(self, weights: NDArray[np.float64]) -> None:
-        score = self.validation.score(self.model, weights, self.n_jobs)
+        score = self.validation.score(self.model, weights, self.engine)
         if math.isnan(score):
             raise ValueError(
                 f"the score of {type(self.model).__name__} on X_val and y_val is not a number"

@@ -17,12 +17,11 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from structsvm.base import StructuredModel, batch_answers
+from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_to_stderr, logger
 from structsvm.data.checks import check_sample_weight
 from structsvm.data.sequences import check_pairs
-from structsvm.engines import make_engine
-from structsvm.engines.processes import kept_workers
+from structsvm.engines import Engine, Serial
 from structsvm.exceptions import OracleWarning, warn
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
@@ -111,6 +110,8 @@ class Validation:
         Of a model, outputs and guesses, higher being better; None is the model's own.
     """
 
+    problem: Problem  #: the inputs, bound to the model that they were prepared for
+
     def __init__(
         self, X: Any, y: Any, score: Callable[[StructuredModel, Any, Any], float] | None = None
     ) -> None:
@@ -119,7 +120,7 @@ class Validation:
             given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is given without {lacking}: give both or neither")
         self.given = X is not None
-        self.prepared = not self.given
+        self.prepared = False
         self.X: Any = X if self.given else []
         self.y: Any = y if self.given else []
         if self.given:
@@ -131,24 +132,29 @@ class Validation:
         self.X, self.y = check_pairs(self.X, self.y)
 
     def prepare(self, model: StructuredModel) -> None:
-        """Have the sized model read the inputs, once, and see to outputs that it could not take."""
-        if self.prepared:
+        """Have the sized model read the pairs, once, and bind the inputs."""
+        if not self.given:
             return
-        self.prepared = True
         with of_held_out_examples():
-            self.X, _ = model.prepare_examples(self.X)
-            screened = model._screened(self.y, held_out=True)
+            if not self.prepared:
+                self._read(model)
+            self.problem = model.bind(self.X)
+
+    def _read(self, model: StructuredModel) -> None:
+        self.prepared = True
+        self.X, _ = model.prepare_examples(self.X)
+        screened = model._screened(self.y, held_out=True)
         if screened is not None and screened.told:
             warn(f"in X_val and y_val: {screened.told}", UserWarning)
             self.y = screened.y
             if screened.kept is not None:
                 self.X = self.X.take(screened.kept)
 
-    def score(self, model: StructuredModel, weights: NDArray[np.float64], n_jobs: int) -> float:
-        """How well the model with these weights predicts them."""
+    def score(self, model: StructuredModel, weights: NDArray[np.float64], engine: Engine) -> float:
+        """How well the model, which they were prepared for, predicts them with these weights."""
         with of_held_out_examples():
-            guess = batch_answers(model, "batch_inference", self.X, w=weights, n_jobs=n_jobs)
-            return float(self._score(model, self.y, guess))
+            answers, _ = self.problem.predict(weights, scored=False, engine=engine)
+            return float(self._score(model, self.y, model.outputs_of(self.X, answers)))
 
 
 def _own_score(model: StructuredModel, y: Any, guess: Any) -> float:
@@ -256,7 +262,7 @@ def train(
     tol: float | None = None,
     max_iter: int | None = None,
     rescaling: str = "margin",
-    n_jobs: int = 1,
+    engine: Engine | None = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
     callbacks: Sequence[Callable[[Progress], Any]] = (),
@@ -276,8 +282,9 @@ def train(
     solver : solver object
     C, tol, max_iter, rescaling, random_state, verbose, callbacks, resume_from
         See `StructSVM`.
-    n_jobs : int, default=1
-        Threads or worker processes, >= 1.
+    engine : Engine, default=None
+        Who makes the oracle calls, and the predictions of held-out examples; None: this thread.
+        Whoever made it closes it.
     validation : Validation, default=None
         Held-out examples: the weights are then those that score best on them.
     start : Bound, default=None
@@ -303,11 +310,11 @@ def train(
     if listen is not None:
         callbacks = [*callbacks, functools.partial(_tell, listen, model)]
     problem.set_rescaling(rescaling)
-    engine = make_engine(n_jobs, in_python=problem.in_python)
+    engine = Serial() if engine is None else engine
     held_out = (validation.X, validation.y)
     identity = functools.cache(lambda: fingerprint(of_data(), C, solver, held_out))
     monitor = FitMonitor(
-        model, validation, callbacks, verbose=verbose, n_jobs=n_jobs, identity=identity
+        model, validation, callbacks, verbose=verbose, engine=engine, identity=identity
     )
     snapshot, random = None, check_random_state(random_state)
     if resume_from is not None:
@@ -317,8 +324,6 @@ def train(
         if resume_from is not None and snapshot is not None:
             stack.enter_context(model_files.naming(resume_from))
             snapshot = monitor.restore(snapshot, problem.n_weights)
-        stack.callback(engine.close)
-        stack.enter_context(kept_workers())
         result = solver.solve(
             problem,
             C,

@@ -322,7 +322,7 @@ def test_evaluation_in_several_batches(kind, n_workers):
         problem = kind(model).bind(X, y)
         problem.set_sample_weight(np.arange(600) % 5 / 4)
         evaluator = DualBlocks(problem).evaluator
-        with make_engine(n, in_python=problem.in_python) as engine:
+        with make_engine(n) as engine:
             hinges.append(evaluator.evaluate(w, engine=engine))
         assert evaluator.n_oracle_calls == 600
     assert len(set(hinges)) == 1

@@ -7,7 +7,7 @@ import pytest
 import rooms
 
 from structsvm import ChainModel
-from structsvm.engines import Engine, Serial, Threads, make_engine
+from structsvm.engines import Engine, Local, Processes, Serial, Threads, make_engine
 from structsvm.linalg._plane import PlaneBatch, padded_copy
 from structsvm.solvers import BCFW
 
@@ -165,13 +165,23 @@ def test_a_problem_refuses_questions_that_make_no_sense(dear):
 
 
 def test_the_number_of_jobs_chooses_the_engine():
-    assert type(make_engine(1, in_python=True)) is Serial
-    for in_python, name in ((False, "Threads"), (True, "Processes")):
-        engine = make_engine(2, in_python=in_python)
-        assert type(engine).__name__ == name
-        assert engine.n_workers == 2
+    assert type(make_engine(1)) is Serial
+    assert type(make_engine(2)) is Local
+    assert make_engine(2).n_workers == 2
+    for kind in (Local, Threads, Processes):
         with pytest.raises(ValueError, match="n_workers=0: expected at least 1"):
-            type(engine)(0)
+            kind(0)
+
+
+def test_processes_are_for_problems_that_can_answer_elsewhere(dear):
+    assert not dear.portable
+    out = PlaneBatch(2)
+    with pytest.raises(
+        TypeError, match="FactoredProblem answers in this process alone: use Threads or Serial"
+    ):
+        Processes(2).planes(
+            dear, np.arange(2, dtype=np.int32), padded_copy(np.zeros(dear.n_weights)), out
+        )
 
 
 def test_engines_know_problems_and_nothing_above():

@@ -1,0 +1,39 @@
+"""The workers of this machine that suit a problem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.engines.base import Engine, Job
+from structsvm.engines.processes import Processes
+from structsvm.engines.threads import Threads
+
+if TYPE_CHECKING:
+    from structsvm.problems import Problem
+
+__all__ = ["Local"]
+
+
+class Local(Engine):
+    """Threads, or processes for problems whose oracles hold the GIL: up to `n_workers` of them."""
+
+    def __init__(self, n_workers: int) -> None:
+        self._threads, self._processes = Threads(n_workers), Processes(n_workers)
+        self.n_workers = n_workers
+
+    def begin(
+        self,
+        problem: Problem,
+        question: str,
+        examples: NDArray[np.int32],
+        w: NDArray[np.float64],
+        out: Any,
+    ) -> Job:
+        engine = self._processes if problem.in_python else self._threads
+        return engine.begin(problem, question, examples, w, out)
+
+    def close(self) -> None:
+        self._processes.close()
