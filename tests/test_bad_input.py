@@ -423,7 +423,7 @@ def test_arrays_of_any_layout_are_read_and_left_alone(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e150, 1e300])
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e150])
 def test_extreme_features_give_finite_weights(scale):
     svm = ChainSVM(max_iter=20).fit([scale * x for x in X], Y)
     assert np.isfinite(svm.coef_).all()
@@ -650,11 +650,12 @@ def test_a_single_callback_goes_into_a_list(make):
         make(callbacks=print).fit(*EXAMPLES[make])
 
 
+@pytest.mark.parametrize("scale", [1e200, 1e300])
 @pytest.mark.parametrize("make", [ChainSVM, GridSVM, MulticlassSVM])
-def test_features_whose_squares_overflow_are_to_be_scaled(make):
+def test_features_whose_squares_overflow_are_to_be_scaled(make, scale):
     X, y = EXAMPLES[make]
     with pytest.raises(ValueError, match="features are too large; scale them"):
-        make(**({"contrast": False} if make is GridSVM else {})).fit(1e200 * np.array(X), y)
+        make(**({"contrast": False} if make is GridSVM else {})).fit(scale * np.array(X), y)
 
 
 def test_no_examples_have_no_predictions():
