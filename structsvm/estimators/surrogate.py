@@ -18,11 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm import hinge
 from structsvm.data.checks import check_sample_weight, check_scalar
-from structsvm.data.rows import check_rows, read_rows
+from structsvm.data.rows import check_rows, read_rows, sparse_if_mostly_zeros
 from structsvm.hinge._reduction import check_magnitude
 from structsvm.linalg._sums import dot
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.solvers.lbfgs import lbfgs
+from structsvm.solvers.newton import Losses, newton
 
 __all__ = ["SurrogateSVM"]
 
@@ -39,7 +39,7 @@ SURROGATES: dict[str, _Loss] = {
     "perceptron": hinge.perceptron,
 }
 _WITH_KINKS = ("hinge", "perceptron")
-_SOLVERS = ("lbfgs", "subgradient")
+_SOLVERS = ("newton", "subgradient")
 _BATCH = 32
 # Values this little below 0, as share of the greatest (at least 1), are rounding.
 _ROUNDING = 1e-9
@@ -52,8 +52,8 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     .. math:: P(w) = \tfrac12 \|w\|^2 + C \sum_i s_i \, \ell(y_i, \langle w, x_i \rangle)
 
     As P is strongly convex, a subgradient g at w proves that no weights are better than w by more
-    than :math:`\|g\|^2 / 2`; `gap_` is that, relative to P, and at most 1, as losses are >= 0. For
-    smooth losses it goes to zero, soon where features are of order 1.
+    than :math:`\|g\|^2 / 2`, the duality gap of w and the derivatives of the losses there; `gap_`
+    is that, relative to P, and at most 1, as losses are >= 0. For smooth losses it goes to zero.
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Weight of the losses against the norm.
     fit_intercept : bool, default=True
         Add a feature that is always 1, regularised like any other.
-    solver : {"lbfgs", "subgradient"}, default="lbfgs"
-        "lbfgs" is for losses without kinks, to any gap. "subgradient" takes steps of 1 / t along
+    solver : {"newton", "subgradient"}, default="newton"
+        "newton" is for losses without kinks, to any gap. "subgradient" takes steps of 1 / t along
         mini-batches of 32 rows and averages them: for all losses, to a few digits.
     tol : float, default=1e-6
-        Of "lbfgs": the gap to stop at.
+        Of "newton": the gap to stop at.
     max_iter : int, default=1000
-        Iterations of "lbfgs", passes of "subgradient".
+        Iterations of "newton", passes of "subgradient".
     random_state : int, RandomState or None, default=None
         Order of the rows for "subgradient".
 
@@ -88,10 +88,17 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    For the hinge and its square to a certified duality gap see `MulticlassSVM`, which is faster.
+    For the hinge to a certified duality gap see `MulticlassSVM`. "newton" is a truncated Newton
+    method: conjugate gradients for the direction, a search along it for the step. The number of
+    iterations hardly depends on C, that of products with X in one does.
+
+    A dense X that is mostly zeros is taken as a sparse one.
 
     References
     ----------
+    C.-J. Lin, R. Weng, S. Keerthi (2008). Trust region Newton method for large-scale logistic
+    regression. JMLR 9.
+
     S. Shalev-Shwartz, Y. Singer, N. Srebro, A. Cotter (2011). Pegasos: primal estimated
     sub-gradient solver for SVM. Mathematical Programming 127. doi:10.1007/s10107-010-0420-4
 
@@ -112,7 +119,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         C: float = 1.0,
         fit_intercept: bool = True,
-        solver: str = "lbfgs",
+        solver: str = "newton",
         tol: float = 1e-6,
         max_iter: int = 1000,
         random_state: int | np.random.RandomState | None = None,
@@ -151,20 +158,20 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         weight = check_sample_weight(sample_weight, len(y))
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
-        rows = FeatureRows(X, intercept=bool(self.fit_intercept))
+        rows = FeatureRows(sparse_if_mostly_zeros(X), intercept=bool(self.fit_intercept))
         cost = float(self.C) * (np.ones(len(y)) if weight is None else weight)
-        objective = functools.partial(_objective, loss, rows, signs, cost)
+        losses = functools.partial(_losses, loss, signs, cost)
         self.n_iter_ = 0
         w, interrupted = np.zeros(rows.n_features + rows.intercept), False
         with np.errstate(over="ignore", invalid="ignore"):
             try:
-                if self.solver == "lbfgs":
-                    self._by_lbfgs(objective, w)
+                if self.solver == "newton":
+                    self._by_newton(rows, losses, w)
                 else:
                     self._by_subgradients(loss, rows, signs, cost, w)
             except KeyboardInterrupt:
                 interrupted = True
-            self.objective_, gradient = objective(w)
+            self.objective_, gradient = _objective(rows, losses, w)
             self.gap_ = _relative_gap(self.objective_, gradient)
         if not (math.isfinite(self.objective_) and np.isfinite(w).all()):
             raise ValueError(_OVERFLOW)
@@ -175,7 +182,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        elif self.solver == "lbfgs" and self.gap_ > self.tol:
+        elif self.solver == "newton" and self.gap_ > self.tol:
             warnings.warn(
                 f"SurrogateSVM stopped after {self.n_iter_} iterations with a gap of "
                 f"{self.gap_:.1e}, above tol={self.tol:g}: scale the features{_scales(X)}, raise "
@@ -196,16 +203,16 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not callable(self.surrogate) and self.surrogate not in SURROGATES:
             names = ", ".join(map(repr, SURROGATES))
             raise ValueError(f"unknown surrogate {self.surrogate!r}: expected one of {names}")
-        if self.surrogate in _WITH_KINKS and self.solver == "lbfgs":
+        if self.surrogate in _WITH_KINKS and self.solver == "newton":
             raise ValueError(
-                f"surrogate {self.surrogate!r} has kinks, where solver='lbfgs' gets stuck: use "
+                f"surrogate {self.surrogate!r} has kinks, where solver='newton' gets stuck: use "
                 "solver='subgradient'"
             )
         return self.surrogate if callable(self.surrogate) else SURROGATES[self.surrogate]
 
-    def _by_lbfgs(self, objective: Callable[..., Any], w: NDArray[np.float64]) -> None:
+    def _by_newton(self, rows: FeatureRows, losses: Losses, w: NDArray[np.float64]) -> None:
         """Bring `w` to the minimum; after every iteration it is the iterate."""
-        for value, gradient in lbfgs(objective, w):
+        for value, gradient in newton(rows, losses, w):
             if self.n_iter_ >= self.max_iter or _relative_gap(value, gradient) <= self.tol:
                 break
             self.n_iter_ += 1
@@ -223,14 +230,14 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         random = check_random_state(self.random_state)
         n, n_weights = rows.n_rows, len(mean)
         w, t = np.zeros(n_weights), 0
-        at_zero, _ = _objective(loss, rows, signs, cost, w)
+        at_zero, _ = _losses(loss, signs, cost, np.zeros(n))
         radius = np.sqrt(2 * at_zero)
         for _ in range(int(self.max_iter)):
             order = random.permutation(n).astype(np.int32)
             for start in range(0, n, _BATCH):
                 batch = order[start : start + _BATCH]
                 t += 1
-                scores = _scores(rows, w, batch)
+                scores = _checked(rows.scores(w[:, None], batch)[:, 0])
                 _, slopes = loss(signs[batch], scores, reduction="none", with_gradient=True)
                 step = rows.combined((slopes * cost[batch])[:, None], batch)[:, 0]
                 w = w * (1 - 1 / t) - step * (n / len(batch)) / t
@@ -270,10 +277,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _scores(
-    rows: FeatureRows, w: NDArray[np.float64], batch: NDArray[np.int32] | None = None
-) -> NDArray[np.float64]:
-    scores = rows.scores(w[:, None], batch)[:, 0]
+def _checked(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     try:
         check_magnitude("scores", scores, scores.dtype)
     except ValueError:
@@ -299,21 +303,25 @@ def _scales(X: Any) -> str:
 
 
 def _objective(
-    loss: _Loss,
-    rows: FeatureRows,
-    signs: NDArray[np.float64],
-    cost: NDArray[np.float64],
-    w: NDArray[np.float64],
+    rows: FeatureRows, losses: Losses, w: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
     """P and a subgradient."""
-    scores = _scores(rows, w)
-    values, slopes = loss(signs, scores, reduction="none", with_gradient=True)
+    total, slopes = losses(rows.scores(w[:, None])[:, 0])
+    return 0.5 * dot(w, w) + total, w + rows.combined(slopes[:, None])[:, 0]
+
+
+def _losses(
+    loss: _Loss,
+    signs: NDArray[np.float64],
+    cost: NDArray[np.float64],
+    scores: NDArray[np.float64],
+) -> tuple[float, NDArray[np.float64]]:
+    """The sum of the losses, each times its cost, and its subgradient by the scores."""
+    values, slopes = loss(signs, _checked(scores), reduction="none", with_gradient=True)
     if values.min(initial=0.0) < -_ROUNDING * values.max(initial=1.0):
         i = int(values.argmin())
         raise ValueError(
             f"the surrogate is {values[i]} at the score {scores[i]:g} of X[{i}], expected >= 0: "
             "add a constant to it"
         )
-    values = np.maximum(values, 0.0)
-    gradient = w + rows.combined((cost * slopes)[:, None])[:, 0]
-    return 0.5 * dot(w, w) + dot(cost, values), gradient
+    return dot(cost, np.maximum(values, 0.0)), cost * slopes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from structsvm.linalg._sums import decay, dot
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.solvers.lbfgs import lbfgs
+from structsvm.solvers.newton import newton
 
 __all__ = ["jaccard_weights"]
 
@@ -105,25 +105,23 @@ def _scores_out_of_fold(
 
 def _regression(rows: FeatureRows, is_class: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The weights of a logistic regression, the intercept last."""
-    objective = functools.partial(_logistic_loss, rows, np.where(is_class, 1.0, -1.0))
+    losses = functools.partial(_logistic_loss, np.where(is_class, 1.0, -1.0))
     w = np.zeros(rows.n_features + 1)
-    for step, (_, gradient) in enumerate(lbfgs(objective, w)):
+    for step, (_, gradient) in enumerate(newton(rows, losses, w, penalty=_PENALTY)):
         if step >= _MOST_STEPS or math.sqrt(dot(gradient, gradient)) <= _FLAT:
             break
     return w
 
 
 def _logistic_loss(
-    rows: FeatureRows, signs: NDArray[np.float64], w: NDArray[np.float64]
+    signs: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
-    """The mean of the losses and the penalty, and the gradient."""
-    margins = signs * rows.scores(w[:, None])[:, 0]
+    """The mean of the losses, and its derivative by the scores."""
+    margins, n = signs * scores, len(signs)
     small = decay(np.abs(margins))
     losses = np.log1p(small) + np.maximum(-margins, 0.0)
     slopes = -signs * np.where(margins > 0, small, 1.0) / (1.0 + small)
-    n = len(signs)
-    gradient = rows.combined(slopes[:, None])[:, 0] / n + _PENALTY * w
-    return dot(losses, np.ones(n)) / n + 0.5 * _PENALTY * dot(w, w), gradient
+    return dot(losses, np.ones(n)) / n, slopes / n
 
 
 def _best_index(scores: NDArray[np.float64], is_class: NDArray[np.bool_]) -> float:

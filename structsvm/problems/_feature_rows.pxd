@@ -33,6 +33,13 @@ cdef extern from "structsvm/linalg/all_rows.h" nogil:
         const ssvm_feature_rows* rows, Py_ssize_t n_rows, const double* w, Py_ssize_t width,
         double scale, double* out,
     )
+    void ssvm_add_curvature(
+        const ssvm_feature_rows* rows, Py_ssize_t n_rows, const double* factors, const double* v,
+        double* out,
+    )
+    void ssvm_add_squares(
+        const ssvm_feature_rows* rows, Py_ssize_t n_rows, const double* factors, double* out,
+    )
 
 from structsvm.linalg._plane cimport Plane
 

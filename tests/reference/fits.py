@@ -265,15 +265,15 @@ def surrogate(name, solver, kind="dense"):
     X, y = rows(2)
     X = {"dense": np.asarray, "sparse": sp.csr_array}[kind](X)
     svm = SurrogateSVM(name, solver=solver, random_state=0)
-    svm.set_params(max_iter=200 if solver == "lbfgs" else 5).fit(X, y)
+    svm.set_params(max_iter=200 if solver == "newton" else 5).fit(X, y)
     return numbers_of(svm, svm.predict(X), svm.decision_function(X))
 
 
 for name in SURROGATES:
     FITS[f"surrogate {name} steps"] = functools.partial(surrogate, name, "subgradient")
     if name not in ("hinge", "perceptron"):
-        FITS[f"surrogate {name}"] = functools.partial(surrogate, name, "lbfgs")
-FITS["surrogate sparse"] = lambda: surrogate("squared_hinge", "lbfgs", "sparse")
+        FITS[f"surrogate {name}"] = functools.partial(surrogate, name, "newton")
+FITS["surrogate sparse"] = lambda: surrogate("squared_hinge", "newton", "sparse")
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def _surrogate(rng: np.random.Generator) -> dict[str, Any]:
              "softplus_hinge", "perceptron")  # fmt: skip
     return {
         "surrogate": pick(rng, names),
-        "solver": pick(rng, ("lbfgs", "lbfgs", "subgradient")),
+        "solver": pick(rng, ("newton", "newton", "subgradient")),
         "fit_intercept": chance(rng, 0.5),
     }
 
