@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items, check_pairs
 from structsvm.data.state import State
 from structsvm.problems import Problem
@@ -150,6 +151,52 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Any:
         """What estimators train on, or score, instead of the outputs y; None: y as they are."""
+        return None
+
+    # ---- features on one scale, for training
+
+    def learn_scaling(self, X: Any, y: Any, *, scale: bool = True) -> dict[str, ColumnScaling]:
+        """How the columns of features are scaled in training, by block of the weights.
+
+        Nothing by default: psi of a model written in Python is trained on as it is.
+
+        Parameters
+        ----------
+        X, y : as `prepare_examples` gave them
+        scale : bool, default=True
+            False: columns stay as they are, and only their mean squares are learnt.
+        """
+        return {}
+
+    def scaled(self, X: Any, scaling: Mapping[str, ColumnScaling]) -> Any:
+        """The inputs with scaled columns; X itself where nothing changes."""
+        return X
+
+    def in_user_units(
+        self,
+        w: NDArray[np.float64],
+        scaling: Mapping[str, ColumnScaling],
+        *,
+        back: bool = False,
+    ) -> NDArray[np.float64]:
+        """Weights that score the inputs as `w` scores the scaled ones, or `back` from these to
+        those; `w` itself where nothing changes."""
+        return w
+
+    def penalty_unit(self, y: Any, scaling: Mapping[str, ColumnScaling]) -> float | None:
+        """What a wrong part costs, over half the squared norm of what it changes in psi.
+
+        C in this unit means the same whatever the scale of features and loss, their number, and the
+        size of outputs. None, the default: only answers of the oracle can tell.
+        """
+        return None
+
+    def constant_loss(self, y: Any) -> float | None:
+        """The least mean loss, or hinge, of outputs y that have one label everywhere.
+
+        None where outputs have no labels, or the truth has only one: then nobody asks whether all
+        predictions are one label.
+        """
         return None
 
     def _oddity(self) -> str | None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 import warnings
 
-__all__ = ["LabelError", "ModelFileError", "OracleWarning", "warn"]
+__all__ = ["LabelError", "ModelFileError", "OracleWarning", "TrivialFitWarning", "warn"]
 
 
 class OracleWarning(UserWarning):
     """A model that claims to be exact gave answers that no exact one can give."""
+
+
+class TrivialFitWarning(UserWarning):
+    """A fit that learnt nothing: weights near zero, or one label for everything."""
 
 
 class ModelFileError(ValueError):

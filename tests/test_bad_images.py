@@ -409,6 +409,7 @@ OVERFLOWS = (
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 @pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
 @pytest.mark.parametrize("n_labels", [2, 3])
 def test_extreme_features_give_finite_weights_or_a_sentence(solver, n_labels):

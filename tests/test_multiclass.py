@@ -42,7 +42,9 @@ def expected_to_fail(estimator):
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([MulticlassSVM()], expected_failed_checks=expected_to_fail)
+@parametrize_with_checks(
+    [MulticlassSVM(C=1.0, scale=None)], expected_failed_checks=expected_to_fail
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -56,7 +58,9 @@ def test_same_optimum_as_liblinear(digits, C, two, slack):
         params = {"loss": {"linear": "hinge", "squared": "squared_hinge"}[slack]}
     else:
         params = {"multi_class": "crammer_singer"}
-    svm = MulticlassSVM(C=C, slack=slack, fit_intercept=False, tol=1e-7, random_state=0).fit(X, y)
+    svm = MulticlassSVM(
+        scale=None, C=C, slack=slack, fit_intercept=False, tol=1e-7, random_state=0
+    ).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = LinearSVC(C=C, fit_intercept=False, tol=1e-8, max_iter=10**5, **params).fit(X, y)
@@ -73,10 +77,10 @@ def test_same_optimum_as_liblinear(digits, C, two, slack):
 def test_two_classes_are_one_binary_svm(iris, loss):
     X, y = iris[0][:100], np.array(["no", "yes"])[iris[1][:100]]
     X = X[:, :2]
-    svm = MulticlassSVM(loss=loss, C=2.0, tol=1e-8, random_state=0).fit(X, y)
+    svm = MulticlassSVM(scale=None, loss=loss, C=2.0, tol=1e-8, random_state=0).fit(X, y)
     assert svm.coef_.shape == (1, 2)
     assert svm.intercept_.shape == (1,)
-    same = MulticlassSVM(C=2.0, tol=1e-8, random_state=1).fit(X, y)
+    same = MulticlassSVM(scale=None, C=2.0, tol=1e-8, random_state=1).fit(X, y)
     assert svm.objective_ == pytest.approx(same.objective_, rel=1e-7)
     scores = svm.decision_function(X)
     assert scores.shape == (100,)
@@ -92,7 +96,9 @@ def test_two_classes_are_one_binary_svm(iris, loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_solver_reaches_the_optimum(iris, solver, slack, loss):
     X, y = iris[0][::3], iris[1][::3]
-    exact = MulticlassSVM(loss=loss, slack=slack, C=0.1, tol=1e-9, random_state=0).fit(X, y)
+    exact = MulticlassSVM(scale=None, loss=loss, slack=slack, C=0.1, tol=1e-9, random_state=0).fit(
+        X, y
+    )
     svm = clone(exact).set_params(solver=solver, tol=1e-3, max_iter=3000).fit(X, y)
     assert svm.dual_gap_ <= 1e-3
     assert svm.certified_
@@ -102,11 +108,12 @@ def test_every_solver_reaches_the_optimum(iris, solver, slack, loss):
     assert not hasattr(svm, "dual_coef_")
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 @pytest.mark.parametrize("slack", ["linear", "squared"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_subgradient_is_certified(iris, loss, slack):
     X, y = iris[0][::3] / 8, iris[1][::3]
-    svm = MulticlassSVM(loss=loss, slack=slack, C=0.02, tol=0.05, random_state=0)
+    svm = MulticlassSVM(scale=None, loss=loss, slack=slack, C=0.02, tol=0.05, random_state=0)
     exact = clone(svm).set_params(tol=1e-7).fit(X, y)
     svm.set_params(solver="subgradient", max_iter=3000).fit(X, y)
     assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
@@ -119,7 +126,7 @@ def test_subgradient_is_certified(iris, loss, slack):
 def test_cost_matrix_and_rescaling(iris):
     X, y = iris
     cost = [[0, 1, 4], [1, 0, 1], [4, 1, 0]]
-    margin = MulticlassSVM(C=0.1, cost=cost, tol=1e-6, random_state=0).fit(X, y)
+    margin = MulticlassSVM(scale=None, C=0.1, cost=cost, tol=1e-6, random_state=0).fit(X, y)
     planes = clone(margin).set_params(solver="bcfw", tol=1e-4).fit(X, y)
     assert planes.objective_ == pytest.approx(margin.objective_, rel=1e-4)
     slack = clone(planes).set_params(rescaling="slack").fit(X, y)
@@ -134,7 +141,7 @@ def test_cost_matrix_and_rescaling(iris):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_dual_point_makes_the_weights(digits, loss):
     X, y = digits
-    svm = MulticlassSVM(C=0.2, loss=loss, tol=1e-8, random_state=0).fit(X, y)
+    svm = MulticlassSVM(scale=None, C=0.2, loss=loss, tol=1e-8, random_state=0).fit(X, y)
     np.testing.assert_allclose(svm.dual_coef_.T @ X[svm.support_], svm.coef_, atol=1e-3)
     np.testing.assert_allclose(svm.dual_coef_.sum(axis=0), svm.intercept_, atol=1e-3)
     counts = svm.support_counts_
@@ -161,7 +168,7 @@ def test_dual_point_makes_the_weights(digits, loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_same_fit_of_every_kind_of_array(iris, loss):
     X, y = np.round(iris[0] * 4) / 4, iris[1]
-    want = MulticlassSVM(loss=loss, random_state=0).fit(X, y)
+    want = MulticlassSVM(C=1.0, scale=None, loss=loss, random_state=0).fit(X, y)
     read_only = X.copy()
     read_only.flags.writeable = False
     int64 = sp.csr_array(X)
@@ -182,7 +189,7 @@ def test_unsorted_and_duplicate_entries(iris):
     columns = np.tile(np.repeat(np.arange(d)[::-1], 2), n)
     values = np.repeat(X[:, ::-1], 2, axis=1).ravel() / 2
     twice = sp.csr_matrix((values, columns, np.arange(n + 1) * 2 * d), shape=(n, d))
-    svm = MulticlassSVM(tol=1e-6, random_state=0)
+    svm = MulticlassSVM(C=1.0, scale=None, tol=1e-6, random_state=0)
     np.testing.assert_allclose(
         svm.fit(twice, y).coef_, clone(svm).fit(sp.csr_matrix(X), y).coef_, rtol=1e-9
     )
@@ -191,7 +198,7 @@ def test_unsorted_and_duplicate_entries(iris):
 
 def test_weights_of_examples_and_classes(iris):
     X, y = iris
-    svm = MulticlassSVM(C=0.03, tol=1e-9, max_iter=3000, random_state=0)
+    svm = MulticlassSVM(scale=None, C=0.03, tol=1e-9, max_iter=3000, random_state=0)
     weight = np.arange(150) % 3.0
     repeated = np.repeat(np.arange(150), weight.astype(int))
     want = clone(svm).fit(X[repeated], y[repeated])
@@ -214,7 +221,9 @@ def test_balanced_classes_weigh_the_same_with_sample_weights_counted(iris, two):
     weight = np.random.default_rng(0).integers(0, 4, len(y))
     repeated = np.repeat(np.arange(len(y)), weight)
     kind = {"C": 0.5, "class_weight": "balanced", "fit_intercept": False}
-    svm = MulticlassSVM(**kind, tol=1e-11, max_iter=10**5, random_state=0)
+    svm = MulticlassSVM(
+        **({"C": 1.0, "scale": None} | kind), tol=1e-11, max_iter=10**5, random_state=0
+    )
     svm.set_params(slack="squared" if two else "linear")
     weighted = clone(svm).fit(X, y, sample_weight=weight)
     want = clone(svm).fit(X[repeated], y[repeated])
@@ -230,6 +239,7 @@ def test_balanced_classes_weigh_the_same_with_sample_weights_counted(iris, two):
     assert np.isfinite(nothing.coef_).all()
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_scale_of_features_does_not_matter_to_the_certificate():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), np.arange(40) % 4
@@ -237,7 +247,11 @@ def test_scale_of_features_does_not_matter_to_the_certificate():
         for loss in LOSSES:
             for slack in ("linear", "squared"):
                 svm = MulticlassSVM(
-                    loss=loss, slack=slack, C=1 / max(scale, 1e-3) ** 2, fit_intercept=False
+                    scale=None,
+                    loss=loss,
+                    slack=slack,
+                    C=1 / max(scale, 1e-3) ** 2,
+                    fit_intercept=False,
                 )
                 svm.fit(scale * X, y)
                 assert svm.dual_gap_ <= 1e-3
@@ -247,12 +261,14 @@ def test_scale_of_features_does_not_matter_to_the_certificate():
 @pytest.mark.parametrize("params", [{}, {"loss": "weston_watkins"}, {"slack": "squared"}])
 def test_warm_start_path_and_checkpoint(digits, tmp_path, params):
     X, y = digits
-    svm = MulticlassSVM(C=0.1, tol=1e-6, random_state=0, warm_start=True, **params).fit(X, y)
-    cold = MulticlassSVM(C=0.12, tol=1e-6, random_state=0, **params).fit(X, y)
+    svm = MulticlassSVM(
+        C=0.1, tol=1e-6, random_state=0, warm_start=True, **({"scale": None} | params)
+    ).fit(X, y)
+    cold = MulticlassSVM(C=0.12, tol=1e-6, random_state=0, **({"scale": None} | params)).fit(X, y)
     svm.set_params(C=0.12).fit(X, y)
     assert svm.dual_gap_ <= 1e-6
     assert svm.objective_ == pytest.approx(cold.objective_, rel=2e-6)
-    whole = MulticlassSVM(C=1.0, tol=1e-5, random_state=0, **params)
+    whole = MulticlassSVM(C=1.0, tol=1e-5, random_state=0, **({"scale": None} | params))
     path = tmp_path / "fit.ckpt"
     stopped = clone(whole).set_params(
         callbacks=[Checkpoint(path, every=1), lambda progress: progress.n_iter >= 5]
@@ -266,7 +282,9 @@ def test_warm_start_path_and_checkpoint(digits, tmp_path, params):
 
 def test_held_out_rows(digits):
     X, y = digits
-    svm = MulticlassSVM(C=10, tol=1e-6, random_state=0, callbacks=[EarlyStopping(patience=3)])
+    svm = MulticlassSVM(
+        scale=None, C=10, tol=1e-6, random_state=0, callbacks=[EarlyStopping(patience=3)]
+    )
     svm.fit(X[:200], y[:200], X_val=sp.csr_matrix(X[200:]), y_val=y[200:])
     assert svm.score(X[200:], y[200:]) == svm.validation_score_
     with pytest.raises(ValueError, match="in X_val and y_val: X has 200 examples but y has 1"):
@@ -276,7 +294,7 @@ def test_held_out_rows(digits):
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_paths(digits, kernel):
     X, y = digits
-    svm = MulticlassSVM(kernel=kernel, tol=1e-5, random_state=0)
+    svm = MulticlassSVM(C=1.0, kernel=kernel, tol=1e-5, random_state=0)
     held_out = {"X_val": sp.csr_matrix(X[300:]), "y_val": y[300:]} if kernel == "linear" else {}
     path = fit_path(svm, X[:300].tolist(), list(y[:300]), Cs=[0.03, 0.1, 0.3], **held_out)
     for each in path:
@@ -291,7 +309,10 @@ def test_paths(digits, kernel):
 
 def test_threads_give_the_same_bits(digits):
     X, y = digits
-    fits = [MulticlassSVM(n_jobs=jobs, random_state=0).fit(X, y) for jobs in (1, 2, 3)]
+    fits = [
+        MulticlassSVM(C=1.0, scale=None, n_jobs=jobs, random_state=0).fit(X, y)
+        for jobs in (1, 2, 3)
+    ]
     for svm in fits[1:]:
         np.testing.assert_array_equal(svm.coef_, fits[0].coef_)
         assert svm.objective_ == fits[0].objective_
@@ -300,14 +321,16 @@ def test_threads_give_the_same_bits(digits):
 def test_a_step_of_the_subgradient_after_another(digits):
     X, y = digits
     X = X - X.mean(axis=0)
-    svm = MulticlassSVM(C=0.1, fit_intercept=False)
+    svm = MulticlassSVM(scale=None, C=0.1, fit_intercept=False)
     for start in range(0, 400, 100):
         svm.partial_fit(X[start : start + 100], y[start : start + 100], classes=np.arange(10))
     assert svm.score(X, y) > 0.8
-    whole = MulticlassSVM(C=0.1, solver=Subgradient(n_examples=100), fit_intercept=False)
+    whole = MulticlassSVM(
+        scale=None, C=0.1, solver=Subgradient(n_examples=100), fit_intercept=False
+    )
     np.testing.assert_array_equal(whole.partial_fit(X, y).coef_, svm.coef_)
     # After a fit to all data, steps go on from its weights.
-    fitted = MulticlassSVM(C=0.1, tol=1e-6, random_state=0).fit(X, y)
+    fitted = MulticlassSVM(scale=None, C=0.1, tol=1e-6, random_state=0).fit(X, y)
     before = fitted.coef_.copy()
     fitted.partial_fit(X[:1], y[:1])
     assert 0 < np.abs(fitted.coef_ - before).max() < 0.1 * np.abs(before).max()
@@ -316,13 +339,13 @@ def test_a_step_of_the_subgradient_after_another(digits):
 
 def test_partial_fit_complains(digits):
     X, y = digits
-    svm = MulticlassSVM().partial_fit(X, y)
+    svm = MulticlassSVM(C=1.0, scale=None).partial_fit(X, y)
     with pytest.raises(ValueError, match=r"classes are 'a', but training began with 0, 1, 2"):
         svm.partial_fit(X, y, classes=["a"])
     with pytest.raises(ValueError, match="y has the label 9, which is not in classes"):
-        MulticlassSVM().partial_fit(X, y, classes=np.arange(9))
+        MulticlassSVM(C=1.0, scale=None).partial_fit(X, y, classes=np.arange(9))
     with pytest.raises(ValueError, match="class_weight='balanced' needs all data at once"):
-        MulticlassSVM(class_weight="balanced").partial_fit(X, y)
+        MulticlassSVM(C=1.0, scale=None, class_weight="balanced").partial_fit(X, y)
 
 
 def test_keeping(digits, tmp_path):
@@ -330,7 +353,9 @@ def test_keeping(digits, tmp_path):
     names = np.array([f"digit {k}" for k in range(10)])[y]
     for labels in (names, names.astype(object), y.astype(float), y % 2 == 1):
         for intercept in (False, True):
-            svm = MulticlassSVM(C=0.1, fit_intercept=intercept, random_state=0).fit(X, labels)
+            svm = MulticlassSVM(scale=None, C=0.1, fit_intercept=intercept, random_state=0).fit(
+                X, labels
+            )
             svm.save(tmp_path / "model.npz")
             copy = structsvm.load(tmp_path / "model.npz")
             np.testing.assert_array_equal(copy.coef_, svm.coef_)
@@ -345,7 +370,7 @@ def test_keeping(digits, tmp_path):
 
 def test_grid_search(iris):
     search = GridSearchCV(
-        MulticlassSVM(solver=BlockDual(), random_state=0),
+        MulticlassSVM(C=1.0, scale=None, solver=BlockDual(), random_state=0),
         {"C": [0.01, 1.0], "loss": LOSSES, "solver__inner_passes": [0, 4]},
     ).fit(*iris)
     assert search.best_score_ > 0.9
@@ -353,9 +378,11 @@ def test_grid_search(iris):
 
 def test_the_model_by_itself(iris):
     X, y = iris
-    svm = StructSVM(MulticlassModel(), solver="block_dual", tol=1e-6, random_state=0)
+    svm = StructSVM(
+        MulticlassModel(), C=1.0, scale=None, solver="block_dual", tol=1e-6, random_state=0
+    )
     svm.fit(list(X), list(y))
-    same = MulticlassSVM(tol=1e-6, random_state=0).fit(X, y)
+    same = MulticlassSVM(C=1.0, scale=None, tol=1e-6, random_state=0).fit(X, y)
     np.testing.assert_array_equal(svm.coef_, same._flat_weights())
     assert svm.predict(list(X)) == same.predict(X).tolist()
     assert svm.score(list(X), list(y)) == same.score(X, y)
@@ -365,13 +392,17 @@ def test_the_model_by_itself(iris):
 
 def test_acceleration_changes_the_way_and_not_the_end(digits):
     X, y = digits
-    plain = MulticlassSVM(C=1.0, solver=BlockDual(acceleration=0), tol=1e-5, random_state=0)
-    fast = MulticlassSVM(C=1.0, tol=1e-5, random_state=0).fit(X, y)
+    plain = MulticlassSVM(
+        scale=None, C=1.0, solver=BlockDual(acceleration=0), tol=1e-5, random_state=0
+    )
+    fast = MulticlassSVM(scale=None, C=1.0, tol=1e-5, random_state=0).fit(X, y)
     plain.set_params(max_iter=10**4).fit(X, y)
     assert fast.n_oracle_calls_ < plain.n_oracle_calls_ / 2
     assert fast.objective_ == pytest.approx(plain.objective_, rel=2e-5)
     # A weight much too large is found out.
-    heavy = MulticlassSVM(C=1.0, solver=BlockDual(acceleration=50), tol=1e-5, random_state=0)
+    heavy = MulticlassSVM(
+        scale=None, C=1.0, solver=BlockDual(acceleration=50), tol=1e-5, random_state=0
+    )
     assert heavy.fit(X, y).dual_gap_ <= 1e-5
 
 
@@ -379,8 +410,8 @@ def test_acceleration_changes_the_way_and_not_the_end(digits):
 def test_badly_scaled_features_converge(iris, seed):
     """Far from the origin and C large: rounds alone creep, and the first proximal weight stalls."""
     X, y = np.round(iris[0] * 4), iris[1]
-    assert MulticlassSVM(tol=1e-4, random_state=seed).fit(X, y).n_iter_ < 600
-    assert MulticlassSVM(C=100, random_state=seed).fit(iris[0], y).n_iter_ < 900
+    assert MulticlassSVM(C=1.0, scale=None, tol=1e-4, random_state=seed).fit(X, y).n_iter_ < 600
+    assert MulticlassSVM(scale=None, C=100, random_state=seed).fit(iris[0], y).n_iter_ < 900
 
 
 CSR = sp.csr_matrix(np.eye(4))
@@ -409,7 +440,7 @@ def damaged():
 )
 def test_bad_data(X, y, message):
     with pytest.raises(ValueError, match=message):
-        MulticlassSVM().fit(X, y)
+        MulticlassSVM(C=1.0, scale=None).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -446,7 +477,7 @@ def test_bad_data(X, y, message):
 )
 def test_bad_parameters(params, message):
     with pytest.raises(ValueError, match=message):
-        MulticlassSVM(**params).fit(np.eye(4), [0, 1, 2, 3])
+        MulticlassSVM(**({"C": 1.0, "scale": None} | params)).fit(np.eye(4), [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -460,13 +491,13 @@ def test_bad_parameters(params, message):
 )
 def test_bad_weights(weight, message):
     with pytest.raises(ValueError, match=message):
-        MulticlassSVM().fit(np.eye(4), [0, 1, 0, 1], sample_weight=weight)
+        MulticlassSVM(C=1.0, scale=None).fit(np.eye(4), [0, 1, 0, 1], sample_weight=weight)
 
 
 def test_bad_prediction(iris):
     with pytest.raises(NotFittedError):
-        MulticlassSVM().predict(iris[0])
-    svm = MulticlassSVM().fit(*iris)
+        MulticlassSVM(C=1.0, scale=None).predict(iris[0])
+    svm = MulticlassSVM(C=1.0, scale=None).fit(*iris)
     with pytest.raises(ValueError, match="X has 3 features, but MulticlassSVM is expecting 4 feat"):
         svm.predict(iris[0][:, :3])
     with pytest.raises(ValueError, match=r"X\[0, 1\] is NaN"):
@@ -479,22 +510,27 @@ def test_a_problem_without_block_updates_is_refused(words):
     from structsvm import ChainSVM
 
     with pytest.raises(ValueError, match="needs a problem with an exact block update of its own"):
-        ChainSVM(solver="block_dual").fit(*words)
+        ChainSVM(C=1.0, scale=None, solver="block_dual").fit(*words)
 
 
 def test_solvers_by_object(iris):
     for solver in (BCFW(averaging=True), CuttingPlane(max_planes=50)):
-        assert MulticlassSVM(solver=solver, C=0.1, random_state=0).fit(*iris).dual_gap_ <= 1e-3
+        assert (
+            MulticlassSVM(scale=None, solver=solver, C=0.1, random_state=0).fit(*iris).dual_gap_
+            <= 1e-3
+        )
 
 
 @pytest.mark.parametrize("weights", [[1e308, 1e308, 1.0], [1e300, 1.0, 1e-300]])
 def test_balanced_factors_that_are_no_numbers_are_refused(weights):
-    svm = MulticlassSVM(class_weight="balanced")
+    svm = MulticlassSVM(C=1.0, scale=None, class_weight="balanced")
     with pytest.raises(ValueError, match=r"'balanced' classes that weigh .* scale the weights"):
         svm.fit(np.eye(3), [0, 1, 2], sample_weight=weights)
 
 
-@pytest.mark.parametrize("estimator", [MulticlassSVM(), SurrogateSVM()])
+@pytest.mark.parametrize(
+    "estimator", [MulticlassSVM(C=1.0, scale=None), SurrogateSVM(C=1.0, scale=None)]
+)
 def test_masked_rows_are_refused(estimator):
     X, y = np.array([[1.0, 9.0], [2.0, 3.0]]), np.array([0, 1])
     masked = np.ma.masked_array(X, [[0, 1], [0, 0]])

@@ -48,7 +48,9 @@ def features_of(K):
 def test_same_optimum_as_features_with_that_kernel(digits, loss, slack, intercept, n_classes):
     X, y = digits[0], digits[1] % n_classes
     K = pairwise_kernels(X, metric="rbf", gamma=0.1)
-    svm = MulticlassSVM(loss=loss, slack=slack, C=0.5, fit_intercept=intercept, tol=1e-7)
+    svm = MulticlassSVM(
+        scale=None, loss=loss, slack=slack, C=0.5, fit_intercept=intercept, tol=1e-7
+    )
     linear = svm.set_params(random_state=0).fit(features_of(K), y)
     kernel = clone(svm).set_params(kernel="rbf", gamma=0.1).fit(X, y)
     assert kernel.dual_gap_ <= 1e-7
@@ -70,7 +72,9 @@ def test_same_optimum_as_features_with_that_kernel(digits, loss, slack, intercep
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array, np.asfortranarray])
 def test_named_kernels(digits, kernel, convert):
     X, y = digits
-    svm = MulticlassSVM(kernel=kernel, random_state=0, **PARAMS[kernel]).fit(convert(X), y)
+    svm = MulticlassSVM(kernel=kernel, random_state=0, **({"C": 1.0} | PARAMS[kernel])).fit(
+        convert(X), y
+    )
     values = pairwise_kernels(X, X[svm.support_], metric=kernel, **PARAMS[kernel])
     expected = values @ svm.dual_coef_ + svm.intercept_
     np.testing.assert_allclose(svm.decision_function(convert(X)), expected, rtol=1e-9)
@@ -87,7 +91,7 @@ def test_a_callable_is_asked_for_matrices(digits):
         return A @ B.T
 
     kernel = MulticlassSVM(kernel=linear, C=0.1, tol=1e-6, random_state=0).fit(X, y)
-    plain = MulticlassSVM(C=0.1, tol=1e-6, random_state=0).fit(X, y)
+    plain = MulticlassSVM(scale=None, C=0.1, tol=1e-6, random_state=0).fit(X, y)
     assert kernel.objective_ == pytest.approx(plain.objective_, rel=1e-6)
     np.testing.assert_allclose(kernel.decision_function(X), plain.decision_function(X), atol=5e-3)
 
@@ -221,11 +225,11 @@ def test_gamma_is_that_of_scikit_learn(digits):
 )
 def test_bad_parameters(digits, params, message):
     with pytest.raises(ValueError, match=message):
-        MulticlassSVM(**({"kernel": "rbf"} | params)).fit(*digits)
+        MulticlassSVM(**({"C": 1.0, "scale": None} | {"kernel": "rbf"} | params)).fit(*digits)
 
 
 def test_what_needs_weights_of_features(digits):
-    svm = MulticlassSVM(kernel="rbf").fit(*digits)
+    svm = MulticlassSVM(C=1.0, kernel="rbf").fit(*digits)
     assert not hasattr(svm, "coef_")
     with pytest.raises(ValueError, match="partial_fit needs kernel='linear'"):
         svm.partial_fit(*digits)
@@ -266,7 +270,7 @@ INDEFINITE = {
 def test_an_indefinite_kernel_is_refused(data, name, C):
     X, y = DATA[data](return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(X))[:200]
-    svm = MulticlassSVM(C=C, random_state=0, max_iter=5, **INDEFINITE[name])
+    svm = MulticlassSVM(C=C, random_state=0, max_iter=5, **({"scale": None} | INDEFINITE[name]))
     message = "is not positive semidefinite: its matrix of .* expected none below 0|no inner prod"
     with pytest.raises(ValueError, match=message):
         svm.fit(scale(X)[rows], y[rows])
@@ -281,7 +285,9 @@ def test_a_kernel_seen_in_part_only_is_never_certified(monkeypatch, name):
     monkeypatch.setattr("structsvm.problems.kernel._MOST_ROWS", 2)
     X, y = load_breast_cancer(return_X_y=True)
     for C in (0.01, 10.0):
-        svm = MulticlassSVM(C=C, random_state=0, max_iter=30, **INDEFINITE[name])
+        svm = MulticlassSVM(
+            C=C, random_state=0, max_iter=30, **({"scale": None} | INDEFINITE[name])
+        )
         with contextlib.suppress(ValueError):
             svm.fit(scale(X)[:200], y[:200])
         assert not getattr(svm, "certified_", False)
@@ -313,7 +319,9 @@ def rbf_of_offset(A, B):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_definite_kernel_is_not_refused_for_rounding(data, params):
     X, y = DATA[data](return_X_y=True)
-    svm = MulticlassSVM(C=1.0, random_state=0, max_iter=100, **params).fit(scale(X), y)
+    svm = MulticlassSVM(C=1.0, random_state=0, max_iter=100, **({"scale": None} | params)).fit(
+        scale(X), y
+    )
     assert 0 <= svm.dual_gap_ <= 1
     assert svm.certified_ or params["kernel"] is rbf_of_offset
 
@@ -328,7 +336,7 @@ def test_a_definite_kernel_is_not_refused_for_rounding(data, params):
 def test_a_kernel_must_be_a_symmetric_function_of_two_rows(kernel, message):
     X, y = load_breast_cancer(return_X_y=True)
     with pytest.raises(ValueError, match=message):
-        MulticlassSVM(kernel=kernel, random_state=0).fit(scale(X), y)
+        MulticlassSVM(C=1.0, kernel=kernel, random_state=0).fit(scale(X), y)
 
 
 # ---- fits that end early
@@ -395,7 +403,7 @@ def test_a_kernel_of_distances_does_not_change_with_the_place(far):
     X, y = load_iris(return_X_y=True)
     X = np.round(X * 64) / 64  # exact at any of these places
     near, away = (
-        MulticlassSVM(kernel="rbf", gamma=0.1, random_state=0).fit(X + place, y)
+        MulticlassSVM(C=1.0, kernel="rbf", gamma=0.1, random_state=0).fit(X + place, y)
         for place in (0.0, far)
     )
     assert away.certified_
@@ -406,7 +414,7 @@ def test_a_kernel_of_distances_does_not_change_with_the_place(far):
 
 def test_distances_of_sparse_rows_lost_in_rounding_are_not_certified():
     X, y = load_iris(return_X_y=True)
-    svm = MulticlassSVM(kernel="rbf", gamma=0.1, max_iter=3, random_state=0)
+    svm = MulticlassSVM(C=1.0, kernel="rbf", gamma=0.1, max_iter=3, random_state=0)
     with pytest.warns(ConvergenceWarning):
         svm.fit(sp.csr_array(X + 1e7), y)
     assert not svm.certified_
@@ -415,4 +423,4 @@ def test_distances_of_sparse_rows_lost_in_rounding_are_not_certified():
 def test_a_complex_kernel_is_refused():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="complex numbers, expected real"):
-        MulticlassSVM(kernel=lambda a, b: (a @ b.T) * (1 + 0j)).fit(X, y)
+        MulticlassSVM(C=1.0, kernel=lambda a, b: (a @ b.T) * (1 + 0j)).fit(X, y)

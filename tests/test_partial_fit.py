@@ -51,12 +51,12 @@ def rows():
 
 
 ESTIMATORS = {
-    "MulticlassSVM": (MulticlassSVM(), rows),
-    "StructSVM of rows": (StructSVM(MulticlassModel()), rows),
-    "StructSVM in Python": (StructSVM(PythonClasses()), rows),
-    "ChainSVM": (ChainSVM(), sequences),
-    "GridSVM": (GridSVM(pairwise="table"), images),
-    "GraphSVM": (GraphSVM(pairwise="table"), graphs),
+    "MulticlassSVM": (MulticlassSVM(C=1.0, scale=None), rows),
+    "StructSVM of rows": (StructSVM(MulticlassModel(), C=1.0, scale=None), rows),
+    "StructSVM in Python": (StructSVM(PythonClasses(), C=1.0, scale=None), rows),
+    "ChainSVM": (ChainSVM(C=1.0, scale=None), sequences),
+    "GridSVM": (GridSVM(C=1.0, scale=None, pairwise="table"), images),
+    "GraphSVM": (GraphSVM(C=1.0, scale=None, pairwise="table"), graphs),
 }
 ORDERS = {
     "fit": ["fit"],
@@ -131,14 +131,16 @@ def test_subgradient_steps_take_the_first_piece_for_the_whole(name):
 
 @pytest.mark.parametrize("solver", [*SOLVERS[:4]])
 def test_a_fit_of_any_solver_goes_on_by_subgradient_steps(solver):
-    svm = MulticlassSVM(C=0.1, tol=1e-2, solver=solver, random_state=0).fit(ROWS, CLASSES)
+    svm = MulticlassSVM(scale=None, C=0.1, tol=1e-2, solver=solver, random_state=0).fit(
+        ROWS, CLASSES
+    )
     before = svm.coef_.copy()
     svm.partial_fit(ROWS[:1], CLASSES[:1])
     assert 0 < np.abs(svm.coef_ - before).max() < 0.5 * np.abs(before).max()
 
 
 def test_a_loaded_classifier_goes_on_if_it_is_told_how_much_it_has_seen(tmp_path):
-    MulticlassSVM(random_state=0).fit(ROWS, CLASSES).save(tmp_path / "model.npz")
+    MulticlassSVM(C=1.0, scale=None, random_state=0).fit(ROWS, CLASSES).save(tmp_path / "model.npz")
     svm = structsvm.load(tmp_path / "model.npz")
     before = svm.coef_.copy()
     svm.set_params(solver=Subgradient(n_examples=12)).partial_fit(ROWS[:1], CLASSES[:1])
@@ -146,7 +148,7 @@ def test_a_loaded_classifier_goes_on_if_it_is_told_how_much_it_has_seen(tmp_path
 
 
 def test_no_weights_of_an_earlier_kernel_are_left():
-    svm = MulticlassSVM(random_state=0).fit(ROWS, CLASSES)
+    svm = MulticlassSVM(C=1.0, scale=None, random_state=0).fit(ROWS, CLASSES)
     svm.set_params(kernel="rbf").fit(ROWS, CLASSES)
     assert not hasattr(svm, "coef_")
     assert svm.predict(ROWS).shape == (12,)

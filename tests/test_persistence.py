@@ -22,12 +22,17 @@ from structsvm.persistence import registry
 from structsvm.solvers import BCFW
 
 ESTIMATORS = [
-    ChainSVM(random_state=0),
-    ChainSVM(C=np.float64(2.0), transitions=False, boundary=False, fit_intercept=False),
+    ChainSVM(C=1.0, scale=None, random_state=0),
+    ChainSVM(scale=None, C=np.float64(2.0), transitions=False, boundary=False, fit_intercept=False),
     ChainSVM(
-        loss=HammingLoss(normalize=True, cost=2 * (1 - np.eye(3))), solver=BCFW(step="pairwise")
+        C=1.0,
+        scale=None,
+        loss=HammingLoss(normalize=True, cost=2 * (1 - np.eye(3))),
+        solver=BCFW(step="pairwise"),
     ),
-    StructSVM(ChainModel(task_loss="normalized_hamming", boundary=False), C=3, tol=1e-2),
+    StructSVM(
+        ChainModel(task_loss="normalized_hamming", boundary=False), scale=None, C=3, tol=1e-2
+    ),
 ]
 
 
@@ -64,7 +69,7 @@ def test_round_trip(tmp_path, words, estimator, names):
 @pytest.mark.parametrize("dump", [pickle, joblib])
 def test_pickle_and_joblib(tmp_path, words, dump):
     X, y = words
-    svm = ChainSVM(warm_start=True, random_state=0).fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None, warm_start=True, random_state=0).fit(X, y)
     with open(tmp_path / "model", "wb") as file:
         dump.dump(svm, file)
     with open(tmp_path / "model", "rb") as file:
@@ -72,7 +77,7 @@ def test_pickle_and_joblib(tmp_path, words, dump):
 
 
 def test_callbacks_are_left_out(tmp_path, words):
-    svm = ChainSVM(callbacks=[lambda progress: False]).fit(*words)
+    svm = ChainSVM(C=1.0, scale=None, callbacks=[lambda progress: False]).fit(*words)
     svm.save(tmp_path / "model")
     assert structsvm.load(tmp_path / "model").callbacks is None
 
@@ -94,20 +99,20 @@ class Constant(StructuredModel):
 def test_code_of_ones_own_is_refused(tmp_path, words):
     path = tmp_path / "model"
     with pytest.raises(TypeError, match=r"model is a Constant, .* use pickle or joblib"):
-        StructSVM(Constant()).fit([0], [0]).save(path)
+        StructSVM(Constant(), C=1.0, scale=None).fit([0], [0]).save(path)
     with pytest.raises(TypeError, match="random_state is a RandomState, whose code or state"):
-        ChainSVM(random_state=np.random.RandomState(0)).fit(*words).save(path)
+        ChainSVM(C=1.0, scale=None, random_state=np.random.RandomState(0)).fit(*words).save(path)
 
     class MyLoss(HammingLoss):
         pass
 
     with pytest.raises(TypeError, match="loss is a MyLoss, whose code or state"):
-        ChainSVM(loss=MyLoss()).fit(*words).save(path)
+        ChainSVM(C=1.0, scale=None, loss=MyLoss()).fit(*words).save(path)
     assert not path.exists()
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, words, monkeypatch):
-    svm = ChainSVM(random_state=0).fit(*words)
+    svm = ChainSVM(C=1.0, scale=None, random_state=0).fit(*words)
     path = tmp_path / "model"
     svm.save(path)
     before = path.read_bytes()
@@ -127,7 +132,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, words, monkeypatch):
 @pytest.fixture
 def saved(tmp_path, words):
     path = tmp_path / "model"
-    ChainSVM(random_state=0).fit(*words).save(path)
+    ChainSVM(C=1.0, scale=None, random_state=0).fit(*words).save(path)
     return path
 
 
@@ -256,7 +261,7 @@ def sparse(n_features=500):
     """A file that holds the few weights that are not 0."""
     x = np.zeros((2, n_features))
     x[:, :2] = np.eye(2)
-    return ChainSVM(fit_intercept=False, random_state=0).fit([x], [[0, 1]])
+    return ChainSVM(C=1.0, scale=None, fit_intercept=False, random_state=0).fit([x], [[0, 1]])
 
 
 @pytest.mark.parametrize("n_features", [500, 2_000_000])
@@ -265,7 +270,7 @@ def test_few_weights_that_are_not_zero_are_all_that_is_stored(tmp_path, n_featur
         svm = sparse()
     else:
         rows = sp.csr_array(([1.0, 1.0], [0, 1], [0, 1, 2]), shape=(2, n_features))
-        svm = ChainSVM(fit_intercept=False, random_state=0).fit([rows], [[0, 1]])
+        svm = ChainSVM(C=1.0, scale=None, fit_intercept=False, random_state=0).fit([rows], [[0, 1]])
     svm.save(tmp_path / "model")
     copy = structsvm.load(tmp_path / "model")
     np.testing.assert_array_equal(copy.coef_, svm.coef_)
@@ -426,7 +431,9 @@ def test_other_files_are_refused(tmp_path):
 def test_a_large_cost_matrix_is_read_back_and_a_larger_one_is_not_written(tmp_path, monkeypatch):
     cost = np.random.default_rng(0).random((300, 300))
     np.fill_diagonal(cost, 0.0)
-    svm = ChainSVM(loss=HammingLoss(cost=cost), callbacks=[lambda progress: True])
+    svm = ChainSVM(
+        C=1.0, scale=None, loss=HammingLoss(cost=cost), callbacks=[lambda progress: True]
+    )
     svm.fit([np.ones((300, 1))], [np.arange(300)]).save(tmp_path / "model")
     assert np.array_equal(structsvm.load(tmp_path / "model").loss.cost, cost)
     monkeypatch.setattr("structsvm.persistence.model_files._MAX_HEADER_BYTES", 10**6)
@@ -436,14 +443,14 @@ def test_a_large_cost_matrix_is_read_back_and_a_larger_one_is_not_written(tmp_pa
 
 
 def test_changed_parameters_are_not_saved_with_old_weights(words, tmp_path):
-    svm = ChainSVM().fit(*words).set_params(boundary=False)
+    svm = ChainSVM(C=1.0, scale=None).fit(*words).set_params(boundary=False)
     with pytest.raises(ValueError, match="parameters of the model were changed after fit"):
         svm.save(tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
 
 def test_files_have_the_permissions_of_any_other(words, tmp_path):
-    svm, path = ChainSVM().fit(*words), tmp_path / "model"
+    svm, path = ChainSVM(C=1.0, scale=None).fit(*words), tmp_path / "model"
     svm.save(path)
     (tmp_path / "other").write_text("")
     assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
@@ -455,10 +462,14 @@ def test_files_have_the_permissions_of_any_other(words, tmp_path):
 def test_many_classes_of_few_weights_come_back(tmp_path):
     y = np.arange(3000)
     X = np.stack([np.cos(y), np.sin(y)], axis=1)[:, :1]
-    svm = MulticlassSVM(solver="perceptron", fit_intercept=False, max_iter=1).fit(X, y)
+    svm = MulticlassSVM(
+        C=1.0, scale=None, solver="perceptron", fit_intercept=False, max_iter=1
+    ).fit(X, y)
     svm.save(tmp_path / "model")
     assert np.array_equal(structsvm.load(tmp_path / "model").predict(X), svm.predict(X))
-    chain = ChainSVM(solver="perceptron", transitions=False, boundary=False, max_iter=1)
+    chain = ChainSVM(
+        C=1.0, scale=None, solver="perceptron", transitions=False, boundary=False, max_iter=1
+    )
     chain.fit([X], [y])
     with pytest.raises(ValueError, match="3000 classes are too many for a model file"):
         chain.set_params(fit_intercept=False).fit([X], [y]).save(tmp_path / "chain")
@@ -488,7 +499,7 @@ def rows_of_classes(n_classes, convert=np.asarray, dtype=np.float64):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_kernel_models_come_back(tmp_path, params, n_classes, convert, dtype):
     X, y = rows_of_classes(n_classes, convert, dtype)
-    svm = MulticlassSVM(C=10, random_state=0, **params).fit(X, y)
+    svm = MulticlassSVM(C=10, random_state=0, **({"scale": None} | params)).fit(X, y)
     assert len(svm.support_) > 0
     svm.save(tmp_path / "model")
     copy = structsvm.load(tmp_path / "model")
@@ -502,8 +513,8 @@ def test_kernel_models_come_back(tmp_path, params, n_classes, convert, dtype):
 
 def test_a_kernel_model_far_from_zero_or_without_support_comes_back(tmp_path):
     X, y = rows_of_classes(3)
-    far = MulticlassSVM(kernel="rbf", random_state=0).fit(X + 1e6, y)
-    none = MulticlassSVM(kernel="rbf", random_state=0).fit(X, y)
+    far = MulticlassSVM(C=1.0, kernel="rbf", random_state=0).fit(X + 1e6, y)
+    none = MulticlassSVM(C=1.0, kernel="rbf", random_state=0).fit(X, y)
     empty = none.model_.condensed(np.zeros_like(none._flat_weights()))
     none.__dict__.update(none._weight_attributes(*empty))
     assert none.dual_coef_.shape == (0, 3)
@@ -525,7 +536,7 @@ def my_kernel(A, B):
 
 
 def test_a_kernel_of_ones_own_is_refused_by_name(tmp_path):
-    svm = MulticlassSVM(kernel=my_kernel).fit(*rows_of_classes(3))
+    svm = MulticlassSVM(C=1.0, kernel=my_kernel).fit(*rows_of_classes(3))
     message = "kernel is the function my_kernel, whose code .* use pickle or joblib"
     with pytest.raises(TypeError, match=message):
         svm.save(tmp_path / "model")
@@ -610,7 +621,7 @@ class TunedLoss(HammingLoss):
 def test_registered_classes_come_back_and_others_do_not(tmp_path, words, monkeypatch):
     X, y = words
     monkeypatch.setattr(registry, "_registered", {})
-    svm = StructSVM(Nearest(2.0), random_state=0).fit(X, y)
+    svm = StructSVM(Nearest(2.0), C=1.0, scale=None, random_state=0).fit(X, y)
     path = tmp_path / "model"
     with pytest.raises(TypeError, match="model is a Nearest, whose code or state"):
         svm.save(path)
@@ -621,7 +632,7 @@ def test_registered_classes_come_back_and_others_do_not(tmp_path, words, monkeyp
     assert type(copy.model_) is Nearest
     assert copy.model_.scale == 2.0
     registry.register(TunedLoss)
-    ChainSVM(loss=TunedLoss()).fit(X, y).save(tmp_path / "other")
+    ChainSVM(C=1.0, scale=None, loss=TunedLoss()).fit(X, y).save(tmp_path / "other")
     assert type(structsvm.load(tmp_path / "other").loss) is TunedLoss
     monkeypatch.setattr(registry, "_registered", {})
     with pytest.raises(ModelFileError, match=r"the class '[\w.]+\.Nearest', which is not known"):

@@ -33,7 +33,7 @@ def blobs():
 
 @pytest.fixture(scope="module")
 def fitted(blobs):
-    return GridSVM(C=10, random_state=0).fit(blobs.X_train, blobs.y_train)
+    return GridSVM(scale=None, C=10, random_state=0).fit(blobs.X_train, blobs.y_train)
 
 
 def graphs_of(X, connectivity=4, **settings):
@@ -57,7 +57,7 @@ def small_graphs(n_labels=2, n=6):
 # ---- what scikit-learn expects
 
 
-@pytest.mark.parametrize("estimator", [GraphSVM(), GridSVM()])
+@pytest.mark.parametrize("estimator", [GraphSVM(C=1.0, scale=None), GridSVM(C=1.0, scale=None)])
 def test_constructor_keeps_its_parameters_and_clone_copies_them(estimator):
     loss, solver = HammingLoss(normalize=True), BCFW(averaging=True)
     weights = {0: 1.0, 1: 2.0}
@@ -73,7 +73,9 @@ def test_constructor_keeps_its_parameters_and_clone_copies_them(estimator):
 
 
 def test_fit_changes_no_parameter_and_no_data(blobs):
-    svm = GridSVM(contrast=[1.0, 2.0], contrast_channels=[0], class_weight={1: 2.0})
+    svm = GridSVM(
+        C=1.0, scale=None, contrast=[1.0, 2.0], contrast_channels=[0], class_weight={1: 2.0}
+    )
     before = {name: repr(value) for name, value in svm.get_params().items()}
     X, y = [x.copy() for x in blobs.X_train], [labels.copy() for labels in blobs.y_train]
     svm.fit(X, y)
@@ -84,7 +86,7 @@ def test_fit_changes_no_parameter_and_no_data(blobs):
 
 def test_named_weights_are_views_of_coef(blobs):
     for pairwise, shape in (("potts", ()), ("table", (2, 2))):
-        svm = GridSVM(pairwise=pairwise, tol=0.1, random_state=0)
+        svm = GridSVM(C=1.0, scale=None, pairwise=pairwise, tol=0.1, random_state=0)
         svm.fit(blobs.X_train, blobs.y_train)
         shapes = {
             "node_coef_": (3, 2),
@@ -98,7 +100,9 @@ def test_named_weights_are_views_of_coef(blobs):
         assert svm.coef_.size == sum(int(np.prod(expected)) for expected in shapes.values())
         assert svm.classes_.tolist() == [0, 1]
         assert svm.n_features_in_ == 3
-    off = GridSVM(fit_intercept=False, edge_intercept=False, contrast=False, tol=0.1)
+    off = GridSVM(
+        C=1.0, scale=None, fit_intercept=False, edge_intercept=False, contrast=False, tol=0.1
+    )
     off.fit(blobs.X_train, blobs.y_train)
     assert off.coef_.shape == (6,)
     assert off.intercept_.tolist() == [0, 0]
@@ -130,7 +134,7 @@ def test_decision_function_is_the_score_of_the_prediction(blobs, fitted):
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
 def test_loss_augmented_predictions_explain_the_objective(blobs, class_weight):
     X, y = blobs.X_train, blobs.y_train
-    svm = GridSVM(C=2.0, tol=1e-4, class_weight=class_weight, random_state=0).fit(X, y)
+    svm = GridSVM(scale=None, C=2.0, tol=1e-4, class_weight=class_weight, random_state=0).fit(X, y)
     hinges = 0.0
     for x, labels, violator in zip(X, y, svm.loss_augmented_predict(X, y), strict=True):
         delta = svm.model_.joint_feature(x, labels) - svm.model_.joint_feature(x, violator)
@@ -141,7 +145,7 @@ def test_loss_augmented_predictions_explain_the_objective(blobs, class_weight):
 
 def test_model_selection_on_lists_of_images(blobs):
     X, y = blobs.X_train, blobs.y_train
-    svm = GridSVM(tol=0.05, random_state=0)
+    svm = GridSVM(C=1.0, scale=None, tol=0.05, random_state=0)
     assert (cross_val_score(svm, X, y, cv=KFold(2)) > 0.6).all()
     grid = {"C": [1.0, 10.0], "contrast": [True, (0.5, 2.0)], "connectivity": [4, 8]}
     search = GridSearchCV(svm, grid, cv=2).fit(X, y)
@@ -149,14 +153,17 @@ def test_model_selection_on_lists_of_images(blobs):
     assert search.score(blobs.X_test, blobs.y_test) > 0.7
     graphs, labels = small_graphs()
     search = GridSearchCV(
-        GraphSVM(loss=HammingLoss(), tol=0.1), {"loss__normalize": [True, False]}, cv=2, n_jobs=2
+        GraphSVM(C=1.0, scale=None, loss=HammingLoss(), tol=0.1),
+        {"loss__normalize": [True, False]},
+        cv=2,
+        n_jobs=2,
     )
     assert search.fit(graphs, labels).best_score_ > 0.5
 
 
 def test_warm_start_over_c(blobs):
     X, y = blobs.X_train, blobs.y_train
-    warm = GridSVM(warm_start=True, tol=1e-4, random_state=0)
+    warm = GridSVM(C=1.0, scale=None, warm_start=True, tol=1e-4, random_state=0)
     calls = 0
     for C in (1.0, 2.0, 4.0):
         warm.set_params(C=C).fit(X, y)
@@ -170,7 +177,7 @@ def test_warm_start_over_c(blobs):
 
 def test_validation_keeps_the_best_weights(blobs):
     X, y = blobs.X_train, blobs.y_train
-    svm = GridSVM(C=10, tol=1e-9, callbacks=[EarlyStopping(patience=3)], random_state=0)
+    svm = GridSVM(scale=None, C=10, tol=1e-9, callbacks=[EarlyStopping(patience=3)], random_state=0)
     svm.fit(X, y, X_val=blobs.X_test, y_val=blobs.y_test)
     scores = svm.history_["validation_score"]
     assert svm.status_ == "stopped"
@@ -183,7 +190,7 @@ def test_interrupt_keeps_the_best_weights(blobs):
         if progress.gap < 0.05:
             signal.raise_signal(signal.SIGINT)
 
-    svm = GridSVM(C=10, tol=1e-9, callbacks=[interrupt], random_state=0)
+    svm = GridSVM(scale=None, C=10, tol=1e-9, callbacks=[interrupt], random_state=0)
     with pytest.warns(ConvergenceWarning, match="GridSVM was interrupted after .* keeps the best"):
         svm.fit(blobs.X_train, blobs.y_train)
     assert svm.status_ == "interrupted"
@@ -195,7 +202,7 @@ def test_interrupt_keeps_the_best_weights(blobs):
 def test_a_resumed_fit_is_the_whole_one(blobs, tmp_path, solver):
     X, y = blobs.X_train, blobs.y_train
     path = tmp_path / "fit.ckpt"
-    svm = GridSVM(solver=solver, directions=True, random_state=0)
+    svm = GridSVM(C=1.0, scale=None, solver=solver, directions=True, random_state=0)
     whole = clone(svm).fit(X, y)
     part = clone(svm).set_params(
         callbacks=[Checkpoint(path, every=2), lambda progress: progress.n_iter == 5]
@@ -210,13 +217,22 @@ def test_a_resumed_fit_is_the_whole_one(blobs, tmp_path, solver):
 # ---- keeping
 
 ESTIMATORS = {
-    "grid": GridSVM(C=10, random_state=0),
+    "grid": GridSVM(scale=None, C=10, random_state=0),
     "8 neighbours": GridSVM(
-        connectivity=8, contrast=(0.5, 2.0), contrast_channels=[0, 2], directions=True
+        C=1.0,
+        scale=None,
+        connectivity=8,
+        contrast=(0.5, 2.0),
+        contrast_channels=[0, 2],
+        directions=True,
     ),
-    "class weights": GridSVM(class_weight={0: 1.0, 1: 2.5}, ignore_label=7, contrast=False),
-    "table": GridSVM(pairwise="table", tol=0.1, class_weight="balanced", warm_inference=10**6),
-    "StructSVM": StructSVM(GridModel(HammingLoss(), connectivity=8), tol=0.1),
+    "class weights": GridSVM(
+        C=1.0, scale=None, class_weight={0: 1.0, 1: 2.5}, ignore_label=7, contrast=False
+    ),
+    "table": GridSVM(
+        C=1.0, scale=None, pairwise="table", tol=0.1, class_weight="balanced", warm_inference=10**6
+    ),
+    "StructSVM": StructSVM(GridModel(HammingLoss(), connectivity=8), C=1.0, scale=None, tol=0.1),
 }
 
 
@@ -250,7 +266,7 @@ def set_param(name, value):
 def test_files_of_graphs(tmp_path):
     X, y = small_graphs(3)
     names = np.array(["a", "bb", "ö"])
-    svm = GraphSVM(class_weight={"a": 2.0}, tol=0.1, random_state=0)
+    svm = GraphSVM(C=1.0, scale=None, class_weight={"a": 2.0}, tol=0.1, random_state=0)
     svm.fit(X, [names[labels] for labels in y])
     svm.save(tmp_path / "model")
     loaded = structsvm.load(tmp_path / "model")
@@ -305,7 +321,7 @@ def test_negative_edge_weights_in_a_file_are_refused(tmp_path, fitted):
 
 def test_sample_weight_counts_an_image_so_many_times(blobs):
     X, y = blobs.X_train[:3], blobs.y_train[:3]
-    svm = GridSVM(C=2.0, contrast=False, tol=1e-6, max_iter=5000, random_state=0)
+    svm = GridSVM(scale=None, C=2.0, contrast=False, tol=1e-6, max_iter=5000, random_state=0)
     weighted = clone(svm).fit(X, y, sample_weight=[2, 0, 1])
     twice = clone(svm).fit([X[0], X[0], X[2]], [y[0], y[0], y[2]])
     assert weighted.objective_ == pytest.approx(twice.objective_, rel=2e-6)
@@ -328,7 +344,7 @@ def test_pixels_of_weight_zero_have_no_loss(blobs, pairwise):
         assert problem.oracle(i, w)[2] == pytest.approx(weight[i].mean())
         for a, b in zip(plain.oracle(i, w), ones.oracle(i, w), strict=True):
             np.testing.assert_array_equal(a, b)
-    svm = GridSVM(C=10, pairwise=pairwise, tol=0.05, random_state=0)
+    svm = GridSVM(scale=None, C=10, pairwise=pairwise, tol=0.05, random_state=0)
     wrong = [labels.copy() for labels in y]
     for labels in wrong:
         labels[0] = 1 - labels[0]
@@ -340,7 +356,7 @@ def test_pixels_of_weight_zero_have_no_loss(blobs, pairwise):
 def test_nodes_of_weight_zero_without_edges_only_ask_for_no_margin():
     X, y = small_graphs()
     weights = [np.arange(8) % 2 for _ in X]
-    svm = GraphSVM(edge_intercept=False, tol=1e-5, max_iter=5000, random_state=0)
+    svm = GraphSVM(C=1.0, scale=None, edge_intercept=False, tol=1e-5, max_iter=5000, random_state=0)
     half = clone(svm).fit(X, y, node_weight=weights)
     assert half.objective_ < clone(svm).fit(X, y).objective_
     nothing = clone(svm).fit(X, y, node_weight=[np.zeros(8) for _ in X])
@@ -349,16 +365,18 @@ def test_nodes_of_weight_zero_without_edges_only_ask_for_no_margin():
 
 def test_class_weights_move_the_decision(blobs):
     X, y = blobs.X_train, blobs.y_train
-    plain = GridSVM(C=0.5, random_state=0).fit(X, y)
-    careful = GridSVM(C=0.5, class_weight={1: 5.0}, random_state=0).fit(X, y)
+    plain = GridSVM(scale=None, C=0.5, random_state=0).fit(X, y)
+    careful = GridSVM(scale=None, C=0.5, class_weight={1: 5.0}, random_state=0).fit(X, y)
     assert careful.model_.class_weight_.tolist() == [1.0, 5.0]
     ones = [sum(labels.sum() for labels in svm.predict(X)) for svm in (plain, careful)]
     assert ones[1] > ones[0]
-    balanced = GridSVM(class_weight="balanced", random_state=0).fit(X, y)
+    balanced = GridSVM(C=1.0, scale=None, class_weight="balanced", random_state=0).fit(X, y)
     share = np.bincount(np.concatenate([labels.ravel() for labels in y]))
     want = share.sum() / (2 * share)
     np.testing.assert_allclose(balanced.model_.class_weight_, want)
-    same_by_hand = GridSVM(class_weight=dict(enumerate(want)), random_state=0).fit(X, y)
+    same_by_hand = GridSVM(
+        C=1.0, scale=None, class_weight=dict(enumerate(want)), random_state=0
+    ).fit(X, y)
     assert np.array_equal(balanced.coef_, same_by_hand.coef_)
 
 
@@ -367,14 +385,16 @@ def test_balanced_classes_count_nodes_by_their_weight(blobs):
     again = [0, 0, 0, 1, 3]
     weight = [3.0, 1.0, 0.0, 1.0]
     for svm in (
-        GridSVM(class_weight="balanced", tol=0.1, random_state=0),
-        StructSVM(GridModel(class_weight="balanced"), tol=0.1, random_state=0),
+        GridSVM(C=1.0, scale=None, class_weight="balanced", tol=0.1, random_state=0),
+        StructSVM(GridModel(class_weight="balanced"), C=1.0, scale=None, tol=0.1, random_state=0),
     ):
         want = clone(svm).fit([X[i] for i in again], [y[i] for i in again])
         got = clone(svm).fit(X, y, sample_weight=weight)
         np.testing.assert_allclose(got.model_.class_weight_, want.model_.class_weight_)
     of_pixels = [np.full(labels.shape, factor) for labels, factor in zip(y, weight, strict=True)]
-    got = GridSVM(class_weight="balanced", tol=0.1).fit(X, y, pixel_weight=of_pixels)
+    got = GridSVM(C=1.0, scale=None, class_weight="balanced", tol=0.1).fit(
+        X, y, pixel_weight=of_pixels
+    )
     np.testing.assert_allclose(got.model_.class_weight_, want.model_.class_weight_)
 
 
@@ -396,7 +416,13 @@ def test_features_of_void_pixels_do_not_matter_in_training(blobs, pairwise):
         for x, labels in zip(X, y, strict=True)
     ]
     svm = GridSVM(
-        C=5, connectivity=8, pairwise=pairwise, ignore_label=VOID, tol=0.02, random_state=0
+        scale=None,
+        C=5,
+        connectivity=8,
+        pairwise=pairwise,
+        ignore_label=VOID,
+        tol=0.02,
+        random_state=0,
     )
     fits = [clone(svm).fit(items, y) for items in (X, other)]
     assert np.array_equal(fits[0].coef_, fits[1].coef_)
@@ -412,8 +438,10 @@ def test_void_nodes_are_as_good_as_left_out():
         (np.vstack([nodes, [[9.0, -9.0]]]), [*edges, (7, 8)]) for nodes, edges in X
     ]  # fmt: skip
     settings = {"loss": "hamming", "tol": 1e-4, "random_state": 0}
-    without = GraphSVM(**settings).fit(X, y)
-    void = GraphSVM(ignore_label=99, **settings).fit(more, [[*labels, 99] for labels in y])
+    without = GraphSVM(**({"C": 1.0, "scale": None} | settings)).fit(X, y)
+    void = GraphSVM(ignore_label=99, **({"C": 1.0, "scale": None} | settings)).fit(
+        more, [[*labels, 99] for labels in y]
+    )
     np.testing.assert_allclose(void.coef_, without.coef_, atol=1e-12)
     assert void.score(more, [[*labels, 99] for labels in y]) == without.score(X, y)
 
@@ -423,15 +451,17 @@ def test_void_labels_may_be_strings_and_a_whole_image(blobs):
     numbers = with_void(blobs.y_train, 2)
     numbers[3][:] = 2
     words = [names[labels] for labels in numbers]
-    a = GridSVM(ignore_label=2, random_state=0).fit(X, numbers)
-    b = GridSVM(ignore_label="none", random_state=0).fit(X, words)
+    a = GridSVM(C=1.0, scale=None, ignore_label=2, random_state=0).fit(X, numbers)
+    b = GridSVM(C=1.0, scale=None, ignore_label="none", random_state=0).fit(X, words)
     assert b.classes_.tolist() == ["back", "front"]
     assert np.array_equal(a.coef_, b.coef_)
     assert a.score(X, numbers) == b.score(X, words)
     assert {label for labels in b.predict(X) for label in labels.flat} == {"back", "front"}
     # A label that is nowhere is no mistake: an image set need not have void pixels.
-    c = GridSVM(ignore_label=255, random_state=0).fit(X, blobs.y_train)
-    assert np.array_equal(c.coef_, GridSVM(random_state=0).fit(X, blobs.y_train).coef_)
+    c = GridSVM(C=1.0, scale=None, ignore_label=255, random_state=0).fit(X, blobs.y_train)
+    assert np.array_equal(
+        c.coef_, GridSVM(C=1.0, scale=None, random_state=0).fit(X, blobs.y_train).coef_
+    )
 
 
 # ---- kinds of labels and arrays
@@ -439,27 +469,31 @@ def test_void_labels_may_be_strings_and_a_whole_image(blobs):
 
 def test_labels_come_back_as_they_were(blobs):
     X, y = blobs.X_train, blobs.y_train
-    want = GridSVM(random_state=0).fit(X, y)
+    want = GridSVM(C=1.0, scale=None, random_state=0).fit(X, y)
     for names in (["b", "long name"], [3, 70000], [-2, 5]):
         named = [np.array(names)[labels] for labels in y]
         for convert in (lambda labels: labels, lambda labels: labels.tolist()):
-            svm = GridSVM(random_state=0).fit(X, [convert(labels) for labels in named])
+            svm = GridSVM(C=1.0, scale=None, random_state=0).fit(
+                X, [convert(labels) for labels in named]
+            )
             assert svm.classes_.tolist() == names
             assert np.array_equal(svm.coef_, want.coef_)
             for labels, other in zip(svm.predict(X), want.predict(X), strict=True):
                 assert np.array_equal(labels, np.array(names)[other])
             assert svm.score(X, named) == want.score(X, y)
     masks = [labels == 1 for labels in y]
-    svm = GridSVM(random_state=0, ignore_label=-1).fit(X, masks)
+    svm = GridSVM(C=1.0, scale=None, random_state=0, ignore_label=-1).fit(X, masks)
     assert np.array_equal(svm.coef_, want.coef_)
     assert svm.score(X, masks) == want.score(X, y)
-    assert GridSVM(random_state=0).fit(X, [m.tolist() for m in masks]).classes_.tolist() == [0, 1]
+    assert GridSVM(C=1.0, scale=None, random_state=0).fit(
+        X, [m.tolist() for m in masks]
+    ).classes_.tolist() == [0, 1]
 
 
 def test_any_layout_gives_the_same_bits(blobs):
     X = [np.round(8 * x) for x in blobs.X_train]
     y = blobs.y_train
-    want = GridSVM(random_state=0, tol=1e-2).fit(X, y)
+    want = GridSVM(C=1.0, scale=None, random_state=0, tol=1e-2).fit(X, y)
 
     def frozen(x):
         x = x.copy()
@@ -475,18 +509,22 @@ def test_any_layout_gives_the_same_bits(blobs):
         lambda x: x.astype(">f8"),
         lambda x: np.ma.masked_array(x),
     ):
-        svm = GridSVM(random_state=0, tol=1e-2).fit([convert(x) for x in X], y)
+        svm = GridSVM(C=1.0, scale=None, random_state=0, tol=1e-2).fit([convert(x) for x in X], y)
         assert np.array_equal(svm.coef_, want.coef_)
         assert all(map(np.array_equal, svm.predict([convert(x) for x in X]), want.predict(X)))
     for convert in (frozen, np.asfortranarray, lambda labels: labels.astype(np.uint8)):
-        svm = GridSVM(random_state=0, tol=1e-2).fit(X, [convert(labels) for labels in y])
+        svm = GridSVM(C=1.0, scale=None, random_state=0, tol=1e-2).fit(
+            X, [convert(labels) for labels in y]
+        )
         assert np.array_equal(svm.coef_, want.coef_)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_float32_gives_the_same_objective(blobs, connectivity):
     y = blobs.y_train
-    svm = GridSVM(connectivity=connectivity, tol=1e-6, max_iter=5000, random_state=0)
+    svm = GridSVM(
+        C=1.0, scale=None, connectivity=connectivity, tol=1e-6, max_iter=5000, random_state=0
+    )
     single = [x.astype(np.float32) for x in blobs.X_train]
     double = [x.astype(np.float64) for x in single]
     a, b = clone(svm).fit(single, y), clone(svm).fit(double, y)
@@ -497,7 +535,7 @@ def test_float32_gives_the_same_objective(blobs, connectivity):
 
 def test_photographs_of_bytes(blobs):
     X = [np.clip(40 * x + 128, 0, 255).astype(np.uint8) for x in blobs.X_train]
-    svm = GridSVM(C=0.01, tol=0.02, random_state=0).fit(X, blobs.y_train)
+    svm = GridSVM(scale=None, C=0.01, tol=0.02, random_state=0).fit(X, blobs.y_train)
     want = clone(svm).fit([x.astype(np.float32) for x in X], blobs.y_train)
     assert np.array_equal(svm.coef_, want.coef_)
     assert svm.score(X, blobs.y_train) > 0.7
@@ -511,31 +549,38 @@ def test_images_of_any_size(pairwise, connectivity):
     y = [rng.integers(2, size=shape) for shape in shapes]
     X = [np.eye(2)[labels] for labels in y]
     svm = GridSVM(
-        C=10, pairwise=pairwise, connectivity=connectivity, directions=True, random_state=0
+        scale=None,
+        C=10,
+        pairwise=pairwise,
+        connectivity=connectivity,
+        directions=True,
+        random_state=0,
     ).fit(X, y)
     assert [labels.shape for labels in svm.predict(X)] == shapes
     assert svm.score(X, y) == 1
-    one = GridSVM(random_state=0).fit(X[4:], y[4:])
+    one = GridSVM(C=1.0, scale=None, random_state=0).fit(X[4:], y[4:])
     assert one.predict(X[:1])[0].shape == (1, 1)
-    pixels = GridSVM(random_state=0).fit([X[0], 1 - X[0]], [y[0], 1 - y[0]])
+    pixels = GridSVM(C=1.0, scale=None, random_state=0).fit([X[0], 1 - X[0]], [y[0], 1 - y[0]])
     assert pixels.score([X[0]], [y[0]]) == 1
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_labels_that_only_one_image_has(blobs):
     y = [np.zeros_like(labels) for labels in blobs.y_train]
     with pytest.warns(UserWarning, match="all labels in y are 0: there is nothing to tell apart"):
-        one_class = GridSVM(random_state=0).fit(blobs.X_train, y)
+        one_class = GridSVM(C=1.0, scale=None, random_state=0).fit(blobs.X_train, y)
     assert one_class.classes_.tolist() == [0]
     assert one_class.objective_ == 0
     assert not any(labels.any() for labels in one_class.predict(blobs.X_train))
     y[2] = blobs.y_train[2] + 3
-    svm = GridSVM(C=10, random_state=0, tol=0.05).fit(blobs.X_train, y)
+    svm = GridSVM(scale=None, C=10, random_state=0, tol=0.05).fit(blobs.X_train, y)
     assert svm.classes_.tolist() == [0, *np.unique(y[2])]
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_images_without_features_learn_which_label_is_common():
     y = [np.array([[0, 1, 1], [1, 1, 1]])]
-    svm = GridSVM(random_state=0).fit([np.zeros((2, 3, 0))], y)
+    svm = GridSVM(C=1.0, scale=None, random_state=0).fit([np.zeros((2, 3, 0))], y)
     assert svm.predict([np.zeros((1, 2, 0))])[0].tolist() == [[1, 1]]
 
 
@@ -547,10 +592,12 @@ def test_images_without_features_learn_which_label_is_common():
 def test_grids_are_graphs_with_the_same_edges(blobs, connectivity, pairwise):
     X, y = blobs.X_train, blobs.y_train
     settings = {"pairwise": pairwise, "tol": 1e-4 if pairwise == "potts" else 0.05}
-    grid = GridSVM(connectivity=connectivity, random_state=0, **settings).fit(X, y)
+    grid = GridSVM(
+        connectivity=connectivity, random_state=0, **({"C": 1.0, "scale": None} | settings)
+    ).fit(X, y)
     graphs = graphs_of(X, connectivity)
     flat = [labels.ravel() for labels in y]
-    graph = GraphSVM(random_state=0, **settings).fit(graphs, flat)
+    graph = GraphSVM(random_state=0, **({"C": 1.0, "scale": None} | settings)).fit(graphs, flat)
     assert graph.objective_ == grid.objective_
     assert np.array_equal(graph.coef_, grid.coef_)
     for a, b in zip(grid.predict(X), graph.predict(graphs), strict=True):
@@ -560,7 +607,7 @@ def test_grids_are_graphs_with_the_same_edges(blobs, connectivity, pairwise):
 def test_graphs_of_other_packages_are_the_same_graphs():
     nx = pytest.importorskip("networkx")
     X, y = small_graphs()
-    want = GraphSVM(random_state=0).fit(X, y)
+    want = GraphSVM(C=1.0, scale=None, random_state=0).fit(X, y)
     drawn = []
     for nodes, edges in X:
         graph = nx.Graph()
@@ -568,7 +615,9 @@ def test_graphs_of_other_packages_are_the_same_graphs():
             graph.add_node(i, x=row)
         graph.add_edges_from(edges)
         drawn.append(graph)
-    assert np.array_equal(GraphSVM(random_state=0).fit(drawn, y).coef_, want.coef_)
+    assert np.array_equal(
+        GraphSVM(C=1.0, scale=None, random_state=0).fit(drawn, y).coef_, want.coef_
+    )
 
 
 def test_weights_of_an_adjacency_matrix_are_edge_features():
@@ -580,8 +629,8 @@ def test_weights_of_an_adjacency_matrix_are_edge_features():
         rows, columns = np.array(edges).T
         upper = sp.coo_array((weight, (rows, columns)), shape=(8, 8))
         matrices.append((nodes, sp.csr_array(upper + upper.T)))
-    a = GraphSVM(tol=1e-5, max_iter=5000, random_state=0).fit(weighted, y)
-    b = GraphSVM(tol=1e-5, max_iter=5000, random_state=0).fit(matrices, y)
+    a = GraphSVM(C=1.0, scale=None, tol=1e-5, max_iter=5000, random_state=0).fit(weighted, y)
+    b = GraphSVM(C=1.0, scale=None, tol=1e-5, max_iter=5000, random_state=0).fit(matrices, y)
     assert a.edge_coef_.shape == b.edge_coef_.shape == (1,)
     assert a.objective_ == pytest.approx(b.objective_, rel=2e-5)
 
@@ -600,7 +649,7 @@ def test_region_adjacency_graphs_of_scikit_image():
         rag = graph_module.rag_mean_color(image, regions)
         X.append(as_graph(rag, node_attribute="mean color", edge_attribute="weight"))
         y.append(truth)
-    svm = GraphSVM(C=10, random_state=0).fit(X, y)
+    svm = GraphSVM(scale=None, C=10, random_state=0).fit(X, y)
     assert svm.score(X, y) > 0.9
 
 
@@ -608,11 +657,13 @@ def test_region_adjacency_graphs_of_scikit_image():
 def test_graphs_without_edges_are_nodes_alone(pairwise):
     X, y = small_graphs()
     bare = [(nodes, []) for nodes, _ in X]
-    alone = GraphSVM(pairwise=pairwise, random_state=0).fit(bare, y)
+    alone = GraphSVM(C=1.0, scale=None, pairwise=pairwise, random_state=0).fit(bare, y)
     assert not alone.edge_intercept_.any()
-    off = GraphSVM(edge_intercept=False, random_state=0).fit(X, y)
+    off = GraphSVM(C=1.0, scale=None, edge_intercept=False, random_state=0).fit(X, y)
     assert alone.objective_ == pytest.approx(off.objective_, rel=2e-3)
-    mixed = GraphSVM(pairwise=pairwise, tol=0.05, random_state=0).fit([*X[:3], *bare[3:]], y)
+    mixed = GraphSVM(C=1.0, scale=None, pairwise=pairwise, tol=0.05, random_state=0).fit(
+        [*X[:3], *bare[3:]], y
+    )
     assert len(mixed.predict(bare)) == len(bare)
 
 
@@ -622,10 +673,10 @@ def test_graphs_without_edges_are_nodes_alone(pairwise):
 @pytest.mark.parametrize("kind", ["grid", "graph"])
 def test_solvers_find_one_objective(blobs, kind):
     X, y = blobs.X_train[:4], blobs.y_train[:4]
-    estimator = GridSVM(C=2.0, directions=True, random_state=0)
+    estimator = GridSVM(scale=None, C=2.0, directions=True, random_state=0)
     if kind == "graph":
         X, y = small_graphs()
-        estimator = GraphSVM(C=2.0, random_state=0)
+        estimator = GraphSVM(scale=None, C=2.0, random_state=0)
     best = clone(estimator).set_params(tol=1e-6, max_iter=5000).fit(X, y)
     assert best.certified_
     for solver, tol in (("cutting_plane", 1e-3), ("n_slack", 1e-3), ("subgradient", 0.1)):
@@ -640,23 +691,25 @@ def test_solvers_find_one_objective(blobs, kind):
 def test_online_solvers_need_tables(blobs, solver):
     X, y = blobs.X_train, blobs.y_train
     with pytest.raises(ValueError, match=f"solver '{solver}' cannot keep weights 8 to 9 at or abo"):
-        GridSVM(solver=solver).fit(X, y)
+        GridSVM(C=1.0, scale=None, solver=solver).fit(X, y)
     with pytest.raises(ValueError, match="cannot keep weights 6 to 6 at or above 0"):
-        GraphSVM(solver=solver).partial_fit(*small_graphs())
-    svm = GridSVM(solver=solver, pairwise="table", random_state=0).fit(X, y)
+        GraphSVM(C=1.0, scale=None, solver=solver).partial_fit(*small_graphs())
+    svm = GridSVM(C=1.0, scale=None, solver=solver, pairwise="table", random_state=0).fit(X, y)
     assert svm.score(X, y) > 0.7
     svm.partial_fit(X, y)
 
 
 def test_slack_rescaling_is_refused(blobs):
-    svm = StructSVM(GridModel(), rescaling="slack")
+    svm = StructSVM(GridModel(), C=1.0, scale=None, rescaling="slack")
     with pytest.raises(ValueError, match="GraphMaximizer has no oracle for rescaling='slack'"):
         svm.fit(blobs.X_train, blobs.y_train)
 
 
 def test_threads_answer_the_same(blobs, fitted):
     X, y = 3 * blobs.X_train, 3 * blobs.y_train
-    fits = [GridSVM(n_jobs=n, tol=1e-2, random_state=0).fit(X, y) for n in (2, 3)]
+    fits = [
+        GridSVM(C=1.0, scale=None, n_jobs=n, tol=1e-2, random_state=0).fit(X, y) for n in (2, 3)
+    ]
     assert np.array_equal(fits[0].coef_, fits[1].coef_)
     one, many = clone(fitted), clone(fitted).set_params(n_jobs=3)
     one.fit(blobs.X_train, blobs.y_train)
@@ -669,14 +722,14 @@ def test_threads_answer_the_same(blobs, fitted):
 
 def test_more_than_two_labels_say_that_nothing_is_certified():
     data = make_segmentation(n_train=5, n_test=3, n_labels=4, size=(6, 9), random_state=0)
-    svm = GridSVM(C=10, tol=0.05, random_state=0).fit(data.X_train, data.y_train)
+    svm = GridSVM(scale=None, C=10, tol=0.05, random_state=0).fit(data.X_train, data.y_train)
     assert not svm.certified_
     assert svm.dual_gap_ <= 0.05
     assert svm.score(data.X_train, data.y_train) > 0.6
 
 
 def test_unfitted(blobs):
-    for svm in (GridSVM(), GraphSVM()):
+    for svm in (GridSVM(C=1.0, scale=None), GraphSVM(C=1.0, scale=None)):
         for method in (svm.predict, svm.decision_function):
             with pytest.raises(NotFittedError):
                 method(blobs.X_test)
@@ -694,11 +747,13 @@ def test_averages_of_edge_weights_are_not_negative(solver):
     X = [rng.normal(size=(3, 4, 2)) for _ in range(4)]
     y = [(np.indices((3, 4)).sum(axis=0) + i) % 2 for i in range(4)]
     for seed in range(12):
-        svm = GridSVM(C=1 + seed, directions=True, solver=solver, max_iter=6, random_state=seed)
+        svm = GridSVM(
+            scale=None, C=1 + seed, directions=True, solver=solver, max_iter=6, random_state=seed
+        )
         svm.fit(X, y)
         assert svm.status_ != "failed"
         assert svm.edge_coef_.min() >= 0
         svm.predict(X)
-    online = GridSVM(solver=Subgradient(n_examples=4), directions=True)
+    online = GridSVM(C=1.0, scale=None, solver=Subgradient(n_examples=4), directions=True)
     for _ in range(4):
         online.partial_fit(X, y).predict(X)

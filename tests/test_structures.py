@@ -147,7 +147,7 @@ def test_slack_rescaling_reaches_its_maximum(name, data):
 def test_slack_rescaling_is_refused_where_there_is_no_oracle_for_it(name):
     X, y = some_examples(name)
     with pytest.raises(ValueError, match="rescaling='slack'"):
-        StructSVM(STRUCTURES[name].model(), rescaling="slack").fit(X, y)
+        StructSVM(STRUCTURES[name].model(), C=1.0, scale=None, rescaling="slack").fit(X, y)
 
 
 @structures
@@ -201,7 +201,10 @@ def some_examples(name):
 
 def fitted(name, **params):
     X, y = some_examples(name)
-    svm = StructSVM(STRUCTURES[name].model(), **({"random_state": 0, "tol": 1e-6} | params))
+    svm = StructSVM(
+        STRUCTURES[name].model(),
+        **({"C": 1.0, "scale": None} | {"random_state": 0, "tol": 1e-6} | params),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return X, svm.fit(X, y)

@@ -32,8 +32,8 @@ def failing_checks(estimator):
 @parametrize_with_checks(
     # Of fits that are compared, rounding changes digits beyond the tolerance.
     [
-        SurrogateSVM(tol=1e-10),
-        SurrogateSVM("hinge", solver="subgradient", max_iter=50, random_state=0),
+        SurrogateSVM(C=1.0, scale=None, tol=1e-10),
+        SurrogateSVM("hinge", C=1.0, scale=None, solver="subgradient", max_iter=50, random_state=0),
     ],
     expected_failed_checks=failing_checks,
 )
@@ -64,14 +64,14 @@ def weights(svm):
 @pytest.mark.parametrize("surrogate", [*SMOOTH, functools.partial(huberized_hinge, width=0.3)])
 def test_smooth_losses_reach_their_minimum(data, surrogate, fit_intercept):
     X, y, weight = data
-    svm = SurrogateSVM(surrogate, C=0.5, fit_intercept=fit_intercept, tol=1e-8)
+    svm = SurrogateSVM(surrogate, scale=None, C=0.5, fit_intercept=fit_intercept, tol=1e-8)
     svm.fit(X, y, weight)
     w = weights(svm)
     assert svm.objective_ == pytest.approx(objective(svm, X, y, weight, w), rel=1e-12)
     assert svm.gap_ <= 1e-8
     best = minimize(lambda v: objective(svm, X, y, weight, v), w, method="Powell").fun
     assert svm.objective_ * (1 - svm.gap_) <= best <= svm.objective_ * (1 + 1e-12)
-    sparse = SurrogateSVM(surrogate, C=0.5, fit_intercept=fit_intercept, tol=1e-8)
+    sparse = SurrogateSVM(surrogate, scale=None, C=0.5, fit_intercept=fit_intercept, tol=1e-8)
     sparse.fit(sp.csr_array(X), y, weight)
     assert sparse.objective_ == pytest.approx(svm.objective_, rel=1e-7)
 
@@ -79,7 +79,9 @@ def test_smooth_losses_reach_their_minimum(data, surrogate, fit_intercept):
 @pytest.mark.parametrize("surrogate", list(SURROGATES))
 def test_subgradients_come_near_for_every_loss(data, surrogate):
     X, y, weight = data
-    svm = SurrogateSVM(surrogate, C=0.1, solver="subgradient", max_iter=200, random_state=0)
+    svm = SurrogateSVM(
+        surrogate, scale=None, C=0.1, solver="subgradient", max_iter=200, random_state=0
+    )
     svm.fit(X, y, weight)
     w = weights(svm)
     start = np.zeros_like(w) + 0.01
@@ -93,8 +95,10 @@ def test_subgradients_come_near_for_every_loss(data, surrogate):
 
 def test_it_agrees_with_the_certified_way(data):
     X, y, weight = data
-    squared = SurrogateSVM("squared_hinge", C=0.5, tol=1e-8).fit(X, y, weight)
-    exact = MulticlassSVM(C=0.5, slack="squared", tol=1e-8, random_state=0).fit(X, y, weight)
+    squared = SurrogateSVM("squared_hinge", scale=None, C=0.5, tol=1e-8).fit(X, y, weight)
+    exact = MulticlassSVM(scale=None, C=0.5, slack="squared", tol=1e-8, random_state=0).fit(
+        X, y, weight
+    )
     assert squared.objective_ == pytest.approx(exact.objective_, rel=1e-7)
     np.testing.assert_allclose(squared.coef_, exact.coef_, atol=1e-3)
 
@@ -112,14 +116,14 @@ def test_it_agrees_with_the_certified_way(data):
 )
 def test_bad_parameters_are_named(data, params, message):
     with pytest.raises(ValueError, match=message):
-        SurrogateSVM(**params).fit(data[0], data[1])
+        SurrogateSVM(**({"C": 1.0, "scale": None} | params)).fit(data[0], data[1])
 
 
 def test_two_classes_it_must_be(data):
     X, _, _ = data
     for n_classes in (1, 3):
         with pytest.raises(ValueError, match=f"y holds {n_classes} class.*, expected 2"):
-            SurrogateSVM().fit(X, np.arange(120) % n_classes)
+            SurrogateSVM(C=1.0, scale=None).fit(X, np.arange(120) % n_classes)
 
 
 def test_features_of_very_different_scale_are_told_of():
@@ -128,9 +132,9 @@ def test_features_of_very_different_scale_are_told_of():
         r"stopped after 3 .*: scale the features \(columns of X reach from 0.03 to 4.3e\+03\), "
     )
     with pytest.warns(ConvergenceWarning, match=message):
-        svm = SurrogateSVM(C=1e4, max_iter=3).fit(X, y)
+        svm = SurrogateSVM(scale=None, C=1e4, max_iter=3).fit(X, y)
     assert svm.gap_ == 1.0
-    assert SurrogateSVM(C=1e2).fit(scale(X), y).gap_ <= 1e-6
+    assert SurrogateSVM(scale=None, C=1e2).fit(scale(X), y).gap_ <= 1e-6
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -139,7 +143,7 @@ def test_features_of_very_different_scale_are_told_of():
 def test_the_gap_is_from_zero_to_one(surrogate, size):
     solver = "subgradient" if surrogate in ("hinge", "perceptron") else "newton"
     X = np.random.default_rng(0).normal(size=(40, 3)) * [size, 1.0, 1.0]
-    svm = SurrogateSVM(surrogate, C=1e4, solver=solver, max_iter=20, random_state=0)
+    svm = SurrogateSVM(surrogate, scale=None, C=1e4, solver=solver, max_iter=20, random_state=0)
     svm.fit(X, np.arange(40) % 2)
     assert 0.0 <= svm.gap_ <= 1.0
     assert np.isfinite(svm.objective_)
@@ -155,7 +159,7 @@ def test_a_surrogate_below_zero_has_no_relative_gap(data):
     with pytest.raises(
         ValueError, match=r"the surrogate is -1.0 at the score 0 of X\[0\], expected"
     ):
-        SurrogateSVM(shifted).fit(*data)
+        SurrogateSVM(shifted, C=1.0, scale=None).fit(*data)
 
 
 def test_a_surrogate_below_zero_by_rounding_counts_as_zero(data):
@@ -165,14 +169,17 @@ def test_a_surrogate_below_zero_by_rounding_counts_as_zero(data):
         )
         return values - 1e-17, slopes
 
-    assert (SurrogateSVM(rounded).fit(*data).coef_ == SurrogateSVM().fit(*data).coef_).all()
+    assert (
+        SurrogateSVM(rounded, C=1.0, scale=None).fit(*data).coef_
+        == SurrogateSVM(C=1.0, scale=None).fit(*data).coef_
+    ).all()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["newton", "subgradient"])
 @pytest.mark.parametrize("size", [1e100, 1e150, 1e160, 1e200, 1e307])
 def test_great_features_give_finite_weights_or_one_sentence(data, solver, size):
-    svm = SurrogateSVM(solver=solver, max_iter=5, random_state=0)
+    svm = SurrogateSVM(C=1.0, scale=None, solver=solver, max_iter=5, random_state=0)
     complaint = ""
     try:
         svm.fit(data[0] * size, data[1])
@@ -217,8 +224,8 @@ def test_an_interrupt_leaves_the_weights_of_the_last_iteration(data):
         return SURROGATES["squared_hinge"](*args, **options)
 
     with pytest.warns(ConvergenceWarning, match="interrupted after 2 iterations"):
-        svm = SurrogateSVM(interrupted).fit(X, y)
-    best = SurrogateSVM(tol=1e-10).fit(X, y)
+        svm = SurrogateSVM(interrupted, C=1.0, scale=None).fit(X, y)
+    best = SurrogateSVM(C=1.0, scale=None, tol=1e-10).fit(X, y)
     assert svm.objective_ == pytest.approx(objective(best, X, y, np.ones(120), weights(svm)))
     at_zero = objective(best, X, y, np.ones(120), np.zeros(5))
     assert best.objective_ < svm.objective_ < at_zero

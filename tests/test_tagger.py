@@ -54,8 +54,9 @@ def test_auto_takes_the_features_that_fit_the_tokens(read, features):
     assert repr(tagger.features_) == repr(features)
     assert tagger.score(X, y) > 0.95
     assert tagger.dual_gap_ <= 0.03
-    svm = ChainSVM(C=0.1, tol=0.03, fit_intercept=False, random_state=0)
+    svm = ChainSVM(tol=0.03, fit_intercept=False, random_state=0)
     svm.fit(features.fit_transform(X), y)
+    assert tagger.C_ == svm.C_
     np.testing.assert_array_equal(tagger.coef_, svm.coef_)
     assert tagger.tag(X[0]) == tagger.predict(X[:1])[0].tolist()
     assert isinstance(tagger.tag(X[0])[0], str)

@@ -66,7 +66,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
                         help="leave out attributes with fewer occurrences")  # fmt: skip
     parser.add_argument("--hashed", type=_positive_int, metavar="N",
                         help="hash attributes to this many columns, in bounded memory")  # fmt: skip
-    parser.add_argument("-C", type=_positive, default=None, help="default: 0.1")
+    parser.add_argument("-C", type=_positive, default=None, help="default: by the attributes")
     parser.add_argument(
         "--solver", default="bcfw",
         choices=["bcfw", "cutting_plane", "n_slack", "subgradient", "perceptron",

@@ -32,8 +32,10 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
 
     Parameters
     ----------
-    C : float, default=1.0
-        Weight of the hinges against the norm.
+    C : float or "scale", default="scale"
+        Weight of the hinges against the norm. "scale" follows the data: see Notes of `StructSVM`.
+    scale : "auto" or None, default="auto"
+        Whether training scales the columns of features, see `StructSVM`.
     loss : {"hamming", "normalized_hamming"} or HammingLoss, default="hamming"
         Task loss: the number of wrong labels, or their share.
     fit_intercept : bool, default=True
@@ -103,7 +105,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     def __init__(
         self,
         *,
-        C: float = 1.0,
+        C: float | str = "scale",
+        scale: str | None = "auto",
         loss: str | HammingLoss = "hamming",
         fit_intercept: bool = True,
         transitions: bool = True,
@@ -122,6 +125,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
+        self.scale = scale
         self.loss = loss
         self.fit_intercept = fit_intercept
         self.transitions = transitions

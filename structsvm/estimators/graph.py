@@ -46,8 +46,10 @@ class GraphSVM(_NodeLabelSVM):
 
     Parameters
     ----------
-    C : float, default=1.0
-        Weight of the hinges against the norm.
+    C : float or "scale", default="scale"
+        Weight of the hinges against the norm. "scale" follows the data: see Notes of `StructSVM`.
+    scale : "auto" or None, default="auto"
+        Whether training scales the columns of features, see `StructSVM`.
     loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
         The share of wrong nodes, or their number; see `GraphModel`.
     pairwise : {"potts", "table"}, default="potts"
@@ -119,7 +121,8 @@ class GraphSVM(_NodeLabelSVM):
     def __init__(
         self,
         *,
-        C: float = 1.0,
+        C: float | str = "scale",
+        scale: str | None = "auto",
         loss: str | HammingLoss = "normalized_hamming",
         pairwise: str = "potts",
         fit_intercept: bool = True,
@@ -139,6 +142,7 @@ class GraphSVM(_NodeLabelSVM):
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
+        self.scale = scale
         self.loss = loss
         self.pairwise = pairwise
         self.fit_intercept = fit_intercept
@@ -213,8 +217,10 @@ class GridSVM(_NodeLabelSVM):
 
     Parameters
     ----------
-    C : float, default=1.0
-        Weight of the hinges against the norm.
+    C : float or "scale", default="scale"
+        Weight of the hinges against the norm. "scale" follows the data: see Notes of `StructSVM`.
+    scale : "auto" or None, default="auto"
+        Whether training scales the columns of features, see `StructSVM`.
     loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
         The share of wrong pixels of an image, or their number; see `GraphModel`.
     connectivity : {4, 8}, default=4
@@ -299,7 +305,8 @@ class GridSVM(_NodeLabelSVM):
     def __init__(
         self,
         *,
-        C: float = 1.0,
+        C: float | str = "scale",
+        scale: str | None = "auto",
         loss: str | HammingLoss = "normalized_hamming",
         connectivity: int = 4,
         contrast: bool | Sequence[float] = True,
@@ -323,6 +330,7 @@ class GridSVM(_NodeLabelSVM):
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
+        self.scale = scale
         self.loss = loss
         self.connectivity = connectivity
         self.contrast = contrast

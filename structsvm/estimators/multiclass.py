@@ -46,8 +46,10 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     Parameters
     ----------
-    C : float, default=1.0
-        Weight of the hinges against the norm.
+    C : float or "scale", default="scale"
+        Weight of the hinges against the norm. "scale" follows the data: see Notes of `StructSVM`.
+    scale : "auto" or None, default="auto"
+        Whether training scales the columns of features, see `StructSVM`.
     loss : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}, default="crammer_singer"
         The worst wrong class, max_k cost[y, k] + s_k - s_y; the sum over wrong classes of
         max(0, 1 + s_k - s_y); or that of max(0, 1 / (K - 1) + s_k), for scores that sum to zero.
@@ -88,8 +90,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     support_ : ndarray of shape (n_support,)
         Rows of X with a multiplier above 0. Like the two below, with "block_dual" only.
     dual_coef_ : ndarray of shape (n_support, n_classes) or (n_support, 1)
-        What each such row adds to the weights: ``coef_`` is ``dual_coef_.T @ X[support_]``, as
-        nearly as the gap says.
+        What each such row adds to the weights: those of the scaled columns are ``dual_coef_.T``
+        times the scaled rows ``X[support_]``, as nearly as the gap says.
     support_counts_ : dict of ndarray of shape (n_classes,)
         How many points of each class are "non_support" (all multipliers 0), "margin_support" (some
         above 0, none at its bound) and "bound_support" (at the bound C times the sample weight:
@@ -125,7 +127,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        C: float = 1.0,
+        C: float | str = "scale",
+        scale: str | None = "auto",
         loss: str = "crammer_singer",
         slack: str = "linear",
         cost: ArrayLike | None = None,
@@ -147,6 +150,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
+        self.scale = scale
         self.loss = loss
         self.slack = slack
         self.cost = cost
@@ -261,8 +265,10 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             if capabilities_of(solver).counts_examples:
                 n_examples = solver.n_examples or self._n_examples
                 if n_examples is not None:
-                    state = solver.state_at(self._flat_weights(), int(n_examples))
-                    self._online = (solver_name(solver), state)
+                    scaling = vars(self).get("scaling_", {})
+                    w = self.model_.in_user_units(self._flat_weights(), scaling, back=True)
+                    state = solver.state_at(w, int(n_examples))
+                    self._online = (solver_name(solver), state, scaling)
         self._partial_fit(examples)
         return self
 
@@ -291,6 +297,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     def _validation(self, X: Any, y: Any) -> Validation:
         return RowValidation(self, X, y, self._score_outputs)
 
+    def _held_out(self, examples: Examples) -> Validation:
+        return RowValidation(self, examples.X, examples.y, self._score_outputs)
+
     def _online_solver(self) -> Any:
         solver = super()._online_solver()
         return solver if capabilities_of(solver).can_learn else Subgradient()
@@ -305,18 +314,19 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         weights: NDArray[np.float64] = self.model_.flat_weights(vars(self))
         return weights
 
-    def _keep(self, outcome: Outcome, solver: Solver) -> None:
+    def _keep(self, outcome: Outcome, solver: Solver, *, of_use: bool = True) -> None:
         # Of a fit with another kernel or solver.
         for name in ("coef_", "support_", "dual_coef_", "support_counts_"):
             self.__dict__.pop(name, None)
         result, bound = outcome.result, outcome.bound
         if capabilities_of(solver).has_dual_point:
-            self.__dict__.update(result.state.dual_point(float(self.C)))
+            self.__dict__.update(result.state.dual_point(outcome.C))
         trained: Any = bound.model
         model, weights = trained.condensed(result.weights)
         # Beside the model that a warm start may go on with.
         condensed = dataclasses.replace(result, weights=weights)
-        super()._keep(Outcome(condensed, bound._replace(model=model)), solver)
+        kept = dataclasses.replace(outcome, result=condensed, bound=bound._replace(model=model))
+        super()._keep(kept, solver, of_use=of_use)
 
     # ---- prediction
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.base import StructuredModel
 from structsvm.callbacks.sklearn_reports import CallbackSupportMixin, TaskReport, with_callbacks
 from structsvm.data.checks import check_n_jobs, check_scalar
+from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items, check_pairs
 from structsvm.engines import Engine, make_engine
 from structsvm.linalg._plane import padded_copy
@@ -23,6 +24,7 @@ from structsvm.persistence import model_files
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, capabilities_of, make_solver, solver_name
 from structsvm.training.capabilities import check_warm_starts
+from structsvm.training.penalty import DEFAULT, InUnits
 from structsvm.training.train import Bound, Examples, Outcome, Validation, learn, train
 
 __all__ = ["RepeatedFits", "StructSVM", "of_model", "weight_block"]
@@ -42,8 +44,16 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     model : StructuredModel
         What the outputs are. Cloned, never changed, by `fit`.
-    C : float, default=1.0
-        Weight of the hinges against the norm.
+    C : float, "scale" or "auto", default="scale"
+        Weight of the hinges against the norm: a number; "scale" for one that follows the data, see
+        Notes; "auto" for the one that scores best on a third of the examples, held out by a fixed
+        seed, or on X_val where it is given. Then `fit` takes two to three times as long: values
+        from a tenth to once of "scale" are trained at first, each from where the last one ended,
+        and further ones where the score still rises. With fewer than 15 examples "auto" is "scale".
+        See `PathSearch` for cross-validation, groups and other scores.
+    scale : "auto" or None, default="auto"
+        Whether training scales the columns of features, for models that know of columns: all that
+        come with the package do. See Notes.
     solver : str or solver object, default="bcfw"
         "bcfw", "cutting_plane", "n_slack" and "subgradient" minimise the objective above and
         certify it, as does "block_dual" for multiclass; "perceptron" and "passive_aggressive" learn
@@ -85,6 +95,14 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     coef_ : ndarray of shape (n_weights,)
+        For features as they are, whatever training did with them.
+    C_ : float
+        The C that was used.
+    path_ : dict of ndarray
+        With C="auto": "C", and of each the "score" on held-out examples, "dual_gap" and "n_iter".
+    scaling_ : dict of ColumnScaling
+        By block of the weights, the ``center`` and ``scale`` of each column in training; empty
+        where columns were left as they are.
     model_ : StructuredModel
         The clone of `model` that was sized from the data.
     objective_, dual_objective_ : float
@@ -116,6 +134,24 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
+    With ``scale="auto"`` the problem above is that of scaled columns: the norm is that of the
+    weights which score ``(x - center) / scale`` as `coef_` scores x, and `objective_`,
+    `dual_objective_` and `dual_gap_` are of that problem. Real-valued columns are centred, where
+    there is an intercept, and divided by their standard deviation. Columns that are mostly zero,
+    and indicators, keep zero as zero and share one divisor, so that those of 0 and 1 stay as they
+    are, and tf-idf keeps its weights; `structsvm.data.scaling` tells the rule. It does not depend
+    on how an array is stored. Without, what a column's weight costs depends on the column's unit:
+    the same data in other units train to other predictions, and may take a hundred times as long.
+
+    ``C="scale"`` is 3 times the loss of a wrong part (position, node, row), over the mean squared
+    norm of a part's scaled features, the constant of an intercept included: 3 / (mean |x|^2) for
+    the Hamming loss; 6 / (mean |x|^2) for two classes, which share one weight vector. Where the
+    loss is divided by the size N of outputs, C is divided by N; where psi is so too, multiplied by
+    it. For a model that does not know its parts, it is 3 Delta / (|delta psi|^2 / 2) for the
+    outputs that the oracle answers at w = 0, in the mean. Models of your own are not scaled.
+
+    ``C=1.0, scale=None`` is the plain problem with nothing done to the data.
+
     A certificate is as good as the oracle. For models written in Python a fit compares the oracle
     with the model's predictions, for a few examples after the first round and for all at the end:
     no hinge may be below what a prediction gives, no prediction may score below the truth, and no
@@ -144,14 +180,16 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     model_: StructuredModel
     coef_: NDArray[np.float64]
     _n_examples: int | None = None  # of the fit, or the first call of partial_fit
-    _online: tuple[str, Any] | None = None  # the solver's name and the state of partial_fit
+    # Of partial_fit: the solver's name, its state, and how the columns are scaled.
+    _online: tuple[str, Any, Mapping[str, ColumnScaling] | None] | None = None
     _warm: Bound | None = None  # what warm_start goes on from
 
     def __init__(
         self,
         model: StructuredModel,
         *,
-        C: float = 1.0,
+        C: float | str = "scale",
+        scale: str | None = "auto",
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
         tol: float | None = None,
@@ -164,6 +202,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.model = model
         self.C = C
+        self.scale = scale
         self.solver = solver
         self.rescaling = rescaling
         self.tol = tol
@@ -233,6 +272,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _validation(self, X: Any, y: Any) -> Validation:
         return Validation(X, y, self._score_outputs)
 
+    def _held_out(self, examples: Examples) -> Validation:
+        """Examples to be scored instead of trained on."""
+        return Validation(examples.X, examples.y, self._score_outputs)
+
     @with_callbacks
     def _fit(
         self,
@@ -240,16 +283,26 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         validation: Validation,
         resume_from: str | os.PathLike[str] | None = None,
         start: Bound | None = None,
+        *,
+        of_use: bool = True,
     ) -> Bound:
-        """Train; `start` is what an earlier call with these very examples returned."""
-        solver = self._checked_solver()
+        """Train; `start` is what an earlier call with these very examples returned. `of_use`: warn
+        of weights that say nothing."""
+        solver, C = self._checked_solver(), self._penalty()
         report = TaskReport(self)
+        self.__dict__.pop("path_", None)
+        if self._chooses(solver):
+            path, begun = _path_of(self, examples, validation)
+            if path:
+                self.path_, C = path, float(path["C"][np.argmax(path["score"])])
+                start = begun if start is None else start
         with self._engine() as engine:
             outcome = train(
                 self._make_model(),
                 examples,
                 solver,
-                C=self._penalty(solver),
+                C=C,
+                scale=self._scales(),
                 tol=self._tolerance(solver),
                 max_iter=None if self.max_iter is None else int(self.max_iter),
                 rescaling=self.rescaling,
@@ -266,7 +319,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if outcome.validation_score is not None:
             self.validation_score_ = outcome.validation_score
         self._n_examples = outcome.bound.problem.n_examples
-        self._keep(outcome, solver)
+        self._keep(outcome, solver, of_use=of_use)
         if examples.n_violations is not None:
             self.n_violations_ = examples.n_violations
         self._warm = outcome.kept() if self.warm_start else None
@@ -279,7 +332,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         fitted = "coef_" in vars(self)
         solver = self._online_solver()
         name = solver_name(solver)
-        kept, state = self._online or (name, None)
+        kept, state, scaling = self._online or (name, None, None)
         if fitted and (state is None or kept != name):
             raise ValueError(
                 f"there is no state of solver {name!r} to go on from: this estimator was loaded "
@@ -289,9 +342,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self.model_ if fitted else self._make_model(),
             examples,
             solver,
-            C=self._penalty(solver),
+            C=self.C_ if fitted and isinstance(self.C, str) else self._penalty(),
             rescaling=self.rescaling,
             state=state,
+            scaling=scaling,
             n_examples=self._n_examples if fitted else None,
         )
         if state is not None:
@@ -318,15 +372,37 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"unknown rescaling {self.rescaling!r}: expected one of 'margin', 'slack'"
             )
         solver = make_solver(clone(self.solver, safe=False))
-        self._penalty(solver)
+        self._penalty()
+        self._scales()
         if self.warm_start:
             check_warm_starts(solver)
         return solver
 
-    def _penalty(self, solver: Solver) -> float:
-        """C for this solver."""
+    def _penalty(self) -> float | InUnits:
+        """C as a number or in units of the data."""
+        if isinstance(self.C, InUnits):  # of a path
+            return self.C
+        if isinstance(self.C, str):
+            if self.C not in ("scale", "auto"):
+                raise ValueError(f"C={self.C!r}: expected a number > 0, 'scale' or 'auto'")
+            return DEFAULT
         check_scalar("C", self.C, above=0)
         return float(self.C)
+
+    def _chooses(self, solver: Solver) -> bool:
+        """Whether C is to be chosen by scores on held-out examples."""
+        if not isinstance(self.C, str) or self.C != "auto":
+            return False
+        if capabilities_of(solver).regularizes:
+            check_warm_starts(solver, "C='auto'")
+            return True
+        return False
+
+    def _scales(self) -> bool:
+        """Whether training scales columns."""
+        if self.scale is not None and self.scale != "auto":
+            raise ValueError(f"scale={self.scale!r}: expected 'auto' or None")
+        return self.scale is not None
 
     def _tolerance(self, solver: Solver) -> float | None:
         """The gap to stop at; None leaves it to the solver."""
@@ -348,10 +424,12 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         model: StructuredModel = clone(self.model)
         return model
 
-    def _keep(self, outcome: Outcome, solver: Solver) -> None:
+    def _keep(self, outcome: Outcome, solver: Solver, *, of_use: bool = True) -> None:
         """Take the weights and what is known of them as fitted attributes, and tell how it went."""
         result = outcome.result
-        self.__dict__.update(self._weight_attributes(outcome.model, result.weights))
+        self.__dict__.update(self._weight_attributes(outcome.model, outcome.weights))
+        self.C_ = outcome.C
+        self.scaling_ = dict(outcome.bound.scaling)
         self.objective_ = result.objective
         self.dual_objective_ = result.dual_objective
         self.dual_gap_ = result.gap
@@ -361,8 +439,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.n_oracle_calls_ = result.n_oracle_calls
         self.history_ = result.history
         learns = capabilities_of(solver).can_learn
-        self._online = (solver_name(solver), result.state) if learns else None
-        outcome.warn(type(self).__name__)
+        self._online = (solver_name(solver), result.state, self.scaling_) if learns else None
+        outcome.warn(type(self).__name__, of_use=of_use)
 
     def _weight_attributes(
         self, model: StructuredModel, weights: NDArray[np.float64]
@@ -538,21 +616,102 @@ class RepeatedFits:
     ) -> None:
         estimator._check_path()
         self._estimator = estimator
-        self._data = (X, y, fit_params)
+        self._data: tuple[Any, Any, dict[str, Any]] | None = (X, y, fit_params)
         self._held_out = (X_val, y_val)
         self._read: tuple[Examples, Validation] | None = None
-        self._start: Bound | None = None
+        self.start: Bound | None = None  #: what the next fit goes on from
 
-    def fit(self, C: float) -> Any:
+    @classmethod
+    def of_examples(cls, estimator: StructSVM, examples: Examples) -> Self:
+        """Of examples that may have been read."""
+        fits = cls.__new__(cls)
+        fits._estimator, fits._data, fits._held_out = estimator, None, (None, None)
+        fits._read, fits.start = (examples, Validation(None, None)), None
+        return fits
+
+    def fit(self, C: float | InUnits) -> Any:
         """A clone with this C, trained from where the last one ended."""
         svm = clone(self._estimator).set_params(C=C)
-        X, y, fit_params = self._data
-        examples = svm._examples(X, y, **fit_params)  # also tells the clone what X has
-        if self._read is None:
-            self._read = examples, svm._validation(*self._held_out)
-        self._start = svm._fit(*self._read, start=self._start)
+        if self._data is not None:
+            X, y, fit_params = self._data
+            examples = svm._examples(X, y, **fit_params)  # also tells the clone what X has
+            if self._read is None:
+                self._read = examples, svm._validation(*self._held_out)
+        assert self._read is not None
+        self.start = svm._fit(*self._read, start=self.start, of_use=False)
         svm._warm = None  # the dual state goes on to the next one
         return svm
+
+
+# Multiples of the unit of C: those tried at first, and what may follow below and above them.
+_FIRST, _BELOW, _ABOVE = (0.3, 1.0, 3.0), (0.1, 0.03), (10.0, 30.0)
+_SLOWED = 0.25
+
+# Where fewer examples are held out, chance would decide.
+_FEWEST = 5
+
+# As close to the optimum as scores need it.
+_PATH_TOL = 1e-2
+
+
+def _path_of(
+    svm: StructSVM, examples: Examples, validation: Validation
+) -> tuple[dict[str, NDArray[np.float64]], Bound | None]:
+    """Several C in units of the data, trained one after the other, and the score of each.
+
+    On examples held out by a fixed seed, or on `validation` where there is one. Three values at
+    first, then further to that side where the score still rises.
+
+    Returns
+    -------
+    path : dict of ndarray
+        "C", "score", "dual_gap" and "n_iter", by ascending C.
+    start : Bound
+        What a fit of all examples may go on from, where the path was of them.
+    """
+    examples.check()
+    part, held_out = examples, validation
+    if not validation.given:
+        kept, others = _hold_out(examples.y)
+        if len(others) < _FEWEST:
+            return {}, None
+        part, held_out = examples.take(kept), svm._held_out(examples.take(others))
+    tol = max(svm._tolerance(make_solver(svm.solver)) or 0.0, _PATH_TOL)
+    cell = clone(svm).set_params(callbacks=None, warm_start=False, tol=tol, verbose=0)
+    fits, rows = RepeatedFits.of_examples(cell, part), {}
+
+    def score(factor: float) -> float:
+        if factor not in rows:
+            fitted = fits.fit(InUnits(factor))
+            model, w = fitted.model_, fitted._flat_weights()
+            held_out.prepare(model)
+            with svm._engine() as engine:
+                value = held_out.score(model, w, engine)
+            rows[factor] = (fitted.C_, value, fitted.dual_gap_, float(fitted.n_iter_))
+        return rows[factor][1]
+
+    best = max(_FIRST, key=score)
+    for further in _BELOW if best == _FIRST[0] else _ABOVE if best == _FIRST[-1] else ():
+        if score(further) <= score(best):
+            break
+        best = further
+    table = np.array([rows[factor] for factor in sorted(rows)]).T
+    path = dict(zip(("C", "score", "dual_gap", "n_iter"), table, strict=True))
+    return path, fits.start if part is examples else None
+
+
+def _hold_out(y: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The examples but for a third, and that third: at random, or of each class where outputs are
+    classes."""
+    n, random = len(y), np.random.RandomState(0)
+    order = random.permutation(n)
+    if isinstance(y, np.ndarray) and y.ndim == 1:
+        # Neighbours in a list sorted by class fall into different parts.
+        order = order[np.argsort(y[order], kind="stable")]
+        held = np.zeros(n, dtype=bool)
+        held[order[1::3]] = True
+        return np.flatnonzero(~held), np.flatnonzero(held)
+    return np.sort(order[n // 3 :]), np.sort(order[: n // 3])
 
 
 # Else scikit-learn would not break the lines of a long one.

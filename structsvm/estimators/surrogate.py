@@ -19,10 +19,12 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm import hinge
 from structsvm.data.checks import check_sample_weight, check_scalar
 from structsvm.data.rows import check_rows, read_rows, sparse_if_mostly_zeros
+from structsvm.data.scaling import ColumnScaling, learn_columns, row_chunks
 from structsvm.hinge._reduction import check_magnitude
 from structsvm.linalg._sums import dot
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.solvers.newton import Losses, newton
+from structsvm.training.penalty import DEFAULT
 
 __all__ = ["SurrogateSVM"]
 
@@ -62,8 +64,12 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         "softplus_hinge" or "perceptron", the functions of `structsvm.hinge` with their defaults; or
         a convex function >= 0 with their signature, such as
         ``functools.partial(huberized_hinge, width=0.5)``.
-    C : float, default=1.0
-        Weight of the losses against the norm.
+    C : float or "scale", default="scale"
+        Weight of the losses against the norm. "scale" is 3 over the mean squared norm of the scaled
+        rows, the constant of the intercept included.
+    scale : "auto" or None, default="auto"
+        Whether training scales the columns of X, as for `StructSVM`: P is then that of the scaled
+        columns, and `coef_` that of X.
     fit_intercept : bool, default=True
         Add a feature that is always 1, regularised like any other.
     solver : {"newton", "subgradient"}, default="newton"
@@ -81,6 +87,8 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : ndarray of shape (2,)
     coef_ : ndarray of shape (1, n_features)
     intercept_ : ndarray of shape (1,)
+    C_ : float
+        The C that was used.
     objective_, gap_ : float
         P, and a bound on (P - its minimum) / P, from 0 to 1.
     n_iter_ : int
@@ -117,7 +125,8 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         surrogate: str | _Loss = "squared_hinge",
         *,
-        C: float = 1.0,
+        C: float | str = "scale",
+        scale: str | None = "auto",
         fit_intercept: bool = True,
         solver: str = "newton",
         tol: float = 1e-6,
@@ -126,6 +135,7 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.surrogate = surrogate
         self.C = C
+        self.scale = scale
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.tol = tol
@@ -158,8 +168,13 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         weight = check_sample_weight(sample_weight, len(y))
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
-        rows = FeatureRows(sparse_if_mostly_zeros(X), intercept=bool(self.fit_intercept))
-        cost = float(self.C) * (np.ones(len(y)) if weight is None else weight)
+        scales = self.scale is not None
+        chunks, n = row_chunks(X, weight), X.shape[1]
+        scaling = learn_columns(chunks, n, center=bool(self.fit_intercept), scale=scales)
+        scaled = sparse_if_mostly_zeros(scaling.apply(X))
+        rows = FeatureRows(scaled, intercept=bool(self.fit_intercept))
+        self.C_ = self._penalty(scaling)
+        cost = self.C_ * (np.ones(len(y)) if weight is None else weight)
         losses = functools.partial(_losses, loss, signs, cost)
         self.n_iter_ = 0
         w, interrupted = np.zeros(rows.n_features + rows.intercept), False
@@ -190,12 +205,22 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        n = self.n_features_in_
         self.coef_, self.intercept_ = w[None, :n], w[n:] if self.fit_intercept else np.zeros(1)
+        scaling.convert(self.coef_.T, self.intercept_)
         return self
 
+    def _penalty(self, scaling: ColumnScaling) -> float:
+        """C as a number."""
+        if self.C != "scale":
+            return float(self.C)
+        mean_square = scaling.mean_square + bool(self.fit_intercept)
+        return DEFAULT.factor / mean_square if 0 < mean_square < math.inf else 1.0
+
     def _checked_loss(self) -> _Loss:
-        check_scalar("C", self.C, above=0)
+        if self.C != "scale":
+            check_scalar("C", self.C, above=0)
+        if self.scale is not None and self.scale != "auto":
+            raise ValueError(f"scale={self.scale!r}: expected 'auto' or None")
         check_scalar("tol", self.tol, above=0)
         check_scalar("max_iter", self.max_iter, above=0, integer=True)
         if self.solver not in _SOLVERS:

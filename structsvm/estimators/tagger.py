@@ -20,11 +20,12 @@ from structsvm.features.tokens import check_kinds, check_sequences
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
 from structsvm.solvers import Progress, Solver, capabilities_of
+from structsvm.training.penalty import DEFAULT, InUnits
 from structsvm.training.train import of_held_out_examples
 
 __all__ = ["SequenceTagger"]
 
-_DEFAULT_C, _DEFAULT_TOL = 0.1, 0.03
+_DEFAULT_TOL = 0.03
 
 
 class SequenceTagger(ChainSVM):
@@ -39,9 +40,11 @@ class SequenceTagger(ChainSVM):
         conditional random fields), a tuple of two str has columns (``TokenFeatures("chunk")``, or
         "words" of one column), and a str is a word (``TokenFeatures("words")``). Later tokens must
         be of the kind that was fitted.
-    C : float, default=None
-        Weight of the hinges against the norm; text likes values from 0.03 to 0.3. None is 0.1, or
-        nothing for the perceptron, which has no use for it.
+    C : float or "scale", default="scale"
+        Weight of the hinges against the norm. "scale" follows the data: see Notes of
+        `StructSVM`. None is "scale".
+    scale : "auto" or None, default="auto"
+        Whether training scales the columns of features, see `StructSVM`.
     loss, constraints, on_violation, order
         See `ChainSVM`.
     scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
@@ -88,7 +91,8 @@ class SequenceTagger(ChainSVM):
         self,
         features: Any = "auto",
         *,
-        C: float | None = None,
+        C: float | str | None = "scale",
+        scale: str | None = "auto",
         loss: str | HammingLoss = "hamming",
         constraints: str | Sequence[Any] | None = None,
         on_violation: str = "raise",
@@ -106,6 +110,7 @@ class SequenceTagger(ChainSVM):
     ) -> None:
         self.features = features
         self.C = C
+        self.scale = scale
         self.loss = loss
         self.constraints = constraints
         self.on_violation = on_violation
@@ -262,10 +267,8 @@ class SequenceTagger(ChainSVM):
         if isinstance(features, SequenceVectorizer):
             check_kinds(X, features.token_kinds_)
 
-    def _penalty(self, solver: Solver) -> float:
-        if self.C is None:
-            return _DEFAULT_C if capabilities_of(solver).regularizes else 1.0
-        return super()._penalty(solver)
+    def _penalty(self) -> float | InUnits:
+        return DEFAULT if self.C is None else super()._penalty()
 
     def _tolerance(self, solver: Solver) -> float | None:
         if self.tol is None and capabilities_of(solver).has_dual:

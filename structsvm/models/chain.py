@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.data.labels import PackedLabels, encode_labels, flatten_labels
+from structsvm.data.scaling import ColumnScaling, FeatureGroup
 from structsvm.data.sequences import PackedSequences, pack_position_weight, pack_sequences
 from structsvm.data.state import State, checked_classes
 from structsvm.inference._chain_maximizer import ChainMaximizer
@@ -51,6 +53,9 @@ __all__ = ["ChainModel"]
 
 # Multiply-adds that a vector instruction does at once, roughly: see Problem.oracle_work.
 _LANES = 8
+
+# Entries that are looked at together, of sequences that may not all fit in memory.
+_AT_ONCE = 1 << 20
 
 
 class ChainModel(FactoredModel):
@@ -244,6 +249,34 @@ class ChainModel(FactoredModel):
         offsets = np.append(0, np.cumsum(lengths)) if X is None else X.offsets
         return PackedLabels(flat, offsets, weight=pack_position_weight(weight, lengths))
 
+    def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
+        packed, intercept = X.items, "intercept" if self.fit_intercept else None
+        chunks = functools.partial(_chunks, packed, y.sample_weight)
+        groups = [FeatureGroup("state", chunks, packed.n_features, intercept)]
+        if self.n_edge_features_in_ and packed.edges is not None:
+            chunks = functools.partial(_chunks, packed, y.sample_weight, of_edges=True)
+            groups.append(FeatureGroup("edge", chunks, packed.n_edge_features, None))
+        return groups
+
+    def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
+        if all(columns.is_identity for columns in scaling.values()):
+            return X
+        packed = X.items
+        edges = packed.edges
+        if edges is not None and "edge" in scaling:
+            edges = scaling["edge"].apply(edges)
+        rows = scaling["state"].apply(packed.rows)
+        return PackedInputs(PackedSequences(rows, packed.offsets, edges), X.offsets, X.sizes)
+
+    def part_factors(
+        self, y: PackedLabels, scaling: Mapping[str, ColumnScaling] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        of_loss = make_loss(self.task_loss).position_scale(y.lengths)
+        if y.weight is not None:
+            of_loss *= y.weight
+        square = 0.0 if scaling is None else scaling["state"].mean_square
+        return of_loss, np.full(len(of_loss), square + bool(self.fit_intercept))
+
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Screened:
         if self.on_violation not in ON_VIOLATION:
             names = ", ".join(repr(name) for name in ON_VIOLATION)
@@ -396,3 +429,23 @@ class ChainModel(FactoredModel):
         """A column for each state from a column for each label."""
         label_of = self._states.label_of
         return of_labels if label_of is None else of_labels[:, label_of]
+
+
+def _chunks(
+    packed: PackedSequences, sample_weight: NDArray[np.float64] | None, *, of_edges: bool = False
+) -> Iterator[tuple[Any, NDArray[np.float64] | None]]:
+    """Rows of some sequences at a time, or of their edges, with the weight of each."""
+    ends = packed.rows.indptr[packed.offsets]
+    first = 0
+    while first < len(packed):
+        stop = int(np.searchsorted(ends, ends[first] + _AT_ONCE, side="right")) - 1
+        stop = max(stop, first + 1)
+        rows, edges = packed.block(first, stop)
+        lengths, weights = np.diff(packed.offsets[first : stop + 1]), None
+        if sample_weight is not None:
+            weights = np.repeat(sample_weight[first:stop], lengths)
+        if of_edges:  # the first positions have no label before them
+            weights = np.ones(len(rows.indptr) - 1) if weights is None else weights
+            weights[(np.cumsum(lengths) - lengths)[lengths > 0]] = 0.0
+        yield edges if of_edges else rows, weights
+        first = stop

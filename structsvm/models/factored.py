@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.data.labels import PackedLabels, encode_labels
+from structsvm.data.scaling import ColumnScaling, FeatureGroup, learn_columns
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
+from structsvm.problems.layout import Layout
 
-__all__ = ["FactoredModel", "PackedInputs", "PackedModel"]
+__all__ = [
+    "FactoredModel",
+    "PackedInputs",
+    "PackedModel",
+    "least_constant_loss",
+    "mean_costs",
+    "unit_of_parts",
+]
 
 
 class PackedInputs(Sequence[Any]):
@@ -71,10 +80,13 @@ class PackedModel(StructuredModel, abc.ABC):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
+    layout_ : Layout
+        Where the weights of what lie.
     n_weights : int
     """
 
     classes_: NDArray[Any]
+    layout_: Layout
     n_weights: int
 
     #: What `prepare_examples` and `bind` call the factors of the loss at each label; "" if there
@@ -111,6 +123,38 @@ class PackedModel(StructuredModel, abc.ABC):
     @abc.abstractmethod
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
         """The examples as a problem; without y it can only predict."""
+
+    # ---- features on one scale, for training
+
+    def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
+        """The columns that training scales, with the weights of their rows; none by default. Where
+        there are some, `scaled` and `penalty_unit` need to know of them."""
+        return []
+
+    def learn_scaling(
+        self, X: PackedInputs, y: PackedLabels, *, scale: bool = True
+    ) -> dict[str, ColumnScaling]:
+        return {
+            group.block: learn_columns(
+                group.chunks, group.n_columns, center=group.intercept is not None, scale=scale
+            )
+            for group in self.feature_groups(X, y)
+        }
+
+    def in_user_units(
+        self,
+        w: NDArray[np.float64],
+        scaling: Mapping[str, ColumnScaling],
+        *,
+        back: bool = False,
+    ) -> NDArray[np.float64]:
+        if all(columns.is_identity for columns in scaling.values()):
+            return w
+        converted: NDArray[np.float64] = np.array(w)
+        blocks = self.layout_.views(converted)
+        for name, columns in scaling.items():
+            columns.convert(blocks[name], blocks.get("intercept"), back=back)
+        return converted
 
     # ---- examples, read once
 
@@ -205,6 +249,38 @@ class PackedModel(StructuredModel, abc.ABC):
         return self.make_problem(*self._read(X, y, None, weights))
 
 
+def mean_costs(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a wrong label costs on average, by the right one; of a matrix with a zero diagonal."""
+    mean: NDArray[np.float64] = cost.sum(axis=1) / max(len(cost) - 1, 1)
+    return mean
+
+
+def unit_of_parts(
+    costs: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    weight: NDArray[np.float64] | None = None,
+) -> float:
+    """`StructuredModel.penalty_unit` of parts that have a row of features, and one weight vector a
+    label: their costs, over the mean squared norms of the rows, where there is a cost."""
+    kept = (costs > 0) * (np.ones(len(costs)) if weight is None else weight)
+    gain, change = float((kept * costs).sum()), float((kept * squares).sum())
+    unit = gain / change if change > 0 else 0.0
+    return unit if 0 < unit < np.inf else 1.0
+
+
+def least_constant_loss(
+    numbers: NDArray[np.int32],
+    cost: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    n_examples: int,
+) -> float | None:
+    """`StructuredModel.constant_loss`, given the right labels of all parts, and their weights."""
+    shares = np.bincount(numbers, weight, len(cost))
+    if np.count_nonzero(shares) < 2:
+        return None
+    return float((shares[:, None] * cost).sum(axis=0).min()) / n_examples
+
+
 class FactoredModel(PackedModel):
     """A model of outputs that are labels, answered by a `FactoredProblem`.
 
@@ -231,6 +307,31 @@ class FactoredModel(PackedModel):
             and grids, as lists of arrays with the shapes of y.
         """
         return self.make_problem(*self._read(X, y, None, weights))
+
+    def part_factors(
+        self, y: PackedLabels, scaling: Mapping[str, ColumnScaling] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Of each label in y what a mistake there is multiplied with in the loss, and the mean
+        squared norm of what its features are in psi; None where this cannot be said."""
+        return None
+
+    def penalty_unit(self, y: PackedLabels, scaling: Mapping[str, ColumnScaling]) -> float | None:
+        if (factors := self.part_factors(y, scaling)) is None:
+            return None
+        numbers, of_parts = self.class_numbers(y), None
+        costs = factors[0] * np.where(numbers >= 0, mean_costs(self.cost_matrix())[numbers], 0.0)
+        if y.sample_weight is not None:
+            of_parts = np.repeat(y.sample_weight, y.lengths)
+        return unit_of_parts(costs, factors[1], of_parts)
+
+    def constant_loss(self, y: PackedLabels) -> float | None:
+        if (factors := self.part_factors(y)) is None:
+            return None
+        numbers, weight = self.class_numbers(y), factors[0]
+        if y.sample_weight is not None:
+            weight = weight * np.repeat(y.sample_weight, y.lengths)
+        known = numbers >= 0
+        return least_constant_loss(numbers[known], self.cost_matrix(), weight[known], len(y))
 
     def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
         """The labels that the problem numbers so."""

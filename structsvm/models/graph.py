@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.scaling import ColumnScaling
 from structsvm.graphs import Graph, as_graphs
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs
@@ -148,6 +150,17 @@ class GraphModel(LabelledGraphs):
             first = graphs[0]
             sizes = {"n_features": first.n_features, "n_edge_features": first.n_edge_features}
         return PackedInputs(graphs, offsets, sizes, [(n,) for n in n_nodes])
+
+    def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
+        if all(columns.is_identity for columns in scaling.values()):
+            return X
+        graphs = [
+            dataclasses.replace(graph, features=part.nodes, edge_features=part.pairs)
+            for graph, part in zip(
+                X.items, (part.scaled(scaling) for part in self.parts(X)), strict=True
+            )
+        ]
+        return PackedInputs(graphs, X.offsets, X.sizes, X.shapes)
 
     def parts(self, X: PackedInputs) -> list[Parts]:
         return [Parts(graph.features, graph.edges, _edge_features(graph)) for graph in X.items]

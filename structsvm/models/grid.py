@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.labels import PackedLabels, known_nodes
+from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items, check_finite
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
@@ -36,10 +37,13 @@ class _Image(NamedTuple):
 
 
 class _Images:
-    """Images, and their parts for one beta of the contrast."""
+    """Images, and their parts for one beta of the contrast; maybe with columns to be scaled."""
 
-    def __init__(self, images: list[_Image]) -> None:
+    def __init__(
+        self, images: list[_Image], scaling: Mapping[str, ColumnScaling] | None = None
+    ) -> None:
         self.images = images
+        self.scaling = scaling
         self.parts: list[Parts] | None = None
         self.beta = math.nan
 
@@ -48,7 +52,7 @@ class _Images:
 
     def __reduce__(self) -> Any:
         # Without the parts: what pickles, and hashes, alike is alike.
-        return _Images, (self.images,)
+        return _Images, (self.images, *([] if self.scaling is None else [self.scaling]))
 
 
 class GridModel(LabelledGraphs):
@@ -188,9 +192,19 @@ class GridModel(LabelledGraphs):
     def parts(self, X: PackedInputs) -> list[Parts]:
         kept = X.items
         if kept.parts is None or kept.beta != self.beta_:
-            kept.parts, kept.beta = self._make_parts(kept.images), self.beta_
-        parts: list[Parts] = kept.parts
-        return parts
+            parts = self._make_parts(kept.images)
+            if kept.scaling is not None:
+                parts = [part.scaled(kept.scaling) for part in parts]
+            kept.parts, kept.beta = parts, self.beta_
+        made: list[Parts] = kept.parts
+        return made
+
+    def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
+        """The images with features of pixels and edges to be scaled; the contrast stays that of the
+        pixels as they are."""
+        if all(columns.is_identity for columns in scaling.values()):
+            return X
+        return PackedInputs(_Images(X.items.images, scaling), X.offsets, X.sizes, X.shapes)
 
     def _make_parts(self, images: list[_Image]) -> list[Parts]:
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}

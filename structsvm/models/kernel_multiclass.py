@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import check_scalar
 from structsvm.data.labels import PackedLabels
+from structsvm.data.scaling import ColumnScaling, FeatureGroup
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
 from structsvm.models.factored import PackedInputs
@@ -78,6 +79,20 @@ class KernelMulticlassModel(MulticlassModel):
         check_scalar("cache_size", self.cache_size, above=0)
         check_scalar("degree", self.degree, above=-np.inf)
         check_scalar("coef0", self.coef0, above=-np.inf)
+
+    def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
+        """None: gamma="scale" follows the data, and columns are the affair of the kernel."""
+        return []
+
+    def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
+        return X
+
+    def constant_loss(self, y: PackedLabels) -> float | None:
+        return None  # objective and weights do not tell the hinge
+
+    def _mean_square(self, scaling: Mapping[str, ColumnScaling]) -> float:
+        """Of the examples that this model was bound to, where the kernel puts them."""
+        return float(self.kernel_.diagonal().mean()) - bool(self.fit_intercept)
 
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> MulticlassProblem:
         """These examples as a problem; with y, and this model as one that scores by them."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,9 +18,11 @@ from structsvm.data.labels import (
     encode_nodes,
     flat_labels,
     known_labels,
+    known_nodes,
     odd_labels,
     pack_node_weight,
 )
+from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.sequences import as_items
 from structsvm.data.state import State, checked_classes
 from structsvm.exceptions import ModelFileError, warn
@@ -61,6 +64,11 @@ class Parts(NamedTuple):
     nodes: NDArray[np.floating]  #: (n_nodes, n_features)
     edges: NDArray[np.int32]  #: (n_edges, 2)
     pairs: NDArray[np.floating]  #: (n_edges, n_edge_features)
+
+    def scaled(self, scaling: Mapping[str, ColumnScaling]) -> Parts:
+        """The same with scaled columns."""
+        nodes, pairs = scaling["node"].apply(self.nodes), scaling["edge"].apply(self.pairs)
+        return Parts(nodes, self.edges, pairs)
 
 
 class LabelledGraphs(FactoredModel):
@@ -278,6 +286,39 @@ class LabelledGraphs(FactoredModel):
             return "over-generating"
         return "exact" if self.exact else "under-generating"
 
+    # ---- features on one scale, for training
+
+    def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
+        """Those of nodes, void ones left out, and of edges, which have to stay >= 0."""
+        parts, of_graphs = self.parts(X), y.sample_weight
+        of_nodes: list[Any] = [None] * len(X)
+        of_edges: list[Any] = [None] * len(X)
+        if of_graphs is not None:
+            of_edges = [np.full(len(p.pairs), w) for p, w in zip(parts, of_graphs, strict=True)]
+        if of_graphs is not None or self.ignore_label is not None:
+            weights = np.ones(len(X)) if of_graphs is None else of_graphs
+            known = known_nodes(y, self.ignore_label)
+            of_nodes = [w * mask.ravel() for w, mask in zip(weights, known, strict=True)]
+        nodes = functools.partial(_chunks, [part.nodes for part in parts], of_nodes)
+        edges = functools.partial(_chunks, [part.pairs for part in parts], of_edges)
+        return [
+            FeatureGroup(
+                "node", nodes, self.n_features_in_, "intercept" if self.fit_intercept else None
+            ),
+            FeatureGroup("edge", edges, self.n_edge_features_, None),
+        ]
+
+    def part_factors(
+        self, y: PackedLabels, scaling: Mapping[str, ColumnScaling] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        factors = np.repeat(self._scale(y.lengths), y.lengths)
+        square = 0.0 if scaling is None else scaling["node"].mean_square
+        squares = factors**2 * (square + bool(self.fit_intercept))
+        if self.weighting == "hinge":  # a node with factor 2 is as two
+            numbers = self.class_numbers(y)
+            squares *= np.where(numbers >= 0, self.class_weight_[numbers], 0.0)
+        return factors if y.weight is None else factors * y.weight, squares
+
     # ---- the problem
 
     def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
@@ -399,3 +440,10 @@ class LabelledGraphs(FactoredModel):
 
     def cost_matrix(self) -> NDArray[np.float64]:
         return np.ascontiguousarray(super().cost_matrix() * self.class_weight_[:, None])
+
+
+def _chunks(
+    matrices: Sequence[NDArray[np.floating]], weights: Sequence[NDArray[np.float64] | None]
+) -> Iterator[tuple[Any, NDArray[np.float64] | None]]:
+    for matrix, weight in zip(matrices, weights, strict=True):
+        yield from row_chunks(matrix, weight)()

@@ -10,13 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.labels import PackedLabels, encode_labels
 from structsvm.data.rows import check_class_labels, check_rows
+from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.state import State, checked_classes
 from structsvm.linalg._plane import padded_vector
 from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss
-from structsvm.models.factored import PackedInputs, PackedModel
+from structsvm.models.factored import (
+    PackedInputs,
+    PackedModel,
+    least_constant_loss,
+    mean_costs,
+    unit_of_parts,
+)
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
+from structsvm.problems.layout import Layout
 
 __all__ = ["MulticlassModel"]
 
@@ -114,7 +122,11 @@ class MulticlassModel(PackedModel):
         self.classes_ = classes
         self.n_features_in_ = n_features
         n_columns = 1 if len(classes) == 2 else len(classes)
-        self.n_weights = (n_features + bool(self.fit_intercept)) * n_columns
+        blocks: list[tuple[str, tuple[int, ...]]] = [("coef", (n_features, n_columns))]
+        if self.fit_intercept:
+            blocks.append(("intercept", (n_columns,)))
+        self.layout_ = Layout(blocks)
+        self.n_weights = self.layout_.n_weights
         if not 0 < self.n_weights < 2**31:
             raise ValueError(
                 f"{n_features} features and {len(classes)} classes make {self.n_weights} weights, "
@@ -187,6 +199,40 @@ class MulticlassModel(PackedModel):
     def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
         labels = check_class_labels(y, None if X is None else len(X))
         return PackedLabels(labels, np.arange(len(labels) + 1), [()] * len(labels))
+
+    def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
+        chunks = row_chunks(X.items, y.sample_weight)
+        intercept = "intercept" if self.fit_intercept else None
+        return [FeatureGroup("coef", chunks, X.sizes["n_features"], intercept)]
+
+    def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
+        if all(columns.is_identity for columns in scaling.values()):
+            return X
+        return PackedInputs(scaling["coef"].apply(X.items), X.offsets, X.sizes)
+
+    def penalty_unit(self, y: PackedLabels, scaling: Mapping[str, ColumnScaling]) -> float | None:
+        k = len(self.classes_)
+        costs = mean_costs(self._margins(k))[self.class_numbers(y)]
+        mean_square = self._mean_square(scaling) + bool(self.fit_intercept)
+        unit = unit_of_parts(costs, np.full(len(costs), mean_square), y.sample_weight)
+        if k == 2:  # one weight vector, that of half the difference
+            unit *= 2
+        elif self.hinge == "weston_watkins":  # k - 1 terms, and the truth is in all of them
+            unit *= 2 / k
+        elif self.hinge == "lee_lin_wahba":  # likewise, less what they have in common
+            unit *= 2 * k
+        if self.slack == "squared":  # whose slope is twice the margin
+            unit /= 2 * float(costs.mean()) or 1.0
+        return unit
+
+    def constant_loss(self, y: PackedLabels) -> float | None:
+        cost = self._margins(len(self.classes_)) ** (2 if self.slack == "squared" else 1)
+        weight = np.ones(len(y)) if y.sample_weight is None else y.sample_weight
+        return least_constant_loss(self.class_numbers(y), cost, weight, len(y))
+
+    def _mean_square(self, scaling: Mapping[str, ColumnScaling]) -> float:
+        """Mean squared norm of the scaled rows."""
+        return scaling["coef"].mean_square
 
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> MulticlassProblem:
         n_classes = len(self.classes_)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_progress
+from structsvm.data.scaling import ColumnScaling
 from structsvm.data.snapshots import Kind, check_snapshot, vector
 from structsvm.engines import Engine
 from structsvm.solvers import Progress, SolverResult
@@ -31,6 +33,8 @@ class FitMonitor(Monitor):
     ----------
     model : StructuredModel
         Sized: it scores the held-out examples.
+    scaling : mapping
+        Of the columns that the solver works with; all others see weights in the user's units.
     validation : Validation
     callbacks : sequence of callables
         All of them hear of every iteration, also when an earlier one wants to stop.
@@ -44,6 +48,7 @@ class FitMonitor(Monitor):
     def __init__(
         self,
         model: StructuredModel,
+        scaling: Mapping[str, ColumnScaling],
         validation: Validation,
         callbacks: Sequence[Callable[[Progress], Any]],
         *,
@@ -53,6 +58,7 @@ class FitMonitor(Monitor):
     ) -> None:
         super().__init__()
         self.model = model
+        self.scaling = scaling
         self.validation = validation
         self.callbacks = callbacks
         self.verbose = verbose
@@ -66,14 +72,17 @@ class FitMonitor(Monitor):
         if self.validation.given:
             self._validate(progress.weights)
         progress = dataclasses.replace(
-            progress, validation_scores=tuple(self.scores), snapshot=self._snapshot_of(progress)
+            progress,
+            make_weights=functools.partial(self._made, progress.make_weights),
+            validation_scores=tuple(self.scores),
+            snapshot=self._snapshot_of(progress),
         )
         if self.verbose:
             log_progress(progress, self.verbose)
         return any([bool(callback(progress)) for callback in self.callbacks])
 
     def _validate(self, weights: NDArray[np.float64]) -> None:
-        score = self.validation.score(self.model, weights, self.engine)
+        score = self.validation.score(self.model, self._in_user_units(weights), self.engine)
         if math.isnan(score):
             raise ValueError(
                 f"the score of {type(self.model).__name__} on X_val and y_val is not a number"
@@ -81,6 +90,12 @@ class FitMonitor(Monitor):
         if self.chosen_weights is None or score > self._best[0]:
             self._best = (score, np.array(weights))
         self.scores.append(score)
+
+    def _made(self, make_weights: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+        return self._in_user_units(make_weights())
+
+    def _in_user_units(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.model.in_user_units(weights, self.scaling)
 
     @property
     def chosen_weights(self) -> NDArray[np.float64] | None:

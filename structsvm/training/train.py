@@ -8,8 +8,8 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,18 @@ from sklearn.utils import check_random_state
 from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_to_stderr, logger
 from structsvm.data.checks import check_sample_weight
+from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import check_pairs
 from structsvm.engines import Engine, Serial
-from structsvm.exceptions import OracleWarning, warn
+from structsvm.exceptions import OracleWarning, TrivialFitWarning, warn
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, SolverResult, capabilities_of
 from structsvm.training.capabilities import check_callbacks, check_learns
 from structsvm.training.fingerprint import fingerprint
 from structsvm.training.monitor import FitMonitor
+from structsvm.training.penalty import InUnits, penalty_unit
+from structsvm.training.remarks import trivial_fit
 
 __all__ = [
     "Bound",
@@ -84,20 +87,52 @@ class Examples:
                 if self.weight is not None:
                     self.weight = check_sample_weight(self.weight[kept], len(kept))
 
+    def take(self, chosen: NDArray[np.intp]) -> Self:
+        """Some of the examples, checked and not read by a model yet."""
+        columns = {name: _taken(value, chosen) for name, value in self.bind_params.items()}
+        return dataclasses.replace(
+            self,
+            X=_taken(self.X, chosen),
+            y=_taken(self.y, chosen),
+            weight=_taken(self.weight, chosen),
+            bind_params=columns,
+        )
+
     def parts(self) -> dict[str, Any]:
         """What a fingerprint is made of."""
         return {"X": self.X, "y": self.y, "weight": self.weight, "bind_params": self.bind_params}
 
-    def bind(self, model: StructuredModel, *, sized: bool = False) -> Problem:
-        """The problem of these examples; a model that is not `sized` learns its sizes first."""
+    def bind(
+        self,
+        model: StructuredModel,
+        *,
+        sized: bool = False,
+        scale: bool = False,
+        scaling: Mapping[str, ColumnScaling] | None = None,
+    ) -> Bound:
+        """These examples as a problem; a model that is not `sized` learns its sizes first.
+
+        With `scale` columns are scaled as they should be, with a `scaling` as it says.
+        """
         if not sized:
             known = {} if self.classes is None else {"classes": self.classes}
             model.initialize(self.X, self.y, **known)
             if (odd := model._oddity()) is not None:
                 warn(odd, UserWarning)
-        problem = model.bind(self.X, self.y)
+        if scaling is None:
+            scaling = model.learn_scaling(self.X, self.y) if scale else {}
+        problem = model.bind(model.scaled(self.X, scaling), self.y)
         problem.set_sample_weight(self.weight)
-        return problem
+        return Bound(model, problem, None, scaling, scale)
+
+
+def _taken(values: Any, chosen: NDArray[np.intp]) -> Any:
+    """Some of the items of a list, an array, a matrix or packed sequences."""
+    if values is None:
+        return None
+    if hasattr(values, "take") and not hasattr(values, "shape"):
+        return values.take(chosen)
+    return values[chosen] if hasattr(values, "shape") else [values[i] for i in chosen.tolist()]
 
 
 class Validation:
@@ -183,8 +218,10 @@ class Bound(NamedTuple):
     """A model bound to examples, and the state that a solver left: what training can go on from."""
 
     model: StructuredModel
-    problem: Problem
+    problem: Problem  #: of scaled columns
     state: Any
+    scaling: Mapping[str, ColumnScaling]
+    scale: bool  #: whether it was learnt
     of_data: str | None = None  #: a hash of model and data; None: they will be the same
 
 
@@ -194,12 +231,19 @@ class Outcome:
 
     result: SolverResult
     bound: Bound  #: a later call for the same examples may `start` there
+    C: float  #: the one that was used
     of_data: Callable[[], str] | None = None  #: see `Bound`
     validation_score: float | None = None  #: of the weights, where there are held-out examples
+    remark: Callable[[], str | None] | None = None  #: looks whether the weights say anything
 
     @property
     def model(self) -> StructuredModel:
         return self.bound.model
+
+    @functools.cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """The weights in the user's units; those of the result are of scaled columns."""
+        return self.model.in_user_units(self.result.weights, self.bound.scaling)
 
     @property
     def certified(self) -> bool:
@@ -214,9 +258,13 @@ class Outcome:
         of_data = None if self.of_data is None else _hash_or_none(self.of_data)
         return None if of_data is None else self.bound._replace(of_data=of_data)
 
-    def warn(self, name: str) -> None:
-        """Tell, as of the estimator called `name`, what the user should know of how it ended."""
+    def warn(self, name: str, *, of_use: bool = True) -> None:
+        """Tell, as of the estimator called `name`, what the user should know of how it ended; with
+        `of_use` also whether the weights say anything."""
         result = self.result
+        look = self.remark if of_use and result.status == "converged" else None
+        if look is not None and (remark := look()) is not None:
+            warn(f"{name}: {remark}", TrivialFitWarning)
         if result.status == "max_iter" and math.isfinite(result.gap):
             warn(
                 f"{name} stopped after {result.n_iter} iterations with {self._gap_in_words()}, "
@@ -258,7 +306,8 @@ def train(
     examples: Examples,
     solver: Solver,
     *,
-    C: float = 1.0,
+    C: float | InUnits = 1.0,
+    scale: bool = False,
     tol: float | None = None,
     max_iter: int | None = None,
     rescaling: str = "margin",
@@ -271,7 +320,7 @@ def train(
     start: Bound | None = None,
     listen: Callable[[Progress, StructuredModel], Any] | None = None,
 ) -> Outcome:
-    """Minimise 1/2 |w|^2 + C sum_i H_i(w) over the weights of a model.
+    """Minimise 1/2 |w|^2 + C sum_i H_i(w) over the weights w of scaled columns of a model.
 
     Parameters
     ----------
@@ -280,7 +329,11 @@ def train(
     examples : Examples
         Read by the model here, unless an earlier call has done so.
     solver : solver object
-    C, tol, max_iter, rescaling, random_state, verbose, callbacks, resume_from
+    C : float or InUnits, default=1.0
+        A number, or in units of the data.
+    scale : bool, default=False
+        Whether to scale the columns of features, see `structsvm.data.scaling`.
+    tol, max_iter, rescaling, random_state, verbose, callbacks, resume_from
         See `StructSVM`.
     engine : Engine, default=None
         Who makes the oracle calls, and the predictions of held-out examples; None: this thread.
@@ -303,18 +356,21 @@ def train(
     callbacks = check_callbacks(callbacks, validation.given)
     examples.prepare(model)
     of_data = _data_hash(model, examples, rescaling)
-    model, problem, state, _ = _going_on(start, model, of_data) or Bound(
-        model, examples.bind(model), None
-    )
+    bound = _going_on(start, model, of_data, scale) or examples.bind(model, scale=scale)
+    model, problem, scaling = bound.model, bound.problem, bound.scaling
     validation.prepare(model)
     if listen is not None:
         callbacks = [*callbacks, functools.partial(_tell, listen, model)]
     problem.set_rescaling(rescaling)
+    penalty = _penalty(C, bound, examples, solver)
     engine = Serial() if engine is None else engine
     held_out = (validation.X, validation.y)
-    identity = functools.cache(lambda: fingerprint(of_data(), C, solver, held_out))
+    changed = {name: columns for name, columns in scaling.items() if not columns.is_identity}
+    identity = functools.cache(
+        lambda: fingerprint(of_data(), penalty, solver, held_out, *([changed] if changed else []))
+    )
     monitor = FitMonitor(
-        model, validation, callbacks, verbose=verbose, engine=engine, identity=identity
+        model, scaling, validation, callbacks, verbose=verbose, engine=engine, identity=identity
     )
     snapshot, random = None, check_random_state(random_state)
     if resume_from is not None:
@@ -326,17 +382,25 @@ def train(
             snapshot = monitor.restore(snapshot, problem.n_weights)
         result = solver.solve(
             problem,
-            C,
+            penalty,
             tol=tol,
             max_iter=max_iter,
             random_state=random,
             engine=engine,
             callback=monitor,
-            state=state,
+            state=bound.state,
             snapshot=snapshot,
         )
         monitor.conclude(result)
-    return Outcome(result, Bound(model, problem, result.state), of_data, monitor.best_score)
+    outcome = Outcome(
+        result,
+        bound._replace(state=result.state, of_data=None),
+        penalty,
+        of_data,
+        monitor.best_score,
+    )
+    outcome.remark = functools.partial(_remark, outcome, examples)
+    return outcome
 
 
 def learn(
@@ -344,9 +408,10 @@ def learn(
     examples: Examples,
     solver: Any,
     *,
-    C: float = 1.0,
+    C: float | InUnits = 1.0,
     rescaling: str = "margin",
     state: Any = None,
+    scaling: Mapping[str, ColumnScaling] | None = None,
     n_examples: int | None = None,
 ) -> Outcome:
     """One pass over more examples, in their order, from where `state` left off.
@@ -359,6 +424,8 @@ def learn(
     state : default=None
         The solver's, of an earlier outcome. It is not changed: what raises on the way leaves it as
         it was.
+    scaling : mapping, default=None
+        Of the columns, of an earlier outcome. None leaves them as they are.
     n_examples : int, default=None
         How many there are in all, for a solver that counts them and was not told; None is the
         number of these.
@@ -367,10 +434,28 @@ def learn(
     examples.prepare(model, whole=False)
     if capabilities_of(solver).counts_examples and solver.n_examples is None:
         solver = clone(solver).set_params(n_examples=n_examples or len(examples.y))
-    problem = examples.bind(model, sized=state is not None)
-    problem.set_rescaling(rescaling)
-    result = solver.learn(problem, C, copy.deepcopy(state))
-    return Outcome(result, Bound(model, problem, result.state))
+    bound = examples.bind(model, sized=state is not None, scaling=scaling)
+    bound.problem.set_rescaling(rescaling)
+    penalty = _penalty(C, bound, examples, solver)
+    result = solver.learn(bound.problem, penalty, copy.deepcopy(state))
+    return Outcome(result, bound._replace(state=result.state), penalty)
+
+
+def _remark(outcome: Outcome, examples: Examples) -> str | None:
+    model, problem, *_ = outcome.bound
+    return trivial_fit(
+        model, problem, examples.X, examples.y, outcome.result, outcome.weights, outcome.C
+    )
+
+
+def _penalty(C: float | InUnits, bound: Bound, examples: Examples, solver: Solver) -> float:
+    """C as a number; 1 for solvers that have no use for it."""
+    if not isinstance(C, InUnits):
+        return C
+    if not capabilities_of(solver).regularizes:
+        return 1.0
+    model, problem, _, scaling, *_ = bound
+    return C.factor * penalty_unit(model, problem, examples.X, examples.y, scaling)
 
 
 def _tell(listen: Callable[..., Any], model: StructuredModel, progress: Progress) -> Any:
@@ -396,13 +481,14 @@ def _hash_or_none(of_data: Callable[[], str]) -> str | None:
 
 
 def _going_on(
-    start: Bound | None, model: StructuredModel, of_data: Callable[[], str]
+    start: Bound | None, model: StructuredModel, of_data: Callable[[], str], scale: bool
 ) -> Bound | None:
     """`start`, if it is of the same model and data."""
     if start is None or start.of_data is None:
         return start
     # A class of the same name may be another one, with another oracle.
-    if type(start.model) is type(model) and start.of_data == _hash_or_none(of_data):
+    alike = type(start.model) is type(model) and start.scale == scale
+    if alike and start.of_data == _hash_or_none(of_data):
         return start
     logger.info("warm_start: the data or the model changed, so the fit starts afresh")
     return None

@@ -397,7 +397,7 @@ def test_adversarial_hinges():
 @pytest.mark.parametrize("rescaling", ["margin", "slack"])
 def test_structured_hinge_is_what_is_trained(words, rescaling):
     X, y = words
-    svm = ChainSVM(C=0.7, rescaling=rescaling, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=0.7, rescaling=rescaling, random_state=0).fit(X, y)
     model, w = svm.model_, svm.coef_
     total = hinges.structured_hinge(model, X, y, w, rescaling=rescaling, reduction="sum")
     assert w @ w / 2 + 0.7 * total == pytest.approx(svm.objective_)

@@ -118,14 +118,17 @@ def test_a_factor_of_two_is_a_node_seen_twice():
     edges = np.zeros((0, 2), dtype=int)
     settings = {"task_loss": "hamming", "edge_intercept": False}
     twice = np.repeat(np.arange(40), 1 + labels)
-    whole = StructSVM(GraphModel(**settings), C=0.1, tol=1e-8, random_state=0)
+    whole = StructSVM(GraphModel(**settings), scale=None, C=0.1, tol=1e-8, random_state=0)
     whole.fit([(nodes[twice], edges)], [labels[twice]])
     model = GraphModel(class_weight={1: 2.0}, weighting="hinge", **settings)
-    weighted = StructSVM(model, C=0.1, tol=1e-8, random_state=0).fit([(nodes, edges)], [labels])
+    weighted = StructSVM(model, scale=None, C=0.1, tol=1e-8, random_state=0).fit(
+        [(nodes, edges)], [labels]
+    )
     assert weighted.objective_ == pytest.approx(whole.objective_, rel=1e-7)
     np.testing.assert_allclose(weighted.coef_, whole.coef_, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_a_faint_rare_class_is_told_by_the_hinge_alone():
     """Background is the likeliest answer everywhere: a margin, however wide, does not help."""
     random = np.random.RandomState(0)
@@ -134,7 +137,7 @@ def test_a_faint_rare_class_is_told_by_the_hinge_alone():
     overlap = {}
     for weighting in ("loss", "hinge"):
         model = GridModel(class_weight="jaccard", weighting=weighting)
-        svm = StructSVM(model, C=100, tol=1e-2, random_state=0).fit(X, y)
+        svm = StructSVM(model, scale=None, C=100, tol=1e-2, random_state=0).fit(X, y)
         overlap[weighting] = jaccard(y, svm.predict(X), labels=[1])
     assert overlap["loss"] < 0.02
     assert overlap["hinge"] > 0.2
@@ -146,7 +149,9 @@ def test_explicit_factors_multiply_the_loss_unless_told_otherwise():
     X = [random.standard_normal((8, 8, 2)) + truth[..., None] for truth in y]
     factors = {0: 1.0, 1: 2.0}
     plain, same, other = (
-        StructSVM(GridModel(class_weight=factors, **more), C=1, random_state=0).fit(X, y)
+        StructSVM(GridModel(class_weight=factors, **more), scale=None, C=1, random_state=0).fit(
+            X, y
+        )
         for more in ({}, {"weighting": "loss"}, {"weighting": "hinge"})
     )
     np.testing.assert_array_equal(plain.coef_, same.coef_)

@@ -128,22 +128,24 @@ def switching(n=60, seed=0):
 def test_edges_learn_what_nothing_else_can():
     X, y = switching()
     X_new, y_new = switching(seed=1)
-    svm = ChainSVM(C=1.0, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=1.0, random_state=0).fit(X, y)
     assert svm.score(X_new, y_new) == 1.0
     assert svm.dual_gap_ <= 1e-3
     assert svm.n_edge_features_in_ == 2
     assert svm.edge_coef_.shape == (2, 2, 2)
     assert svm.edge_coef_[0, 0, 1] > 0 > svm.edge_coef_[1, 0, 1]
-    without = ChainSVM(C=1.0, random_state=0).fit([x[0] for x in X], y)
+    without = ChainSVM(scale=None, C=1.0, random_state=0).fit([x[0] for x in X], y)
     assert without.score([x[0] for x in X_new], y_new) < 0.9
 
 
 @pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
 def test_every_solver_reaches_one_objective(solver):
     X, y = switching(30)
-    svm = ChainSVM(C=0.1, tol=0.05, max_iter=3000, solver=solver, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=0.1, tol=0.05, max_iter=3000, solver=solver, random_state=0).fit(
+        X, y
+    )
     assert svm.dual_gap_ <= 0.05
-    best = ChainSVM(C=0.1, tol=1e-5, random_state=0).fit(X, y)
+    best = ChainSVM(scale=None, C=0.1, tol=1e-5, random_state=0).fit(X, y)
     assert best.dual_objective_ <= svm.objective_ <= best.objective_ / 0.949
 
 
@@ -154,11 +156,11 @@ def test_packed_pairs_threads_and_constraints():
         np.cumsum([0, *(len(labels) for labels in y)]),
         sp.csr_array(np.concatenate([x[1] for x in X])),
     )
-    svm = ChainSVM(C=0.5, random_state=0).fit(X, y)
-    same = ChainSVM(C=0.5, random_state=0, n_jobs=2).fit(packed, y)
+    svm = ChainSVM(scale=None, C=0.5, random_state=0).fit(X, y)
+    same = ChainSVM(scale=None, C=0.5, random_state=0, n_jobs=2).fit(packed, y)
     assert same.objective_ == pytest.approx(svm.objective_, rel=2e-3)
     np.testing.assert_array_equal(svm.decision_function(X), ChainSVM.decision_function(svm, packed))
-    bound = ChainSVM(C=0.5, constraints=[(0, 1)], random_state=0)
+    bound = ChainSVM(scale=None, C=0.5, constraints=[(0, 1)], random_state=0)
     steady = [np.maximum.accumulate(labels[::-1])[::-1] for labels in y]
     guesses = bound.fit(X, steady).predict(X)
     assert all((np.diff(guess) <= 0).all() for guess in guesses)
@@ -167,7 +169,7 @@ def test_packed_pairs_threads_and_constraints():
 def test_what_is_asked_of_scores_knows_edges(monkeypatch):
     rng = np.random.default_rng(0)
     X, y = make_data([3, 0, 4, 1, 2], 3, rng)
-    svm = ChainSVM(C=1.0, tol=1e-2, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=1.0, tol=1e-2, random_state=0).fit(X, y)
     blocks = svm.model_.weight_blocks(svm.coef_)
     for cells in (1, 40, 1 << 22):  # in chunks of any size
         monkeypatch.setattr("structsvm.models.chain_scores._CHUNK_CELLS", cells)
@@ -185,7 +187,7 @@ def test_what_is_asked_of_scores_knows_edges(monkeypatch):
 
 def test_explanations_name_edges():
     X, y = switching()
-    svm = ChainSVM(C=1.0, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=1.0, random_state=0).fit(X, y)
     model, w = svm.model_, svm.coef_
     for x, labels in itertools.islice(zip(X, y, strict=True), 10):
         other = 1 - labels
@@ -203,7 +205,7 @@ def test_explanations_name_edges():
 
 def test_files_and_taggers(tmp_path):
     X, y = switching()
-    svm = ChainSVM(C=1.0, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=1.0, random_state=0).fit(X, y)
     svm.save(tmp_path / "model")
     copy = structsvm.load(tmp_path / "model")
     np.testing.assert_array_equal(copy.edge_coef_, svm.edge_coef_)
@@ -235,16 +237,16 @@ def test_the_model_passes_its_own_check():
 )  # fmt: skip
 def test_bad_pairs_are_named(X, message):
     with pytest.raises(ValueError, match=message):
-        ChainSVM().fit(X, [[0, 1]] * len(X))
+        ChainSVM(C=1.0, scale=None).fit(X, [[0, 1]] * len(X))
 
 
 def test_edges_must_be_there_as_in_training():
     X, y = switching(10)
-    svm = ChainSVM(tol=0.1, random_state=0).fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None, tol=0.1, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match=r"expected pairs .* with 2 edge features"):
         svm.predict([x[0] for x in X])
     with pytest.raises(ValueError, match="they need transitions=True"):
-        ChainSVM(transitions=False).fit(X, y)
-    without = ChainSVM(tol=0.1, random_state=0).fit([x[0] for x in X], y)
+        ChainSVM(C=1.0, scale=None, transitions=False).fit(X, y)
+    without = ChainSVM(C=1.0, scale=None, tol=0.1, random_state=0).fit([x[0] for x in X], y)
     with pytest.raises(ValueError, match=r"X\[0\]\[1\] has 2 features, expected 0"):
         without.predict(X)

@@ -164,9 +164,11 @@ def test_every_solver_keeps_edge_weights_non_negative_and_certifies(name):
     y[0] = (np.indices(y[0].shape)[1] % 2).astype(int)
     X[0] = np.eye(2)[y[0]] * 0.2
     model = GridModel(directions=True, contrast=(0.5, 2.0))
-    exact = StructSVM(model, C=3, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
+    exact = StructSVM(model, scale=None, C=3, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
     tol = 0.05 if name == "subgradient" else 1e-3
-    svm = StructSVM(model, C=3, solver=SOLVERS[name], tol=tol, max_iter=5000, random_state=0)
+    svm = StructSVM(
+        model, scale=None, C=3, solver=SOLVERS[name], tol=tol, max_iter=5000, random_state=0
+    )
     svm.fit(X, y)
     part = svm.model_.non_negative
     assert svm.coef_[part].min() >= 0
@@ -183,7 +185,9 @@ def test_warm_flows_do_not_change_the_optimum():
     fits = []
     for warm in (False, True, 3000, "auto"):
         model = GridModel(connectivity=8, warm_inference=warm)
-        fits.append(StructSVM(model, C=5, tol=1e-6, max_iter=2000, random_state=0).fit(X, y))
+        fits.append(
+            StructSVM(model, scale=None, C=5, tol=1e-6, max_iter=2000, random_state=0).fit(X, y)
+        )
         assert fits[-1].dual_gap_ <= 1e-6
     for svm in fits[1:]:
         assert svm.objective_ == pytest.approx(fits[0].objective_, rel=2e-6)
@@ -205,22 +209,26 @@ def test_flows_kept_are_as_many_as_fit():
 def test_same_bits_for_any_number_of_threads_from_two_on():
     X, y = blobs(24)
     fits = [
-        StructSVM(GridModel(), C=5, tol=1e-4, n_jobs=n, random_state=0).fit(X, y) for n in (2, 3)
+        StructSVM(GridModel(), scale=None, C=5, tol=1e-4, n_jobs=n, random_state=0).fit(X, y)
+        for n in (2, 3)
     ]
     assert np.array_equal(fits[0].coef_, fits[1].coef_)
-    one = StructSVM(GridModel(), C=5, tol=1e-4, n_jobs=1, random_state=0).fit(X, y)
+    one = StructSVM(GridModel(), scale=None, C=5, tol=1e-4, n_jobs=1, random_state=0).fit(X, y)
     assert one.objective_ == pytest.approx(fits[0].objective_, rel=2e-4)
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_expansions_give_planes_that_solvers_can_use():
     X, y = blobs(9, n_labels=4)
     for pairwise in ("potts", "table"):
         model = GridModel(pairwise=pairwise)
-        svm = StructSVM(model, C=5, tol=1e-2, random_state=0).fit(X, y)
+        svm = StructSVM(model, scale=None, C=5, tol=1e-2, random_state=0).fit(X, y)
         assert not svm.certified_
         assert svm.dual_gap_ <= 1e-2
         alone = GridModel(contrast=False, edge_intercept=False)
-        assert svm.score(X, y) > StructSVM(alone, C=5, random_state=0).fit(X, y).score(X, y)
+        assert svm.score(X, y) > StructSVM(alone, scale=None, C=5, random_state=0).fit(X, y).score(
+            X, y
+        )
 
 
 def test_negative_edge_weights_are_refused_in_prediction():

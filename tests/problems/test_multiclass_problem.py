@@ -387,7 +387,9 @@ def test_primal_optimum_agrees_with_scipy(name, slack):
     rng = np.random.default_rng(8)
     X, y = rng.normal(size=(14, 2)), np.arange(14) % 3
     X += np.eye(3)[y][:, :2]
-    svm = MulticlassSVM(C=0.7, loss=name, slack=slack, tol=1e-9, random_state=0).fit(X, y)
+    svm = MulticlassSVM(scale=None, C=0.7, loss=name, slack=slack, tol=1e-9, random_state=0).fit(
+        X, y
+    )
     Z = np.c_[X, np.ones(14)]
     wrong = np.arange(3) != y[:, None]
 

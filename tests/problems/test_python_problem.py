@@ -77,10 +77,13 @@ def test_every_form_of_joint_feature_gives_the_same_planes(form):
         for i in range(3):
             for ours, theirs in zip(problem.oracle(i, w), reference.oracle(i, w), strict=True):
                 np.testing.assert_array_equal(ours, theirs)
-    fit = StructSVM(model, random_state=0).fit(X, Y)
-    np.testing.assert_array_equal(fit.coef_, StructSVM(want, random_state=0).fit(X, Y).coef_)
+    fit = StructSVM(model, C=1.0, scale=None, random_state=0).fit(X, Y)
+    np.testing.assert_array_equal(
+        fit.coef_, StructSVM(want, C=1.0, scale=None, random_state=0).fit(X, Y).coef_
+    )
     np.testing.assert_allclose(
-        fit.decision_function(X), StructSVM(want, random_state=0).fit(X, Y).decision_function(X)
+        fit.decision_function(X),
+        StructSVM(want, C=1.0, scale=None, random_state=0).fit(X, Y).decision_function(X),
     )
 
 
@@ -129,7 +132,7 @@ def test_weights_are_a_read_only_view():
             w[0] = 1
         return Multiclass.loss_augmented_inference(self, x, y, w)
 
-    StructSVM(variant(loss_augmented_inference=oracle)).fit(X, Y)
+    StructSVM(variant(loss_augmented_inference=oracle), C=1.0, scale=None).fit(X, Y)
     assert seen
     assert not any(seen)
 
@@ -141,10 +144,12 @@ def test_a_batch_oracle_is_used_where_weights_stand_still():
         sizes.append(len(X))
         return StructuredModel.batch_loss_augmented_inference(self, X, Y, w)
 
-    fit = StructSVM(variant(batch_loss_augmented_inference=batch), random_state=0).fit(X, Y)
+    fit = StructSVM(
+        variant(batch_loss_augmented_inference=batch), C=1.0, scale=None, random_state=0
+    ).fit(X, Y)
     assert set(sizes) == {3}
     np.testing.assert_array_equal(
-        fit.coef_, StructSVM(Multiclass(), random_state=0).fit(X, Y).coef_
+        fit.coef_, StructSVM(Multiclass(), C=1.0, scale=None, random_state=0).fit(X, Y).coef_
     )
 
 
@@ -179,7 +184,7 @@ def test_the_traceback_of_an_oracle_survives():
         raise ZeroDivisionError("in the user's own code")
 
     with pytest.raises(ZeroDivisionError, match="in the user's own code") as info:
-        StructSVM(variant(loss_augmented_inference=oracle)).fit(X, Y)
+        StructSVM(variant(loss_augmented_inference=oracle), C=1.0, scale=None).fit(X, Y)
     assert "oracle" in [frame.name for frame in traceback.extract_tb(info.value.__traceback__)]
     assert info.value.__notes__[0].startswith("raised while the oracle worked on example ")
 
@@ -279,7 +284,7 @@ def test_the_traceback_of_an_oracle_survives():
 )
 def test_wrong_answers_are_named(methods, error, message):
     with pytest.raises(error, match=message):
-        StructSVM(variant(**methods)).fit(X, Y)
+        StructSVM(variant(**methods), C=1.0, scale=None).fit(X, Y)
 
 
 NO_VECTOR = "return an array of numbers, a tuple \\(indices, values\\) or a scipy sparse row"
@@ -318,7 +323,7 @@ def test_what_is_no_joint_feature_is_refused_by_name_and_place(psi, message, lat
         joint_feature=joint_feature, loss_augmented_inference=lambda s, x, y, w: 1 - y, **SIZED
     )
     with pytest.raises(ValueError, match=f"^{where}.*{message}") as info:
-        StructSVM(wrong, solver="n_slack").fit(X, Y)
+        StructSVM(wrong, C=1.0, scale=None, solver="n_slack").fit(X, Y)
     assert "on example 1" in "".join(info.value.__notes__)
 
 
@@ -344,7 +349,7 @@ def test_damaged_sparse_rows_are_no_crash():
         (out_of_range, r"is a damaged CSR matrix: its indptr or indices point out"),
     ):
         with pytest.raises(ValueError, match=message):
-            StructSVM(variant(joint_feature=joint_feature, **SIZED)).fit(X, Y)
+            StructSVM(variant(joint_feature=joint_feature, **SIZED), C=1.0, scale=None).fit(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -361,16 +366,18 @@ def test_damaged_sparse_rows_are_no_crash():
 )
 def test_a_loss_that_is_no_number_is_refused(loss, message):
     with pytest.raises(ValueError, match=f"returned {message}, expected one number") as info:
-        StructSVM(variant(loss=lambda s, y, y_hat: loss), solver="n_slack").fit(X, Y)
+        StructSVM(variant(loss=lambda s, y, y_hat: loss), C=1.0, scale=None, solver="n_slack").fit(
+            X, Y
+        )
     assert str(info.value).startswith("loss(y[0], y_hat) ")
     assert "on example 0" in info.value.__notes__[0]
 
 
 def test_losses_may_be_any_kind_of_number():
-    want = StructSVM(Multiclass(), random_state=0).fit(X, Y)
+    want = StructSVM(Multiclass(), C=1.0, scale=None, random_state=0).fit(X, Y)
     for number in (int, np.bool_, Fraction, np.float32, np.array):
         model = variant(loss=lambda s, y, y_hat, number=number: number(y != y_hat))
-        fit = StructSVM(model, random_state=0).fit(X, Y)
+        fit = StructSVM(model, C=1.0, scale=None, random_state=0).fit(X, Y)
         np.testing.assert_array_equal(fit.coef_, want.coef_)
 
 
@@ -382,13 +389,13 @@ def test_an_oracle_that_returns_an_energy_too_is_told_so(energy):
     message = r"returned \(0, .*\) for example 0, expected an output such as y: return the output "
     oracle = variant(loss_augmented_inference=with_energy)
     with pytest.raises(ValueError, match="^loss_augmented_inference " + message):
-        StructSVM(oracle, solver="n_slack").fit(X, Y)
+        StructSVM(oracle, C=1.0, scale=None, solver="n_slack").fit(X, Y)
     slack = variant(slack_rescaled_inference=with_energy)
     with pytest.raises(ValueError, match="^slack_rescaled_inference " + message):
-        StructSVM(slack, solver="n_slack", rescaling="slack").fit(X, Y)
+        StructSVM(slack, C=1.0, scale=None, solver="n_slack", rescaling="slack").fit(X, Y)
     with pytest.raises(ValueError, match="^inference " + message):
-        StructSVM(variant(inference=with_energy)).fit(X, Y)
-    svm = StructSVM(Multiclass(), tol=0.5).fit(X, Y)
+        StructSVM(variant(inference=with_energy), C=1.0, scale=None).fit(X, Y)
+    svm = StructSVM(Multiclass(), C=1.0, scale=None, tol=0.5).fit(X, Y)
     svm.model_ = variant(inference=with_energy)
     with pytest.raises(ValueError, match="^inference " + message):
         svm.score(X, Y)
@@ -408,8 +415,10 @@ def test_outputs_may_be_pairs_with_a_number():
             return outputs[super().inference(x, w)]
 
     truth = [outputs[y] for y in Y]
-    fit = StructSVM(Pairs(), random_state=0).fit(X, truth)
-    assert fit.score(X, truth) == StructSVM(Multiclass(), random_state=0).fit(X, Y).score(X, Y)
+    fit = StructSVM(Pairs(), C=1.0, scale=None, random_state=0).fit(X, truth)
+    assert fit.score(X, truth) == StructSVM(Multiclass(), C=1.0, scale=None, random_state=0).fit(
+        X, Y
+    ).score(X, Y)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e9])
@@ -422,7 +431,7 @@ def test_losses_below_zero_by_rounding_count_as_zero_and_are_told_once(scale):
 
     model = variant(loss=loss, loss_augmented_inference=oracle)
     for solver in ("bcfw", "n_slack"):
-        svm = StructSVM(model, solver=solver, C=1e3 * scale, random_state=0)
+        svm = StructSVM(model, scale=None, solver=solver, C=1e3 * scale, random_state=0)
         with pytest.warns(RuntimeWarning, match="below 0 by rounding: such losses count as 0") as w:
             svm.fit(X, Y)
         assert len(w) == 1
@@ -436,10 +445,10 @@ def test_losses_below_zero_by_rounding_count_as_zero_and_are_told_once(scale):
 
 def test_losses_clearly_below_zero_are_refused():
     model = variant(loss=lambda s, y, y_hat: 1.0 if y != y_hat else -1e-8)
-    svm = StructSVM(model, C=100.0)
+    svm = StructSVM(model, scale=None, C=100.0)
     with pytest.raises(ValueError, match="returned -1e-08; a task loss is finite and >= 0"):
         svm.fit(X, Y)
-    svm = StructSVM(Multiclass()).fit(X, Y)
+    svm = StructSVM(Multiclass(), C=1.0, scale=None).fit(X, Y)
     svm.model_ = model
     with pytest.raises(ValueError, match=r"loss\(y\[0\], y_hat\) returned -1e-08; a task") as info:
         svm.score(X, Y)
@@ -465,7 +474,7 @@ SOLVERS = ["bcfw", "cutting_plane", "n_slack", "subgradient", "passive_aggressiv
 @pytest.mark.parametrize("name", ["loss_augmented_inference", "joint_feature"])
 def test_errors_of_a_model_tell_the_example_with_every_solver(solver, name):
     with pytest.raises(ZeroDivisionError, match="in the user's own code") as info:
-        StructSVM(raising(name), solver=solver, random_state=0).fit(X, Y)
+        StructSVM(raising(name), C=1.0, scale=None, solver=solver, random_state=0).fit(X, Y)
     assert info.value.__notes__ == ["raised while the oracle worked on example 2"]
 
 
@@ -478,7 +487,7 @@ def test_errors_of_a_loss_tell_the_example_with_every_solver(solver):
         joint_feature=lambda s, x, y: np.append(x, x) * (y + 1),
     )
     with pytest.raises(ZeroDivisionError) as info:
-        StructSVM(model, solver=solver, random_state=0).fit(X, [0, 7, 1])
+        StructSVM(model, C=1.0, scale=None, solver=solver, random_state=0).fit(X, [0, 7, 1])
     assert info.value.__notes__ == ["raised while the oracle worked on example 1"]
 
 
@@ -490,9 +499,9 @@ def test_errors_of_a_model_tell_the_example_with_every_method():
 
     slack = raising("slack_rescaled_inference")
     for solver in ("bcfw", "n_slack"):
-        svm = StructSVM(slack, solver=solver, rescaling="slack")
+        svm = StructSVM(slack, C=1.0, scale=None, solver=solver, rescaling="slack")
         assert notes(svm.fit, X, Y) == ["raised while the oracle worked on example 2"]
-    fitted = StructSVM(Multiclass(), random_state=0).fit(X, Y)
+    fitted = StructSVM(Multiclass(), C=1.0, scale=None, random_state=0).fit(X, Y)
     fitted.model_ = raising("inference")
     for call in (fitted.predict, fitted.decision_function):
         assert notes(call, X) == ["raised while inference worked on example 2"]
@@ -504,9 +513,11 @@ def test_errors_of_a_model_tell_the_example_with_every_method():
     fitted.model_ = raising("joint_feature")
     fitted.coef_ *= -1
     assert notes(fitted.decision_function, X) == ["raised while joint_feature worked on example 2"]
-    online = StructSVM(raising("loss_augmented_inference"), solver="passive_aggressive")
+    online = StructSVM(
+        raising("loss_augmented_inference"), C=1.0, scale=None, solver="passive_aggressive"
+    )
     assert notes(online.partial_fit, X, Y) == ["raised while the oracle worked on example 2"]
-    held_out = StructSVM(raising("inference", bad=1), solver="n_slack", tol=0.5)
+    held_out = StructSVM(raising("inference", bad=1), C=1.0, scale=None, solver="n_slack", tol=0.5)
     assert notes(held_out.fit, [X[0], X[2]], [Y[0], Y[2]], X_val=X, y_val=Y) == [
         "raised while inference worked on example 1",
         "in X_val and y_val",
@@ -518,9 +529,11 @@ def test_a_batch_method_that_returns_no_list_is_named(answer):
     message = "returned .*, expected a list with one output for each of the 3 examples"
     oracle = variant(batch_loss_augmented_inference=lambda s, X, Y, w: answer)
     with pytest.raises(ValueError, match="^batch_loss_augmented_inference " + message):
-        StructSVM(oracle, solver="n_slack").fit(X, Y)
+        StructSVM(oracle, C=1.0, scale=None, solver="n_slack").fit(X, Y)
     # Training can do without it, and checks the single one.
-    svm = StructSVM(variant(batch_inference=lambda s, X, w: answer), tol=0.5).fit(X, Y)
+    svm = StructSVM(
+        variant(batch_inference=lambda s, X, w: answer), C=1.0, scale=None, tol=0.5
+    ).fit(X, Y)
     assert svm.certified_
     for call in (svm.predict, svm.decision_function):
         with pytest.raises(ValueError, match="^batch_inference " + message):
@@ -537,7 +550,9 @@ def test_a_batch_method_that_fails_tells_of_which_examples():
         raise ZeroDivisionError("in the user's own code")
 
     with pytest.raises(ZeroDivisionError) as info:
-        StructSVM(variant(batch_loss_augmented_inference=batch), solver="n_slack").fit(X, Y)
+        StructSVM(
+            variant(batch_loss_augmented_inference=batch), C=1.0, scale=None, solver="n_slack"
+        ).fit(X, Y)
     note = "raised while batch_loss_augmented_inference worked on examples 0 to 2"
     assert info.value.__notes__ == [note]
 
@@ -548,7 +563,7 @@ def test_a_number_of_weights_that_is_no_integer_is_refused(n_weights):
     with pytest.raises(
         ValueError, match=f"n_weights is {n_weights!r}, expected an integer".replace("[", r"\[")
     ):
-        StructSVM(model).fit(X, Y)
+        StructSVM(model, C=1.0, scale=None).fit(X, Y)
 
 
 def test_base_classes_in_the_wrong_order_are_told_of():
@@ -583,8 +598,8 @@ def test_base_classes_in_the_wrong_order_are_told_of():
         (HalfHidden(), "before Sizes among its bases, which hides initialize of Sizes: write"),
     ):
         with pytest.raises(TypeError, match=message):
-            StructSVM(model).fit(X, Y)
-    StructSVM(Fine()).fit(X, Y)
+            StructSVM(model, C=1.0, scale=None).fit(X, Y)
+    StructSVM(Fine(), C=1.0, scale=None).fit(X, Y)
 
 
 def test_missing_methods_are_named():
@@ -597,7 +612,7 @@ def test_missing_methods_are_named():
 
     message = r"Half does not implement loss\(\), loss_augmented_inference\(\); a StructuredModel"
     with pytest.raises(TypeError, match=message):
-        StructSVM(Half()).fit(X, Y)
+        StructSVM(Half(), C=1.0, scale=None).fit(X, Y)
     with pytest.raises(TypeError, match=r"Half does not implement loss\(\)"):
         Half().loss(0, 0)
 
@@ -609,7 +624,7 @@ def test_batch_methods_need_not_know_of_threads():
             s.loss_augmented_inference(x, y, w) for x, y in zip(X, Y, strict=True)
         ],
     )
-    svm = StructSVM(model, tol=0.1, random_state=0).fit(X, Y, X_val=X, y_val=Y)
+    svm = StructSVM(model, C=1.0, scale=None, tol=0.1, random_state=0).fit(X, Y, X_val=X, y_val=Y)
     assert svm.score(X, Y) == svm.validation_score_
     assert len(svm.loss_augmented_predict(X, Y)) == 3
 
@@ -621,7 +636,9 @@ def test_the_warning_of_a_wrong_oracle_says_by_how_much_and_where(solver):
         """Wrong on the second example, once the weights are not 0."""
         return 1 - y if x[2] < 0 else Multiclass.loss_augmented_inference(self, x, y, w)
 
-    svm = StructSVM(variant(loss_augmented_inference=oracle), solver=solver, C=100.0, max_iter=20)
+    svm = StructSVM(
+        variant(loss_augmented_inference=oracle), scale=None, solver=solver, C=100.0, max_iter=20
+    )
     with pytest.warns(OracleWarning) as told:
         svm.set_params(random_state=0).fit(X, Y)
     message = next(str(one.message) for one in told if one.category is OracleWarning)
@@ -632,7 +649,7 @@ def test_the_warning_of_a_wrong_oracle_says_by_how_much_and_where(solver):
 
 def test_pieces_of_the_data_tell_of_a_wrong_oracle_too():
     worst = variant(loss_augmented_inference=lambda s, x, y, w: 1 - y)
-    svm = StructSVM(worst, solver=Subgradient(n_examples=3), C=1000.0)
+    svm = StructSVM(worst, scale=None, solver=Subgradient(n_examples=3), C=1000.0)
     with pytest.warns(OracleWarning, match=r"by up to \S+ \(on example \d\)"):
         svm.partial_fit(X, Y).partial_fit(X[:1], Y[:1])
 
@@ -640,7 +657,9 @@ def test_pieces_of_the_data_tell_of_a_wrong_oracle_too():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_subgradient_notices_answers_that_are_worse_than_the_truth():
     worst = variant(loss_augmented_inference=lambda s, x, y, w: int(np.argmin(w.reshape(2, 3) @ x)))
-    svm = StructSVM(worst, solver="subgradient", max_iter=20, tol=0.9, random_state=0)
+    svm = StructSVM(
+        worst, C=1.0, scale=None, solver="subgradient", max_iter=20, tol=0.9, random_state=0
+    )
     with pytest.warns(OracleWarning, match="returned an output worse than one already known"):
         svm.fit(X * 5, Y * 5)
     assert not svm.certified_

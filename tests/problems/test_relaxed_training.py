@@ -142,8 +142,9 @@ def test_the_hinge_is_the_true_one_on_trees(pairwise):
 
 def test_the_same_optimum_as_cuts_where_two_labels_like_to_agree():
     X, y = blobs(10)
-    cut = GridSVM(C=3, tol=1e-4, max_iter=2000, random_state=0).fit(X, y)
+    cut = GridSVM(scale=None, C=3, tol=1e-4, max_iter=2000, random_state=0).fit(X, y)
     relaxed = GridSVM(
+        scale=None,
         C=3,
         tol=1e-3,
         max_iter=2000,
@@ -189,7 +190,13 @@ def test_its_objective_is_an_upper_bound_and_that_of_expansions_a_lower_one():
     X, y = frustrated()
     fits = {
         name: GraphSVM(
-            C=10, pairwise="table", tol=1e-3, max_iter=500, random_state=0, inference_method=name
+            scale=None,
+            C=10,
+            pairwise="table",
+            tol=1e-3,
+            max_iter=500,
+            random_state=0,
+            inference_method=name,
         ).fit(X, y)
         for name in ("expansion", "relaxation")
     }
@@ -257,11 +264,18 @@ def test_graphs_that_share_a_part_of_their_edges_are_different_graphs(method):
         assert [labels.tolist() for labels in model.batch_inference(X[::-1], w)] == alone[::-1]
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_same_bits_for_any_number_of_threads_from_two_on():
     X, y = blobs(16, n_labels=3)
     fits = [
         GridSVM(
-            pairwise="table", tol=1e-2, n_jobs=n, random_state=0, inference_method="relaxation"
+            C=1.0,
+            scale=None,
+            pairwise="table",
+            tol=1e-2,
+            n_jobs=n,
+            random_state=0,
+            inference_method="relaxation",
         ).fit(X, y)
         for n in (2, 3)
     ]
@@ -306,7 +320,9 @@ def test_what_the_oracle_is():
 def test_perceptrons_learn_from_labels_whatever_the_oracle_of_training_is():
     X, y = blobs(8, n_labels=3)
     model = GridModel(pairwise="table", inference_method="relaxation")
-    svm = StructSVM(model, solver="perceptron", max_iter=5, random_state=0).fit(X, y)
+    svm = StructSVM(model, C=1.0, scale=None, solver="perceptron", max_iter=5, random_state=0).fit(
+        X, y
+    )
     assert svm.score(X, y) > 0.5
 
 
@@ -318,9 +334,12 @@ def test_parameters_are_kept(make):
     assert make().inference_method == "auto"
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_files_keep_the_parameters(tmp_path):
     X, y = blobs(4, n_labels=3)
     svm = GridSVM(
+        C=1.0,
+        scale=None,
         pairwise="table",
         tol=0.1,
         random_state=0,
@@ -350,7 +369,7 @@ def test_files_keep_the_parameters(tmp_path):
 def test_parameters_are_checked(params, message):
     X, y = blobs(3)
     with pytest.raises(ValueError, match=message):
-        GridSVM(**params).fit(X, y)
+        GridSVM(**({"C": 1.0, "scale": None} | params)).fit(X, y)
 
 
 @pytest.mark.parametrize("size", [1e306, 1e308])
@@ -386,7 +405,8 @@ def test_tables_learn_that_neighbours_differ(estimator, solver):
     X, y = checkerboards()
     if estimator is GraphSVM:
         X, y = as_graphs(X, y)
-    svm = estimator(pairwise="table", loss="hamming", solver=solver, random_state=0).fit(X, y)
+    options = {"C": 1.0, "scale": None, "pairwise": "table", "loss": "hamming", "random_state": 0}
+    svm = estimator(solver=solver, **options).fit(X, y)
     assert svm.score(X, y) > 0.99
     # Every answer was decided: this is the true objective, and its proof.
     assert svm.certified_
@@ -394,32 +414,32 @@ def test_tables_learn_that_neighbours_differ(estimator, solver):
     losses = [svm.model_.loss(truth, guess) for truth, guess in zip(y, svm.predict(X), strict=True)]
     regularizer = svm.coef_ @ svm.coef_ / 2
     assert svm.objective_ >= regularizer + sum(losses) * (1 - 1e-9)
-    missed = estimator(
-        pairwise="table",
-        loss="hamming",
-        solver=solver,
-        random_state=0,
-        inference_method="expansion",
-    ).fit(X, y)
+    missed = estimator(solver=solver, inference_method="expansion", **options).fit(X, y)
     assert not missed.certified_
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_halves_are_no_proof(tmp_path):
     """Triangles whose nodes would all differ: no labelling answers for them."""
     rng = np.random.default_rng(0)
     triangle = [[0, 1], [1, 2], [2, 0]]
     X = [(rng.normal(size=(3, 1)), triangle) for _ in range(20)]
     y = [np.array([0, 1, 1]) for _ in X]
-    svm = GraphSVM(pairwise="table", C=10, random_state=0).fit(X, y)
+    svm = GraphSVM(scale=None, pairwise="table", C=10, random_state=0).fit(X, y)
     assert not svm.certified_
     # Not by going on from a checkpoint either, whose planes are those of halves.
     path = tmp_path / "checkpoint"
     short = GraphSVM(
-        pairwise="table", C=10, random_state=0, max_iter=3, callbacks=[Checkpoint(path, every=1)]
+        scale=None,
+        pairwise="table",
+        C=10,
+        random_state=0,
+        max_iter=3,
+        callbacks=[Checkpoint(path, every=1)],
     )
     with pytest.warns(ConvergenceWarning):
         short.fit(X, y)
-    again = GraphSVM(pairwise="table", C=10, random_state=0).fit(X, y, resume_from=path)
+    again = GraphSVM(scale=None, pairwise="table", C=10, random_state=0).fit(X, y, resume_from=path)
     assert not again.certified_
 
 
@@ -452,7 +472,7 @@ def test_what_was_trained_by_expansion_predicts_so_after_loading(tmp_path, monke
     monkeypatch.setattr("structsvm.models.labelled_graphs._MOST_ENTRIES", 200)
     rng = np.random.default_rng(1)
     X, stripes = [rng.normal(size=(8, 8, 2)) for _ in range(3)], np.indices((8, 8)).sum(axis=0) % 3
-    svm = GridSVM(pairwise="table", max_iter=5, random_state=0)
+    svm = GridSVM(C=1.0, scale=None, pairwise="table", max_iter=5, random_state=0)
     with pytest.warns(UserWarning, match="expansion instead"):
         svm.fit(X, [stripes] * 3)
     svm.save(tmp_path / "model")

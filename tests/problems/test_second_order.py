@@ -131,8 +131,8 @@ def every_third(n=40, seed=0):
 def test_two_labels_back_tell_what_one_does_not():
     X, y = every_third()
     X_new, y_new = every_third(seed=1)
-    first = ChainSVM(C=10, random_state=0).fit(X, y)
-    second = ChainSVM(C=10, order=2, random_state=0).fit(X, y)
+    first = ChainSVM(scale=None, C=10, random_state=0).fit(X, y)
+    second = ChainSVM(scale=None, C=10, order=2, random_state=0).fit(X, y)
     assert second.dual_gap_ <= 1e-3
     assert second.score(X_new, y_new) == 1.0
     assert first.score(X_new, y_new) < 0.9
@@ -143,7 +143,7 @@ def test_two_labels_back_tell_what_one_does_not():
 
 def test_all_that_predicts(tmp_path):
     X, y = every_third(20)
-    svm = ChainSVM(C=1.0, order=2, tol=0.05, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=1.0, order=2, tol=0.05, random_state=0).fit(X, y)
     model, w = svm.model_, svm.coef_
     blocks, states = model.weight_blocks(w), svm.states_
     for x, labels in zip(X[:8], y[:8], strict=True):
@@ -189,7 +189,7 @@ def test_constraints_and_taggers():
 
 def test_learning_in_pieces_knows_every_pair():
     X, y = every_third(30)
-    svm = ChainSVM(order=2, solver="perceptron", random_state=0)
+    svm = ChainSVM(C=1.0, scale=None, order=2, solver="perceptron", random_state=0)
     for start in range(0, 30, 10):
         svm.partial_fit(X[start : start + 10], y[start : start + 10], classes=[0, 1, 2])
     assert len(svm.states_) == 12
@@ -199,17 +199,19 @@ def test_learning_in_pieces_knows_every_pair():
 def test_pairs_never_seen_are_named():
     X, y = every_third(20)
     y = [labels + 2 * (labels == 0) * (np.arange(len(labels)) == 0) for labels in y]
-    svm = ChainSVM(order=2, tol=0.1, random_state=0).fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None, order=2, tol=0.1, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match=r"y\[0\]\[1\] is 2 after 1, which training never saw"):
         svm.loss_augmented_predict([np.zeros((2, 3))], [[1, 2]])
     assert svm.score([np.zeros((2, 3))], [[1, 2]]) <= 1.0  # a score needs no states
-    longer = ChainSVM(order=2, random_state=0).fit([[[1.0]], [[-1.0]]], [[0], [1]])
+    longer = ChainSVM(C=1.0, scale=None, order=2, random_state=0).fit(
+        [[[1.0]], [[-1.0]]], [[0], [1]]
+    )
     assert len(longer.predict([np.ones((5, 1))])[0]) == 5
     for order in (0, 3, "2", True):
         with pytest.raises(ValueError, match="expected 1 or 2"):
-            ChainSVM(order=order).fit(X, y)
+            ChainSVM(C=1.0, scale=None, order=order).fit(X, y)
     with pytest.raises(ValueError, match="needs transitions=True"):
-        ChainSVM(order=2, transitions=False).fit(X, y)
+        ChainSVM(C=1.0, scale=None, order=2, transitions=False).fit(X, y)
 
 
 def test_the_model_passes_its_own_check():
@@ -219,7 +221,7 @@ def test_the_model_passes_its_own_check():
 
 def test_forged_pairs_are_refused(tmp_path, monkeypatch):
     X, y = every_third(20)
-    svm = ChainSVM(order=2, tol=0.1, random_state=0).fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None, order=2, tol=0.1, random_state=0).fit(X, y)
     pairs = svm.model_.pairs_
     for bad in (pairs[::-1].copy(), pairs + 5, pairs[:, :1], pairs[pairs[:, 1] == 0], -pairs):
         monkeypatch.setattr(svm.model_._states, "pairs", bad)

@@ -84,11 +84,13 @@ def points():
 def test_compiled_and_python_models_reach_the_optimum_of_all_constraints():
     X, y = points()
     options = {"C": 0.2, "rescaling": "slack", "tol": 1e-7, "max_iter": 5000, "random_state": 0}
-    python = StructSVM(SlackMulticlass(), **options).fit(X, y)
+    python = StructSVM(SlackMulticlass(), **({"C": 1.0, "scale": None} | options)).fit(X, y)
     chain = ChainModel(
         HammingLoss(cost=Multiclass.cost), fit_intercept=False, transitions=False, boundary=False
     )
-    compiled = StructSVM(chain, **options).fit([x[None] for x in X], [[k] for k in y])
+    compiled = StructSVM(chain, **({"C": 1.0, "scale": None} | options)).fit(
+        [x[None] for x in X], [[k] for k in y]
+    )
     assert python.dual_gap_ <= 1e-7
     assert compiled.objective_ == pytest.approx(python.objective_, rel=2e-7)
     # The weights of a chain are feature-major.
@@ -107,13 +109,15 @@ def test_compiled_and_python_models_reach_the_optimum_of_all_constraints():
 def test_every_solver_agrees_on_slack_rescaling(words, solver):
     X, y = words
     options = {"rescaling": "slack", "C": 0.3, "random_state": 0}
-    exact = ChainSVM(tol=1e-7, max_iter=5000, **options).fit(X, y)
-    svm = ChainSVM(solver=solver, tol=0.02, max_iter=3000, **options).fit(X, y)
+    exact = ChainSVM(tol=1e-7, max_iter=5000, **({"C": 1.0, "scale": None} | options)).fit(X, y)
+    svm = ChainSVM(
+        solver=solver, tol=0.02, max_iter=3000, **({"C": 1.0, "scale": None} | options)
+    ).fit(X, y)
     assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
     assert exact.dual_objective_ <= svm.objective_ * (1 + 1e-9)
     assert svm.dual_gap_ <= 0.02
     assert exact.objective_ != pytest.approx(
-        ChainSVM(C=0.3, tol=1e-5, random_state=0).fit(X, y).objective_, rel=1e-3
+        ChainSVM(scale=None, C=0.3, tol=1e-5, random_state=0).fit(X, y).objective_, rel=1e-3
     )
 
 
@@ -122,8 +126,10 @@ def test_threads_and_sample_weights_leave_slack_rescaling_as_it_is(words):
     weight = np.where(np.arange(len(X)) % 3, 1.0, 2.0)
     doubled = [k for k in range(len(X)) for _ in range(int(weight[k]))]
     options = {"rescaling": "slack", "tol": 1e-6, "max_iter": 5000, "random_state": 0}
-    weighted = ChainSVM(**options).fit(X, y, sample_weight=weight)
-    repeated = ChainSVM(**options).fit([X[k] for k in doubled], [y[k] for k in doubled])
+    weighted = ChainSVM(**({"C": 1.0, "scale": None} | options)).fit(X, y, sample_weight=weight)
+    repeated = ChainSVM(**({"C": 1.0, "scale": None} | options)).fit(
+        [X[k] for k in doubled], [y[k] for k in doubled]
+    )
     assert weighted.objective_ == pytest.approx(repeated.objective_, rel=1e-5)
     problem = weighted.model_.bind(X, y)
     problem.set_rescaling("slack")
@@ -136,23 +142,23 @@ def test_threads_and_sample_weights_leave_slack_rescaling_as_it_is(words):
 def test_what_cannot_be_maximised_is_refused(words):
     X, y = words
     with pytest.raises(ValueError, match="Multiclass has no slack_rescaled_inference"):
-        StructSVM(Multiclass(), rescaling="slack").fit(*points())
+        StructSVM(Multiclass(), C=1.0, scale=None, rescaling="slack").fit(*points())
     message = "costs must be whole multiples of one unit, the smallest cost 1 or a simple fraction"
     cost = np.array([[0, 1, np.pi], [1, 0, 1], [1, 1, 0]])
     with pytest.raises(ValueError, match=message):
-        ChainSVM(loss=HammingLoss(cost=cost), rescaling="slack").fit(X, y)
+        ChainSVM(C=1.0, scale=None, loss=HammingLoss(cost=cost), rescaling="slack").fit(X, y)
     weight = [np.ones(len(labels)) for labels in y]
     uneven = next(i for i, labels in enumerate(y) if len(labels) > 1)
     weight[uneven][0] = 0.5
     message = f"constant within each sequence, that of sequence {uneven} is not"
     with pytest.raises(ValueError, match=message):
-        ChainSVM(rescaling="slack").fit(X, y, position_weight=weight)
+        ChainSVM(C=1.0, scale=None, rescaling="slack").fit(X, y, position_weight=weight)
     with pytest.raises(ValueError, match="unknown rescaling 'both': expected one of 'margin'"):
-        ChainSVM(rescaling="both").fit(X, y)
+        ChainSVM(C=1.0, scale=None, rescaling="both").fit(X, y)
     message = "solver 'perceptron' predicts without the loss: rescaling='slack' has no meaning"
     with pytest.raises(ValueError, match=message):
-        ChainSVM(solver="perceptron", rescaling="slack").fit(X, y)
-    svm = ChainSVM().fit(X, y)
+        ChainSVM(C=1.0, scale=None, solver="perceptron", rescaling="slack").fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None).fit(X, y)
     with pytest.raises(ValueError, match="unknown rescaling 'x': expected one of 'margin', 'sl"):
         svm.model_.bind(X, y).set_rescaling("x")
     with pytest.raises(ValueError, match="rescaling needs a loss; bind the model to y"):

@@ -32,6 +32,10 @@ FITTED = ("coef_", "intercept_", "dual_coef_", "support_", "objective_", "dual_o
 FITTED += ("dual_gap_", "n_iter_", "edge_coef_", "beta_", "gamma_", "validation_score_")
 
 
+#: Objectives of the data as they are: bits do not depend on defaults.
+PLAIN = {"C": 1.0, "scale": None}
+
+
 def numbers_of(estimator, *more):
     """All that a fit gives, as bytes; the seconds aside."""
     parts = [getattr(estimator, name) for name in FITTED if hasattr(estimator, name)]
@@ -127,7 +131,7 @@ def chain(solver="bcfw", **more):
     X, y, X_test, y_test = words()
     options = {"max_iter": 12, "random_state": 0} | more
     validated = options.pop("X_val", False)
-    svm = ChainSVM(solver=solver, **options)
+    svm = ChainSVM(**(PLAIN | {"solver": solver} | options))
     svm.fit(X, y, **({"X_val": X_test, "y_val": y_test} if validated else {}))
     return numbers_of(svm, svm.predict(X_test), svm.decision_function(X_test))
 
@@ -149,7 +153,7 @@ def edge_features():
         [(x, np.concatenate([np.zeros((1, 3)), x[1:, :3] * x[:-1, 3:6]])) for x in X]
         for X in (X, X_test)
     )
-    svm = ChainSVM(max_iter=4, random_state=0).fit(X, y)
+    svm = ChainSVM(**PLAIN, max_iter=4, random_state=0).fit(X, y)
     return numbers_of(svm, svm.predict(X_test), svm.decision_function(X_test))
 
 
@@ -160,7 +164,7 @@ def wide():
     """More weights than a BLAS gives to one thread."""
     X, y, X_test, _ = words()
     X, X_test = ([np.hstack([x] * 24) for x in X] for X in (X, X_test))
-    svm = ChainSVM(max_iter=8, solver="cutting_plane").fit(X, y)
+    svm = ChainSVM(**PLAIN, max_iter=8, solver="cutting_plane").fit(X, y)
     return numbers_of(svm, svm.predict(X_test))
 
 
@@ -169,20 +173,20 @@ FITS["chain wide"] = wide
 
 def path():
     X, y, X_test, _ = words()
-    fits = fit_path(ChainSVM(max_iter=10, random_state=0), X, y, [0.01, 0.1, 1.0])
+    fits = fit_path(ChainSVM(**PLAIN, max_iter=10, random_state=0), X, y, [0.01, 0.1, 1.0])
     return b"".join(numbers_of(fit, fit.predict(X_test)) for fit in fits)
 
 
 def warm():
     X, y, X_test, _ = words()
-    svm = ChainSVM(max_iter=10, random_state=0, warm_start=True, C=0.1).fit(X, y)
+    svm = ChainSVM(max_iter=10, random_state=0, warm_start=True, C=0.1, scale=None).fit(X, y)
     svm.set_params(C=1.0).fit(X, y)
     return numbers_of(svm, svm.predict(X_test))
 
 
 def partial():
     X, y, X_test, _ = words()
-    svm = ChainSVM(solver="passive_aggressive")
+    svm = ChainSVM(**PLAIN, solver="passive_aggressive")
     for start in range(0, len(X), 10):
         svm.partial_fit(X[start : start + 10], y[start : start + 10], classes=range(10))
     return numbers_of(svm, svm.predict(X_test))
@@ -194,7 +198,7 @@ FITS["path"], FITS["warm start"], FITS["partial fit"] = path, warm, partial
 def tagger():
     sentences = [[f"w{(i * j) % 17}x" for j in range(1, 6 + i % 5)] for i in range(30)]
     tags = [["ODD" if len(w) % 2 else f"E{w[1]}" for w in sentence] for sentence in sentences]
-    svm = SequenceTagger(C=1.0, max_iter=8, random_state=0).fit(sentences, tags)
+    svm = SequenceTagger(**PLAIN, max_iter=8, random_state=0).fit(sentences, tags)
     return numbers_of(svm, [repr(svm.predict(sentences)).encode()])
 
 
@@ -204,7 +208,9 @@ FITS["tagger"] = tagger
 def multiclass(n_classes=4, kind="dense", **more):
     X, y = rows(n_classes)
     X = {"dense": np.asarray, "sparse": sp.csr_array, "float32": np.float32}[kind](X)
-    svm = MulticlassSVM(**({"max_iter": 12, "random_state": 0, "C": 2.0} | more)).fit(X, y)
+    svm = MulticlassSVM(
+        **({"max_iter": 12, "random_state": 0, "C": 2.0, "scale": None} | more)
+    ).fit(X, y)
     return numbers_of(svm, svm.predict(X), svm.decision_function(X))
 
 
@@ -229,7 +235,7 @@ FITS["kernel little memory"] = lambda: multiclass(kernel="rbf", cache_size=0.05)
 def python_model(**more):
     X, y = rows(3)
     X, y = list(X[:60]), y[:60].tolist()
-    svm = StructSVM(OneOfMany(), max_iter=6, random_state=0, **more).fit(X, y)
+    svm = StructSVM(OneOfMany(), **(PLAIN | {"max_iter": 6, "random_state": 0} | more)).fit(X, y)
     return numbers_of(svm, np.array(svm.predict(X)), svm.decision_function(X))
 
 
@@ -239,7 +245,7 @@ for name in ("bcfw", "cutting_plane", "n_slack", "subgradient", "passive_aggress
 
 def grid(n_labels=2, **more):
     X, y = images(n_labels)
-    svm = GridSVM(**({"max_iter": 6, "random_state": 0} | more)).fit(X, y)
+    svm = GridSVM(**(PLAIN | {"max_iter": 6, "random_state": 0} | more)).fit(X, y)
     return numbers_of(svm, svm.predict(X))
 
 
@@ -252,7 +258,7 @@ FITS["grid relaxation"] = lambda: grid(3, inference_method="relaxation", max_ite
 
 def graph(**more):
     X, y = graphs()
-    svm = GraphSVM(**({"max_iter": 6, "random_state": 0} | more)).fit(X, y)
+    svm = GraphSVM(**(PLAIN | {"max_iter": 6, "random_state": 0} | more)).fit(X, y)
     return numbers_of(svm, svm.predict(X))
 
 
@@ -264,7 +270,7 @@ FITS["graph relaxation"] = lambda: graph(pairwise="table", inference_method="rel
 def surrogate(name, solver, kind="dense"):
     X, y = rows(2)
     X = {"dense": np.asarray, "sparse": sp.csr_array}[kind](X)
-    svm = SurrogateSVM(name, solver=solver, random_state=0)
+    svm = SurrogateSVM(name, **PLAIN, solver=solver, random_state=0)
     svm.set_params(max_iter=200 if solver == "newton" else 5).fit(X, y)
     return numbers_of(svm, svm.predict(X), svm.decision_function(X))
 

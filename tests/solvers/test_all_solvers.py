@@ -76,10 +76,12 @@ def bound_words(words):
 @pytest.mark.parametrize("kind", ["chain", "multiclass", "signed", "subset"])
 def test_every_solver_reaches_the_same_optimum(words, kind, name):
     model, X, y, C = problems(words)[kind]
-    exact = StructSVM(model, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
+    exact = StructSVM(model, scale=None, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
     tol = 0.05 if name == "subgradient" else 1e-3
     solver = clone(SETTINGS[name])
-    svm = StructSVM(model, C=C, solver=solver, tol=tol, max_iter=3000, random_state=0).fit(X, y)
+    svm = StructSVM(
+        model, scale=None, C=C, solver=solver, tol=tol, max_iter=3000, random_state=0
+    ).fit(X, y)
     assert svm.dual_gap_ <= tol
     assert svm.certified_
     assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
@@ -96,8 +98,10 @@ def test_every_solver_reaches_the_same_optimum(words, kind, name):
 def test_weights_kept_non_negative_are_those_of_a_general_optimiser(words):
     """Against SLSQP on the problem written out: slacks, one constraint for each class."""
     model, X, y, C = problems(words)["signed"]
-    svm = StructSVM(model, C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
-    free = StructSVM(PythonClasses(), C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
+    svm = StructSVM(model, scale=None, C=C, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
+    free = StructSVM(PythonClasses(), scale=None, C=C, tol=1e-9, max_iter=5000, random_state=0).fit(
+        X, y
+    )
     assert free.coef_[2:9].min() < -1e-3
     assert svm.objective_ > free.objective_ * (1 + 1e-3)
     rows = [
@@ -123,7 +127,7 @@ def test_weights_kept_non_negative_are_those_of_a_general_optimiser(words):
 
 def test_variants_of_solvers_keep_weights_non_negative(words):
     model, X, y, C = problems(words)["signed"]
-    exact = StructSVM(model, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
+    exact = StructSVM(model, scale=None, C=C, tol=1e-7, max_iter=5000, random_state=0).fit(X, y)
     for solver in (
         BCFW(step="frank_wolfe", averaging=True),
         BCFW(acceleration=0, max_planes=0, cached_passes=0),
@@ -131,7 +135,9 @@ def test_variants_of_solvers_keep_weights_non_negative(words):
         Subgradient(project=True, averaging="uniform", batch_size=4),
         Subgradient(averaging="none"),
     ):
-        svm = StructSVM(model, C=C, solver=solver, tol=0.05, max_iter=5000, random_state=0)
+        svm = StructSVM(
+            model, scale=None, C=C, solver=solver, tol=0.05, max_iter=5000, random_state=0
+        )
         svm.fit(X, y)
         assert svm.coef_[2:9].min() >= 0
         assert svm.objective_ * 0.95 <= exact.objective_
@@ -142,7 +148,7 @@ def test_variants_of_solvers_keep_weights_non_negative(words):
 def test_online_solvers_refuse_weights_kept_non_negative(words, solver):
     model, X, y, _ = problems(words)["signed"]
     with pytest.raises(ValueError, match=f"solver '{solver}' cannot keep weights 2 to 8 at or abo"):
-        StructSVM(model, solver=solver).fit(X, y)
+        StructSVM(model, C=1.0, scale=None, solver=solver).fit(X, y)
 
 
 @pytest.mark.parametrize("part", [slice(3, 13), slice(None, 3), slice(0, 4, 2), slice(-2, 3)])
@@ -156,7 +162,7 @@ def test_non_negative_must_be_a_slice_of_the_weights(words, part):
 def test_refit_is_a_fresh_fit_and_names_make_solvers(words):
     X, y = words
     for name in ("bcfw", "cutting_plane", "n_slack", "subgradient"):
-        svm = StructSVM(ChainModel(), solver=name, tol=0.3, random_state=0)
+        svm = StructSVM(ChainModel(), C=1.0, scale=None, solver=name, tol=0.3, random_state=0)
         first = svm.fit(X, y).coef_
         assert np.array_equal(svm.fit(X[:5], y[:5]).fit(X, y).coef_, first)
 
@@ -197,13 +203,17 @@ class OutsideWithoutState(Outside):
 
 def test_a_solver_from_outside_has_the_default_capabilities(words):
     X, y = words
-    ours = StructSVM(ChainModel(), random_state=0).fit(X, y)
-    theirs = StructSVM(ChainModel(), solver=Outside(), warm_start=True, random_state=0).fit(X, y)
+    ours = StructSVM(ChainModel(), C=1.0, scale=None, random_state=0).fit(X, y)
+    theirs = StructSVM(
+        ChainModel(), C=1.0, scale=None, solver=Outside(), warm_start=True, random_state=0
+    ).fit(X, y)
     assert np.array_equal(ours.coef_, theirs.coef_)
     with pytest.raises(ValueError, match="'OutsideWithoutState' keeps no dual state: warm_start"):
-        StructSVM(ChainModel(), solver=OutsideWithoutState(), warm_start=True).fit(X, y)
+        StructSVM(
+            ChainModel(), C=1.0, scale=None, solver=OutsideWithoutState(), warm_start=True
+        ).fit(X, y)
     with pytest.raises(ValueError, match="solver 'Outside' needs all data at once: partial_fit"):
-        StructSVM(ChainModel(), solver=Outside()).partial_fit(X, y)
+        StructSVM(ChainModel(), C=1.0, scale=None, solver=Outside()).partial_fit(X, y)
 
 
 def test_cached_cuts_save_oracle_calls(letters):
@@ -212,6 +222,7 @@ def test_cached_cuts_save_oracle_calls(letters):
     for rounds in (0, 30):
         svm = StructSVM(
             ChainModel("normalized_hamming"),
+            scale=None,
             C=30 / len(X),
             solver=CuttingPlane(max_cached_rounds=rounds),
             tol=0.3,
@@ -236,4 +247,4 @@ def test_cached_cuts_save_oracle_calls(letters):
 )
 def test_bad_parameters_are_named(words, solver, message):
     with pytest.raises(ValueError, match=message):
-        StructSVM(ChainModel(), solver=solver).fit(*words)
+        StructSVM(ChainModel(), C=1.0, scale=None, solver=solver).fit(*words)

@@ -44,8 +44,10 @@ def test_every_setting_reaches_the_certified_optimum(words, name):
     X, y = words
     # Frank-Wolfe steps are slow to high precision.
     tol = 2e-2 if "BCFW" in name else 1e-4
-    svm = ChainSVM(C=3.0, solver=SETTINGS[name], tol=tol, max_iter=3000, random_state=0).fit(X, y)
-    exact = ChainSVM(C=3.0, tol=1e-7, max_iter=5000, random_state=1).fit(X, y)
+    svm = ChainSVM(
+        scale=None, C=3.0, solver=SETTINGS[name], tol=tol, max_iter=3000, random_state=0
+    ).fit(X, y)
+    exact = ChainSVM(scale=None, C=3.0, tol=1e-7, max_iter=5000, random_state=1).fit(X, y)
     assert svm.dual_gap_ <= tol
     assert svm.certified_
     assert svm.objective_ == pytest.approx(objective(svm, X, y, svm.coef_), rel=1e-10)
@@ -57,7 +59,9 @@ def test_every_setting_reaches_the_certified_optimum(words, name):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_record_of_the_history_is_a_certificate(words, name):
     X, y = words
-    svm = ChainSVM(C=1.0, solver=SETTINGS[name], tol=1e-2, max_iter=2000, random_state=0)
+    svm = ChainSVM(
+        scale=None, C=1.0, solver=SETTINGS[name], tol=1e-2, max_iter=2000, random_state=0
+    )
     history = svm.fit(X, y).history_
     assert len(history["gap"]) == svm.n_iter_
     assert (history["objective"] >= history["dual_objective"]).all()
@@ -76,7 +80,7 @@ def test_optimum_equals_a_quadratic_program_over_all_outputs():
     X = [rng.normal(size=(length, 2)) for length in (1, 2, 3, 2)]
     y = [rng.integers(2, size=len(x)) for x in X]
     y[0][0], y[1][0] = 0, 1
-    svm = ChainSVM(C=2.0, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=2.0, tol=1e-9, max_iter=5000, random_state=0).fit(X, y)
     model, d, n = svm.model_, len(svm.coef_), len(X)
     rows = []
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
@@ -102,7 +106,13 @@ def test_chains_of_one_position_are_crammer_singer():
     y = rng.integers(4, size=80)
     X = rng.normal(size=(4, 6))[y] + rng.normal(size=(80, 6))
     ours = ChainSVM(
-        C=0.3, fit_intercept=False, transitions=False, boundary=False, tol=1e-7, max_iter=5000
+        scale=None,
+        C=0.3,
+        fit_intercept=False,
+        transitions=False,
+        boundary=False,
+        tol=1e-7,
+        max_iter=5000,
     ).fit([x[None] for x in X], [[label] for label in y])
     theirs = LinearSVC(
         multi_class="crammer_singer", C=0.3, fit_intercept=False, tol=1e-9, max_iter=200000
@@ -113,7 +123,7 @@ def test_chains_of_one_position_are_crammer_singer():
 def test_result_depends_on_the_seed_alone(words):
     X, y = words
     fits = [
-        ChainSVM(C=5.0, tol=1e-3, random_state=seed, n_jobs=n_jobs).fit(X, y)
+        ChainSVM(scale=None, C=5.0, tol=1e-3, random_state=seed, n_jobs=n_jobs).fit(X, y)
         for seed, n_jobs in ((0, None), (0, 1), (0, 2), (0, 4), (1, 1))
     ]
     for fit in fits[1:4]:
@@ -124,15 +134,15 @@ def test_result_depends_on_the_seed_alone(words):
 
 def test_refit_equals_a_fresh_fit(words):
     X, y = words
-    svm = ChainSVM(C=5.0, random_state=0).fit(X[:9], y[:9]).fit(X, y)
-    assert np.array_equal(svm.coef_, ChainSVM(C=5.0, random_state=0).fit(X, y).coef_)
+    svm = ChainSVM(scale=None, C=5.0, random_state=0).fit(X[:9], y[:9]).fit(X, y)
+    assert np.array_equal(svm.coef_, ChainSVM(scale=None, C=5.0, random_state=0).fit(X, y).coef_)
 
 
 def test_sample_weight_is_repetition(words):
     X, y = words
     weight = np.arange(len(X)) % 3
-    weighted = ChainSVM(C=1.0, tol=1e-6, max_iter=5000).fit(X, y, sample_weight=weight)
-    repeated = ChainSVM(C=1.0, tol=1e-6, max_iter=5000).fit(
+    weighted = ChainSVM(scale=None, C=1.0, tol=1e-6, max_iter=5000).fit(X, y, sample_weight=weight)
+    repeated = ChainSVM(scale=None, C=1.0, tol=1e-6, max_iter=5000).fit(
         [x for x, k in zip(X, weight, strict=True) for _ in range(k)],
         [x for x, k in zip(y, weight, strict=True) for _ in range(k)],
     )
@@ -142,18 +152,18 @@ def test_sample_weight_is_repetition(words):
 
 def test_warm_start_goes_on_from_the_dual_solution(words):
     X, y = words
-    svm = ChainSVM(C=1.0, tol=1e-3, warm_start=True, random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=1.0, tol=1e-3, warm_start=True, random_state=0).fit(X, y)
     cold_calls = svm.n_oracle_calls_
     again = svm.fit(X, y).n_oracle_calls_
     assert again < cold_calls
     svm.set_params(C=2.0).fit(X, y)
-    cold = ChainSVM(C=2.0, tol=1e-3, random_state=0).fit(X, y)
+    cold = ChainSVM(scale=None, C=2.0, tol=1e-3, random_state=0).fit(X, y)
     assert svm.dual_gap_ <= 1e-3
     assert svm.objective_ >= cold.dual_objective_
     assert cold.objective_ >= svm.dual_objective_
     # Other data: nothing is carried over.
     other = svm.set_params(C=1.0).fit(X[:10], y[:10])
-    fresh = ChainSVM(C=1.0, tol=1e-3, random_state=0).fit(X[:10], y[:10])
+    fresh = ChainSVM(scale=None, C=1.0, tol=1e-3, random_state=0).fit(X[:10], y[:10])
     assert np.array_equal(other.coef_, fresh.coef_)
 
 
@@ -164,7 +174,7 @@ def test_too_few_iterations_warn_with_gap_and_tol(words):
         r"tol=1e-06: scale the features, raise max_iter or tol, or lower C"
     )
     with pytest.warns(ConvergenceWarning, match=message):
-        svm = ChainSVM(C=10.0, tol=1e-6, max_iter=2).fit(X, y)
+        svm = ChainSVM(scale=None, C=10.0, tol=1e-6, max_iter=2).fit(X, y)
     assert svm.n_iter_ == 2
     assert svm.objective_ == pytest.approx(objective(svm, X, y, svm.coef_), rel=1e-10)
 
@@ -177,7 +187,9 @@ def test_callbacks_see_progress_and_may_stop(words):
         seen.append((progress.n_iter, progress.dual_objective, progress.weights.copy()))
         assert not progress.weights.flags.writeable
 
-    svm = ChainSVM(C=10.0, tol=1e-6, callbacks=[watch, lambda p: p.n_iter == 3]).fit(X, y)
+    svm = ChainSVM(scale=None, C=10.0, tol=1e-6, callbacks=[watch, lambda p: p.n_iter == 3]).fit(
+        X, y
+    )
     assert [n for n, _, _ in seen] == [1, 2, 3]
     assert svm.n_iter_ == 3
     assert svm.objective_ == pytest.approx(objective(svm, X, y, svm.coef_), rel=1e-10)
@@ -190,7 +202,7 @@ def test_interrupt_keeps_the_best_weights_and_says_so(words):
         if progress.gap < 1e-2:
             signal.raise_signal(signal.SIGINT)
 
-    svm = ChainSVM(C=10.0, tol=1e-9, callbacks=[interrupt])
+    svm = ChainSVM(scale=None, C=10.0, tol=1e-9, callbacks=[interrupt])
     with pytest.warns(ConvergenceWarning, match="was interrupted after .* keeps the best weights"):
         svm.fit(X, y)
     assert svm.dual_gap_ < 1e-2
@@ -221,9 +233,9 @@ def points():
 
 def test_python_model_reaches_the_same_optimum_as_the_compiled_one(points):
     X, y = points
-    python = StructSVM(PythonClasses(), C=0.5, tol=1e-6, max_iter=5000).fit(X, y)
+    python = StructSVM(PythonClasses(), scale=None, C=0.5, tol=1e-6, max_iter=5000).fit(X, y)
     chain = ChainModel(fit_intercept=False, transitions=False, boundary=False)
-    compiled = StructSVM(chain, C=0.5, tol=1e-6, max_iter=5000)
+    compiled = StructSVM(chain, scale=None, C=0.5, tol=1e-6, max_iter=5000)
     compiled.fit([x[None] for x in X], [[label] for label in y])
     assert python.objective_ == pytest.approx(compiled.objective_, rel=2e-6)
     assert python.predict(X) == [int(label[0]) for label in compiled.predict([x[None] for x in X])]
@@ -231,7 +243,7 @@ def test_python_model_reaches_the_same_optimum_as_the_compiled_one(points):
 
 def test_wrong_oracle_is_overruled_and_reported(points):
     X, y = points
-    svm = StructSVM(Worst(), max_iter=20)
+    svm = StructSVM(Worst(), C=1.0, scale=None, max_iter=20)
     with pytest.warns(
         OracleWarning, match=r"loss_augmented_inference misses the maximum on example"
     ):
@@ -243,7 +255,7 @@ def test_rounding_is_not_taken_for_a_wrong_oracle(words):
     # Positions without loss make planes whose heights are differences of equal numbers.
     X, y = words
     weight = [np.arange(len(labels)) % 2 for labels in y]
-    svm = ChainSVM(transitions=False, boundary=False, tol=1e-6, max_iter=5000)
+    svm = ChainSVM(C=1.0, scale=None, transitions=False, boundary=False, tol=1e-6, max_iter=5000)
     for seed in range(60):
         assert svm.set_params(random_state=seed).fit(X, y, position_weight=weight).certified_
 
@@ -254,13 +266,13 @@ def test_declared_inexact_oracle_is_not_reported_but_not_certified(points):
     class Sloppy(Worst):
         exact = False
 
-    svm = StructSVM(Sloppy(), max_iter=20, random_state=0).fit(X, y)
+    svm = StructSVM(Sloppy(), C=1.0, scale=None, max_iter=20, random_state=0).fit(X, y)
     assert not svm.certified_
 
 
 def test_interrupt_inside_an_oracle_loses_nothing(points):
     X, y = points
-    svm = StructSVM(Interrupting())
+    svm = StructSVM(Interrupting(), C=1.0, scale=None)
     with pytest.warns(ConvergenceWarning, match="was interrupted after 0 iterations"):
         svm.fit(X, y)
     assert svm.coef_.any()
@@ -280,7 +292,7 @@ def test_interrupt_inside_an_oracle_loses_nothing(points):
 )
 def test_bad_parameters_are_named(words, parameter, message):
     with pytest.raises(ValueError, match=message):
-        ChainSVM(solver=BCFW(**parameter)).fit(*words)
+        ChainSVM(C=1.0, scale=None, solver=BCFW(**parameter)).fit(*words)
 
 
 # ---- real data
@@ -290,7 +302,9 @@ def test_bad_parameters_are_named(words, parameter, message):
 def test_letters_dual_optimum(letters, lam, optimum):
     X, y = letters["large"]
     lam = lam or 1 / len(X)
-    svm = ChainSVM(C=1 / (lam * len(X)), loss="normalized_hamming", random_state=0).fit(X, y)
+    svm = ChainSVM(scale=None, C=1 / (lam * len(X)), loss="normalized_hamming", random_state=0).fit(
+        X, y
+    )
     assert svm.dual_gap_ <= 1e-3
     assert svm.dual_objective_ * lam == pytest.approx(optimum, rel=1e-3)
     assert 0.86 < svm.score(*letters["small"]) < 0.90
@@ -298,6 +312,6 @@ def test_letters_dual_optimum(letters, lam, optimum):
 
 def test_letters_small_lies_between_the_bounds_known(letters):
     X, y = letters["small"]
-    svm = ChainSVM(fit_intercept=False, boundary=False, random_state=0).fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None, fit_intercept=False, boundary=False, random_state=0).fit(X, y)
     assert 961.6 < svm.dual_objective_ <= svm.objective_ < 974.0
     assert svm.dual_gap_ <= 1e-3

@@ -74,7 +74,7 @@ def test_separable_data_with_a_large_cost_are_certified_by_their_length(solver, 
     # Without it: 200 and 1,524 rounds.
     X, y = load_digits(return_X_y=True)
     X, y = X[:300] / 16, y[:300]
-    svm = MulticlassSVM(C=1e6, solver=solver, fit_intercept=False, random_state=0)
+    svm = MulticlassSVM(scale=None, C=1e6, solver=solver, fit_intercept=False, random_state=0)
     svm.set_params(max_iter=rounds).fit(X, y)
     assert svm.status_ == "converged"
     scores = X @ svm.coef_.T

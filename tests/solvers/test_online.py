@@ -37,7 +37,9 @@ def test_passes_equal_numpy(words, C, averaging):
         Perceptron(averaging=averaging) if C is None else PassiveAggressive(averaging=averaging)
     )
     # Python scores ties in the same way; the data have none but at w = 0, where both take label 0.
-    svm = ChainSVM(solver=solver, C=1.0 if C is None else C, max_iter=3, random_state=5).fit(X, y)
+    svm = ChainSVM(
+        scale=None, solver=solver, C=1.0 if C is None else C, max_iter=3, random_state=5
+    ).fit(X, y)
     random = np.random.RandomState(5)
     order = np.concatenate([random.permutation(len(X)) for _ in range(3)])
     iterates, _ = numpy_pass(svm.model_, X, y, order, C)
@@ -51,7 +53,9 @@ def test_passes_equal_numpy(words, C, averaging):
 
 def test_the_perceptron_ends_after_a_pass_without_mistakes():
     X = [np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.0, 1.0]])]
-    svm = ChainSVM(solver="perceptron", random_state=0).fit(X, [["a", "b"], ["b"]])
+    svm = ChainSVM(C=1.0, scale=None, solver="perceptron", random_state=0).fit(
+        X, [["a", "b"], ["b"]]
+    )
     assert svm.n_iter_ < 10
     assert svm.history_["mean_hinge"][-1] == 0.0
     assert svm.score(X, [["a", "b"], ["b"]]) == 1.0
@@ -60,9 +64,9 @@ def test_the_perceptron_ends_after_a_pass_without_mistakes():
 def test_both_learn_as_well_as_the_exact_optimum(letters):
     X, y = letters["small"]
     train, test = (X[:500], y[:500]), (X[500:], y[500:])
-    exact = ChainSVM(C=0.1, tol=1e-2, random_state=0).fit(*train).score(*test)
+    exact = ChainSVM(scale=None, C=0.1, tol=1e-2, random_state=0).fit(*train).score(*test)
     for solver, C in (("perceptron", 1.0), ("passive_aggressive", 0.01)):
-        svm = ChainSVM(solver=solver, C=C, random_state=0).fit(*train)
+        svm = ChainSVM(scale=None, solver=solver, C=C, random_state=0).fit(*train)
         assert svm.score(*test) > exact - 0.05
 
 
@@ -81,7 +85,7 @@ ONLINE = {
 def test_partial_fit_in_pieces_equals_one_pass(words, name):
     X, y = words
     solver, C = ONLINE[name]
-    svm = ChainSVM(solver=solver, C=C)
+    svm = ChainSVM(scale=None, solver=solver, C=C)
     whole = clone(svm).partial_fit(X, y)
     pieces = clone(svm).partial_fit(X[:3], y[:3], classes=[0, 1, 2])
     pieces.partial_fit(X[3:10], y[3:10])
@@ -100,7 +104,7 @@ def test_partial_fit_in_pieces_equals_one_pass(words, name):
 def test_counters_at_their_end_do_not_crash(words, name):
     """In a build with checks an overflow used to raise where no thread held the GIL."""
     X, y = words
-    svm = ChainSVM(solver=name).partial_fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None, solver=name).partial_fit(X, y)
     counters = svm._online[1]
     for counter in ("n_visits", "n_oracle_calls", "n_met", "n_steps"):
         if hasattr(counters, counter):
@@ -125,12 +129,12 @@ def test_a_partial_fit_that_fails_changes_nothing(words):
     short = [i for i in range(len(X)) if len(X[i]) < 6]
     long = next(i for i in range(len(X)) if len(X[i]) == 6)
     first, second = short[:8], short[8:]
-    svm = StructSVM(Failing(), solver="perceptron")
+    svm = StructSVM(Failing(), C=1.0, scale=None, solver="perceptron")
     svm.partial_fit([X[i] for i in first], [y[i] for i in first])
     with pytest.raises(ArithmeticError):
         svm.partial_fit([X[i] for i in [*second, long]], [y[i] for i in [*second, long]])
     svm.partial_fit([X[i] for i in second], [y[i] for i in second])
-    clean = StructSVM(Failing(), solver="perceptron")
+    clean = StructSVM(Failing(), C=1.0, scale=None, solver="perceptron")
     clean.partial_fit([X[i] for i in short], [y[i] for i in short])
     assert np.array_equal(svm.coef_, clean.coef_)
     assert svm.n_oracle_calls_ == len(short)
@@ -140,13 +144,13 @@ def test_labels_of_object_arrays_are_classes(words):
     X, y = words
     named = [["abc"[k] for k in labels] for labels in y]
     classes = np.array(["a", "b", "c", "d"], dtype=object)
-    svm = ChainSVM(solver="perceptron").partial_fit(X, named, classes=classes)
+    svm = ChainSVM(C=1.0, scale=None, solver="perceptron").partial_fit(X, named, classes=classes)
     assert svm.classes_.tolist() == ["a", "b", "c", "d"]
 
 
 def test_partial_fit_goes_on_from_fit_and_fit_begins_anew(words):
     X, y = words
-    svm = StructSVM(ChainModel(), solver="perceptron", random_state=0).fit(X, y)
+    svm = StructSVM(ChainModel(), C=1.0, scale=None, solver="perceptron", random_state=0).fit(X, y)
     fitted, calls = svm.coef_, svm.n_oracle_calls_
     svm.partial_fit(X, y)
     assert svm.n_oracle_calls_ == calls + len(X)
@@ -175,16 +179,19 @@ def test_partial_fit_goes_on_from_fit_and_fit_begins_anew(words):
 )
 def test_options_in_the_wrong_combination_are_refused(words, params, message):
     with pytest.raises(ValueError, match=message):
-        ChainSVM(**{"solver": "perceptron"} | params).fit(*words)
+        ChainSVM(**({"C": 1.0, "scale": None} | {"solver": "perceptron"} | params)).fit(*words)
 
 
+@pytest.mark.filterwarnings("ignore:all labels in y are 0")
 def test_partial_fit_refuses_what_it_cannot_do(words, tmp_path):
     X, y = words
     for name in ("bcfw", "cutting_plane", "n_slack"):
         message = f"solver '{name}' needs all data at once: partial_fit has no meaning"
         with pytest.raises(ValueError, match=message):
-            ChainSVM(solver=name).partial_fit(X, y)
-    svm = ChainSVM(solver="perceptron").partial_fit(X[:4], [np.zeros(len(k), int) for k in y[:4]])
+            ChainSVM(C=1.0, scale=None, solver=name).partial_fit(X, y)
+    svm = ChainSVM(C=1.0, scale=None, solver="perceptron").partial_fit(
+        X[:4], [np.zeros(len(k), int) for k in y[:4]]
+    )
     before = svm.coef_.copy()
     with pytest.raises(ValueError, match="label 2 was not in the y that fit saw"):
         svm.partial_fit(X, y)
@@ -198,7 +205,7 @@ def test_partial_fit_refuses_what_it_cannot_do(words, tmp_path):
         with pytest.raises(ValueError, match=message):
             svm.partial_fit(X[:4], [np.zeros(len(k), int) for k in y[:4]], classes=classes)
     with pytest.raises(ValueError, match="y has the label 2, which is not in classes"):
-        ChainSVM(solver="perceptron").partial_fit(X, y, classes=[0, 1])
+        ChainSVM(C=1.0, scale=None, solver="perceptron").partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="averaging=False of Perceptron differs from what"):
         svm.set_params(solver=Perceptron(averaging=False)).partial_fit(
             X[:4], [np.zeros(len(k), int) for k in y[:4]]

@@ -124,7 +124,11 @@ def fitted(model, X, y, **params):
     fit_params = {"sample_weight": params.pop("sample_weight", None)}
     for name in ("X_val", "y_val", "resume_from"):
         fit_params[name] = params.pop(name, None)
-    svm = StructSVM(model, random_state=0, **({"max_iter": 10, "tol": 0.01} | params))
+    svm = StructSVM(
+        model,
+        random_state=0,
+        **({"C": 1.0, "scale": None} | {"max_iter": 10, "tol": 0.01} | params),
+    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         svm.fit(X, y, **fit_params)
@@ -188,7 +192,7 @@ def test_rounding_is_no_fault(rows):
 )
 def test_the_warning_says_which_method_where_and_by_how_much(rows, model, message):
     with pytest.warns(OracleWarning, match=message):
-        StructSVM(model(), max_iter=5, tol=0.999, random_state=0).fit(*rows)
+        StructSVM(model(), C=1.0, scale=None, max_iter=5, tol=0.999, random_state=0).fit(*rows)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -227,15 +231,19 @@ def test_it_is_told_after_the_first_round(rows):
         with warnings.catch_warnings():
             warnings.simplefilter("error", OracleWarning)
             with pytest.raises(OracleWarning, match="misses the maximum"):
-                StructSVM(model(), C=1.0, callbacks=[stop], random_state=0).fit(*rows)
+                StructSVM(model(), scale=None, C=1.0, callbacks=[stop], random_state=0).fit(*rows)
 
 
 def test_warm_starts_paths_and_resumed_fits_are_checked(rows, tmp_path):
     X, y = rows
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        path = fit_path(StructSVM(Minimum(), max_iter=5, random_state=0), X, y, [0.1, 1.0])
-        warm = StructSVM(Minimum(), max_iter=5, random_state=0, warm_start=True).fit(X, y)
+        path = fit_path(
+            StructSVM(Minimum(), C=1.0, scale=None, max_iter=5, random_state=0), X, y, [0.1, 1.0]
+        )
+        warm = StructSVM(
+            Minimum(), C=1.0, scale=None, max_iter=5, random_state=0, warm_start=True
+        ).fit(X, y)
         warm.set_params(C=2.0).fit(X, y)
     assert sum(issubclass(w.category, OracleWarning) for w in caught) == 4
     assert not any(svm.certified_ for svm in (*path, warm))
@@ -272,7 +280,7 @@ def test_inference_that_raises_is_heard_of_after_the_first_round(rows):
         def inference(self, x, w):
             raise NotImplementedError("later")
 
-    svm = StructSVM(Unfinished(), random_state=0)
+    svm = StructSVM(Unfinished(), C=1.0, scale=None, random_state=0)
     with pytest.raises(NotImplementedError, match="later"):
         svm.fit(*rows)
     assert svm.n_iter_ == 1

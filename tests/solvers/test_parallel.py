@@ -114,10 +114,14 @@ def test_any_number_of_threads_gives_the_same_bits(dear, solver):
     X, y = dear
     fits = []
     for n_jobs in (2, 5):
-        svm = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, n_jobs=n_jobs, tol=0.3)
+        svm = ChainSVM(
+            scale=None, loss="normalized_hamming", C=0.01, solver=solver, n_jobs=n_jobs, tol=0.3
+        )
         fits.append(svm.set_params(random_state=0).fit(X, y))
     same_fit(*fits)
-    one = ChainSVM(loss="normalized_hamming", C=0.01, solver=solver, tol=0.3, random_state=0)
+    one = ChainSVM(
+        scale=None, loss="normalized_hamming", C=0.01, solver=solver, tol=0.3, random_state=0
+    )
     one.fit(X, y)
     assert one.dual_objective_ <= fits[0].objective_
     assert fits[0].dual_objective_ <= one.objective_
@@ -129,22 +133,24 @@ def test_any_number_of_threads_gives_the_same_bits(dear, solver):
 def test_processes_give_the_optimum_and_the_same_bits(words):
     X, y = words
     fits = [
-        StructSVM(PythonChain(), C=0.5, n_jobs=n_jobs, random_state=0).fit(X + X, y + y)
+        StructSVM(PythonChain(), scale=None, C=0.5, n_jobs=n_jobs, random_state=0).fit(X + X, y + y)
         for n_jobs in (2, 3)
     ]
     same_fit(*fits)
-    one = StructSVM(PythonChain(), C=0.5, random_state=0).fit(X + X, y + y)
+    one = StructSVM(PythonChain(), scale=None, C=0.5, random_state=0).fit(X + X, y + y)
     assert not np.array_equal(one.coef_, fits[0].coef_)  # of batches, as the data have 50 examples
     assert one.dual_objective_ <= fits[0].objective_
     assert fits[0].dual_objective_ <= one.objective_
     # At fixed weights not even one process differs.
-    svm = StructSVM(PythonChain(), solver="n_slack", random_state=0)
+    svm = StructSVM(PythonChain(), C=1.0, scale=None, solver="n_slack", random_state=0)
     same_fit(*(clone(svm).set_params(n_jobs=n).fit(X, y) for n in (1, 2)))
 
 
 def test_a_warm_start_may_have_another_number_of_threads(dear):
     X, y = dear
-    svm = ChainSVM(loss="normalized_hamming", C=0.01, tol=0.3, random_state=0, warm_start=True)
+    svm = ChainSVM(
+        scale=None, loss="normalized_hamming", C=0.01, tol=0.3, random_state=0, warm_start=True
+    )
     svm.set_params(n_jobs=3).fit(X, y)
     problem = svm._warm.problem
     svm.set_params(n_jobs=1, C=0.02).fit(X, y)
@@ -161,7 +167,9 @@ def test_no_process_is_asked_about_no_examples_and_none_is_left(words):
             return super().batch_loss_augmented_inference(X, Y, w)
 
     X, y = words
-    svm = StructSVM(Stacking(), n_jobs=4, tol=0.3, warm_start=True, random_state=0)
+    svm = StructSVM(
+        Stacking(), C=1.0, scale=None, n_jobs=4, tol=0.3, warm_start=True, random_state=0
+    )
     svm.fit(X + X, y + y)
     assert not running_workers()
 
@@ -170,20 +178,22 @@ def test_a_model_of_the_main_module_and_one_that_prints_work(words, capfd):
     class Local(Talkative):  # cannot be imported by name, as in a notebook
         pass
 
-    svm = StructSVM(Local(), C=0.1, n_jobs=2, tol=0.1, random_state=0).fit(*words)
+    svm = StructSVM(Local(), scale=None, C=0.1, n_jobs=2, tol=0.1, random_state=0).fit(*words)
     assert svm.dual_gap_ <= 0.1
     assert "words that must not get between the answers" in capfd.readouterr().err
 
 
 def test_what_a_model_raises_in_a_process_reaches_the_caller(words):
     with pytest.raises(ArithmeticError, match="three is too many") as info:
-        StructSVM(Failing(), solver="n_slack", n_jobs=2, random_state=0).fit(*words)
+        StructSVM(Failing(), C=1.0, scale=None, solver="n_slack", n_jobs=2, random_state=0).fit(
+            *words
+        )
     assert "raised in an oracle process" in info.value.__notes__[0]
     assert "loss_augmented_inference" in info.value.__notes__[0]
 
 
 def test_a_process_that_dies_is_told_of_and_the_fit_kept(words):
-    svm = StructSVM(Dying(), n_jobs=2, solver="n_slack", random_state=0)
+    svm = StructSVM(Dying(), C=1.0, scale=None, n_jobs=2, solver="n_slack", random_state=0)
     with pytest.raises(RuntimeError, match="an oracle process ended with exit code -9"):
         svm.fit(*words)
     assert svm.n_iter_ >= 1
@@ -194,7 +204,7 @@ def placed():
     """A function that makes an estimator fitted to nothing in particular."""
 
     def make(model, w=(0.0, 1.0)):
-        svm = StructSVM(Placed(), solver="perceptron", max_iter=1)
+        svm = StructSVM(Placed(), C=1.0, scale=None, solver="perceptron", max_iter=1)
         svm.fit([0, 1], [(0, 0), (1, 0)])
         svm.model_, svm.coef_[:] = model, w
         return svm.set_params(n_jobs=2)
@@ -267,7 +277,7 @@ def test_answers_that_cannot_come_back_are_refused(placed):
 def test_held_out_examples_are_scored_by_processes_that_stay_for_the_fit(words):
     X, y = words
     seen = []
-    svm = StructSVM(PythonChain(), solver="n_slack", tol=0.3, random_state=0)
+    svm = StructSVM(PythonChain(), C=1.0, scale=None, solver="n_slack", tol=0.3, random_state=0)
     svm.set_params(callbacks=[lambda progress: seen.append(len(running_workers()))])
     svm.fit(X[:9], y[:9], X_val=X[9:], y_val=y[9:])
     scores = svm.history_["validation_score"]
@@ -289,7 +299,7 @@ def test_losses_below_zero_by_rounding_count_as_zero_in_processes():
         def loss_augmented_inference(self, x, y, w):
             return (1, 0)
 
-    svm = StructSVM(Rounding(), solver="n_slack", n_jobs=2, max_iter=1, tol=0.99)
+    svm = StructSVM(Rounding(), C=1.0, scale=None, solver="n_slack", n_jobs=2, max_iter=1, tol=0.99)
     with pytest.warns(
         RuntimeWarning, match=r"loss\(y\[\d\], y_hat\) returned -1e-07, below 0 by"
     ) as told:
@@ -306,8 +316,8 @@ def test_what_cannot_be_sent_is_refused(words):
             self.lock = threading.Lock()
 
     with pytest.raises(TypeError, match="Locked or its data cannot be sent to other processes"):
-        StructSVM(Locked(), solver="n_slack", n_jobs=2).fit(X, y)
-    StructSVM(Locked(), tol=0.5).fit(X, y)
+        StructSVM(Locked(), C=1.0, scale=None, solver="n_slack", n_jobs=2).fit(X, y)
+    StructSVM(Locked(), C=1.0, scale=None, tol=0.5).fit(X, y)
 
 
 def test_threads_take_each_range_once_and_end_before_an_error():

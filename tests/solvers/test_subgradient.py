@@ -73,8 +73,10 @@ def test_steps_averages_and_dual_point_equal_numpy(words, batch_size, project):
 )
 def test_certificate_brackets_the_optimum(words, options):
     X, y = words
-    exact = ChainSVM(C=0.3, tol=1e-7, max_iter=5000).fit(X, y)
-    svm = ChainSVM(C=0.3, solver=Subgradient(**options), tol=0.02, max_iter=3000, random_state=0)
+    exact = ChainSVM(scale=None, C=0.3, tol=1e-7, max_iter=5000).fit(X, y)
+    svm = ChainSVM(
+        scale=None, C=0.3, solver=Subgradient(**options), tol=0.02, max_iter=3000, random_state=0
+    )
     svm.fit(X, y)
     assert svm.dual_gap_ <= 0.02
     assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-12)
@@ -87,7 +89,7 @@ def test_certificate_brackets_the_optimum(words, options):
 def test_far_projections_do_not_lose_the_scale(words):
     # A tiny lambda: the first steps are far too long, and each is pulled back.
     X, y = words
-    svm = ChainSVM(C=1e6, solver=Subgradient(project=True), max_iter=50, random_state=0)
+    svm = ChainSVM(scale=None, C=1e6, solver=Subgradient(project=True), max_iter=50, random_state=0)
     with pytest.warns(ConvergenceWarning):
         svm.fit(X, y)
     assert np.isfinite(svm.coef_).all()
@@ -98,7 +100,9 @@ def test_result_depends_on_the_seed_alone(words):
     X, y = words
 
     def fit(seed, n_jobs=None):
-        svm = ChainSVM(solver="subgradient", tol=0.05, random_state=seed, n_jobs=n_jobs)
+        svm = ChainSVM(
+            C=1.0, scale=None, solver="subgradient", tol=0.05, random_state=seed, n_jobs=n_jobs
+        )
         return svm.fit(X, y).coef_
 
     assert np.array_equal(fit(0), fit(0, n_jobs=3))
@@ -115,4 +119,4 @@ def test_result_depends_on_the_seed_alone(words):
 )
 def test_bad_parameters_are_named(words, parameter, message):
     with pytest.raises(ValueError, match=message):
-        ChainSVM(solver=Subgradient(**parameter)).fit(*words)
+        ChainSVM(C=1.0, scale=None, solver=Subgradient(**parameter)).fit(*words)

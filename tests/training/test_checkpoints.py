@@ -24,7 +24,7 @@ def test_resume_equals_uninterrupted(words, tmp_path, name, rescaling):
         rescaling = "margin"
     X, y = words
     held_out = {"X_val": X[:6], "y_val": y[:6]}
-    svm = ChainSVM(solver=SOLVERS[name], rescaling=rescaling, random_state=3)
+    svm = ChainSVM(C=1.0, scale=None, solver=SOLVERS[name], rescaling=rescaling, random_state=3)
     if name not in ONLINE:
         slow = name in ("subgradient", "bcfw, Frank-Wolfe")
         svm.set_params(C=0.2 if slow else 2.0, tol=0.1 if slow else 1e-3)
@@ -46,7 +46,9 @@ def test_resume_equals_uninterrupted(words, tmp_path, name, rescaling):
 def test_resume_at_the_very_end_equals_the_end(words, tmp_path, name):
     X, y = words
     path = tmp_path / "fit.ckpt"
-    svm = ChainSVM(solver=SOLVERS[name], max_iter=5, callbacks=[Checkpoint(path, every=5)])
+    svm = ChainSVM(
+        C=1.0, scale=None, solver=SOLVERS[name], max_iter=5, callbacks=[Checkpoint(path, every=5)]
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         whole = clone(svm).set_params(random_state=0).fit(X, y)
@@ -64,7 +66,7 @@ class Inexact(PythonChain):
 @pytest.mark.parametrize("model", [PythonChain(), Inexact()], ids=["exact", "inexact"])
 def test_only_values_of_an_exact_oracle_must_be_bounds(words, tmp_path, model):
     path = tmp_path / "fit.ckpt"
-    svm = StructSVM(model, max_iter=3, random_state=0)
+    svm = StructSVM(model, C=1.0, scale=None, max_iter=3, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         clone(svm).set_params(callbacks=[Checkpoint(path, every=1), stop_after(2)]).fit(*words)
@@ -83,14 +85,16 @@ def test_only_values_of_an_exact_oracle_must_be_bounds(words, tmp_path, model):
 def test_a_fit_without_planes_resumes(words, tmp_path, name):
     X, y = words[0], [np.zeros(len(labels), int) for labels in words[1]]
     path = tmp_path / "fit.ckpt"
-    svm = ChainSVM(solver=SOLVERS[name], callbacks=[Checkpoint(path, every=1)]).fit(X, y)
+    svm = ChainSVM(
+        C=1.0, scale=None, solver=SOLVERS[name], callbacks=[Checkpoint(path, every=1)]
+    ).fit(X, y)
     assert svm.fit(X, y, resume_from=path).status_ == "converged"
 
 
 def test_a_fit_that_was_stopped_early_stays_stopped(words, tmp_path):
     X, y = words
     path = tmp_path / "fit.ckpt"
-    svm = ChainSVM(solver="perceptron", max_iter=100, random_state=1)
+    svm = ChainSVM(C=1.0, scale=None, solver="perceptron", max_iter=100, random_state=1)
     svm.set_params(callbacks=[Checkpoint(path, every=1), EarlyStopping(patience=3)])
     whole = clone(svm).fit(X, y, X_val=X[:5], y_val=y[:5])
     resumed = clone(svm).fit(X, y, X_val=X[:5], y_val=y[:5], resume_from=path)
@@ -104,24 +108,26 @@ def test_a_forged_generator_is_refused(words, checkpoint):
     for name, value in (("random/pos", np.array(10**6)), ("random/key", np.zeros(3, np.uint32))):
         model_files.write_checkpoint(snapshot | {name: value}, checkpoint)
         with pytest.raises(ValueError, match="the snapshot holds no state of a random generator"):
-            ChainSVM().fit(*words, resume_from=checkpoint)
+            ChainSVM(C=1.0, scale=None).fit(*words, resume_from=checkpoint)
 
 
 def test_resume_leaves_other_generators_alone_and_refuses_those_it_cannot_hold(words, tmp_path):
     X, y = words
     path = tmp_path / "fit.ckpt"
-    ChainSVM(callbacks=[Checkpoint(path, every=1), stop_after(2)]).fit(X, y)
+    ChainSVM(C=1.0, scale=None, callbacks=[Checkpoint(path, every=1), stop_after(2)]).fit(X, y)
     state = np.random.get_state()[1].copy()  # noqa: NPY002
-    ChainSVM(max_iter=500).fit(X, y, resume_from=path)
+    ChainSVM(C=1.0, scale=None, max_iter=500).fit(X, y, resume_from=path)
     assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     strange = np.random.RandomState(np.random.PCG64(0))
     with pytest.raises(ValueError, match="a checkpoint cannot hold a PCG64: give random_state as"):
-        ChainSVM(random_state=strange, callbacks=[Checkpoint(path, every=1)]).fit(X, y)
+        ChainSVM(
+            C=1.0, scale=None, random_state=strange, callbacks=[Checkpoint(path, every=1)]
+        ).fit(X, y)
 
 
 def test_a_python_model_resumes(words, tmp_path):
     X, y = words
-    svm = StructSVM(PythonChain(), random_state=0, tol=1e-2)
+    svm = StructSVM(PythonChain(), C=1.0, scale=None, random_state=0, tol=1e-2)
     whole = clone(svm).fit(X, y)
     path = tmp_path / "fit.ckpt"
     clone(svm).set_params(callbacks=[Checkpoint(path, every=1), stop_after(3)]).fit(X, y)
@@ -131,7 +137,9 @@ def test_a_python_model_resumes(words, tmp_path):
 @pytest.fixture
 def checkpoint(words, tmp_path):
     path = tmp_path / "fit.ckpt"
-    ChainSVM(callbacks=[Checkpoint(path, every=2), stop_after(2)], random_state=0).fit(*words)
+    ChainSVM(
+        C=1.0, scale=None, callbacks=[Checkpoint(path, every=2), stop_after(2)], random_state=0
+    ).fit(*words)
     return path
 
 
@@ -139,23 +147,23 @@ def test_a_checkpoint_of_another_fit_is_refused(words, checkpoint):
     X, y = words
     message = "fit.ckpt: the checkpoint is of a fit to other data, or with other parameters"
     for svm, data in (
-        (ChainSVM(), (X[1:], y[1:])),
-        (ChainSVM(C=2.0), words),
-        (ChainSVM(boundary=False), words),
-        (ChainSVM(loss="normalized_hamming"), words),
-        (ChainSVM(rescaling="slack"), words),
-        (ChainSVM(solver=BCFW(averaging=True)), words),
-        (ChainSVM(solver="n_slack"), words),
+        (ChainSVM(C=1.0, scale=None), (X[1:], y[1:])),
+        (ChainSVM(scale=None, C=2.0), words),
+        (ChainSVM(C=1.0, scale=None, boundary=False), words),
+        (ChainSVM(C=1.0, scale=None, loss="normalized_hamming"), words),
+        (ChainSVM(C=1.0, scale=None, rescaling="slack"), words),
+        (ChainSVM(C=1.0, scale=None, solver=BCFW(averaging=True)), words),
+        (ChainSVM(C=1.0, scale=None, solver="n_slack"), words),
     ):
         with pytest.raises(ModelFileError, match=message):
             svm.fit(*data, resume_from=checkpoint)
     with pytest.raises(ModelFileError, match="other data"):
-        ChainSVM().fit(X, y, sample_weight=np.ones(len(X)), resume_from=checkpoint)
+        ChainSVM(C=1.0, scale=None).fit(X, y, sample_weight=np.ones(len(X)), resume_from=checkpoint)
     with pytest.raises(ModelFileError, match="other data"):
-        ChainSVM().fit(X, y, X_val=X, y_val=y, resume_from=checkpoint)
+        ChainSVM(C=1.0, scale=None).fit(X, y, X_val=X, y_val=y, resume_from=checkpoint)
     with pytest.raises(FileNotFoundError):
-        ChainSVM().fit(X, y, resume_from=checkpoint.with_name("none"))
-    ChainSVM(tol=1e-2, max_iter=500, n_jobs=2).fit(X, y, resume_from=checkpoint)
+        ChainSVM(C=1.0, scale=None).fit(X, y, resume_from=checkpoint.with_name("none"))
+    ChainSVM(C=1.0, scale=None, tol=1e-2, max_iter=500, n_jobs=2).fit(X, y, resume_from=checkpoint)
 
 
 def test_damaged_checkpoints_are_refused(words, checkpoint):
@@ -168,12 +176,12 @@ def test_damaged_checkpoints_are_refused(words, checkpoint):
     ):
         checkpoint.write_bytes(wrong)
         with pytest.raises(ModelFileError):
-            ChainSVM().fit(*words, resume_from=checkpoint)
+            ChainSVM(C=1.0, scale=None).fit(*words, resume_from=checkpoint)
 
 
 def test_a_forged_checkpoint_is_one_error_that_names_it_and_changes_nothing(words, checkpoint):
     snapshot = model_files.read_checkpoint(checkpoint, identity=None)
-    svm = ChainSVM(random_state=0).fit(*words)
+    svm = ChainSVM(C=1.0, scale=None, random_state=0).fit(*words)
     weights = svm.coef_
     lacking = ("n_iter", "random/key", "blocks/gram", "identity")
     files = [{k: v for k, v in snapshot.items() if k != name} for name in lacking] + [

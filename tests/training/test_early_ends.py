@@ -24,7 +24,9 @@ class DiskFull(RuntimeError):
 @pytest.mark.parametrize("name", SOLVERS)
 def test_a_callback_that_raises_leaves_a_usable_estimator(words, name):
     X, y = words
-    svm = ChainSVM(solver=SOLVERS[name], callbacks=[raise_at(3, DiskFull)], random_state=0)
+    svm = ChainSVM(
+        C=1.0, scale=None, solver=SOLVERS[name], callbacks=[raise_at(3, DiskFull)], random_state=0
+    )
     with pytest.raises(DiskFull):
         svm.fit(X, y)
     assert svm.n_iter_ == 3
@@ -42,7 +44,7 @@ def test_an_oracle_that_raises_leaves_a_usable_estimator(words):
             return super().loss_augmented_inference(x, y, w)
 
     X, y = words
-    svm = StructSVM(Weak(), random_state=0)
+    svm = StructSVM(Weak(), C=1.0, scale=None, random_state=0)
     with pytest.raises(RuntimeError, match="out of luck"):
         svm.fit(X, y)
     assert svm.n_iter_ == 100 // len(X) - 1
@@ -67,7 +69,7 @@ def test_an_oracle_that_raises_leaves_the_best_held_out_weights(words):
             return super().loss_augmented_inference(x, y, w)
 
     X, y = words
-    svm = StructSVM(Failing(), tol=1e-9, random_state=0)
+    svm = StructSVM(Failing(), C=1.0, scale=None, tol=1e-9, random_state=0)
     with pytest.raises(RuntimeError, match="out of luck"):
         svm.fit(X, y, X_val=X, y_val=y)
     assert svm.status_ == "failed"
@@ -81,13 +83,16 @@ def test_an_oracle_that_raises_leaves_the_best_held_out_weights(words):
 def test_an_interrupted_fit_keeps_the_best_held_out_weights(words):
     X, y = words
     interrupt = raise_at(4, KeyboardInterrupt)
-    svm = ChainSVM(C=10.0, tol=1e-6, callbacks=[interrupt], random_state=0)
+    svm = ChainSVM(scale=None, C=10.0, tol=1e-6, callbacks=[interrupt], random_state=0)
     with pytest.warns(ConvergenceWarning, match="interrupted after 4 iterations"):
         svm.fit(X, y, X_val=X, y_val=y)
     assert svm.score(X, y) == svm.validation_score_ == svm.history_["validation_score"].max()
 
 
-@pytest.mark.parametrize("kind", [ChainSVM, lambda **params: StructSVM(PythonChain(), **params)])
+@pytest.mark.parametrize(
+    "kind",
+    [ChainSVM, lambda **params: StructSVM(PythonChain(), **({"C": 1.0, "scale": None} | params))],
+)
 @pytest.mark.parametrize("n", [1, 4])
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_end_certifies_as_max_iter_does(words, name, n, kind):
@@ -123,7 +128,7 @@ def test_every_end_certifies_as_max_iter_does(words, name, n, kind):
 def test_held_out_weights_are_certified_however_the_fit_ends(words, error):
     X, y = words
     held_out = {"X_val": X[:5], "y_val": y[:5]}
-    svm = ChainSVM(C=5.0, tol=1e-6, random_state=0)
+    svm = ChainSVM(scale=None, C=5.0, tol=1e-6, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         whole = clone(svm).set_params(max_iter=4).fit(X, y, **held_out)
@@ -163,7 +168,7 @@ class Interrupting(PythonChain):
 def test_ctrl_c_within_a_round_leaves_weights_that_predict_and_are_certified(words, name, call):
     X, y = words
     Interrupting.calls, Interrupting.at = 0, (call,)
-    svm = StructSVM(Interrupting(), solver=SOLVERS[name], random_state=0)
+    svm = StructSVM(Interrupting(), C=1.0, scale=None, solver=SOLVERS[name], random_state=0)
     online = name in ONLINE
     if not online:
         svm.set_params(C=5.0, tol=1e-9)
@@ -188,7 +193,7 @@ def test_ctrl_c_within_a_round_leaves_weights_that_predict_and_are_certified(wor
 def test_a_second_ctrl_c_ends_the_fit_at_once(words, name):
     X, y = words
     Interrupting.calls, Interrupting.at = 0, (30, 35)
-    svm = StructSVM(Interrupting(), solver=SOLVERS[name], random_state=0)
+    svm = StructSVM(Interrupting(), C=1.0, scale=None, solver=SOLVERS[name], random_state=0)
     with pytest.warns(ConvergenceWarning, match="interrupted after"):
         svm.fit(X, y)
     assert Interrupting.calls == 35
@@ -206,7 +211,9 @@ def test_ctrl_c_in_the_last_pass_is_one_ctrl_c(words):
             Interrupting.at = (Interrupting.calls + 5,)
 
     Interrupting.calls, Interrupting.at = 0, ()
-    svm = StructSVM(Interrupting(), max_iter=3, tol=1e-9, C=5.0, random_state=0, callbacks=[soon])
+    svm = StructSVM(
+        Interrupting(), scale=None, max_iter=3, tol=1e-9, C=5.0, random_state=0, callbacks=[soon]
+    )
     with pytest.warns(ConvergenceWarning, match="interrupted after 3 iterations; .* duality gap"):
         svm.fit(X, y)
     assert svm.certified_
@@ -217,10 +224,12 @@ def test_a_warm_start_goes_on_from_an_interrupted_fit(words, name):
     X, y = words
     for call in (26, 40, 90):
         Interrupting.calls, Interrupting.at = 0, (call,)
-        svm = StructSVM(Interrupting(), solver=SOLVERS[name], random_state=0, warm_start=True)
+        svm = StructSVM(
+            Interrupting(), C=1.0, scale=None, solver=SOLVERS[name], random_state=0, warm_start=True
+        )
         with pytest.warns(ConvergenceWarning, match="interrupted"):
             svm.fit(X, y)
-        exact = ChainSVM(tol=1e-6, max_iter=5000).fit(X, y)
+        exact = ChainSVM(C=1.0, scale=None, tol=1e-6, max_iter=5000).fit(X, y)
         svm.fit(X, y)
         assert svm.status_ == "converged"
         assert svm.dual_objective_ <= exact.objective_ * (1 + 1e-9)
@@ -239,7 +248,7 @@ def test_an_interrupted_partial_fit_keeps_what_it_has_learned(words, solver):
             return super().joint_feature(x, y)
 
     X, y = words
-    svm = StructSVM(Model(), solver=solver)
+    svm = StructSVM(Model(), C=1.0, scale=None, solver=solver)
     with pytest.warns(ConvergenceWarning, match="was interrupted after 0 iterations; it keeps the"):
         svm.partial_fit(X, y)
     assert svm.status_ == "interrupted"
@@ -254,7 +263,9 @@ def test_a_path_interrupted_before_its_first_iteration_predicts(words):
     X, y = words
     Interrupting.calls, Interrupting.at = 0, (3,)
     with pytest.warns(ConvergenceWarning, match="interrupted after 0 iterations"):
-        path = fit_path(StructSVM(Interrupting(), random_state=0), X, y, [1.0, 2.0])
+        path = fit_path(
+            StructSVM(Interrupting(), C=1.0, scale=None, random_state=0), X, y, [1.0, 2.0]
+        )
     assert [fit.C for fit in path] == [1.0]
     assert len(path[0].predict(X)) == len(X)
 

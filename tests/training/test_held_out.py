@@ -13,6 +13,7 @@ def test_the_best_weights_on_held_out_examples_are_kept_and_certified(words):
     X, y = words
     seen = []
     svm = ChainSVM(
+        scale=None,
         C=5.0,
         tol=0.1,
         random_state=0,
@@ -38,7 +39,7 @@ def test_the_best_weights_on_held_out_examples_are_kept_and_certified(words):
 def test_averaged_weights_are_what_is_validated(words):
     X, y = words
     for solver in (BCFW(averaging=True), Subgradient(), Perceptron()):
-        svm = ChainSVM(solver=solver, random_state=0, callbacks=[stop_after(1)])
+        svm = ChainSVM(C=1.0, scale=None, solver=solver, random_state=0, callbacks=[stop_after(1)])
         averaged = svm.fit(X, y, X_val=X, y_val=y).coef_
         plain = clone(solver).set_params(
             averaging={"Subgradient": "none"}.get(type(solver).__name__, False)
@@ -50,9 +51,9 @@ def test_averaged_weights_are_what_is_validated(words):
 def test_held_out_examples_are_checked(words):
     X, y = words
     with pytest.raises(ValueError, match="X_val is given without y_val: give both or neither"):
-        ChainSVM().fit(X, y, X_val=X)
+        ChainSVM(C=1.0, scale=None).fit(X, y, X_val=X)
     message = "in X_val and y_val: X has 5 examples but y has 4"
     with pytest.raises(ValueError, match=message):
-        ChainSVM().fit(X, y, X_val=X[:5], y_val=y[:4])
+        ChainSVM(C=1.0, scale=None).fit(X, y, X_val=X[:5], y_val=y[:4])
     with pytest.raises(ValueError, match=r"in X_val and y_val: X\[0\] has 2 features, expected 5"):
-        ChainSVM().fit(X, y, X_val=[x[:, :2] for x in X], y_val=y)
+        ChainSVM(C=1.0, scale=None).fit(X, y, X_val=[x[:, :2] for x in X], y_val=y)

@@ -9,6 +9,7 @@ from python_models import PythonClasses
 
 from structsvm import ChainModel, StructSVM
 from structsvm.callbacks import Checkpoint, EarlyStopping
+from structsvm.engines import Serial
 from structsvm.solvers import BCFW, Perceptron
 from structsvm.training.train import Examples, Validation, learn, train
 
@@ -31,7 +32,7 @@ def examples_of(X, y):
 def test_the_same_bits_as_an_estimator(case):
     make, X, y = case
     outcome = train(make(), examples_of(X, y), BCFW(), C=0.5, random_state=0)
-    svm = StructSVM(make(), C=0.5, random_state=0).fit(X, y)
+    svm = StructSVM(make(), scale=None, C=0.5, random_state=0).fit(X, y)
     assert np.array_equal(outcome.result.weights, svm.coef_)
     assert outcome.result.gap == svm.dual_gap_
     assert outcome.certified == svm.certified_
@@ -62,7 +63,7 @@ def test_held_out_examples_choose_the_weights(case):
     model, validation = make(), Validation(X[:5], y[:5])
     stop = [EarlyStopping(2)]
     outcome = train(model, examples_of(X, y), BCFW(), validation=validation, callbacks=stop)
-    assert outcome.validation_score == validation.score(model, outcome.result.weights, 1)
+    assert outcome.validation_score == validation.score(model, outcome.result.weights, Serial())
     assert outcome.validation_score == outcome.result.history["validation_score"].max()
     with pytest.raises(ValueError, match=r"EarlyStopping\(.*\) needs X_val and y_val in fit"):
         train(make(), examples_of(X, y), BCFW(), callbacks=stop)
@@ -81,10 +82,10 @@ def test_it_resumes_to_the_same_bits(case, tmp_path):
 
 def test_a_checkpoint_of_an_estimator_is_one_of_the_function(words, tmp_path):
     stop = [Checkpoint(tmp_path / "fit", every=1), lambda progress: progress.n_iter == 2]
-    StructSVM(ChainModel(), random_state=0, callbacks=stop).fit(*words)
+    StructSVM(ChainModel(), C=1.0, scale=None, random_state=0, callbacks=stop).fit(*words)
     path = tmp_path / "fit"
     resumed = train(ChainModel(), examples_of(*words), BCFW(), random_state=0, resume_from=path)
-    whole = StructSVM(ChainModel(), random_state=0).fit(*words)
+    whole = StructSVM(ChainModel(), C=1.0, scale=None, random_state=0).fit(*words)
     assert np.array_equal(resumed.result.weights, whole.coef_)
 
 
@@ -96,7 +97,11 @@ def test_learning_goes_on_from_a_state_and_leaves_it(case):
         for _ in range(2)
     ]
     assert np.array_equal(again[0].result.weights, again[1].result.weights)
-    svm = StructSVM(make(), solver="perceptron").partial_fit(X, y).partial_fit(X, y)
+    svm = (
+        StructSVM(make(), C=1.0, scale=None, solver="perceptron")
+        .partial_fit(X, y)
+        .partial_fit(X, y)
+    )
     assert np.array_equal(again[0].result.weights, svm.coef_)
     with pytest.raises(ValueError, match="solver 'bcfw' needs all data at once: partial_fit"):
         learn(make(), examples_of(X, y), BCFW())
@@ -108,4 +113,6 @@ def test_a_model_may_have_a_method_prepare_of_its_own():
             raise AssertionError("nobody asked for it")
 
     X, y = rows()
-    assert StructSVM(Prepared(), random_state=0).fit(X, y).predict(X[:1]) == y[:1]
+    assert (
+        StructSVM(Prepared(), C=1.0, scale=None, random_state=0).fit(X, y).predict(X[:1]) == y[:1]
+    )

@@ -1,0 +1,69 @@
+"""What is to be said of a fit that is optimal and of no use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.linalg._sums import dot
+from structsvm.problems import Problem
+from structsvm.solvers import SolverResult
+
+__all__ = ["trivial_fit"]
+
+# Of an objective that is known less well than this, zero may be as good as anything, ...
+_LOOSE = 1e-2
+# ... and of this far from the optimum, one label too.
+_UNKNOWN = 0.1
+
+
+def trivial_fit(
+    model: StructuredModel,
+    problem: Problem,
+    X: Any,
+    y: Any,
+    result: SolverResult,
+    weights: NDArray[np.float64],
+    C: float,
+) -> str | None:
+    """What is wrong with weights that say nothing, or one label everywhere; None if they do not.
+
+    Takes no pass over the data where the objective already tells that all is well: the norm of
+    weights near an optimum at zero is small, and a hinge is at least the loss of the prediction.
+
+    Parameters
+    ----------
+    X, y
+        As the model prepared them.
+    result, C
+        Of the problem of scaled columns.
+    weights : ndarray
+        Those of the result in the user's units.
+    """
+    norm, n = dot(result.weights, result.weights) / 2, problem.n_examples
+    if not 0 < result.objective < np.inf or result.gap > _UNKNOWN:
+        return None
+    tol = min(result.tol, _LOOSE)
+    if norm <= 2 * tol * result.objective:
+        at_zero = C * n * problem.mean_hinge(np.zeros(problem.n_weights))
+        if result.dual_objective >= (1 - tol) * at_zero:
+            return (
+                f"at C={C:.3g} weights of zero are optimal within tol={tol:g}: nothing was "
+                "learnt. Raise C (C='scale' follows the data), or see whether the features tell "
+                "the labels apart"
+            )
+    least = model.constant_loss(y)
+    if least is None or (result.objective - norm) / (C * n) < least:
+        return None
+    answers = model.batch_inference(X, weights)
+    labels = np.unique(np.concatenate([np.ravel(answer) for answer in answers]))
+    if len(labels) > 1:
+        return None
+    return (
+        f"at C={C:.3g} all predictions for the training data are {labels[0].item()!r}, but not all "
+        "of y. Raise C, or make mistakes on the rare labels cost more (class_weight, "
+        "costs, sample_weight); PathSearch tries values of both by the score of your choice"
+    )
