@@ -81,7 +81,8 @@ DATA = {"digits": digits, "dense": dense, "sparse": sparse}
 
 
 def ours(C, two, tol):
-    return MulticlassSVM(C=C, fit_intercept=False, tol=tol, max_iter=10_000, random_state=0)
+    options = {"fit_intercept": False, "max_iter": 10_000, "random_state": 0}
+    return MulticlassSVM(C=C, scale=None, tol=tol, **options)
 
 
 def theirs(C, two, tol):

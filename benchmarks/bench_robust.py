@@ -122,7 +122,7 @@ def python_points(name):
 
 
 def multiclass(**options):
-    return MulticlassSVM(fit_intercept=False, **options)
+    return MulticlassSVM(scale=None, fit_intercept=False, **options)
 
 
 CELLS = {}
@@ -150,7 +150,7 @@ for n_labels in (2, 3):
     for C in (1, 1e4, 1e6):
         CELLS[f"images of {n_labels}/C={C:g}"] = (
             functools.partial(images, n_labels),
-            GridSVM,
+            functools.partial(GridSVM, scale=None),
             C,
         )
 for name in ("iris", "wine"):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from structsvm.base import StructuredModel
     from structsvm.data.sequences import PackedSequences
     from structsvm.estimators.path import fit_path
+    from structsvm.estimators.path_search import PathSearch
     from structsvm.estimators.structured import StructSVM
     from structsvm.estimators.surrogate import SurrogateSVM
     from structsvm.models.registry import *
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 # Imported when first used: the command line answers --help without numpy and scikit-learn.
 _HOMES = {
     "PackedSequences": "data.sequences",
+    "PathSearch": "estimators.path_search",
     "StructSVM": "estimators",
     "StructuredModel": "base",
     "SurrogateSVM": "estimators",
