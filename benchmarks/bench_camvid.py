@@ -13,6 +13,7 @@ import time
 import numpy as np
 from segmentation import (
     DATA,
+    PLAIN,
     accuracy_and_iou,
     best_smoothing,
     command,
@@ -52,7 +53,7 @@ def run(job, path):
     row = {"job": job}
     X_train, y_train = [X[i] for i in train], [y[i] for i in train]
     if job in EDGES:
-        svm = GridSVM(**COMMON, **EDGES[job])
+        svm = GridSVM(**(PLAIN | COMMON | EDGES[job]))
         row |= fit(svm, X_train, y_train)
         answers = svm.predict([X[i] for i in test])
     else:

@@ -19,6 +19,7 @@ import time
 import numpy as np
 from segmentation import (
     DATA,
+    PLAIN,
     accuracy_and_iou,
     best_smoothing,
     command,
@@ -104,7 +105,7 @@ def run(job, path):
     X_train, y_train = [X[i] for i in train], [y[i] for i in train]
     X_test, y_test = [X[i] for i in test], [y[i] for i in test]
     if kind in CUTS:
-        svm = GridSVM(C=30, tol=1e-2, random_state=0, **CUTS[kind])
+        svm = GridSVM(**(PLAIN | {"C": 30, "tol": 1e-2, "random_state": 0} | CUTS[kind]))
         row |= fit(svm, X_train, y_train)
         answers = svm.predict(X_test)
         row["edge_weights"] = [*svm.edge_coef_.tolist(), float(svm.edge_intercept_)]

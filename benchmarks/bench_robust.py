@@ -150,7 +150,7 @@ for n_labels in (2, 3):
     for C in (1, 1e4, 1e6):
         CELLS[f"images of {n_labels}/C={C:g}"] = (
             functools.partial(images, n_labels),
-            functools.partial(GridSVM, scale=None),
+            functools.partial(GridSVM, scale=None, connectivity=4, class_weight=None),
             C,
         )
 for name in ("iris", "wine"):

@@ -99,6 +99,8 @@ def main():
         for method in ("expansion", "relaxation"):
             svm = GridSVM(
                 C=0.1,
+                scale=None,
+                connectivity=4,
                 loss="hamming",
                 pairwise="table",
                 directions=True,

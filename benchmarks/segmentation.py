@@ -18,6 +18,15 @@ from structsvm.inference import alpha_expansion, graph_cut
 from structsvm.metrics import jaccard, pixel_accuracy
 from structsvm.models.grid import grid_edges
 
+# `GridSVM` with nothing done to features, and pixels that all count the same.
+PLAIN = {
+    "scale": None,
+    "connectivity": 4,
+    "contrast_channels": None,
+    "class_weight": None,
+    "weighting": "loss",
+}
+
 DATA = Path(os.environ.get("STRUCTSVM_DATA", "."))
 
 
@@ -50,10 +59,10 @@ def standardised(images, train, extract):
 
 
 def pixel_sample(X, y, n, seed, ignore_label=None):
-    """Rows and labels of n pixels drawn from all images together."""
+    """Rows and labels of n pixels drawn from all images together, or of nearly all of fewer."""
     rng = np.random.default_rng(seed)
     sizes = np.array([labels.size for labels in y])
-    counts = rng.multinomial(n, sizes / sizes.sum())
+    counts = np.minimum(rng.multinomial(n, sizes / sizes.sum()), sizes)
     places = [
         rng.choice(size, count, replace=False) for size, count in zip(sizes, counts, strict=True)
     ]

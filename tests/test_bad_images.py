@@ -50,7 +50,7 @@ BAD_IMAGES = {
     "ragged": ([[[1.0, 2.0], [1.0]]], "X[1] is no rectangular array of numbers: "),
     "masked": (np.ma.masked_greater(X[1], 0), "X[1] has masked entries; fill them: features must"),
     "None": (None, "X[1] has dtype object, expected real numbers"),
-    "a pair": (OWN[1], "X[1] has 1 edge features of its own, expected 0"),
+    "a pair": (OWN[1], "X[1][1] has shape (2, 2, 5, 1), expected edge features of shape (4, 2, 5"),
     "a bad pair": ((X[1][0], OWN[1][1]), "X[1][0] has shape (5, 2), expected (height, width, n_fe"),
     "of long doubles": (np.full((2, 5, 2), np.longdouble("1e400")), "X[1][0, 0, 0] is inf; featur"),
 }
@@ -94,10 +94,10 @@ BAD_OWN = {
 @pytest.mark.parametrize("case", BAD_OWN)
 def test_bad_edge_features_of_ones_own(case):
     item, message = BAD_OWN[case]
-    fitted = GridSVM().fit(OWN, Y)
+    fitted = GridSVM(connectivity=4).fit(OWN, Y)
     bad = replaced(OWN, 1, (X[1], item))
     with refused(message):
-        GridSVM().fit(bad, Y)
+        GridSVM(connectivity=4).fit(bad, Y)
     with refused(message):
         fitted.predict(bad)
     with refused("X[0] has 0 edge features of its own, expected 1"):
@@ -110,8 +110,8 @@ def test_edges_that_leave_the_image_may_have_any_features():
         own[0, :, -1] = np.nan
         own[1, -1] = -np.inf
     dirty = [(x, own) for x, own in zip(X, junk, strict=True)]
-    want = GridSVM(random_state=0).fit(OWN, Y)
-    assert np.array_equal(GridSVM(random_state=0).fit(dirty, Y).coef_, want.coef_)
+    want = GridSVM(connectivity=4, random_state=0).fit(OWN, Y)
+    assert np.array_equal(GridSVM(connectivity=4, random_state=0).fit(dirty, Y).coef_, want.coef_)
     eight = [(x, -np.ones((4, *x.shape[:2], 1))) for x in X]
     for _, own in eight:
         own[3, :-1, 1:] = 1.0
@@ -212,8 +212,14 @@ def test_bad_collections(X, y, message):
         ({"warm_inference": "always"}, "warm_inference='always': expected 'auto', True, False or"),
         ({"warm_inference": -1}, "warm_inference=-1: expected 'auto', True, False or a number of"),
         ({"warm_inference": 1.5}, "warm_inference=1.5: expected 'auto', True, False or a number o"),
-        ({"class_weight": "even"}, "class_weight='even': expected 'balanced', 'jaccard', a dict"),
-        ({"class_weight": [1, 2]}, "class_weight=[1, 2]: expected 'balanced', 'jaccard', a dict"),
+        (
+            {"class_weight": "even"},
+            "class_weight='even': expected 'balanced', 'jaccard', 'auto', a dict",
+        ),
+        (
+            {"class_weight": [1, 2]},
+            "class_weight=[1, 2]: expected 'balanced', 'jaccard', 'auto', a dict",
+        ),
         ({"class_weight": {2: 1.0}}, "class_weight names the class 2, which is not in y; the clas"),
         (
             {"class_weight": {"1": 1.0}},

@@ -134,7 +134,9 @@ def test_decision_function_is_the_score_of_the_prediction(blobs, fitted):
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
 def test_loss_augmented_predictions_explain_the_objective(blobs, class_weight):
     X, y = blobs.X_train, blobs.y_train
-    svm = GridSVM(scale=None, C=2.0, tol=1e-4, class_weight=class_weight, random_state=0).fit(X, y)
+    svm = GridSVM(
+        scale=None, C=2.0, tol=1e-4, class_weight=class_weight, weighting="loss", random_state=0
+    ).fit(X, y)
     hinges = 0.0
     for x, labels, violator in zip(X, y, svm.loss_augmented_predict(X, y), strict=True):
         delta = svm.model_.joint_feature(x, labels) - svm.model_.joint_feature(x, violator)
@@ -321,7 +323,15 @@ def test_negative_edge_weights_in_a_file_are_refused(tmp_path, fitted):
 
 def test_sample_weight_counts_an_image_so_many_times(blobs):
     X, y = blobs.X_train[:3], blobs.y_train[:3]
-    svm = GridSVM(scale=None, C=2.0, contrast=False, tol=1e-6, max_iter=5000, random_state=0)
+    svm = GridSVM(
+        scale=None,
+        C=2.0,
+        contrast=False,
+        class_weight=None,
+        tol=1e-6,
+        max_iter=5000,
+        random_state=0,
+    )
     weighted = clone(svm).fit(X, y, sample_weight=[2, 0, 1])
     twice = clone(svm).fit([X[0], X[0], X[2]], [y[0], y[0], y[2]])
     assert weighted.objective_ == pytest.approx(twice.objective_, rel=2e-6)
@@ -580,7 +590,8 @@ def test_labels_that_only_one_image_has(blobs):
 @pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_images_without_features_learn_which_label_is_common():
     y = [np.array([[0, 1, 1], [1, 1, 1]])]
-    svm = GridSVM(C=1.0, scale=None, random_state=0).fit([np.zeros((2, 3, 0))], y)
+    svm = GridSVM(C=1.0, scale=None, class_weight=None, random_state=0)
+    svm.fit([np.zeros((2, 3, 0))], y)
     assert svm.predict([np.zeros((1, 2, 0))])[0].tolist() == [[1, 1]]
 
 
@@ -593,7 +604,11 @@ def test_grids_are_graphs_with_the_same_edges(blobs, connectivity, pairwise):
     X, y = blobs.X_train, blobs.y_train
     settings = {"pairwise": pairwise, "tol": 1e-4 if pairwise == "potts" else 0.05}
     grid = GridSVM(
-        connectivity=connectivity, random_state=0, **({"C": 1.0, "scale": None} | settings)
+        connectivity=connectivity,
+        contrast_channels=None,
+        class_weight=None,
+        random_state=0,
+        **({"C": 1.0, "scale": None} | settings),
     ).fit(X, y)
     graphs = graphs_of(X, connectivity)
     flat = [labels.ravel() for labels in y]

@@ -408,8 +408,8 @@ def check_class_weight(
         return balanced_weights(counts)
     if not isinstance(class_weight, Mapping):
         raise ValueError(
-            f"class_weight={class_weight!r}: expected 'balanced', 'jaccard', a dict from classes "
-            "to factors, or None"
+            f"class_weight={class_weight!r}: expected 'balanced', 'jaccard', 'auto', a dict from "
+            "classes to factors, or None"
         )
     names = classes.tolist()
     strange = [label for label in class_weight if label not in names]

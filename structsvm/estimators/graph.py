@@ -14,10 +14,12 @@ from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.losses import HammingLoss
 from structsvm.models import GraphModel, GridModel
 from structsvm.models.labelled_graphs import LabelledGraphs
-from structsvm.solvers import Progress, Solver
+from structsvm.solvers import Progress, Solver, capabilities_of
 from structsvm.training.train import Examples
 
 __all__ = ["GraphSVM", "GridSVM"]
+
+_DEFAULT_TOL = 1e-2
 
 
 class _NodeLabelSVM(StructSVM):
@@ -56,8 +58,12 @@ class GraphSVM(_NodeLabelSVM):
         Scores of agreement, or of each pair of labels.
     fit_intercept, edge_intercept : bool, default=True
         Constant features of nodes, of edges.
-    class_weight : "balanced" or dict, default=None
-        Factor of the loss where a class is right.
+    class_weight : "balanced", "jaccard", "auto" or dict, default=None
+        Factor of each class: "balanced" for classes that weigh the same, "jaccard" for the Jaccard
+        index of each, "auto" for the latter where there are two classes; see `GraphModel`.
+    weighting : {"hinge", "loss"}, default="hinge"
+        What these factors multiply: the whole hinge of nodes of the class, or the loss there, which
+        leaves faint rare classes untold whatever the factor; see `GraphModel`.
     ignore_label : label, default=None
         Nodes with this label in y are void: neither loss nor truth.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
@@ -128,6 +134,7 @@ class GraphSVM(_NodeLabelSVM):
         fit_intercept: bool = True,
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,
+        weighting: str = "hinge",
         ignore_label: Any = None,
         inference_method: str = "auto",
         relaxation_tol: float = 1e-3,
@@ -148,6 +155,7 @@ class GraphSVM(_NodeLabelSVM):
         self.fit_intercept = fit_intercept
         self.edge_intercept = edge_intercept
         self.class_weight = class_weight
+        self.weighting = weighting
         self.ignore_label = ignore_label
         self.inference_method = inference_method
         self.relaxation_tol = relaxation_tol
@@ -170,6 +178,7 @@ class GraphSVM(_NodeLabelSVM):
             fit_intercept=self.fit_intercept,
             edge_intercept=self.edge_intercept,
             class_weight=self.class_weight,
+            weighting=self.weighting,
             ignore_label=self.ignore_label,
             inference_method=self.inference_method,
             relaxation_tol=self.relaxation_tol,
@@ -223,20 +232,27 @@ class GridSVM(_NodeLabelSVM):
         Whether training scales the columns of features, see `StructSVM`.
     loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
         The share of wrong pixels of an image, or their number; see `GraphModel`.
-    connectivity : {4, 8}, default=4
+    connectivity : {4, 8}, default=8
         Neighbours of a pixel.
     contrast : bool or sequence of float, default=True
         Neighbours of like features like to agree more; see `GridModel`.
-    contrast_channels : sequence of int, default=None
-        Which features the contrast is of; None for all.
+    contrast_channels : "auto" or sequence of int, default="auto"
+        Which features the contrast is of: "auto" is the first three, where
+        `structsvm.vision.pixel_features` has the colours; None is all.
     directions : bool, default=False
         Edge weights of their own for each direction.
     pairwise : {"potts", "table"}, default="potts"
         Scores of agreement, or of each pair of labels.
     fit_intercept, edge_intercept : bool, default=True
         Constant features of pixels, of edges.
-    class_weight : "balanced" or dict, default=None
-        Factor of the loss where a class is right.
+    class_weight : "auto", "jaccard", "balanced" or dict, default="auto"
+        Factor of each class: "jaccard" is for the Jaccard index (intersection over union) of each
+        class, "auto" the same where there are two classes, "balanced" for classes that weigh the
+        same; see `GraphModel`. None, for the share of pixels labelled rightly, may leave a rare
+        class out altogether.
+    weighting : {"hinge", "loss"}, default="hinge"
+        What these factors multiply: the whole hinge of pixels of the class, or the loss there,
+        which leaves faint rare classes untold whatever the factor; see `GraphModel`.
     ignore_label : label, default=None
         Pixels with this label in y are void: neither loss nor truth.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
@@ -248,7 +264,9 @@ class GridSVM(_NodeLabelSVM):
         What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
         Start each cut in training from the flow of the last one; see `GraphModel`.
-    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    tol : float, default=None
+        See `StructSVM`; None is 1e-2 for solvers with a dual.
+    solver, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
         See `StructSVM`; solvers "perceptron" and "passive_aggressive" need ``pairwise="table"``.
 
     Attributes
@@ -308,14 +326,15 @@ class GridSVM(_NodeLabelSVM):
         C: float | str = "scale",
         scale: str | None = "auto",
         loss: str | HammingLoss = "normalized_hamming",
-        connectivity: int = 4,
+        connectivity: int = 8,
         contrast: bool | Sequence[float] = True,
-        contrast_channels: Sequence[int] | None = None,
+        contrast_channels: str | Sequence[int] | None = "auto",
         directions: bool = False,
         pairwise: str = "potts",
         fit_intercept: bool = True,
         edge_intercept: bool = True,
-        class_weight: str | Mapping[Any, float] | None = None,
+        class_weight: str | Mapping[Any, float] | None = "auto",
+        weighting: str = "hinge",
         ignore_label: Any = None,
         inference_method: str = "auto",
         relaxation_tol: float = 1e-3,
@@ -340,6 +359,7 @@ class GridSVM(_NodeLabelSVM):
         self.fit_intercept = fit_intercept
         self.edge_intercept = edge_intercept
         self.class_weight = class_weight
+        self.weighting = weighting
         self.ignore_label = ignore_label
         self.inference_method = inference_method
         self.relaxation_tol = relaxation_tol
@@ -366,11 +386,17 @@ class GridSVM(_NodeLabelSVM):
             fit_intercept=self.fit_intercept,
             edge_intercept=self.edge_intercept,
             class_weight=self.class_weight,
+            weighting=self.weighting,
             ignore_label=self.ignore_label,
             inference_method=self.inference_method,
             relaxation_tol=self.relaxation_tol,
             warm_inference=self.warm_inference,
         )
+
+    def _tolerance(self, solver: Solver) -> float | None:
+        if self.tol is None and capabilities_of(solver).has_dual:
+            return _DEFAULT_TOL
+        return super()._tolerance(solver)
 
     def _examples(
         self, X: Any, y: Any, sample_weight: Any = None, pixel_weight: Any = None

@@ -22,6 +22,7 @@ _MOST_STEPS = 60
 _FLAT = 1e-3  # the length of a gradient to stop at
 _THRESHOLDS = np.arange(-5.0, 1.01, 0.25)
 _LOWEST = 0.05  # indices below this count as this
+_RARE = 1 / 3
 _TINY = 1e-9  # a deviation of this share of a column's size is rounding
 
 
@@ -29,6 +30,9 @@ def jaccard_weights(
     nodes: Sequence[NDArray[np.floating]], numbers: NDArray[np.int32], n_classes: int
 ) -> NDArray[np.float64]:
     """1 / J of each class over the least of these, for the Jaccard index J that it can reach.
+
+    Of two classes, one with less than a third of the nodes is taken as what is looked for: it
+    weighs 1 / J, and the other 1.
 
     To first order, the index of a class loses as much by one node that is missed as by 1 / J nodes
     that are labelled so wrongly. J is that of logistic regressions, the class against the others,
@@ -55,6 +59,9 @@ def jaccard_weights(
         indices[k] = _best_index(scores, labels == k)
         if n_classes == 2:
             indices[1] = _best_index(-scores, labels == 1)
+    rare = np.bincount(labels, minlength=n_classes) < _RARE * len(labels)
+    if n_classes == 2 and rare.any():
+        indices[~rare] = 1.0
     weights = 1 / np.maximum(indices, _LOWEST)
     # Rounded, as the last digits of scores may differ between machines.
     return np.array([float(f"{weight:.2g}") for weight in weights / weights.min()])
@@ -82,9 +89,10 @@ def _sample(
     matrix = np.concatenate(rows)
     if len(matrix):
         size = np.abs(matrix).max(axis=0)
+        matrix /= np.where(size > 0, size, 1.0)  # so that no square overflows
         matrix -= matrix.mean(axis=0)
         spread = matrix.std(axis=0)
-        matrix /= np.where(spread > _TINY * size, spread, np.inf)
+        matrix /= np.where(spread > _TINY, spread, np.inf)
     return matrix, np.concatenate(labels), np.concatenate(folds)
 
 

@@ -44,13 +44,15 @@ class GraphModel(LabelledGraphs):
         of labels, of any sign.
     fit_intercept, edge_intercept : bool, default=True
         A constant feature of nodes, of edges. Regularised like any other.
-    class_weight : "balanced", "jaccard" or dict, default=None
+    class_weight : "balanced", "jaccard", "auto" or dict, default=None
         Factor of each class. "balanced" is n_nodes / (n_classes * nodes of the class), where nodes
         count as much as they weigh (`sample_weight` times `node_weight`). "jaccard" is for the
         Jaccard index (intersection over union): to first order, the index J of a class loses as
         much by one node that is missed as by 1 / J nodes that are labelled so wrongly. The factor
-        is 1 / J over the least of these, with J of a logistic regression of the class against the
-        others on single nodes, on held-out thirds of the examples; from 1 to 20.
+        is 1 / J over the least of these (1 / J against 1 for one of two classes that less than a
+        third of the nodes have), with J of a logistic regression of the class against the others
+        on single nodes, on held-out thirds of the examples, those of weight 0 left out; from 1 to
+        20. "auto" is "jaccard" for two classes, and no factors for more.
     weighting : {"loss", "hinge"}, default="loss"
         What factors of classes multiply.
 

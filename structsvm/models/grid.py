@@ -23,6 +23,7 @@ from structsvm.models.labelled_graphs import LabelledGraphs, Parts
 __all__ = ["GridModel", "grid_edges"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+_COLOURS = 3  # features that stand first
 _GREATEST = np.finfo(np.float64).max
 _AT_ONCE = 1 << 17  # differences, which a cache holds
 
@@ -80,8 +81,9 @@ class GridModel(LabelledGraphs):
         An edge feature exp(-beta \|I_a - I_b\|^2) / distance, near 1 within smooth regions and 0
         across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the edges of the training
         images, those of void pixels left out; or one for each of several multiples of beta.
-    contrast_channels : sequence of int, default=None
-        Which features of a pixel are I; None for all.
+    contrast_channels : "auto" or sequence of int, default=None
+        Which features of a pixel are I; None for all, "auto" for the first three, where
+        `structsvm.vision.pixel_features` has the colours.
     directions : bool, default=False
         Weights of their own for each direction.
     pairwise, fit_intercept, edge_intercept, class_weight, weighting, ignore_label
@@ -103,7 +105,7 @@ class GridModel(LabelledGraphs):
         *,
         connectivity: int = 4,
         contrast: bool | Sequence[float] = True,
-        contrast_channels: Sequence[int] | None = None,
+        contrast_channels: str | Sequence[int] | None = None,
         directions: bool = False,
         pairwise: str = "potts",
         fit_intercept: bool = True,
@@ -250,6 +252,8 @@ class GridModel(LabelledGraphs):
             return pixels
         n = pixels.shape[2]
         channels = self.contrast_channels
+        if isinstance(channels, str) and channels == "auto":
+            return pixels[:, :, :_COLOURS]
         if (
             isinstance(channels, str)
             or not hasattr(channels, "__len__")
@@ -258,7 +262,7 @@ class GridModel(LabelledGraphs):
         ):
             raise ValueError(
                 f"contrast_channels={channels!r}: expected a list of feature numbers from 0 to "
-                f"{n - 1}"
+                f"{n - 1}, 'auto' or None"
             )
         return pixels[:, :, np.asarray(channels, dtype=np.intp)]
 

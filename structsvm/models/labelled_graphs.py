@@ -32,7 +32,7 @@ from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.class_weights import jaccard_weights
-from structsvm.models.factored import FactoredModel, PackedInputs
+from structsvm.models.factored import FactoredModel, PackedInputs, mean_costs, unit_of_parts
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock
@@ -53,6 +53,9 @@ _METHODS = ("auto", "expansion", "relaxation")
 # Entries in the tables of all edges of a graph, beyond which "auto" does without relaxation: a
 # second or so for each answer.
 _MOST_ENTRIES = 1 << 20
+
+# Nodes of all examples that tell a C of its own; see `LabelledGraphs.penalty_unit`.
+_EVIDENCE = 20_000
 
 # Bytes of flows that "auto" keeps.
 _AUTO_BYTES = 1 << 30
@@ -119,11 +122,17 @@ class LabelledGraphs(FactoredModel):
         classes, counts = known_labels(y, self.ignore_label, weights, classes)
         parts = self.parts(X)
         self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
-        if isinstance(self.class_weight, str) and self.class_weight == "jaccard":
+        class_weight = self.class_weight
+        if isinstance(class_weight, str) and class_weight == "auto":
+            class_weight = "jaccard" if len(classes) == 2 else None
+        if isinstance(class_weight, str) and class_weight == "jaccard":
+            numbers = self.class_numbers(y)
+            if weights is not None:
+                numbers = np.where(weights > 0, numbers, np.int32(-1))
             nodes = [part.nodes for part in parts]
-            self.class_weight_ = jaccard_weights(nodes, self.class_numbers(y), len(classes))
+            self.class_weight_ = jaccard_weights(nodes, numbers, len(classes))
         else:
-            self.class_weight_ = check_class_weight(self.class_weight, classes, counts)
+            self.class_weight_ = check_class_weight(class_weight, classes, counts)
         entries = [self._entries(part) for part in parts]
         if self._relaxes and not self._by_roof_duality and max(entries) > self._most_entries:
             self._is_too_large = True
@@ -310,7 +319,7 @@ class LabelledGraphs(FactoredModel):
 
     def part_factors(
         self, y: PackedLabels, scaling: Mapping[str, ColumnScaling] | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         factors = np.repeat(self._scale(y.lengths), y.lengths)
         square = 0.0 if scaling is None else scaling["node"].mean_square
         squares = factors**2 * (square + bool(self.fit_intercept))
@@ -318,6 +327,18 @@ class LabelledGraphs(FactoredModel):
             numbers = self.class_numbers(y)
             squares *= np.where(numbers >= 0, self.class_weight_[numbers], 0.0)
         return factors if y.weight is None else factors * y.weight, squares
+
+    def penalty_unit(self, y: PackedLabels, scaling: Mapping[str, ColumnScaling]) -> float:
+        """That of nodes, times `_EVIDENCE` over their number where there are more: nodes of one
+        graph are alike, and beyond so many the unit only costs time. Factors of classes that
+        multiply whole hinges do not change it."""
+        of_loss, squares = self.part_factors(y, scaling)
+        numbers = self.class_numbers(y)
+        cost = super().cost_matrix() if self.weighting == "hinge" else self.cost_matrix()
+        costs = of_loss * np.where(numbers >= 0, mean_costs(cost)[numbers], 0.0)
+        weight = None if y.sample_weight is None else np.repeat(y.sample_weight, y.lengths)
+        n_known = int((numbers >= 0).sum())
+        return unit_of_parts(costs, squares, weight) * min(1.0, _EVIDENCE / max(n_known, 1))
 
     # ---- the problem
 

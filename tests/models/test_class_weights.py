@@ -162,5 +162,5 @@ def test_what_is_refused():
     X, y = [np.zeros((2, 2, 1))], [np.array([[0, 1], [1, 0]])]
     with pytest.raises(ValueError, match="weighting='both': expected 'loss' or 'hinge'"):
         GridModel(weighting="both").initialize(X, y)
-    with pytest.raises(ValueError, match="expected 'balanced', 'jaccard', a dict"):
+    with pytest.raises(ValueError, match="expected 'balanced', 'jaccard', 'auto', a dict"):
         GridModel(class_weight="f1").initialize(X, y)
