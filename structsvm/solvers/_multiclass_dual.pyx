@@ -14,7 +14,7 @@ import numpy as np
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING
@@ -347,6 +347,129 @@ cdef class MulticlassDual:
                     falls += q[k] * scores[i, k]
                 slope -= self._caps[i] * falls
         return total / max(n, 1), slope / max(n, 1)
+
+    def aggregate(self, weights, uint8_t[:, ::1] known, bint exact):
+        """The mean of planes of the examples at any weights, those of violated classes.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_weights,)
+        known : uint8 ndarray of shape (n_examples, n_classes)
+            Not 0 for classes that have been the answer before.
+        exact : bool
+            Look at all classes and set `known`; otherwise at known ones alone.
+
+        Returns
+        -------
+        delta : ndarray of shape (n_weights,)
+        loss : float
+        hinge : float
+            The mean hinge by the classes that were looked at.
+        chosen : uint8 ndarray of shape (n_examples, n_classes)
+            The classes whose planes were taken.
+        """
+        cdef Py_ssize_t i, k, n = self.problem.n_examples
+        cdef Py_ssize_t width = self.problem.hinge.width, n_classes = self.problem.hinge.n_classes
+        cdef const Hinge* hinge = &self.problem.hinge
+        cdef double* s = &self._scratch[0, 0]
+        cdef double* v = &self._scratch[1, 0]
+        cdef double* q = &self._scratch[3, 0]
+        cdef const double* cost
+        cdef double loss = 0.0, value = 0.0
+        cdef bint any_class
+        chosen = np.zeros((n, n_classes), dtype=np.uint8)
+        delta = padded_vector(self.problem.n_weights)
+        cdef uint8_t[:, ::1] mark = chosen
+        cdef double[::1] delta_view = delta
+        cdef const double[::1] w = padded_copy(weights)
+        if hinge.squared:
+            raise ValueError("squared hinges are not a maximum over few planes")
+        with nogil:
+            for i in range(n):
+                if self._caps[i] == 0.0:
+                    continue
+                ssvm_feature_scores(&self.problem.features.rows, i, &w[0], width, s)
+                violations(hinge, self.problem.y[i], s, v)
+                if not exact:
+                    for k in range(n_classes):
+                        if not known[i, k]:
+                            v[k] = 0.0
+                value += self._caps[i] * hinge_value(hinge, self.problem.y[i], v)
+                steepest(hinge, self.problem.y[i], v)
+                any_class = False
+                cost = hinge.cost + self.problem.y[i] * n_classes
+                for k in range(n_classes):
+                    if v[k] > 0.0:
+                        any_class = True
+                        mark[i, k] = known[i, k] = 1
+                        v[k] = self._caps[i]
+                        loss += self._caps[i] * cost[k]
+                if any_class:
+                    coefficients(hinge, self.problem.y[i], v, q)
+                    ssvm_feature_add(&self.problem.features.rows, i, q, &delta_view[0], width)
+        delta /= max(n, 1)
+        return delta, loss / max(n, 1), value / max(n, 1), chosen
+
+    def go_to(
+        self, const index_t[::1] examples, const index_t[::1] classes, const double[::1] weights
+    ):
+        """Have these multipliers, added up where one comes twice, and no others."""
+        cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
+        cdef double total, cap
+        self.alpha[...] = 0.0
+        with nogil:
+            for k in range(examples.shape[0]):
+                self._alpha[examples[k], classes[k]] += weights[k]
+            for i in range(self.problem.n_examples):
+                total, cap = 0.0, self._caps[i]
+                for k in range(n_classes):
+                    if self._alpha[i, k] > cap:  # by rounding
+                        self._alpha[i, k] = cap
+                    total += self._alpha[i, k]
+                if self.problem.hinge.loss == CRAMMER_SINGER and total > cap:
+                    for k in range(n_classes):
+                        self._alpha[i, k] *= cap / total
+
+    @property
+    def squared(self):
+        """Whether slack is squared, so that multipliers have no cap."""
+        return bool(self.problem.hinge.squared)
+
+    def usage(self):
+        """How the multipliers are used.
+
+        Returns
+        -------
+        share : float
+            Mean of the shares of the caps that are in use, each weighed by itself.
+        loss : float
+            Mean loss of the planes in use, weighed by their multipliers.
+        """
+        cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
+        cdef const Hinge* hinge = &self.problem.hinge
+        cdef const double* cost
+        cdef double share, mass = 0.0, losses = 0.0, total = 0.0, squares = 0.0
+        with nogil:
+            for i in range(self.problem.n_examples):
+                cost = hinge.cost + self.problem.y[i] * n_classes
+                share = 0.0
+                for k in range(n_classes):
+                    mass += self._alpha[i, k]
+                    losses += self._alpha[i, k] * cost[k]
+                    share += self._alpha[i, k]
+                    if hinge.loss != CRAMMER_SINGER and share > 0.0:
+                        # Each class has a cap of its own.
+                        share /= self._caps[i]
+                        total += share
+                        squares += share * share
+                        share = 0.0
+                if share > 0.0:
+                    share /= self._caps[i]
+                    total += share
+                    squares += share * share
+        if mass == 0.0:
+            return 1.0, 0.0
+        return squares / total, losses / mass
 
     def loss(self):
         """The linear part of the dual: (sum_i <alpha_i, cost> - what squaring takes) / n."""

@@ -23,6 +23,7 @@ cdef struct KnownPlane:
     double height      # loss - <w, delta> when last looked at
     double loss
     int idle           # exact visits in a row that found it without weight
+    int serial         # of the plane within its block; no other one ever has it
 
 
 cdef struct Block:
@@ -32,6 +33,7 @@ cdef struct Block:
     double truth_weight
     int size
     int capacity
+    int next_serial
 
 
 cdef inline double gram_at(const Block* b, int p, int q) noexcept nogil:
@@ -67,6 +69,7 @@ cdef class PlaneStore:
     cdef readonly Py_ssize_t n_entries    # and what they are made of, by `entries`
     cdef readonly bint mixed
     cdef readonly int max_planes, drop_after
+    cdef public bint patient              # blocks may hold twice as many planes for now
     cdef int first_droppable              # the plane of a mixture is never dropped
     cdef Block* blocks
 
@@ -82,6 +85,7 @@ cdef class PlaneStore:
     cdef int grow(self, Py_ssize_t i) except -1 nogil
 
     cdef int keep(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil
+    cdef int find(self, Py_ssize_t i, int serial) noexcept nogil
     cdef int insert(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil
     cdef void forget(self, Py_ssize_t i, int p) noexcept nogil
     cdef void age(self, Py_ssize_t i, double below) noexcept nogil

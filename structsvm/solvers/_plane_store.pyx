@@ -1,6 +1,6 @@
 """Planes of all examples; see ``_plane_store.pxd``.
 
-Design: there is one block for each example, often with a single plane, so a block costs 40 bytes
+Design: there is one block for each example, often with a single plane, so a block costs 48 bytes
 until it holds one, and its arrays grow in small steps.
 """
 
@@ -83,6 +83,8 @@ cdef class PlaneStore:
         Stored now.
     n_entries : int
         Numbers that the stored planes are made of.
+    patient : bool
+        Blocks may hold twice `max_planes` for now.
     """
 
     def __cinit__(self):
@@ -170,11 +172,19 @@ cdef class PlaneStore:
             self.insert(i, &empty, 0.0)
             b.planes[0].weight = 1.0
             b.truth_weight = 0.0
-        if self.max_planes and b.size >= self.max_planes:
+        if self.max_planes and b.size >= (1 + self.patient) * self.max_planes:
             idle = longest_idle(b)
             if idle != TRUTH:
                 self.forget(i, idle)
         return self.insert(i, plane, height)
+
+    cdef int find(self, Py_ssize_t i, int serial) noexcept nogil:
+        """The place of the plane with this serial number; TRUTH if it is gone."""
+        cdef int p
+        for p in range(self.blocks[i].size):
+            if self.blocks[i].planes[p].serial == serial:
+                return p
+        return TRUTH
 
     cdef int insert(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil:
         cdef Block* b = &self.blocks[i]
@@ -183,6 +193,8 @@ cdef class PlaneStore:
             self.grow(i)
         known = &b.planes[b.size]
         known.weight, known.height, known.loss, known.idle = 0.0, height, plane.loss, 0
+        known.serial = b.next_serial
+        b.next_serial += 1
         self.append(i, plane)
         b.size += 1
         self.n_planes += 1
@@ -233,11 +245,17 @@ cdef class PlaneStore:
             for i in range(self.n_examples):
                 self.age(i, INFINITY)
 
-    def aggregate(self, weights):
+    def aggregate(self, weights, index_t[::1] serials=None):
         """The mean of the highest plane of each example, the truth where none is higher.
 
         A lower bound of the mean hinge everywhere, and equal to it at `weights` right after
         ``Evaluator.evaluate(weights)``.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_weights,)
+        serials : int32 ndarray of shape (n_examples,), default=None
+            Receives the serial number of the plane taken of each example, -1 for the truth.
 
         Returns
         -------
@@ -262,6 +280,8 @@ cdef class PlaneStore:
                 if best != TRUTH:
                     self.add(i, best, 1.0, &delta_view[0])
                     loss += b.planes[best].loss
+                if serials is not None:
+                    serials[i] = TRUTH if best == TRUTH else b.planes[best].serial
         return delta / max(self.n_examples, 1), loss / max(self.n_examples, 1)
 
     def look_at(self, weights):
@@ -326,6 +346,74 @@ cdef class PlaneStore:
         z /= max(self.n_examples, 1)
         return z, loss / max(self.n_examples, 1)
 
+    def dual_point(self):
+        """The dual weights above 0: of which examples, serial numbers of their planes, weights."""
+        cdef Py_ssize_t i, k = 0
+        cdef int p
+        cdef const KnownPlane* known
+        examples, serials = np.empty((2, self.n_planes), dtype=np.int32)
+        weights = np.empty(self.n_planes)
+        cdef index_t[::1] of_example = examples, of_plane = serials
+        cdef double[::1] weight = weights
+        with nogil:
+            for i in range(self.n_examples):
+                for p in range(self.blocks[i].size):
+                    known = &self.blocks[i].planes[p]
+                    if known.weight > 0.0:
+                        of_example[k], of_plane[k] = <index_t> i, known.serial
+                        weight[k] = known.weight
+                        k += 1
+        return examples[:k].copy(), serials[:k].copy(), weights[:k].copy()
+
+    def holds(self, const index_t[::1] examples, const index_t[::1] serials):
+        """Whether all these planes are still there."""
+        cdef Py_ssize_t k
+        for k in range(examples.shape[0]):
+            if self.find(examples[k], serials[k]) == TRUTH:
+                return False
+        return True
+
+    def spare(self, const index_t[::1] examples, const index_t[::1] serials, int visits):
+        """Have these planes dropped only after so many more exact visits without weight."""
+        cdef Py_ssize_t k
+        cdef int p
+        for k in range(examples.shape[0]):
+            p = self.find(examples[k], serials[k])
+            if p != TRUTH:
+                self.blocks[examples[k]].planes[p].idle = -visits
+
+    def go_to(
+        self, const index_t[::1] examples, const index_t[::1] serials, const double[::1] weights
+    ):
+        """Have these dual weights, added up where a plane comes twice, and no others.
+
+        What planes that are gone would have, the truth of their example gets; so does what is
+        missing to one. Not for a store that is `mixed`.
+        """
+        cdef Py_ssize_t i, k
+        cdef int p
+        cdef double total
+        cdef Block* b
+        if self.mixed:
+            raise ValueError("the weight of a mixture cannot be set")
+        with nogil:
+            for i in range(self.n_examples):
+                for p in range(self.blocks[i].size):
+                    self.blocks[i].planes[p].weight = 0.0
+            for k in range(examples.shape[0]):
+                p = self.find(examples[k], serials[k])
+                if p != TRUTH:
+                    self.blocks[examples[k]].planes[p].weight += weights[k]
+            for i in range(self.n_examples):
+                b = &self.blocks[i]
+                total = 0.0
+                for p in range(b.size):
+                    total += b.planes[p].weight
+                if total > 1.0:  # by rounding
+                    for p in range(b.size):
+                        b.planes[p].weight /= total
+                b.truth_weight = 1.0 - total if total < 1.0 else 0.0
+
     def support(self):
         """The planes with weight: how many, their mean squared norm, their mean loss."""
         cdef Py_ssize_t i, count = 0
@@ -351,16 +439,18 @@ cdef class PlaneStore:
         cdef const Block* b
         for i in range(self.n_examples):
             n_cells += self.blocks[i].size * (self.blocks[i].size + 1) // 2
-        sizes, truth = np.zeros(self.n_examples, dtype=np.int32), np.zeros(self.n_examples)
-        planes, counts = np.zeros((self.n_planes, 3)), np.zeros((self.n_planes, 2), dtype=np.int64)
+        sizes, serials = np.zeros((2, self.n_examples), dtype=np.int32)
+        truth = np.zeros(self.n_examples)
+        planes, counts = np.zeros((self.n_planes, 3)), np.zeros((self.n_planes, 3), dtype=np.int64)
         gram = np.zeros(n_cells)
-        cdef index_t[::1] sizes_view = sizes
+        cdef index_t[::1] sizes_view = sizes, serials_view = serials
         cdef double[::1] truth_view = truth, gram_view = gram
         cdef double[:, ::1] planes_view = planes
         cdef offset_t[:, ::1] counts_view = counts
         for i in range(self.n_examples):
             b = &self.blocks[i]
             sizes_view[i] = b.size
+            serials_view[i] = b.next_serial
             truth_view[i] = b.truth_weight
             for p in range(b.size):
                 planes_view[place, 0] = b.planes[p].weight
@@ -368,19 +458,24 @@ cdef class PlaneStore:
                 planes_view[place, 2] = b.planes[p].loss
                 counts_view[place, 0] = b.planes[p].idle
                 counts_view[place, 1] = self.entries(i, p)
+                counts_view[place, 2] = b.planes[p].serial
                 place += 1
             for k in range(b.size * (b.size + 1) // 2):
                 gram_view[cell] = b.gram[k]
                 cell += 1
-        return {"sizes": sizes, "truth": truth, "planes": planes, "counts": counts, "gram": gram}
+        return {
+            "sizes": sizes, "serials": serials, "truth": truth, "planes": planes,
+            "counts": counts, "gram": gram,
+        }
 
     def kinds(self):
         """What `snapshot` holds."""
         return {
             "sizes": Kind(np.int32, (self.n_examples,), 0),
+            "serials": Kind(np.int32, (self.n_examples,), 0, MOST_IDLE),
             "truth": Kind(np.float64, (self.n_examples,), 0.0, 1.0 + ROUNDED),
             "planes": Kind(np.float64, (None, 3)),
-            "counts": Kind(np.int64, (None, 2), 0, MOST_IDLE),
+            "counts": Kind(np.int64, (None, 3), -MOST_IDLE, MOST_IDLE),
             "gram": vector(None),
         }
 
@@ -395,7 +490,7 @@ cdef class PlaneStore:
         cdef Py_ssize_t i, k, place = 0, cell = 0
         cdef int p
         cdef Block* b
-        cdef const index_t[::1] sizes = held["sizes"]
+        cdef const index_t[::1] sizes = held["sizes"], serials = held["serials"]
         cdef const double[::1] truth = held["truth"], gram = held["gram"]
         cdef const double[:, ::1] planes = held["planes"]
         cdef const offset_t[:, ::1] counts = held["counts"]
@@ -417,11 +512,13 @@ cdef class PlaneStore:
             while b.capacity < sizes[i]:
                 self.grow(i)
             b.size = sizes[i]
+            b.next_serial = serials[i]
             for p in range(b.size):
                 b.planes[p].weight = planes[place, 0]
                 b.planes[p].height = planes[place, 1]
                 b.planes[p].loss = planes[place, 2]
                 b.planes[p].idle = <int> counts[place, 0]
+                b.planes[p].serial = <int> counts[place, 2]
                 self.n_entries += counts[place, 1]
                 place += 1
             for k in range(b.size * (b.size + 1) // 2):
@@ -594,7 +691,8 @@ cdef class SparsePlanes(PlaneStore):
         cdef const offset_t[:, ::1] counts = held["counts"]
         nnz = np.asarray(counts)[:, 1]
         self.check(
-            (nnz <= len(indices)).all() and nnz.sum() == len(indices) == len(values)
+            (nnz >= 0).all() and (np.asarray(counts)[:, 2] >= 0).all()
+            and (nnz <= len(indices)).all() and nnz.sum() == len(indices) == len(values)
         )
         super().restore(held)
         for i in range(self.n_examples):

@@ -22,6 +22,7 @@ from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
 from structsvm.solvers.run import Part, StoreRun
+from structsvm.solvers.two_level import Atom, CoarseLevel, TwoLevelRun, most_atoms
 
 __all__ = ["BCFW"]
 
@@ -30,6 +31,9 @@ _SKIP_SHARE = 0.5
 _FULL_CACHED_PASS_EVERY = 4
 # The proximal weight follows its rule when that has moved by this much.
 _KAPPA_CHANGE = 0.25
+
+# Planes that atoms stand on outlive a few windows of rounds without cuts.
+_SPARED_VISITS = 15
 
 _CHOICES = {
     "step": ("pairwise", "frank_wolfe"),
@@ -59,6 +63,9 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     come from passes at fixed weights, made when the estimate that each pass gives for free reaches
     the next power of ten, and at the end; their planes are kept, so they are not wasted.
 
+    Where rounds stall, as with few or badly scaled features, cuts over all examples take turns with
+    them; see `structsvm.solvers.two_level`.
+
     Plain BCFW is ``BCFW(step="frank_wolfe", cached_passes=0, max_planes=0, acceleration=0)``;
     MP-BCFW is ``BCFW(step="frank_wolfe", acceleration=0)``.
 
@@ -82,11 +89,15 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         Cached planes an example. Planes with dual weight are never dropped.
     drop_after : int, default=2
         A plane without dual weight is dropped after so many exact visits.
+    coarse : bool, default=True
+        Cut where rounds stall. Not done with Frank-Wolfe steps, nor where there are more than about
+        2.5 million weights.
 
     Notes
     -----
-    Memory is O(n_weights + stored plane entries); time of a visit is O(oracle + entries of the
-    example's planes). Results depend on `random_state` alone, never on the clock.
+    Memory is O(n_weights + stored plane entries), and at most 160 MB for cuts; time of a visit is
+    O(oracle + entries of the example's planes). Results depend on `random_state` alone, never on
+    the clock.
 
     References
     ----------
@@ -121,6 +132,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         averaging: bool = False,
         max_planes: int = 20,
         drop_after: int = 2,
+        coarse: bool = True,
     ) -> None:
         self.acceleration = acceleration
         self.cached_passes = cached_passes
@@ -129,6 +141,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         self.averaging = averaging
         self.max_planes = max_planes
         self.drop_after = drop_after
+        self.coarse = coarse
 
     def solve(
         self,
@@ -201,7 +214,7 @@ class DualState:
         return last + min(max(share, -1.0), 1.0) * (last - earlier)
 
 
-class _BlockRun(StoreRun):
+class _BlockRun(TwoLevelRun, StoreRun):
     """The rounds of the block solver, and its proximal term."""
 
     def __init__(
@@ -221,12 +234,15 @@ class _BlockRun(StoreRun):
             self.lam, self.problem.n_weights, options.acceleration, tolerance=_KAPPA_CHANGE
         )
         self.combination = np.zeros(0)
+        if options.coarse and not self.store.mixed and most_atoms(self.problem):
+            self.coarse = CoarseLevel(self.problem, self.lam)
 
     def kept(self) -> dict[str, Kind]:
         return super().kept() | {"combination": vector(self.problem.n_weights)}
 
     def parts(self) -> dict[str, Part]:
-        return {"": self.schedule, "blocks/": self.blocks}
+        parts: dict[str, Part] = {"": self.schedule, "blocks/": self.blocks}
+        return parts if self.coarse is None else parts | {"coarse/": self.coarse}
 
     # ---- rounds
 
@@ -244,7 +260,12 @@ class _BlockRun(StoreRun):
         self.measured(self.dual_value(self.combination, loss), self.blocks.point.weights, math.inf)
 
     def round(self, first: bool) -> None:
-        before = self.estimate
+        # Atoms stand for planes, which are not to go while these are made.
+        self.store.patient = self.cutting
+        super().round(first)
+
+    def block_round(self, first: bool) -> float:
+        calls, visits = self.evaluator.n_oracle_calls, self.blocks.point.n_updates
         if not first and self.options.acceleration > 0.0:
             self._accelerate()
         self.blocks.exact_pass(self._exact_order(first), self.engine)
@@ -255,7 +276,15 @@ class _BlockRun(StoreRun):
             skip_below = _SKIP_SHARE * self.blocks.steps.cached_pass(
                 self._permutation(), skip_below
             )
-        self.schedule.record(self._measure(), before, self.estimate)
+        self.schedule.record(self._measure(), *self._distance())
+        calls = self.evaluator.n_oracle_calls - calls
+        visits = self.blocks.point.n_updates - visits
+        visit = 2.0 * self.store.n_entries / max(self.n, 1)
+        return calls * self.problem.oracle_work + visits * visit
+
+    def _distance(self) -> tuple[float, float]:
+        gap = max(self.met_value - self.best_dual, 0.0)
+        return gap, self.remaining(gap)
 
     def _permutation(self) -> NDArray[np.int32]:
         return self.random.permutation(self.n).astype(np.int32)
@@ -290,6 +319,8 @@ class _BlockRun(StoreRun):
         )
 
     def candidates(self) -> list[NDArray[np.float64]]:
+        if self.coarse is not None and self.coarse.cutting:
+            return [self.coarse.cuts.weights]
         points = [np.array(self.blocks.point.weights)]
         return [*points, self.blocks.point.average()] if self.options.averaging else points
 
@@ -298,7 +329,38 @@ class _BlockRun(StoreRun):
         return self.store.hinge_at_multiple
 
     def vector_bytes(self) -> int:
-        return self.blocks.vector_bytes
+        coarse = 0 if self.coarse is None else self.coarse.nbytes
+        return self.blocks.vector_bytes + coarse
+
+    # ---- the coarse level
+
+    def cut_work(self, exact: bool) -> float:
+        calls = self.n * self.problem.oracle_work if exact else 0.0
+        return calls + 2.0 * self.store.n_entries
+
+    def dual_point(self) -> tuple[NDArray[np.float64], float, Atom]:
+        return *self.store.combination(), Atom(*self.store.dual_point())
+
+    def aggregate(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, Atom]:
+        serials = np.empty(self.n, dtype=np.int32)
+        delta, loss = self.store.aggregate(weights, serials)
+        examples = np.flatnonzero(serials >= 0).astype(np.int32)
+        return delta, loss, Atom(examples, serials[examples], np.ones(len(examples)))
+
+    def is_whole(self, atom: Atom) -> bool:
+        return self.store.holds(atom.examples, atom.planes)
+
+    def take_over(self, atom: Atom) -> None:
+        self.store.spare(atom.examples, atom.planes, _SPARED_VISITS)
+        present, least = Atom(*self.store.dual_point()), self.dual_value(*self.store.combination())
+        self.store.go_to(*atom)
+        combination, loss = self.store.combination()
+        if self.dual_value(combination, loss) < least:
+            self.store.go_to(*present)
+            return
+        self.combination = combination
+        self.schedule.forget_momentum()
+        self._move_around(combination / self.lam)
 
     def state(self) -> DualState:
         weights = self.best_weights
@@ -310,7 +372,7 @@ class _BlockRun(StoreRun):
 
     def _accelerate(self) -> None:
         """Move the proximal centre, and the weights with it."""
-        centre = self.schedule.move(self.blocks.point.weights, self._rate(), self.estimate)
+        centre = self.schedule.move(self.blocks.point.weights, self._rate())
         if centre is not None or self.blocks.point.regularization > self.lam:
             self._move_around(centre)
 

@@ -17,7 +17,8 @@ from structsvm.engines import Engine
 from structsvm.problems import Problem
 from structsvm.solvers.base import TOO_LARGE, Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
-from structsvm.solvers.run import Part, Run, dual_value_at
+from structsvm.solvers.run import Part, dual_value, dual_value_at
+from structsvm.solvers.two_level import Atom, CoarseLevel, TwoLevelRun, most_atoms
 
 if TYPE_CHECKING:
     from structsvm.solvers.block_duals import ExactBlocks
@@ -41,11 +42,13 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
 
     A round is a pass over the blocks in random order, without those that had no gap in the last two
     passes, and then short passes over those whose gap is above a tenth of the mean (shrinking).
-    Where rounds make little progress, a proximal term :math:`\frac\kappa2 \|w - v\|^2` is added,
-    whose centre v moves by Nesterov's rule. Its weight follows
-    :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 being twice the mean squared norm of x, L the
-    dual's mean loss and a = `acceleration`; it is doubled while the gap falls slowly and halved
-    when the best dual value stands still.
+    Where the tolerance is many rounds away, a proximal term :math:`\frac\kappa2 \|w - v\|^2` is
+    added, whose centre v moves by Nesterov's rule. Its weight follows
+    :math:`\kappa = a \sqrt{\lambda R^2 t / (n L)}`, R^2 being twice the mean squared norm of x, L
+    the mean loss of the planes in use, t the share of the multipliers' caps in use (the mean
+    weighed by itself) and a = `acceleration`; it is doubled while the gap falls slowly and halved
+    when the best dual value stands still. Where rounds stall all the same, cuts over all examples
+    take turns with them; see `structsvm.solvers.two_level`.
 
     Parameters
     ----------
@@ -53,11 +56,14 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
         Factor of the rule for the proximal weight; 0 switches the proximal term off.
     inner_passes : int, default=4
         Short passes in a round.
+    coarse : bool, default=True
+        Cut where rounds stall; see `BCFW`. Not done with kernels, nor where slack is squared.
 
     Notes
     -----
-    Memory is O(n_weights + n_examples * n_classes). A visit costs two products of the example's
-    features with rows of the weight matrix. Results depend on `random_state` alone.
+    Memory is O(n_weights + n_examples * n_classes), and at most 160 MB for cuts. A visit costs two
+    products of the example's features with rows of the weight matrix. Results depend on
+    `random_state` alone.
 
     References
     ----------
@@ -79,9 +85,12 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
 
     capabilities = Capabilities(has_dual_point=True)
 
-    def __init__(self, *, acceleration: float = 1.0, inner_passes: int = 4) -> None:
+    def __init__(
+        self, *, acceleration: float = 1.0, inner_passes: int = 4, coarse: bool = True
+    ) -> None:
         self.acceleration = acceleration
         self.inner_passes = inner_passes
+        self.coarse = coarse
 
     def solve(
         self,
@@ -118,7 +127,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
             )
 
 
-class _BlockDualRun(Run):
+class _BlockDualRun(TwoLevelRun):
     """The rounds, and the proximal term."""
 
     def __init__(
@@ -142,6 +151,10 @@ class _BlockDualRun(Run):
         self.loss = 0.0
         self.combination = np.zeros(blocks.problem.n_weights)
         self.n_certified = 0
+        self.known = np.zeros((0, 0), dtype=np.uint8)  # classes that cuts have been made of
+        fits = not blocks.implicit and not blocks.squared and most_atoms(self.problem) > 0
+        if options.coarse and fits:
+            self.coarse = CoarseLevel(self.problem, self.lam)
 
     def kept(self) -> dict[str, Kind]:
         return super().kept() | {
@@ -151,7 +164,8 @@ class _BlockDualRun(Run):
         }
 
     def parts(self) -> dict[str, Part]:
-        return {"": self.schedule, "blocks/": self.blocks}
+        parts: dict[str, Part] = {"": self.schedule, "blocks/": self.blocks}
+        return parts if self.coarse is None else parts | {"coarse/": self.coarse}
 
     def enter(self) -> None:
         """Start from the dual point that the blocks hold: it is feasible for every lambda."""
@@ -163,8 +177,8 @@ class _BlockDualRun(Run):
         self.measured(self._dual_value(), self.blocks.weights, math.inf)
         self._next_level = 0.0  # certificates on the way would cost as much as what they certify
 
-    def round(self, first: bool) -> None:
-        before = self.estimate
+    def block_round(self, first: bool) -> float:
+        visits = self.blocks.n_visits
         centre = None if first else self._move_centre()
         fell_short = self.n_iter > 0 and self._certified_at == self.n_iter
         due = self.schedule.kappa_scale == 0.0 or self.n_iter % _FULL_PASS_EVERY == 0
@@ -179,7 +193,9 @@ class _BlockDualRun(Run):
         # What the hinges of a pass at fixed weights would come to, by the gaps that were met.
         hinge = mean_gap + self.loss - self.inner(w, self.combination)
         improved = self.measured(self._dual_value(), w, hinge)
-        self.schedule.record(improved, before, self.estimate)
+        gap = max(self.met_value - self.best_dual, 0.0)
+        self.schedule.record(improved, gap, self.remaining(gap))
+        return 2.0 * self.problem.oracle_work * (self.blocks.n_visits - visits)
 
     def settle(self) -> None:
         self.combination, self.loss = self.blocks.combination(), self.blocks.loss()
@@ -204,17 +220,20 @@ class _BlockDualRun(Run):
     def _move_centre(self) -> NDArray[np.float64] | None:
         """Move the proximal centre, and the weights with it; returns it, None without the term."""
         rate = 0.0
-        if self.loss > 0.0:
+        share, loss = self.blocks.usage()
+        if loss > 0.0:
             # Two roots, as the product of what is under them may be out of range.
-            rate = math.sqrt(self.lam / (self.n * self.loss))
+            rate = math.sqrt(self.lam / (self.n * loss)) * math.sqrt(share)
             rate *= math.sqrt(2 * self.blocks.mean_sqnorm)
-        centre = self.schedule.move(self.blocks.weights, rate, self.estimate)
+        centre = self.schedule.move(self.blocks.weights, rate)
         if centre is not None or self.blocks.regularization > self.lam:
             self.blocks.regularization = self.schedule.strength
             self.blocks.move_to(self.schedule.around(centre, self.combination))
         return centre
 
     def candidates(self) -> list[NDArray[np.float64]]:
+        if self.coarse is not None and self.coarse.cutting:
+            return [self.coarse.cuts.weights]
         if self.blocks.implicit:
             return [self.combination / self.lam]
         return [np.array(self.blocks.weights)]
@@ -238,8 +257,56 @@ class _BlockDualRun(Run):
             "n_oracle_calls": self.blocks.n_visits + self.n_certified,
             "n_overruled": 0,
             "n_planes": 0,
-            "solver_bytes": self.blocks.nbytes,
+            "solver_bytes": self.blocks.nbytes + (0 if self.coarse is None else self.coarse.nbytes),
         }
+
+    # ---- the coarse level
+
+    def cut_work(self, exact: bool) -> float:
+        return 2.0 * self.problem.oracle_work * self.n
+
+    def dual_point(self) -> tuple[NDArray[np.float64], float, Atom]:
+        examples, classes = np.nonzero(self.blocks.alpha)
+        weights = self.blocks.alpha[examples, classes]
+        atom = Atom(examples.astype(np.int32), classes.astype(np.int32), weights)
+        return self.blocks.combination(), self.blocks.loss(), atom
+
+    def exact_cut(
+        self, weights: NDArray[np.float64]
+    ) -> tuple[float, tuple[NDArray[np.float64], float, Atom]]:
+        self.known = (self.blocks.alpha > 0.0).astype(np.uint8)
+        for atom in self.coarse.atoms if self.coarse is not None else ():
+            self.known[atom.examples, atom.planes] = 1
+        self.n_certified += self.n
+        hinge, cut = self._cut_at(weights, True)
+        self.accept(weights, hinge)
+        return hinge, cut
+
+    def aggregate(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, Atom]:
+        return self._cut_at(weights, False)[1]
+
+    def _cut_at(
+        self, weights: NDArray[np.float64], exact: bool
+    ) -> tuple[float, tuple[NDArray[np.float64], float, Atom]]:
+        delta, loss, hinge, chosen = self.blocks.aggregate(weights, self.known, exact)
+        examples, classes = np.nonzero(chosen)
+        caps = self.problem.example_weights()[examples]
+        atom = Atom(examples.astype(np.int32), classes.astype(np.int32), caps)
+        return hinge, (delta, loss, atom)
+
+    def take_over(self, atom: Atom) -> None:
+        alpha, present = self.blocks.alpha, self.blocks.alpha.copy()
+        least = dual_value(self.blocks.combination(), self.blocks.loss(), self.lam)
+        self.blocks.go_to(*atom)
+        combination, loss = self.blocks.combination(), self.blocks.loss()
+        if dual_value(combination, loss, self.lam) < least:
+            alpha[...] = present
+            return
+        self.combination, self.loss = combination, loss
+        self.blocks.idle[:] = 0
+        self.schedule.reset()
+        self.blocks.regularization = self.schedule.strength
+        self.blocks.move_to(combination / self.lam)
 
     def state(self) -> ExactBlocks:
         return self.blocks

@@ -10,16 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from structsvm.data.snapshots import Kind, number, vector
 from structsvm.engines import Engine
-from structsvm.exceptions import ModelFileError
-from structsvm.linalg._sums import combined_rows, dot, row_products
 from structsvm.problems import Problem
 from structsvm.solvers._evaluator import Evaluator
 from structsvm.solvers._plane_store import SparsePlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
+from structsvm.solvers.cuts import Cuts
 from structsvm.solvers.run import Part, StoreRun
-from structsvm.solvers.simplex_qp import SimplexQP
 
 __all__ = ["CuttingPlane"]
 
@@ -119,40 +116,10 @@ class _CuttingPlaneRun(StoreRun):
         self.max_planes = int(options.max_planes)
         self.store = SparsePlanes(problem.n_examples, problem.n_weights, max_planes=self.max_planes)
         self.evaluator = Evaluator(problem, self.store)
-        self.n_rays = problem.non_negative_stop - problem.non_negative_start
-        self.qp = SimplexQP(self.lam, self.n_rays)
-        self.room = np.zeros((8, problem.n_weights))
-        self.idle = np.zeros(0, dtype=int)
-        self.weights = np.zeros(problem.n_weights)
-        self.model_hinge = 0.0
-
-    def kept(self) -> dict[str, Kind]:
-        return super().kept() | {
-            "cuts": Kind(np.float64, (None, self.problem.n_weights)),
-            "idle": Kind(np.int64, (None,), 0.0, 2.0**53),
-            "weights": vector(self.problem.n_weights),
-            "model_hinge": number(least=0.0),
-        }
+        self.cuts = Cuts(problem, self.lam)
 
     def parts(self) -> dict[str, Part]:
-        return {"store/": self.store, "evaluator/": self.evaluator, "qp/": self.qp}
-
-    def restore(self, snapshot: Snapshot) -> None:
-        super().restore(snapshot)
-        if not len(self.qp) == len(self.room) == len(self.idle):
-            raise ModelFileError(
-                f"the snapshot does not fit this problem: there are {len(self.room)} cuts, "
-                f"{len(self.qp)} planes and {len(self.idle)} counts"
-            )
-
-    @property
-    def cuts(self) -> NDArray[np.float64]:
-        """The cuts' g, one row each, in the order of the quadratic program."""
-        return self.room[: len(self.qp)]
-
-    @cuts.setter
-    def cuts(self, cuts: NDArray[np.float64]) -> None:
-        self.room = np.array(cuts)
+        return {"store/": self.store, "evaluator/": self.evaluator, "cuts/": self.cuts}
 
     def is_compatible(self, other: _CuttingPlaneRun) -> bool:
         """Whether this belongs to the same problem and options."""
@@ -161,70 +128,44 @@ class _CuttingPlaneRun(StoreRun):
     def take_over(self, earlier: _CuttingPlaneRun) -> None:
         """The cuts hold for every lambda; only the quadratic program must be solved again."""
         self.store, self.evaluator = earlier.store, earlier.evaluator
-        self.cuts, self.idle = earlier.cuts, earlier.idle
-        self.qp.restore(earlier.qp.snapshot())
+        self.cuts.restore(earlier.cuts.snapshot())
 
     def enter(self) -> None:
-        if len(self.qp):
-            self._solve()
-            self.measured(self._dual(), self.weights, math.inf)
+        if len(self.cuts):
+            self.cuts.solve()
+            self.measured(self.cuts.dual_value(), self.cuts.weights, math.inf)
         else:
-            self.measured(0.0, self.weights, math.inf)
+            self.measured(0.0, self.cuts.weights, math.inf)
 
     def round(self, first: bool) -> None:
-        weights = self.weights
+        weights = self.cuts.weights
         hinge = self.certify(weights)
         found = self._cut()
         for _ in range(self.max_cached_rounds):
             if self._cut() <= _CACHED_SHARE * found:
                 break
-        self.measured(self._dual(), weights, hinge)
+        self.measured(self.cuts.dual_value(), weights, hinge)
 
     def settle(self) -> None:
         # Cuts and program may be out of step; the planes they were made of are not.
-        self.qp = SimplexQP(self.lam, self.n_rays)
-        self.idle = np.zeros(0, dtype=int)
+        weights = self.cuts.weights
+        self.cuts.clear()
+        self.cuts.weights = weights
 
     def _cut(self) -> float:
         """Add the cached planes' cut at the present point, solve; how much it was violated."""
-        g, loss = self.store.aggregate(self.weights)
-        violation = loss - dot(self.weights, g) - self.model_hinge
-        products, sqnorm = row_products(self.cuts, g), dot(g, g)
-        signed = g[self.problem.non_negative_start : self.problem.non_negative_stop]
-        self.qp.add(np.concatenate([signed, products]), sqnorm, loss)
-        if len(self.qp) > len(self.room):
-            self.room = np.concatenate([self.room, np.zeros((max(len(self.room), 8), g.size))])
-        self.cuts[-1] = g
-        self.idle = np.append(self.idle, 0)
-        self._solve()
-        self._forget_idle_cuts()
+        g, loss = self.store.aggregate(self.cuts.weights)
+        violation = self.cuts.excess(g, loss)
+        self.cuts.add(g, loss)
+        self.cuts.solve()
+        self.cuts.keep(self.cuts.idle <= _IDLE_SOLUTIONS)
         return violation
 
-    def _solve(self) -> None:
-        self.qp.solve()
-        # The program's rays are the multipliers that this projection amounts to.
-        combination = combined_rows(self.qp.alpha[self.n_rays :], self.cuts)
-        self.weights = self.problem.project(combination) / self.lam
-        heights = self.qp.loss[self.n_rays :] - row_products(self.cuts, self.weights)
-        self.model_hinge = max(float(heights.max()), 0.0)
-
-    def _forget_idle_cuts(self) -> None:
-        self.idle = np.where(self.qp.alpha[self.n_rays :] > 0, 0, self.idle + 1)
-        kept = self.idle <= _IDLE_SOLUTIONS
-        if not kept.all():
-            survivors = self.cuts[kept]
-            self.qp.keep(kept)
-            self.cuts[:] = survivors
-            self.idle = self.idle[kept]
-
-    def _dual(self) -> float:
-        return self.dual_value(self.lam * self.weights, dot(self.qp.alpha, self.qp.loss))
-
     def candidates(self) -> list[NDArray[np.float64]]:
-        return [self.weights]
+        return [self.cuts.weights]
 
     def vector_bytes(self) -> int:
-        return self.room.nbytes + self.qp.gram.nbytes
+        return self.cuts.nbytes
 
     def state(self) -> _CuttingPlaneRun:
         return self

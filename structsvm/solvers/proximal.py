@@ -17,10 +17,10 @@ _STALLED_ROUNDS = 3
 # ... and doubled when the estimate has not fallen to this share within so many rounds.
 _SLOW_SHARE = 0.5
 _SLOW_ROUNDS = 8
-# A round without the term is slow where it leaves more than this share of the estimate; after so
-# many in a row the term is worth its cost.
-_SLOW_ROUND = 0.5
-_SLOW_IN_A_ROW = 2
+# A late term begins when the tolerance is further away than so many rounds, ...
+_FAR = 20.0
+# ... going by the mean fall over so many.
+_ROUNDS_OF_FALL = 4
 
 
 class ProximalSchedule:
@@ -41,7 +41,8 @@ class ProximalSchedule:
     acceleration : float
         The first scale; 0 for no term at all.
     late : bool, default=False
-        Begin only after two slow rounds, for solvers that may end before they need the term.
+        Begin only when the tolerance is many rounds away, for solvers that may end before they need
+        the term.
     tolerance : float, default=0.0
         While the momentum lasts, kappa follows its rate only where it is off by more than this
         share: a solver whose rate changes in each round keeps a momentum that fits its kappa.
@@ -74,8 +75,10 @@ class ProximalSchedule:
         self.kappa = 0.0
         self.kappa_scale = 0.0 if late else self.acceleration
         self.kappa_scale_limit = math.inf
-        self.stalled = self.slow = self.rounds_since_stall = 0
-        self.watched_rounds, self.watched_estimate = 0, 1.0
+        self.stalled = self.rounds_since_stall = 0
+        self.watched_rounds, self.watched_gap = 0, math.inf
+        self.gaps = np.full(_ROUNDS_OF_FALL + 1, math.inf)  # of the last rounds without a term
+        self.gap, self.remaining = math.inf, 0.0
         self.previous: NDArray[np.float64] | None = None  # where the last round began
 
     @property
@@ -83,13 +86,15 @@ class ProximalSchedule:
         """lambda + kappa: how strongly convex the regularised objective is."""
         return self.lam + self.kappa
 
+    def forget_momentum(self) -> None:
+        """The weights have been moved by something else."""
+        self.previous = None
+
     def begin(self, rate: float) -> None:
         """Have the term before the first round, around weights known to be near the optimum."""
         self.kappa = self.kappa_scale * rate
 
-    def move(
-        self, weights: NDArray[np.float64], rate: float, estimate: float
-    ) -> NDArray[np.float64] | None:
+    def move(self, weights: NDArray[np.float64], rate: float) -> NDArray[np.float64] | None:
         """Choose the weight and the centre of the next round.
 
         Parameters
@@ -98,15 +103,13 @@ class ProximalSchedule:
             Where the last round ended; copied.
         rate : float
             kappa at scale 1, by the solver's rule; 0 where the rule has no answer.
-        estimate : float
-            Of the relative gap, as the last round left it.
 
         Returns
         -------
         centre : ndarray of shape (n_weights,), or None
             A new array; None where there is no term.
         """
-        momentum = self._adapt(estimate) and self.kappa > 0.0
+        momentum = self._adapt() and self.kappa > 0.0
         kappa = self.kappa_scale * rate
         if kappa == 0.0:
             self.kappa, self.previous = 0.0, None
@@ -137,17 +140,42 @@ class ProximalSchedule:
         weights /= self.strength
         return weights
 
-    def record(self, improved: bool, before: float, estimate: float) -> None:
-        """Take note of a round: whether the best dual value rose, the estimates around it."""
-        self.stalled = 0 if improved else self.stalled + 1
-        self.slow = self.slow + 1 if estimate > _SLOW_ROUND * before else 0
+    def record(self, improved: bool, gap: float, remaining: float) -> None:
+        """Take note of a round.
 
-    def _adapt(self, estimate: float) -> bool:
+        Parameters
+        ----------
+        improved : bool
+            Whether the best dual value rose.
+        gap : float
+            Estimate of the absolute gap: the relative one hardly moves while it is near 1.
+        remaining : float
+            What the logarithm of the gap has to fall yet.
+        """
+        self.stalled = 0 if improved else self.stalled + 1
+        self.gap, self.remaining = gap, remaining
+        self.gaps = np.append(self.gaps[1:], gap)
+
+    def reset(self) -> None:
+        """The dual point has been moved by something else: no term, as in the beginning."""
+        self.previous, self.kappa = None, 0.0
+        self.kappa_scale = 0.0 if self.late else self.acceleration
+        self.gaps[:] = math.inf
+
+    def _is_far(self) -> bool:
+        first, last = self.gaps[0], self.gaps[-1]
+        if not math.isfinite(first) or self.remaining <= 0.0:
+            return False
+        fall = math.log(first / last) / _ROUNDS_OF_FALL if 0.0 < last < first else 0.0
+        return self.remaining > _FAR * fall
+
+    def _adapt(self) -> bool:
         """Choose the scale; False where the momentum is to be dropped."""
         if self.kappa_scale == 0.0:
-            if self.late and self.slow >= _SLOW_IN_A_ROW and self.kappa_scale_limit > 0.0:
+            if self.late and self.kappa_scale_limit > 0.0 and self._is_far():
                 self.kappa_scale = self.acceleration
-                self._watch(estimate)
+                self.gaps[:] = math.inf
+                self._watch()
             return False
         self.rounds_since_stall += 1
         if self.stalled >= _STALLED_ROUNDS:
@@ -155,20 +183,20 @@ class ProximalSchedule:
             self.kappa_scale /= 2
             self.kappa_scale_limit = self.kappa_scale
             self.stalled = self.rounds_since_stall = 0
-            self._watch(estimate)
+            self._watch()
             return False
         if self.retry_after is not None and self.rounds_since_stall >= self.retry_after:
             self.kappa_scale_limit = math.inf
         self.watched_rounds += 1
         if self.watched_rounds > _SLOW_ROUNDS:
-            slow = estimate > _SLOW_SHARE * self.watched_estimate
+            slow = self.gap > _SLOW_SHARE * self.watched_gap
             if slow and 2 * self.kappa_scale <= self.kappa_scale_limit:
                 self.kappa_scale *= 2
-            self._watch(estimate)
+            self._watch()
         return True
 
-    def _watch(self, estimate: float) -> None:
-        self.watched_rounds, self.watched_estimate = 0, estimate
+    def _watch(self) -> None:
+        self.watched_rounds, self.watched_gap = 0, self.gap
 
     # ---- snapshots
 
@@ -180,11 +208,13 @@ class ProximalSchedule:
             "kappa_scale_limit": number(least=0.0, most=math.inf),
             "stalled": count(),
             "watched_rounds": count(),
-            "watched_estimate": number(least=0.0),
+            "watched_gap": number(least=0.0, most=math.inf),
+            "gap": number(least=0.0, most=math.inf),
+            "remaining": number(least=0.0, most=math.inf),
             "previous": vector(self.n_weights, optional=True),
         }
         if self.late:
-            kinds["slow"] = count()
+            kinds["gaps"] = Kind(np.float64, (_ROUNDS_OF_FALL + 1,), 0.0, math.inf)
         if self.retry_after is not None:
             kinds["rounds_since_stall"] = count()
         return kinds
@@ -200,4 +230,5 @@ class ProximalSchedule:
         """Become what `snapshot` was taken of."""
         self.previous = held["previous"].copy() if "previous" in held else None
         for name in held.keys() - {"previous"}:
-            setattr(self, name, held[name].item())
+            value = held[name]
+            setattr(self, name, value.item() if value.ndim == 0 else value.copy())

@@ -111,6 +111,7 @@ class Run(abc.ABC):
         self.best_dual = -math.inf
         self.estimate = 1.0
         self.met_hinge = math.nan
+        self.met_value = math.nan  # the primal value that goes with it
         #: Why the gap is no certificate, whatever the problem says; None where nothing speaks
         #: against it.
         self.doubt: str | None = None
@@ -210,19 +211,45 @@ class Run(abc.ABC):
         self._compare(self.best_primal)
         self.met_hinge = hinge
         guess = self.lam / 2 * self.inner(weights, weights) + hinge
+        self.met_value = guess
         self.estimate = 1.0
         if math.isfinite(guess):
             self.estimate = max(guess - self.best_dual, 0.0) / guess if guess > 0 else 0.0
         return improved
 
+    def present_gap(self) -> float:
+        """The absolute gap, by certificate or by the estimate of the last round."""
+        primal = self.best_primal
+        if math.isfinite(self.met_value):
+            primal = min(primal, self.met_value)
+        return max(primal - self.best_dual, 0.0)
+
+    def remaining(self, gap: float) -> float:
+        """What the logarithm of an absolute gap has to fall until the tolerance is reached."""
+        if gap == 0.0 or not math.isfinite(gap):
+            return gap
+        relative = min(gap / (gap + self.best_dual), 1.0) if self.best_dual > 0.0 else 1.0
+        if self.tol == 0.0:
+            return math.inf
+        return max(math.log(relative / self.tol), 0.0)
+
     def certify(self, weights: NDArray[np.float64]) -> float:
         """Make a pass at these weights, which must not change afterwards; their mean hinge."""
         hinge, hinges = self._pass(weights)
+        self.accept(weights, hinge, hinges)
+        return hinge
+
+    def accept(
+        self,
+        weights: NDArray[np.float64],
+        hinge: float,
+        hinges: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Take note of the mean hinge that a pass at these weights found."""
         primal = self._primal(weights, hinge)
         if primal < self.best_primal:
             self.best_primal = primal
             self.best_weights, self.best_hinges = weights, hinges
-        return hinge
 
     def has_doubt(self, sentence: str) -> None:
         """Say, once for a fit, why the gap is no certificate."""
@@ -518,6 +545,10 @@ class Run(abc.ABC):
         self._certified_at = self.n_iter
         for weights in points:
             self.certify(weights)
+        self._lower_level()
+
+    def _lower_level(self) -> None:
+        """The next power of ten that a certificate is made for."""
         while self._next_level > self.tol and self.gap <= self._next_level:
             self._next_level /= 10
 

@@ -11,8 +11,8 @@ SAME_HEIGHT, WORSE_HEIGHT, BLOCK_TOLERANCE, MAX_STEPS = 1e-12, 1e-8, 0.1, 5
 
 
 class Plane:
-    def __init__(self, delta, loss):
-        self.delta, self.loss = delta, loss
+    def __init__(self, delta, loss, serial=-1):
+        self.delta, self.loss, self.serial = delta, loss, serial
         self.weight, self.idle = 0.0, 0
 
     def height(self, w):
@@ -49,6 +49,7 @@ class ReferenceBlocks:
             self.vector_bytes
         ) = 0
         self.worst_answer = None
+        self.mixed, self.patient, self.next_serial = frank_wolfe, False, [0] * self.n
         # The truth is the plane (0, 0); all weight is on it at first.
         self.truth = [Plane(np.zeros(problem.n_weights), 0.0) for _ in range(self.n)]
         for truth in self.truth:
@@ -86,8 +87,10 @@ class ReferenceBlocks:
                 mixed.weight, self.truth[i].weight = 1.0, 0.0
                 block.append(mixed)
             idle = [p for p in block if p.weight == 0.0]
-            if self.max_planes and len(block) >= self.max_planes and idle:
+            most = (1 + self.patient) * self.max_planes
+            if self.max_planes and len(block) >= most and idle:
                 block.remove(min(idle, key=lambda p: (-p.idle, p.height(w))))
+            plane.serial, self.next_serial[i] = self.next_serial[i], self.next_serial[i] + 1
             block.append(plane)
         return max(known, height)
 
@@ -195,6 +198,45 @@ class ReferenceBlocks:
         support = [p for block in self.planes for p in block if p.weight > 0]
         z = sum((p.weight * p.delta for p in support), np.zeros(self.problem.n_weights))
         return z / self.n, sum(p.weight * p.loss for p in support) / self.n
+
+    def aggregate(self, weights, serials):
+        delta, loss = np.zeros(self.problem.n_weights), 0.0
+        for i, block in enumerate(self.planes):
+            best = max([self.truth[i], *block], key=lambda p: p.height(weights))
+            for p in block:
+                p.idle = 0 if p is best else p.idle + 1
+            serials[i] = best.serial
+            delta, loss = delta + best.delta, loss + best.loss
+        return delta / self.n, loss / self.n
+
+    def dual_point(self):
+        used = [(i, p) for i in range(self.n) for p in self.planes[i] if p.weight > 0]
+        examples, serials = ([i for i, _ in used], [p.serial for _, p in used])
+        return np.int32(examples), np.int32(serials), np.array([p.weight for _, p in used])
+
+    def find(self, i, serial):
+        return next((p for p in self.planes[i] if p.serial == serial), None)
+
+    def holds(self, examples, serials):
+        return all(self.find(i, s) is not None for i, s in zip(examples, serials, strict=True))
+
+    def spare(self, examples, serials, visits):
+        for i, serial in zip(examples, serials, strict=True):
+            if (plane := self.find(i, serial)) is not None:
+                plane.idle = -visits
+
+    def go_to(self, examples, serials, weights):
+        for block in self.planes:
+            for p in block:
+                p.weight = 0.0
+        for i, serial, weight in zip(examples, serials, weights, strict=True):
+            if (plane := self.find(i, serial)) is not None:
+                plane.weight += weight
+        for truth, block in zip(self.truth, self.planes, strict=True):
+            total = sum(p.weight for p in block)
+            for p in block:
+                p.weight /= max(total, 1.0)
+            truth.weight = max(1.0 - total, 0.0)
 
     def support(self):
         support = [p for block in self.planes for p in block if p.weight > 0]

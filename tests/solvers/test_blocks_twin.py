@@ -77,9 +77,9 @@ class ReferenceBCFW(BCFW):
 @pytest.mark.parametrize(
     "options",
     [
-        {},
-        {"acceleration": 5.0, "averaging": True},
-        {"sampling": "gap", "cached_passes": 3},
+        {"coarse": False},
+        {"acceleration": 5.0, "averaging": True, "coarse": False},
+        {"sampling": "gap", "cached_passes": 3, "coarse": False},
         {"step": "frank_wolfe", "cached_passes": 0, "max_planes": 0, "acceleration": 0},
         {"step": "frank_wolfe", "acceleration": 0, "sampling": "uniform"},
     ],

@@ -32,6 +32,9 @@ MAY_BE = {
     "met_hinge": {"nan", "inf"}, "history": {"nan", "inf", "-inf"}, "best_primal": {"inf"},
     "best_dual": {"-inf"}, "kappa_scale_limit": {"inf"}, "online/hinge": {"nan", "inf"},
 }  # fmt: skip
+MAY_BE |= {name: {"inf"} for name in ("gap", "watched_gap", "gaps", "remaining")}
+MAY_BE |= {f"coarse/{name}": {"inf"} for name in ("gap", "block_rate", "cut_rate")}
+MAY_BE["_dual_at_look"] = {"-inf"}
 NO_DUAL = {name: {"nan", "inf", "-inf"} for name in ("best_primal", "best_dual", "estimate")}
 MAY_LACK = {"best_weights", "previous", "exact", "_n_checked"}  # not in version 0.1
 
@@ -110,7 +113,7 @@ def snapshot(solve):
         ("blocks/sizes", lambda a: a + 1),
         ("blocks/sizes", lambda a: -a),
         ("blocks/counts", lambda a: a * 2),
-        ("blocks/counts", lambda a: np.where([[False, True]], 2**62, a)),
+        ("blocks/counts", lambda a: np.where([[False, True, False]], 2**62, a)),
         ("blocks/gram", lambda a: a[1:]),
         ("blocks/planes", lambda a: a[:, :2].copy()),
         ("blocks/weights", lambda a: a[1:]),
