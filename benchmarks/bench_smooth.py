@@ -77,7 +77,7 @@ DATA = {f.__name__: f for f in (digits, cancer, made, text, text20, zeros)}
 
 
 def ours(loss, intercept, C, tol):
-    return SurrogateSVM(loss, C=C, fit_intercept=intercept, tol=tol)
+    return SurrogateSVM(loss, C=C, scale=None, fit_intercept=intercept, tol=tol)
 
 
 def liblinear(C, tol):
