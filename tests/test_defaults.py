@@ -166,8 +166,8 @@ def test_predictions_of_chains_do_not_depend_on_units(factor, edges):
 def test_predictions_of_grids_and_graphs_do_not_depend_on_units(factor):
     blobs = make_segmentation(n_train=4, n_test=2, random_state=0)
     images = [x * factor for x in blobs.X_train]
-    plain = GridSVM(random_state=0).fit(blobs.X_train, blobs.y_train)
-    svm = GridSVM(random_state=0).fit(images, blobs.y_train)
+    plain = GridSVM(random_state=0, tol=1e-6).fit(blobs.X_train, blobs.y_train)
+    svm = GridSVM(random_state=0, tol=1e-6).fit(images, blobs.y_train)
     tests = [x * factor for x in blobs.X_test]
     for a, b in zip(plain.predict(blobs.X_test), svm.predict(tests), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -466,7 +466,7 @@ def test_one_label_for_everything_is_told():
     images = [x.reshape(10, 20, 1) for x in X.T]
     labels = [(y.reshape(10, 20) > 0).astype(int)] * 5
     with pytest.warns(TrivialFitWarning, match="all predictions for the training data are 0"):
-        GridSVM(random_state=0, C=1e2).fit(images, labels)
+        GridSVM(random_state=0, C=1e2, class_weight=None).fit(images, labels)
 
 
 def test_weights_of_zero_are_told():
