@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
     [
         ("plot_digit_words", "digit_words.png", 1e-3, 4),
         ("plot_custom_model", "custom_model.png", 1e-2, 4),
-        ("plot_chunker", "chunker.png", 0.03, 2),
+        ("plot_chunker", "chunker.png", 0.03, 1),
         ("plot_segmentation", "segmentation.png", 1e-2, 1),
         ("plot_path_search", "path_search.png", 1e-2, 50),
     ],
