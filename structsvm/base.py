@@ -300,6 +300,10 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         signs = self.non_negative
         return PythonProblem(self, X, y, int(n_weights), exact=self.exact, non_negative=signs)
 
+    def questions(self, X: Sequence[Any], y: Sequence[Any]) -> Problem:
+        """As `bind`, to ask for outputs at weights of an earlier fit: the model stays as it is."""
+        return self.bind(X, y)
+
     def _check_methods(self) -> None:
         """The four methods are there, and StructuredModel hides none of another base."""
         kind, defaults = type(self), vars(StructuredModel)

@@ -424,3 +424,29 @@ def test_a_complex_kernel_is_refused():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="complex numbers, expected real"):
         MulticlassSVM(C=1.0, kernel=lambda a, b: (a @ b.T) * (1 + 0j)).fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["crammer_singer", "weston_watkins"])
+def test_what_violates_the_margin_most_is_found_by_the_scores(loss):
+    """Without a change to the model that is asked."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(3, size=40)
+    svm = MulticlassSVM(C=1.0, kernel="rbf", loss=loss, tol=0.1, random_state=0).fit(X, y)
+    scores = svm.decision_function(X)
+    violations = (np.arange(3) != y[:, None]) + scores - scores[np.arange(40), y][:, None]
+    for n in (40, 7):
+        answers = svm.loss_augmented_predict(X[:n], y[:n])
+        if loss == "crammer_singer":
+            np.testing.assert_array_equal(answers, violations[:n].argmax(axis=1))
+        else:
+            wrong = np.arange(3) != y[:n, None]
+            assert ((np.array(answers) == 1.0) == (violations[:n] > 0))[wrong].all()
+        np.testing.assert_array_equal(svm.decision_function(X), scores)
+    model, w = svm.model_, svm._flat_weights()
+    assert model.inference(X[0], w) == svm.predict(X[:1])[0]
+    with pytest.raises(ValueError, match="with a kernel there are no joint features"):
+        model.joint_feature(X[0], y[0])
+    with pytest.raises(ValueError, match="this problem answers with outputs alone"):
+        model.questions(X, y).hinges(w)
+    with pytest.raises(ValueError, match="with a kernel there are no planes"):
+        model.questions(X, y).oracle(0, w)

@@ -472,7 +472,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""
         model = self._fitted_model()
         inputs, truths = model.prepare_examples(*check_pairs(self._read(X), y))
-        problem = model.bind(inputs, truths)
+        problem = model.questions(inputs, truths)
         problem.set_rescaling(self.rescaling)
         answers, _ = self._ask(problem, augmented=True, scored=False)
         return model.outputs_of(inputs, answers)

@@ -36,6 +36,7 @@ cdef enum:
     WEIGHT_PADDING = 8
 
 cdef Weights weights_of(object w) except *
+cdef object plane_arrays(const Plane* plane)
 cdef int plane_reserve(Plane* plane, Py_ssize_t capacity) except -1 nogil
 cdef void plane_free(Plane* plane) noexcept nogil
 cdef double plane_dot(const Plane* plane, const double* dense) noexcept nogil

@@ -66,6 +66,19 @@ cdef Weights weights_of(object w) except *:
     return weights
 
 
+cdef object plane_arrays(const Plane* plane):
+    """Copies of a plane's indices, ascending, and values."""
+    cdef Py_ssize_t e
+    indices, values = np.empty(plane.nnz, dtype=np.int32), np.empty(plane.nnz)
+    cdef index_t[::1] some_indices = indices
+    cdef double[::1] some_values = values
+    for e in range(plane.nnz):
+        some_indices[e] = plane.indices[e]
+        some_values[e] = plane.values[e]
+    order = np.argsort(indices)
+    return indices[order], values[order]
+
+
 cdef int plane_reserve(Plane* plane, Py_ssize_t capacity) except -1 nogil:
     """Room for `capacity` entries; what is stored stays."""
     cdef index_t* indices

@@ -72,7 +72,8 @@ class PackedModel(StructuredModel, abc.ABC):
 
     A family says how inputs and outputs are read (`read_inputs`, `read_outputs`), what is learnt
     (`learn`), and what the problem is (`make_problem`); where labels are not numbered by their
-    places in `classes_`, also how they are (`label_numbers`).
+    places in `classes_`, also how they are (`label_numbers`). The methods of `StructuredModel`, for
+    one example and for many, follow from the problem; the task loss, which needs no x, is its own.
 
     Wherever a method takes X and y, it also takes what `prepare_examples` made of them.
 
@@ -92,6 +93,9 @@ class PackedModel(StructuredModel, abc.ABC):
     #: What `prepare_examples` and `bind` call the factors of the loss at each label; "" if there
     #: are none.
     weight_name: ClassVar[str] = ""
+
+    #: Whether the structure has an oracle for ``rescaling="slack"``.
+    rescales_slack: ClassVar[bool] = False
 
     # ---- what a family says
 
@@ -119,6 +123,14 @@ class PackedModel(StructuredModel, abc.ABC):
     def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
         """The labels as the problem numbers them."""
         return self.class_numbers(y)
+
+    def output_numbers(self, y: Any, X: PackedInputs | None = None) -> NDArray[Any]:
+        """An output as the problem's `joint_feature` takes it."""
+        return self.label_numbers(self.read_outputs([y], X))
+
+    @abc.abstractmethod
+    def write_outputs(self, X: PackedInputs, answers: NDArray[Any]) -> list[Any]:
+        """What the problem answered, as users write outputs."""
 
     @abc.abstractmethod
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
@@ -248,6 +260,56 @@ class PackedModel(StructuredModel, abc.ABC):
         """These examples as a problem; `weights` weigh the loss as in `prepare_examples`."""
         return self.make_problem(*self._read(X, y, None, weights))
 
+    # ---- many examples
+
+    def batch_inference(self, X: Any, w: NDArray[np.float64]) -> list[Any]:
+        return self._answers(X, None, w)
+
+    def batch_loss_augmented_inference(self, X: Any, Y: Any, w: NDArray[np.float64]) -> list[Any]:
+        return self._answers(X, Y, w)
+
+    def batch_slack_rescaled_inference(self, X: Any, Y: Any, w: NDArray[np.float64]) -> list[Any]:
+        return self._answers(X, Y, w, "slack")
+
+    def _answers(
+        self, X: Any, Y: Any, w: NDArray[np.float64], rescaling: str = "margin"
+    ) -> list[Any]:
+        """The best outputs, with Y those that violate the margin most."""
+        X, Y = self._read(X, Y)
+        problem = self.make_problem(X, Y)
+        if rescaling != "margin":
+            problem.set_rescaling(rescaling)
+        numbers, _ = problem.predict(w, augmented=Y is not None)
+        return self.outputs_of(X, numbers)
+
+    def outputs_of(self, X: PackedInputs, answers: Any) -> list[Any]:
+        # Those of a subclass that is bound to its Python methods come as they should.
+        return answers if isinstance(answers, list) else self.write_outputs(X, answers)
+
+    def has_slack_oracle(self) -> bool:
+        """Whether the structure has an oracle for slack rescaling."""
+        return self.rescales_slack
+
+    # ---- one example
+
+    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
+        """psi(x, y), of shape (n_weights,)."""
+        X, _ = self._read([x])
+        problem: Any = self.make_problem(X, None)
+        indices, values = problem.joint_feature(0, self.output_numbers(y, X))
+        psi = np.zeros(self.n_weights)
+        psi[indices] = values
+        return psi
+
+    def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
+        return self._answers([x], None, w)[0]
+
+    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        return self._answers([x], [y], w)[0]
+
+    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        return self._answers([x], [y], w, rescaling="slack")[0]
+
 
 def mean_costs(cost: NDArray[np.float64]) -> NDArray[np.float64]:
     """What a wrong label costs on average, by the right one; of a matrix with a zero diagonal."""
@@ -282,15 +344,9 @@ def least_constant_loss(
 
 
 class FactoredModel(PackedModel):
-    """A model of outputs that are labels, answered by a `FactoredProblem`.
-
-    The methods of `StructuredModel`, for one example and for many, follow from the problem.
-    """
+    """A model of outputs that are labels, answered by a `FactoredProblem`."""
 
     task_loss: str | HammingLoss
-
-    #: Whether the structure has an oracle for ``rescaling="slack"``.
-    rescales_slack: ClassVar[bool] = False
 
     @abc.abstractmethod
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
@@ -341,56 +397,13 @@ class FactoredModel(PackedModel):
         """The loss at one label, of shape (n_classes, n_classes), by right and answered class."""
         return make_loss(self.task_loss).cost_matrix(len(self.classes_))
 
-    # ---- many examples
-
-    def batch_inference(self, X: Any, w: NDArray[np.float64]) -> list[NDArray[Any]]:
-        return self._answers(X, None, w)
-
-    def batch_loss_augmented_inference(
-        self, X: Any, Y: Any, w: NDArray[np.float64]
-    ) -> list[NDArray[Any]]:
-        return self._answers(X, Y, w)
-
-    def batch_slack_rescaled_inference(
-        self, X: Any, Y: Any, w: NDArray[np.float64]
-    ) -> list[NDArray[Any]]:
-        return self._answers(X, Y, w, "slack")
-
-    def _answers(
-        self, X: Any, Y: Any, w: NDArray[np.float64], rescaling: str = "margin"
-    ) -> list[NDArray[Any]]:
-        """The best outputs, with Y those that violate the margin most."""
-        X, Y = self._read(X, Y)
-        problem = self.make_problem(X, Y)
-        if rescaling != "margin":
-            problem.set_rescaling(rescaling)
-        numbers, _ = problem.predict(w, augmented=Y is not None)
-        return self.outputs_of(X, numbers)
-
-    def outputs_of(self, X: PackedInputs, answers: NDArray[np.int32]) -> list[NDArray[Any]]:
+    def write_outputs(self, X: PackedInputs, answers: NDArray[Any]) -> list[Any]:
         """Rows of labels, or arrays of the shapes of X."""
-        if isinstance(answers, list):  # of a subclass that is bound to its Python methods
-            return answers
         labels, ends = self.write_labels(answers), itertools.pairwise(X.offsets.tolist())
         rows = [labels[start:stop] for start, stop in ends]
         if X.shapes is None:
             return rows
         return [row.reshape(shape) for row, shape in zip(rows, X.shapes, strict=True)]
-
-    def has_slack_oracle(self) -> bool:
-        """Whether the structure has an oracle for slack rescaling."""
-        return self.rescales_slack
-
-    # ---- one example
-
-    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
-        """psi(x, y), of shape (n_weights,)."""
-        X, Y = self._read([x], [y])
-        assert Y is not None
-        indices, values = self.make_problem(X, None).joint_feature(0, self.label_numbers(Y))
-        psi = np.zeros(self.n_weights)
-        psi[indices] = values
-        return psi
 
     def loss(self, y: Any, y_hat: Any) -> float:
         """The task loss of answering y_hat where y is right; void labels left out."""
@@ -401,12 +414,3 @@ class FactoredModel(PackedModel):
         if len(right) == len(guess):  # a void label costs what a right one does
             guess = np.where((right < 0) | (guess < 0), right, guess)
         return make_loss(self.task_loss).value(right, guess, self.cost_matrix())
-
-    def inference(self, x: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        return self._answers([x], None, w)[0]
-
-    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        return self._answers([x], [y], w)[0]
-
-    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[Any]:
-        return self._answers([x], [y], w, rescaling="slack")[0]

@@ -94,10 +94,11 @@ class KernelMulticlassModel(MulticlassModel):
         """Of the examples that this model was bound to, where the kernel puts them."""
         return float(self.kernel_.diagonal().mean()) - bool(self.fit_intercept)
 
-    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> MulticlassProblem:
-        """These examples as a problem; with y, and this model as one that scores by them."""
+    def bind(self, X: Any, y: Any = None, **weights: Any) -> MulticlassProblem:
+        """These examples as a problem; with y one to train on, and this model scores by them."""
+        X, y = self._read(X, y, None, weights)
         if y is None:
-            return KernelPredictions(self.kernel_, X.items, len(self.classes_))
+            return self.make_problem(X, None)
         self.kernel_ = Kernel(
             X.items,
             self.kernel,
@@ -115,6 +116,22 @@ class KernelMulticlassModel(MulticlassModel):
             slack=self.slack,
             cost=self._margins(len(self.classes_)),
         )
+
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> MulticlassProblem:
+        """The examples as a problem that answers by those which this model was bound to."""
+        n_classes = len(self.classes_)
+        return KernelPredictions(
+            self.kernel_,
+            X.items,
+            None if y is None else self.class_numbers(y),
+            loss=self.hinge,
+            slack=self.slack,
+            cost=None if y is None else self._margins(n_classes),
+            n_classes=n_classes,
+        )
+
+    def questions(self, X: Any, y: Any) -> MulticlassProblem:
+        return self.make_problem(*self._read(X, y))
 
     def _gamma(self, X: Any) -> float:
         if not isinstance(self.gamma, str):

@@ -8,12 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.data.labels import PackedLabels, encode_labels
+from structsvm.data.labels import PackedLabels
 from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.state import State, checked_classes
 from structsvm.linalg._plane import padded_vector
-from structsvm.linalg._sums import combined_rows
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import (
     PackedInputs,
@@ -45,9 +44,9 @@ class MulticlassModel(PackedModel):
 
     With ``slack="squared"`` the maximum, or each term of the sum, is squared.
 
-    Training runs in compiled code. The four methods do the same for one example in numpy, with
-    linear slack. For the sums, what violates the margin most is a set of classes, not one: the
-    answer of `loss_augmented_inference` is then an array of how often each class counts.
+    For the sums, what violates the margin most is a set of classes, not one: the answer of
+    `loss_augmented_inference` is then an array of how often each class counts. The methods for one
+    example and for many take squared slack for linear.
 
     Parameters
     ----------
@@ -245,85 +244,26 @@ class MulticlassModel(PackedModel):
             n_classes=n_classes,
         )
 
-    def batch_inference(self, X: Any, w: NDArray[np.float64]) -> list[Any]:
-        inputs, _ = self._read(X)
-        return self.outputs_of(inputs, self.make_problem(inputs, None).predict(w)[0])
-
-    def outputs_of(self, X: Any, answers: NDArray[Any]) -> list[Any]:
+    def write_outputs(self, X: PackedInputs, answers: NDArray[Any]) -> list[Any]:
         """Classes, or counts of classes."""
         return list(self.classes_[answers] if answers.ndim == 1 else answers)
+
+    def output_numbers(self, y: Any, X: PackedInputs | None = None) -> NDArray[Any]:
+        """How often each class counts in a class, or in such counts themselves."""
+        if isinstance(y, np.ndarray) and y.ndim == 1:
+            return y
+        counts = np.zeros(len(self.classes_))
+        counts[super().output_numbers(y, X)] = 1.0
+        return counts
+
+    def has_slack_oracle(self) -> bool:
+        return self.hinge == "crammer_singer" and self.slack == "linear"
+
+    def loss(self, y: Any, y_hat: Any) -> float:
+        """The required margins of the classes in y_hat, summed."""
+        truth, chosen = self.output_numbers(y).argmax(), self.output_numbers(y_hat) > 0
+        return float(self._margins(len(self.classes_))[truth, chosen].sum())
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
         """Share of right classes."""
         return float(np.mean(np.asarray(Y) == np.asarray(Y_hat)))
-
-    # ---- the same in numpy, one example at a time
-
-    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
-        """psi(x, y), of shape (n_weights,), for a class or for counts of classes."""
-        counts = self._counts(y)
-        columns = counts if len(counts) > 2 else np.array([counts[1] - counts[0]]) / 2
-        return np.outer(self._dense(x), columns).ravel()
-
-    def loss(self, y: Any, y_hat: Any) -> float:
-        """The required margins of the classes in y_hat, summed."""
-        (truth,), counts = self._numbers(y), self._counts(y_hat)
-        chosen = counts > 0
-        return float(self._margins(len(self.classes_))[truth][chosen].sum())
-
-    def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
-        scores = combined_rows(self._dense(x), self.weight_matrix(w))
-        return self.classes_[scores.argmax() if len(scores) > 1 else int(scores[0] > 0)]
-
-    def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
-        (truth,), violations = self._numbers(y), self._violations(x, y, w)
-        if self.hinge == "crammer_singer":
-            return self._worst(truth, violations)
-        counts = np.zeros(len(self.classes_))
-        violated = np.flatnonzero(violations > 0)
-        counts[truth] = 1.0
-        counts[violated] += 1.0
-        if self.hinge == "lee_lin_wahba" and len(counts) > 2:
-            counts -= len(violated) / len(counts)
-        else:
-            counts[truth] -= len(violated)
-        return counts
-
-    def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
-        """The class that maximises Delta(y, k) (1 + s_k - s_y)."""
-        if self.hinge != "crammer_singer":
-            raise ValueError(f"rescaling='slack' is for 'crammer_singer', not for {self.hinge!r}")
-        (truth,), violations = self._numbers(y), self._violations(x, y, w)
-        cost = self._margins(len(self.classes_))[truth]
-        return self._worst(truth, cost * (1 + violations - cost))
-
-    def _violations(self, x: Any, y: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        (truth,) = self._numbers(y)
-        scores = combined_rows(self._dense(x), self.weight_matrix(w))
-        if len(scores) == 1:
-            scores = np.array([-scores[0], scores[0]]) / 2
-        two = len(scores) == 2
-        against = scores.mean() if self.hinge == "lee_lin_wahba" and not two else scores[truth]
-        violations: NDArray[np.float64] = self._margins(len(scores))[truth] + scores - against
-        violations[truth] = 0.0
-        return violations
-
-    def _worst(self, truth: int, values: NDArray[np.float64]) -> Any:
-        """The class of the greatest value; the truth, whose value is 0, wins ties."""
-        return self.classes_[truth if values.max() <= 0 else values.argmax()]
-
-    def _numbers(self, y: Any) -> NDArray[np.int32]:
-        return encode_labels(check_class_labels([y]), self.classes_)
-
-    def _counts(self, y: Any) -> NDArray[np.float64]:
-        if isinstance(y, np.ndarray) and y.ndim == 1:
-            return y
-        counts = np.zeros(len(self.classes_))
-        counts[self._numbers(y)] = 1.0
-        return counts
-
-    def _dense(self, x: Any) -> NDArray[np.float64]:
-        """x with the constant feature of the intercept."""
-        x = x.toarray() if hasattr(x, "toarray") else x
-        x = np.asarray(x, dtype=np.float64).ravel()
-        return np.append(x, 1.0) if self.fit_intercept else x

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
-from structsvm.linalg._plane cimport builder_finish, weights_of
+from structsvm.linalg._plane cimport builder_finish, plane_arrays, weights_of
 from structsvm.problems._features cimport BlockFeatures, RowSums, sums_free, sums_reserve
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Outputs, Problem, Rescaling
@@ -294,9 +294,7 @@ cdef class FactoredProblem(Problem):
         finally:
             builder_finish(&builder)
             sums_free(&sums)
-        indices, values = plane_arrays(&batch.planes[0])
-        order = np.argsort(indices)
-        return indices[order], values[order]
+        return plane_arrays(&batch.planes[0])
 
     def loss_of(self, Py_ssize_t i, labels):
         """Delta(y_i, y) of an output, given as a row of labels."""
@@ -345,15 +343,3 @@ cdef class FactoredProblem(Problem):
                     examples[k], &weights, self._rescaling, thread,
                     first + self.offsets[examples[k]], &values[examples[k]],
                 )
-
-
-cdef object plane_arrays(const Plane* plane):
-    """Copies of a plane's indices and values."""
-    cdef Py_ssize_t e
-    indices, values = np.empty(plane.nnz, dtype=np.int32), np.empty(plane.nnz)
-    cdef index_t[::1] some_indices = indices
-    cdef double[::1] some_values = values
-    for e in range(plane.nnz):
-        some_indices[e] = plane.indices[e]
-        some_values[e] = plane.values[e]
-    return indices, values

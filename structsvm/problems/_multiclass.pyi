@@ -29,6 +29,9 @@ class MulticlassProblem(Problem):
         cost: NDArray[np.float64] | None = None,
         n_classes: int | None = None,
     ) -> None: ...
+    def joint_feature(
+        self, i: int, counts: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
     def all_scores(
         self, w: NDArray[np.float64], start: int = 0, stop: int | None = None
     ) -> NDArray[np.float64]: ...

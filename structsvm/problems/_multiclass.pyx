@@ -5,7 +5,7 @@ import numpy as np
 from libc.math cimport isfinite
 
 from structsvm._typedefs cimport index_t, label_t
-from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, Weights
+from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, Weights, plane_arrays
 from structsvm.problems._feature_rows cimport FeatureRows, ssvm_feature_scores
 from structsvm.problems._problem cimport PLAIN, SLACK, Outputs, Problem
 
@@ -187,6 +187,29 @@ cdef class MulticlassProblem(Problem):
         self.features.outer(i, s, hinge.width, out)
         out.loss = loss
         return 0
+
+    def joint_feature(self, Py_ssize_t i, counts):
+        """psi(x_i, y) of an output, given as how often each class counts.
+
+        Returns
+        -------
+        indices : int32 array
+            Ascending.
+        values : float64 array
+        """
+        cdef const double[::1] q
+        cdef PlaneBatch batch = PlaneBatch(1)
+        if not 0 <= i < self.n_examples:
+            raise IndexError(f"example {i}: there are {self.n_examples}")
+        counts = np.ascontiguousarray(counts, dtype=np.float64)
+        if counts.shape != (self.hinge.n_classes,):
+            raise ValueError(
+                f"counts of classes for example {i} have shape {counts.shape}, expected "
+                f"({self.hinge.n_classes},)"
+            )
+        q = counts if self.hinge.width > 1 else (counts[1:] - counts[:1]) / 2.0
+        self.features.outer(i, &q[0], self.hinge.width, &batch.planes[0])
+        return plane_arrays(&batch.planes[0])
 
     cdef Py_ssize_t prediction(self, const double* s) noexcept nogil:
         """The first class with the greatest score.

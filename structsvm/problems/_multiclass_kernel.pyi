@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 from structsvm.problems._multiclass import MulticlassProblem
 from structsvm.problems.kernel import Kernel
 
-class KernelMulticlassProblem(MulticlassProblem):
+class KernelProblem(MulticlassProblem): ...
+
+class KernelMulticlassProblem(KernelProblem):
     @property
     def kernel(self) -> Kernel: ...
     @property
@@ -22,9 +24,19 @@ class KernelMulticlassProblem(MulticlassProblem):
         cost: NDArray[np.float64],
     ) -> None: ...
 
-class KernelPredictions(MulticlassProblem):
+class KernelPredictions(KernelProblem):
     @property
     def kernel(self) -> Kernel: ...
     @property
     def rows(self) -> Any: ...
-    def __init__(self, kernel: Kernel, rows: Any, n_classes: int) -> None: ...
+    def __init__(
+        self,
+        kernel: Kernel,
+        rows: Any,
+        labels: NDArray[np.int32] | None,
+        *,
+        loss: str,
+        slack: str,
+        cost: NDArray[np.float64] | None,
+        n_classes: int,
+    ) -> None: ...

@@ -14,7 +14,20 @@ from structsvm.problems._multiclass cimport MulticlassProblem
 from structsvm.linalg._sums import product
 
 
-cdef class KernelMulticlassProblem(MulticlassProblem):
+cdef class KernelProblem(MulticlassProblem):
+    """What all problems with a kernel have in common: no joint features, and so no planes."""
+
+    cdef int max_oracle(
+        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
+    ) except -1 nogil:
+        with gil:
+            raise ValueError("with a kernel there are no planes: use solver='block_dual'")
+
+    def joint_feature(self, Py_ssize_t i, counts):
+        raise ValueError("with a kernel there are no joint features: scores are sums over examples")
+
+
+cdef class KernelMulticlassProblem(KernelProblem):
     """Class numbers and a kernel under one of the multiclass hinges; for exact block updates only.
 
     Parameters
@@ -36,12 +49,6 @@ cdef class KernelMulticlassProblem(MulticlassProblem):
         self.n_weights = 2 * self.n_examples * self.hinge.width
         self.exact = kernel.is_definite()
 
-    cdef int max_oracle(
-        self, Py_ssize_t i, const Weights* w, int thread, Plane* out
-    ) except -1 nogil:
-        with gil:
-            raise ValueError("with a kernel there are no planes: use solver='block_dual'")
-
     cdef void scores(self, Py_ssize_t i, const Weights* w, double* s) noexcept nogil:
         cdef Py_ssize_t k, width = self.hinge.width
         for k in range(width):
@@ -51,23 +58,22 @@ cdef class KernelMulticlassProblem(MulticlassProblem):
         return self.kernel.diagonal()
 
 
-cdef class KernelPredictions(MulticlassProblem):
-    """Examples whose classes are asked for, by their kernel values with others: no planes.
+cdef class KernelPredictions(KernelProblem):
+    """Examples whose outputs are asked for, by their kernel values with others.
 
     Parameters
     ----------
     kernel : structsvm.problems.kernel.Kernel
         Of the examples that support something.
     rows : ndarray or CSR matrix of shape (n_examples, n_features)
-    n_classes : int
+    labels, loss, slack, cost, n_classes
+        See `MulticlassProblem`.
     """
     cdef readonly object kernel, rows
 
-    def __init__(self, kernel, rows, Py_ssize_t n_classes):
+    def __init__(self, kernel, rows, labels, *, str loss, str slack, cost, n_classes):
         none = FeatureRows(np.zeros((rows.shape[0], 0)), intercept=False)
-        super().__init__(
-            none, None, loss="crammer_singer", slack="linear", n_classes=n_classes
-        )
+        super().__init__(none, labels, loss=loss, slack=slack, cost=cost, n_classes=n_classes)
         self.kernel = kernel
         self.rows = rows
         self.n_weights = 2 * kernel.X.shape[0] * self.hinge.width
@@ -78,6 +84,9 @@ cdef class KernelPredictions(MulticlassProblem):
         return MulticlassProblem.predict(
             self, weights, augmented=augmented, scored=scored, engine=engine
         )
+
+    def write_hinges(self, examples, w, out, start=0, thread=0):
+        raise ValueError("this problem answers with outputs alone: bind the model to y for hinges")
 
     def all_scores(self, w, start=0, stop=None):
         coefficients = w[len(w) // 2:].reshape(-1, self.hinge.width)

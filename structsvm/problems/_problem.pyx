@@ -7,7 +7,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
 from structsvm.linalg._plane cimport (
-    plane_is_finite, plane_scale, plane_size, plane_stretch, plane_value, weights_of,
+    plane_arrays, plane_is_finite, plane_scale, plane_size, plane_stretch, plane_value, weights_of,
 )
 
 from structsvm.linalg._plane import is_padded, padded_vector
@@ -372,16 +372,8 @@ cdef class Problem:
         self.reserve(1)
         with nogil:
             self.plane(i, &c_weights, 0, plane)
-        indices = np.empty(plane.nnz, dtype=np.int32)
-        values = np.empty(plane.nnz)
-        cdef index_t[::1] indices_view = indices
-        cdef double[::1] values_view = values
-        cdef Py_ssize_t e
-        for e in range(plane.nnz):
-            indices_view[e] = plane.indices[e]
-            values_view[e] = plane.values[e]
-        order = np.argsort(indices)
-        return indices[order], values[order], plane.loss
+        indices, values = plane_arrays(plane)
+        return indices, values, plane.loss
 
 
 cdef class Outputs:

@@ -32,6 +32,11 @@ def grids(rng, **params):
     return GridModel(**params), X, [rng.integers(2, size=x.shape[:2]) for x in X]
 
 
+def rows(rng, n_classes=3, **params):
+    y = np.arange(9) % n_classes
+    return MulticlassModel(**params), rng.normal(size=(9, 3)), rng.permutation(y)
+
+
 CASES = {
     "chain": (chains, {}),
     "chain, normalised cost": (
@@ -48,6 +53,12 @@ CASES = {
     "relaxed graph": (graphs, {"n_labels": 3, "inference_method": "relaxation"}),
     "grid": (grids, {"connectivity": 8}),
     "grid with directions": (grids, {"directions": True, "fit_intercept": False}),
+    "classes": (rows, {}),
+    "two classes of costs": (rows, {"n_classes": 2, "cost": [[0, 3], [1, 0]]}),
+    "sums of hinges": (rows, {"hinge": "weston_watkins", "fit_intercept": False}),
+    "sums of hinges of two classes": (rows, {"hinge": "weston_watkins", "n_classes": 2}),
+    "hinges against the mean": (rows, {"hinge": "lee_lin_wahba", "n_classes": 4}),
+    "hinges against the mean of two": (rows, {"hinge": "lee_lin_wahba", "n_classes": 2}),
 }
 
 
@@ -72,10 +83,6 @@ def test_single_methods_do_what_the_twins_do(name):
                 assert model.loss(truth, answer) == pytest.approx(other.loss(truth, answer))
         scores = [model.joint_feature(*pair) @ w for pair in zip(X, batches[0], strict=True)]
         np.testing.assert_allclose(model.batch_best_score(X, w), scores)
-
-
-def rows(rng):
-    return MulticlassModel(), rng.normal(size=(9, 3)), rng.integers(3, size=9)
 
 
 @pytest.mark.parametrize("make", [chains, graphs, grids, rows])

@@ -6,9 +6,10 @@ import scipy.optimize
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.models import twin
 from reference.planes import dense
 
-from structsvm import MulticlassModel, StructuredModel, hinge
+from structsvm import MulticlassModel, hinge
 from structsvm.data.snapshots import check_snapshot
 from structsvm.engines import Threads
 from structsvm.exceptions import ModelFileError
@@ -86,7 +87,7 @@ def test_planes_equal_the_reference(kind, name, n_classes, intercept, cost, seed
     cost = cost and name == "crammer_singer"
     model = make_model(name, n_classes, rng, intercept=intercept, cost=cost)
     problem = bound(model, KINDS[kind](X), y)
-    python = StructuredModel.bind(model, list(X), list(y))
+    python = twin(model).bind(list(X), list(y))
     assert problem.n_weights == python.n_weights == model.n_weights
     for w in (np.zeros(model.n_weights), rng.integers(-3, 4, model.n_weights).astype(float)):
         hinges = problem.hinges(w)
@@ -97,7 +98,7 @@ def test_planes_equal_the_reference(kind, name, n_classes, intercept, cost, seed
             assert height == pytest.approx(expected_loss - w @ expected_delta, abs=1e-9)
             assert hinges[i] == pytest.approx(max(height, 0), abs=1e-9)
             # Where two classes violate the margin equally, either plane will do.
-            if len(set(model._violations(X[i], y[i], w))) == n_classes:
+            if len(set(twin(model)._violations(X[i], y[i], w))) == n_classes:
                 assert loss == expected_loss
                 np.testing.assert_allclose(delta, expected_delta, atol=1e-12)
 
@@ -109,7 +110,7 @@ def test_slack_rescaling_equals_the_reference(n_classes, cost):
     X, y = data(rng, n_classes, n=9)
     model = make_model("crammer_singer", n_classes, rng, cost=cost)
     problem = bound(model, X, y)
-    python = StructuredModel.bind(model, list(X), list(y))
+    python = twin(model).bind(list(X), list(y))
     for each in (problem, python):
         each.set_rescaling("slack")
     for _ in range(10):
@@ -214,7 +215,7 @@ def test_block_updates_are_exact(name, slack, n_classes, scale, seed):
     dual.ascend(rng.integers(n, size=5).astype(np.int32))
     for i in range(n):
         old, w = dual.alpha[i].copy(), np.array(dual.weights)
-        v = model._violations(X[i], y[i], w)
+        v = twin(model)._violations(X[i], y[i], w)
         A = X[i] @ X[i] / (n * 0.3)
         dual.ascend(np.array([i], dtype=np.int32))
         new = dual.alpha[i]

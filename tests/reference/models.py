@@ -5,10 +5,11 @@
 
 import numpy as np
 
-from structsvm import ChainModel, GraphModel, GridModel, StructuredModel
+from structsvm import ChainModel, GraphModel, GridModel, MulticlassModel, StructuredModel
 from structsvm.data.labels import encode_labels, encode_nodes, flatten_labels
+from structsvm.data.rows import check_class_labels
 from structsvm.inference import alpha_expansion, graph_cut, relax, roof_duality, viterbi
-from structsvm.linalg._sums import product
+from structsvm.linalg._sums import combined_rows, product
 from structsvm.losses import make_loss
 
 
@@ -205,4 +206,82 @@ class PythonGrid(PythonGraphs, GridModel):
     """Likewise a grid."""
 
 
-TWINS = {ChainModel: PythonChain, GraphModel: PythonGraph, GridModel: PythonGrid}
+class PythonMulticlass(Python, MulticlassModel):
+    """Classes of rows by numpy, with linear slack."""
+
+    def joint_feature(self, x, y):
+        """psi(x, y), of shape (n_weights,), for a class or for counts of classes."""
+        counts = self._counts(y)
+        columns = counts if len(counts) > 2 else np.array([counts[1] - counts[0]]) / 2
+        return np.outer(self._dense(x), columns).ravel()
+
+    def loss(self, y, y_hat):
+        """The required margins of the classes in y_hat, summed."""
+        (truth,), counts = self._numbers(y), self._counts(y_hat)
+        chosen = counts > 0
+        return float(self._margins(len(self.classes_))[truth][chosen].sum())
+
+    def inference(self, x, w):
+        scores = combined_rows(self._dense(x), self.weight_matrix(w))
+        return self.classes_[scores.argmax() if len(scores) > 1 else int(scores[0] > 0)]
+
+    def loss_augmented_inference(self, x, y, w):
+        (truth,), violations = self._numbers(y), self._violations(x, y, w)
+        if self.hinge == "crammer_singer":
+            return self._worst(truth, violations)
+        counts = np.zeros(len(self.classes_))
+        violated = np.flatnonzero(violations > 0)
+        counts[truth] = 1.0
+        counts[violated] += 1.0
+        if self.hinge == "lee_lin_wahba" and len(counts) > 2:
+            counts -= len(violated) / len(counts)
+        else:
+            counts[truth] -= len(violated)
+        return counts
+
+    def slack_rescaled_inference(self, x, y, w):
+        """The class that maximises Delta(y, k) (1 + s_k - s_y)."""
+        if self.hinge != "crammer_singer":
+            raise ValueError(f"rescaling='slack' is for 'crammer_singer', not for {self.hinge!r}")
+        (truth,), violations = self._numbers(y), self._violations(x, y, w)
+        cost = self._margins(len(self.classes_))[truth]
+        return self._worst(truth, cost * (1 + violations - cost))
+
+    def _violations(self, x, y, w):
+        (truth,) = self._numbers(y)
+        scores = combined_rows(self._dense(x), self.weight_matrix(w))
+        if len(scores) == 1:
+            scores = np.array([-scores[0], scores[0]]) / 2
+        two = len(scores) == 2
+        against = scores.mean() if self.hinge == "lee_lin_wahba" and not two else scores[truth]
+        violations = self._margins(len(scores))[truth] + scores - against
+        violations[truth] = 0.0
+        return violations
+
+    def _worst(self, truth, values):
+        """The class of the greatest value; the truth, whose value is 0, wins ties."""
+        return self.classes_[truth if values.max() <= 0 else values.argmax()]
+
+    def _numbers(self, y):
+        return encode_labels(check_class_labels([y]), self.classes_)
+
+    def _counts(self, y):
+        if isinstance(y, np.ndarray) and y.ndim == 1:
+            return y
+        counts = np.zeros(len(self.classes_))
+        counts[self._numbers(y)] = 1.0
+        return counts
+
+    def _dense(self, x):
+        """x with the constant feature of the intercept."""
+        x = x.toarray() if hasattr(x, "toarray") else x
+        x = np.asarray(x, dtype=np.float64).ravel()
+        return np.append(x, 1.0) if self.fit_intercept else x
+
+
+TWINS = {
+    ChainModel: PythonChain,
+    GraphModel: PythonGraph,
+    GridModel: PythonGrid,
+    MulticlassModel: PythonMulticlass,
+}
