@@ -393,7 +393,7 @@ def test_the_model_by_itself(iris):
 def test_acceleration_changes_the_way_and_not_the_end(digits):
     X, y = digits
     plain = MulticlassSVM(
-        scale=None, C=1.0, solver=BlockDual(acceleration=0), tol=1e-5, random_state=0
+        scale=None, C=1.0, solver=BlockDual(acceleration=0, coarse=False), tol=1e-5, random_state=0
     )
     fast = MulticlassSVM(scale=None, C=1.0, tol=1e-5, random_state=0).fit(X, y)
     plain.set_params(max_iter=10**4).fit(X, y)

@@ -121,14 +121,15 @@ class Cuts:
         """What `snapshot` holds."""
         d = self.problem.n_weights
         return {
-            "rows": Kind(np.float64, (None, d)),
+            "rows": vector(None),  # one after the other, as a file may not claim empty rows
             "idle": Kind(np.int64, (None,), 0.0, 2.0**53),
             "weights": vector(d),
             "hinge": number(least=0.0),
         } | {f"qp/{name}": kind for name, kind in self.qp.kinds().items()}
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        own = {name: np.array(getattr(self, name)) for name in ("rows", "idle", "weights", "hinge")}
+        own = {name: np.array(getattr(self, name)) for name in ("idle", "weights", "hinge")}
+        own["rows"] = self.rows.flatten()
         return own | {f"qp/{name}": value for name, value in self.qp.snapshot().items()}
 
     def restore(self, held: dict[str, NDArray[Any]]) -> None:
@@ -140,13 +141,15 @@ class Cuts:
             If the arrays do not fit each other.
         """
         self.qp.restore({name: held[f"qp/{name}"] for name in self.qp.kinds()})
-        self.room, self.idle = held["rows"].copy(), held["idle"].copy()
+        self.idle = held["idle"].copy()
         self.weights, self.hinge = held["weights"].copy(), held["hinge"].item()
-        if not len(self.qp) == len(self.room) == len(self.idle):
+        numbers, d = held["rows"].size, self.problem.n_weights
+        if numbers != len(self.qp) * d or len(self.qp) != len(self.idle):
             raise ModelFileError(
-                f"the snapshot does not fit this problem: there are {len(self.room)} cuts, "
-                f"{len(self.qp)} planes and {len(self.idle)} counts"
+                f"the snapshot does not fit this problem: {numbers} numbers are not {len(self.qp)} "
+                f"cuts of {d} weights, and {len(self.idle)} counts"
             )
+        self.room = held["rows"].reshape(-1, d).copy() if d else np.zeros((0, 0))
 
     @property
     def nbytes(self) -> int:
