@@ -69,7 +69,7 @@ def test_explanations_add_up_to_the_difference_of_the_scores(words, tokens):
 
 
 def test_names_of_attributes():
-    tagger = SequenceTagger(random_state=0)
+    tagger = SequenceTagger(C=0.1, random_state=0)
     tagger.fit([[["w=the"], ["w=cat"]], [["w=a"], ["w=cat"]]], [["D", "N"], ["D", "N"]])
     sources = {term.source for term in tagger.top_state_features("N")}
     assert sources == {"w=the", "w=a", "w=cat"}

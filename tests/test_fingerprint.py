@@ -23,7 +23,7 @@ def polynomial(degree):
     [lambda A, B: A @ B.T, polynomial(2), functools.partial(lambda A, B, c: A @ B.T + c, c=1.0)],
 )
 def test_a_kernel_without_a_name_starts_warm(kernel):
-    svm = MulticlassSVM(kernel=kernel, tol=1e-4, warm_start=True, random_state=0).fit(X, Y)
+    svm = MulticlassSVM(C=1.0, kernel=kernel, tol=1e-4, warm_start=True, random_state=0).fit(X, Y)
     n_calls = svm.n_oracle_calls_
     svm.fit(X, Y)
     assert svm.n_oracle_calls_ < n_calls / 2
@@ -60,6 +60,7 @@ def one_of_three(right_loss, unpicklable=None):
     return Local(unpicklable)
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_another_class_of_the_same_name_starts_afresh():
     data = list(X), Y.tolist()
     svm = StructSVM(one_of_three(1.0), warm_start=True, random_state=0).fit(*data)
@@ -76,6 +77,7 @@ class Unpicklable:
         return self
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_what_cannot_be_compared_starts_afresh_and_says_so(caplog):
     data = list(X), Y.tolist()
     svm = StructSVM(one_of_three(1.0, Unpicklable()), warm_start=True, random_state=0)

@@ -158,7 +158,9 @@ def test_rows_that_change_during_a_fit_end_it(solver, order):
     def change(progress):
         packed.rows.indices[50] = 2**30
 
-    svm = ChainSVM(tol=1e-9, solver=solver, order=order, callbacks=[change], random_state=0)
+    svm = ChainSVM(
+        C=1.0, scale=None, tol=1e-9, solver=solver, order=order, callbacks=[change], random_state=0
+    )
     place, t = packed.place(int(np.searchsorted(packed.rows.indptr, 50, side="right")) - 1)
     with pytest.raises(ValueError, match=rf"features of X\[{place}\] at position {t} were changed"):
         svm.fit(packed, y)

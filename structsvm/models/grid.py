@@ -206,7 +206,10 @@ class GridModel(LabelledGraphs):
         pixels as they are."""
         if all(columns.is_identity for columns in scaling.values()):
             return X
-        return PackedInputs(_Images(X.items.images, scaling), X.offsets, X.sizes, X.shapes)
+        images = _Images(X.items.images, scaling)
+        images.parts = [part.scaled(scaling) for part in self.parts(X)]
+        images.beta = X.items.beta
+        return PackedInputs(images, X.offsets, X.sizes, X.shapes)
 
     def _make_parts(self, images: list[_Image]) -> list[Parts]:
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}

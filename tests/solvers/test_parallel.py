@@ -289,6 +289,7 @@ def test_held_out_examples_are_scored_by_processes_that_stay_for_the_fit(words):
     assert not running_workers()
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_losses_below_zero_by_rounding_count_as_zero_in_processes():
     class Rounding(Placed):
         exact = False
