@@ -28,12 +28,12 @@ from measure import save
 
 DATA = Path(os.environ.get("STRUCTSVM_DATA", ".")) / "conll2000"
 TAGGERS = {
-    "bcfw": {},
+    "bcfw": {"C": 0.1},
     "perceptron": {"solver": "perceptron"},
     "passive_aggressive": {"solver": "passive_aggressive"},
     "bcfw, C=.01, gap 1e-2": {"C": 0.01, "tol": 1e-2},
     "bcfw, C=.1, gap 1e-2": {"C": 0.1, "tol": 1e-2},
-    "bcfw, iob2": {"constraints": "iob2"},
+    "bcfw, iob2": {"C": 0.1, "constraints": "iob2"},
 }
 CRFSUITE = {
     "crfsuite lbfgs": "lbfgs",

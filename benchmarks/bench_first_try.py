@@ -36,6 +36,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from structsvm import ChainSVM, MulticlassSVM, SequenceTagger, StructSVM, StructuredModel
+from structsvm.exceptions import TrivialFitWarning
 from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.metrics import SCORES
 
@@ -369,7 +370,8 @@ PARTS = {"tables": tables, "text": text, "models": models}
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    warnings.simplefilter("ignore", ConvergenceWarning)
+    for category in (ConvergenceWarning, TrivialFitWarning):  # at some of the fixed values of C
+        warnings.simplefilter("ignore", category)
     rows = []
     for part in parser.parse_args().parts:
         rows += [{"part": part} | row for row in PARTS[part]()]

@@ -188,6 +188,7 @@ def test_sequences_that_break_constraints_may_be_left_out():
     assert svm.classes_.tolist() == ["B-A", "B-B", "I-A", "I-B", "O"]
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("edges", [False, True])
 def test_packed_rows_of_sequences_left_out(order, edges):
@@ -284,6 +285,7 @@ def test_held_out_sequences_and_pieces_are_seen_to_likewise():
         plainly(constraints="iob2").fit(X, y, X_val=BAD_X, y_val=BAD_TAGS)
 
 
+@pytest.mark.filterwarnings("ignore::structsvm.exceptions.TrivialFitWarning")
 def test_the_model_itself_and_the_tagger_take_it_too(tmp_path):
     with pytest.warns(UserWarning, match="2 of 5"):
         svm = StructSVM(ChainModel(constraints="iob2", on_violation="skip")).fit(BAD_X, BAD_TAGS)
