@@ -17,7 +17,7 @@ import time
 import warnings
 
 import numpy as np
-from bench_dear_oracle import SlowChain
+from bench_slow_oracle import SlowChain
 from measure import save
 from sklearn.exceptions import ConvergenceWarning
 

@@ -1,6 +1,6 @@
-"""The number types every compiled module agrees on.
+"""The number types of all compiled modules.
 
-label_t    a position in the list of labels; negative never occurs inside a problem
+label_t    a position in the list of labels; -1 is a void label
 index_t    a position in the weight vector or a feature number
 offset_t   a position in packed data, which may hold more than 2**31 entries
 

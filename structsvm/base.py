@@ -59,8 +59,8 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         ``rescaling="slack"`` needs.
     batch_inference(X, w), batch_loss_augmented_inference(X, Y, w)
         Many examples at once, as lists; loops over the single versions by default. Likewise
-        ``batch_slack_rescaled_inference(X, Y, w)``. One that also takes ``n_jobs``, a keyword,
-        is called once for a prediction, and sees to it by itself.
+        ``batch_slack_rescaled_inference(X, Y, w)``. A method that also takes the keyword
+        ``n_jobs`` is called once for a prediction and distributes the work itself.
     score(Y, Y_hat)
         Higher is better; minus the mean loss by default.
 
@@ -130,27 +130,27 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def prepare_examples(
         self, X: Any, y: Any = None, *, sample_weight: Any = None, **weights: Any
     ) -> tuple[Any, Any]:
-        """X and y checked, to be given to other methods in their place.
+        """Check X and y and return them in the form that the other methods take.
 
-        Estimators ask for this once in a fit and once in a prediction. The default makes lists of
-        them. Models that read raw data into a form of their own do it here.
+        Estimators call this once in a fit and once in a prediction. The default makes lists.
+        Models that pack raw data do it here.
 
         Parameters
         ----------
         X, y : sequences of equal length
-            Without y: of inputs to predict.
+            Without y, X holds inputs to predict.
         sample_weight, **weights
-            What `initialize` and ``bind`` of such a model have a use for; the default has none.
+            For models whose `initialize` or ``bind`` uses them. The default ignores them.
 
         Returns
         -------
         X, y : pair
-            y is None where none was given.
+            y is None if none was given.
         """
         return (as_items("X", X), None) if y is None else check_pairs(X, y)
 
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Any:
-        """What estimators train on, or score, instead of the outputs y; None: y as they are."""
+        """Outputs that replace y in training or scoring; None keeps y."""
         return None
 
     # ---- features on one scale, for training
@@ -200,27 +200,27 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return None
 
     def _oddity(self) -> str | None:
-        """What is odd about the data that it was sized from, if anything: estimators warn of it."""
+        """A warning about the data that the model was sized from, or None."""
         return None
 
     def to_state(self) -> State:
-        """What was learned beside the weights, as integers and arrays: what a model file holds.
+        """What the model learned besides the weights, as integers and arrays, for a model file.
 
-        Needed, with `from_state`, only of models that are to be saved to such files.
+        Only models that are saved to such files need this and `from_state`.
         """
         raise _missing(self, "to_state")
 
     def from_state(self, state: State) -> Self:
-        """Be as the model with the same parameters whose `to_state` gave this; returns self.
+        """Restore what `to_state` gave for a model with the same parameters; returns self.
 
-        `n_weights` must be set afterwards. What is not as `to_state` made it raises an error, for
-        files may be forged.
+        It must set `n_weights`. Files may be forged: a state that `to_state` cannot have made must
+        raise an error.
         """
         raise _missing(self, "from_state")
 
     def n_table_entries(self, state: State) -> int:
-        """How many numbers `from_state`, or a prediction, makes room for that neither this state
-        nor the weights hold. Files that hold too little for it are refused."""
+        """Count of numbers that `from_state` or a prediction allocates beyond the state and the
+        weights. A file that is too small to justify it is refused."""
         return 0
 
     @stands_for("inference")
@@ -250,7 +250,7 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return scores
 
     def outputs_of(self, X: Any, answers: Any) -> list[Any]:
-        """What ``bind(X).predict`` answered, as users write outputs; X is prepared."""
+        """The answers of ``bind(X).predict`` in the user's form; X is prepared."""
         outputs: list[Any] = answers
         return outputs
 
@@ -265,9 +265,9 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return -float(np.mean(one_by_one(check, "loss", range(len(Y)), losses)))
 
     def bind(self, X: Sequence[Any], y: Sequence[Any] | None = None) -> Problem:
-        """This model and these data as a Problem, all that a solver sees.
+        """Bind the model to data: a Problem, which is all that a solver sees.
 
-        Without y it can only predict.
+        Without y it only predicts.
 
         Raises
         ------
@@ -305,7 +305,7 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return self.bind(X, y)
 
     def _check_methods(self) -> None:
-        """The four methods are there, and StructuredModel hides none of another base."""
+        """Check that the four methods exist and StructuredModel hides none of another base."""
         kind, defaults = type(self), vars(StructuredModel)
         for other in kind.__mro__[kind.__mro__.index(StructuredModel) + 1 :]:
             hidden = [

@@ -9,7 +9,7 @@ __all__ = ["LabelError", "ModelFileError", "OracleWarning", "TrivialFitWarning",
 
 
 class OracleWarning(UserWarning):
-    """A model that claims to be exact gave answers that no exact one can give."""
+    """A model that claims to be exact gave answers that an exact model cannot give."""
 
 
 class TrivialFitWarning(UserWarning):
@@ -17,7 +17,7 @@ class TrivialFitWarning(UserWarning):
 
 
 class ModelFileError(ValueError):
-    """A model file that is damaged, forged, or of another version."""
+    """A model file or checkpoint that is damaged, forged or of another version."""
 
 
 class LabelError(ValueError):
@@ -26,7 +26,7 @@ class LabelError(ValueError):
     Attributes
     ----------
     place : tuple of int, or None
-        The number of its sequence, and its position there.
+        The number of its sequence, and its position in it.
     """
 
     def __init__(self, message: str, place: tuple[int, int] | None = None) -> None:
@@ -35,7 +35,7 @@ class LabelError(ValueError):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn, naming the line outside this package and scikit-learn that led here."""
+    """Warn at the calling line outside this package and scikit-learn."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back

@@ -14,7 +14,7 @@ __all__ = ["HammingLoss", "make_loss"]
 
 
 class HammingLoss(BaseEstimator):  # type: ignore[misc]
-    r"""Sum of the costs of the positions that are labelled wrongly.
+    r"""Sum of the costs of wrong labels.
 
     .. math:: \Delta(y, \hat y) = \frac{1}{Z} \sum_t \mathrm{cost}[y_t, \hat y_t]
 
@@ -24,10 +24,11 @@ class HammingLoss(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     normalize : bool, default=False
-        Divide by the number of positions, so that long outputs count no more than short ones.
+        Whether to divide by the number of positions, so that long outputs count no more than short
+        ones.
     cost : array-like of shape (n_classes, n_classes), default=None
-        ``cost[a, b]``: the cost of answering class b where a is right, classes in sorted order.
-        Finite, >= 0, zero on the diagonal. Need not be symmetric.
+        ``cost[a, b]``: the cost of predicting class b for true class a, classes in sorted order.
+        Finite, >= 0, zero on the diagonal; it need not be symmetric.
 
     Examples
     --------
@@ -47,8 +48,8 @@ class HammingLoss(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the shape is not (n_classes, n_classes), an entry is negative or not finite, or a
-            right answer has a cost.
+            If the shape is not (n_classes, n_classes), an entry is negative or not finite, or the
+            diagonal is not zero.
         """
         if self.cost is None:
             return 1.0 - np.eye(n_classes)
@@ -68,7 +69,7 @@ class HammingLoss(BaseEstimator):  # type: ignore[misc]
         return cost
 
     def position_scale(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-        """1 / Z for each position of outputs with the given lengths, one after the other."""
+        """1 / Z for all positions of outputs with these lengths, one after the other."""
         scale = np.ones(int(lengths.sum()))
         return scale / np.repeat(lengths, lengths) if self.normalize else scale
 
@@ -93,7 +94,7 @@ def make_loss(loss: str | HammingLoss) -> HammingLoss:
     Raises
     ------
     ValueError
-        If the name is unknown or the object is no task loss.
+        If the name is unknown or the object is not a HammingLoss.
     """
     if isinstance(loss, HammingLoss):
         return loss

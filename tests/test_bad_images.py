@@ -127,7 +127,7 @@ def test_edges_that_leave_the_image_may_have_any_features():
 BAD_LABELS = {
     "floats": (
         np.zeros((2, 5)),
-        "y[1] has dtype float64; labels must be integers, truth values or strings",
+        "y[1] has dtype float64; labels must be integers, booleans or strings",
     ),
     "complex": (np.zeros((2, 5), complex), "y[1] has dtype complex128; labels must be integers"),
     "dates": (np.zeros((2, 5), "M8[D]"), "y[1] has dtype datetime64[D]; labels must be integers"),
@@ -262,7 +262,7 @@ def test_integer_ignore_label_among_strings():
 
 def test_nothing_but_void():
     void = [np.full_like(labels, 255) for labels in Y]
-    with refused("all labels in y are 255, the ignore_label: there is nothing to learn"):
+    with refused("all labels in y are 255, the ignore_label: nothing is left to learn"):
         GridSVM(ignore_label=255).fit(X, void)
     svm = GridSVM(ignore_label=255).fit(X, Y)
     with refused("all pixels have the ignore_label 255: nothing to score"):
@@ -320,7 +320,7 @@ def test_a_label_never_seen_counts_as_wrong_or_is_named(stranger):
             replaced(Y, 0, np.ma.masked_equal(Y[0], 0)),
             "at y[0] has masked entries; fill them, with",
         ),
-        (1.0, "the weight of nodes is a float; expected a list with one item for each example"),
+        (1.0, "the weight of the loss is a float; expected a list with one item for each example"),
     ],
 )
 def test_bad_pixel_weights(weight, message):
@@ -367,7 +367,7 @@ def test_bad_graphs(case):
 def test_bad_labels_of_nodes():
     with refused("y[2] has shape (2,), expected (3,) as X[2] has"):
         GraphSVM().fit(GRAPHS, replaced(NODES, 2, [0, 1]))
-    with refused("y[2] has dtype float64; labels must be integers, truth values or strings"):
+    with refused("y[2] has dtype float64; labels must be integers, booleans or strings"):
         GraphSVM().fit(GRAPHS, replaced(NODES, 2, [0.0, 1.0, 0.5]))
     with refused("the weight of the loss at y[0][1] is -1.0, expected a finite number >= 0"):
         GraphSVM().fit(GRAPHS, NODES, node_weight=[[1, -1, 1], [1] * 3, [1] * 3])
@@ -408,7 +408,7 @@ def test_no_weights_to_learn():
 
 SCALES = (1e-300, 1e-160, 1e-30, 1e30, 1e150, 1e160, 1e300)
 OVERFLOWS = (
-    "squared differences of features are beyond what a number can hold",
+    "squared differences of features overflow",
     "inner products of planes overflow",
     *(f"X[{i}] has scores that add up to no finite number" for i in range(3)),
 )
@@ -520,7 +520,7 @@ def test_good_masks_pass_in_silence(values, parameters):
 
 def test_masks_of_another_shape_say_what_they_are():
     x = np.zeros((9, 8, 1))
-    with pytest.raises(ValueError, match="one number a pixel, not a colour; take one channel"):
+    with pytest.raises(ValueError, match="labels are one number a pixel, not a colour"):
         GridSVM().fit([x], [np.stack([MASK] * 4, axis=-1)])
     with pytest.raises(ValueError, match=r"y\[0\] has shape \(8, 9\).*: it is transposed"):
         GridSVM().fit([x], [MASK.T])

@@ -136,7 +136,7 @@ def test_class_costs_move_the_decision(words):
     X, y = words
     cost = 1.0 - np.eye(3)
     plain = ChainSVM(scale=None, C=0.05).fit(X, y)
-    cost[2] *= 20  # missing class 2 is dear
+    cost[2] *= 20  # missing class 2 costs much
     careful = ChainSVM(scale=None, C=0.05, loss=HammingLoss(cost=cost)).fit(X, y)
 
     def recall(svm):

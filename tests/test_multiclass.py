@@ -453,7 +453,7 @@ def test_bad_data(X, y, message):
         ({"cost": np.eye(4) - 1}, r"cost\[0, 1\] is -1.0, expected a finite number >= 0"),
         (
             {"cost": 1 - np.eye(4), "loss": "weston_watkins"},
-            "cost is for the hinge 'crammer_singer', which has one slack an example; 'weston_watk",
+            "cost is for hinge='crammer_singer', not for 'weston_watk",
         ),
         ({"rescaling": "slack"}, "exact block updates need rescaling='margin', not 'slack'"),
         (

@@ -219,7 +219,7 @@ def test_gamma_is_that_of_scikit_learn(digits):
         ),
         (
             {"kernel": lambda A, B: -A @ B.T, "fit_intercept": False},
-            r"the kernel of X\[\d+\] with itself is -[\d.]+, expected >= 0: it is no inner product",
+            r"the kernel of X\[\d+\] with itself is -[\d.]+, expected >= 0: it is not an inner",
         ),
     ],
 )

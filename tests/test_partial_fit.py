@@ -75,7 +75,7 @@ SENTENCES = (
     "solver '[a-z_]+' needs all data at once: partial_fit has no meaning|"
     "there is no state of solver '[a-z_]+' to go on from: this estimator was loaded from a file or"
     " trained by another solver; clone it and begin anew|"
-    "solver 'block_dual' needs a problem with an exact block update of its own, which|"
+    "solver 'block_dual' needs a problem with an exact block update, and|"
     "solver '[a-z_]+' keeps no dual state: warm_start has no meaning"
 )
 

@@ -586,7 +586,7 @@ def short(name):
         (
             sp.csr_array,
             set_member("model/rows/indices.npy", npy(np.zeros(160))),
-            "are no integers",
+            "are not integers",
         ),
     ],
 )

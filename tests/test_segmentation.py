@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from reference.models import parts_of
+from reference.models import arrays_of
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -40,7 +40,7 @@ def graphs_of(X, connectivity=4, **settings):
     """The same images as graphs, with the edges and edge features that a grid gives them."""
     model = GridModel(connectivity=connectivity, **settings)
     model.initialize(X, [np.zeros(x.shape[:2], int) for x in X])
-    return [(part.nodes, part.edges, part.pairs) for part in parts_of(model, X)]
+    return [(part.nodes, part.edges, part.pairs) for part in arrays_of(model, X)]
 
 
 def small_graphs(n_labels=2, n=6):

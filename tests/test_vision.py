@@ -8,7 +8,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from reference.models import parts_of
+from reference.models import arrays_of
 
 from structsvm import GraphSVM, GridModel, GridSVM
 from structsvm.models.grid import grid_edges
@@ -172,7 +172,7 @@ def test_contrast_is_an_edge_feature_of_grids():
     X = [(x, contrast(x)[..., None]) for x in (photograph(seed=k)[0] for k in range(2))]
     model = GridModel(connectivity=8, contrast=False)
     model.initialize(X, [photograph()[1]] * 2)
-    (part, _) = parts_of(model, X)
+    (part, _) = arrays_of(model, X)
     edges = grid_edges(X[0][0].shape[:2], 8)
     squares = ((part.nodes[edges[:, 0]] - part.nodes[edges[:, 1]]) ** 2).sum(axis=1)
     np.testing.assert_allclose(part.pairs[:, 0], np.exp(-squares / (2 * squares.mean())))
@@ -310,7 +310,7 @@ def test_features_segment_photographs():
 def test_images_that_leave_bits_unused_are_told(dtype, most):
     image = np.random.default_rng(0).integers(0, most + 1, size=(20, 30)).astype(dtype)
     image[0, 0] = most
-    with pytest.warns(UserWarning, match=f"values up to {most}.*Then give image / {most} instead"):
+    with pytest.warns(UserWarning, match=f"values only up to {most}.*pass image / {most}"):
         pixel_features(image, groups=["colour"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -322,7 +322,7 @@ def test_images_that_leave_bits_unused_are_told(dtype, most):
 
 def test_far_fewer_superpixels_than_asked_for_are_told():
     noise = np.random.default_rng(0).integers(0, 256, size=(60, 80, 3), dtype=np.uint8)
-    with pytest.warns(UserWarning, match="1 superpixels where 150 were asked for.*compactness"):
+    with pytest.warns(UserWarning, match="1 superpixels, but n_segments is 150.*compactness"):
         superpixel_graph(noise, n_segments=150)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

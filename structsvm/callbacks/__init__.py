@@ -1,4 +1,4 @@
-"""Callbacks: what hears of a fit after every iteration, and may stop it."""
+"""Callbacks, called after every iteration of a fit; they may stop it."""
 
 from structsvm.callbacks.builtin import Checkpoint, EarlyStopping, ProgressBar
 

@@ -1,8 +1,7 @@
 """Callbacks for ``StructSVM(callbacks=[...])``.
 
 A callback is any callable that takes a `structsvm.solvers.Progress` after every iteration; a true
-result stops the fit. What it raises reaches the caller of ``fit``, after the estimator has kept the
-best weights so far. These here are the common ones.
+result stops the fit. If it raises, the estimator keeps the best weights so far and ``fit`` raises.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ __all__ = ["Checkpoint", "EarlyStopping", "ProgressBar"]
 class EarlyStopping:
     """Stop when the score on held-out examples has not improved for a while.
 
-    Needs ``fit(..., X_val=, y_val=)``, which keeps the best weights in any case.
+    It needs ``fit(..., X_val=, y_val=)``, which returns the best weights with or without it.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ class EarlyStopping:
         return f"EarlyStopping(patience={self.patience}, min_improvement={self.min_improvement})"
 
     def __call__(self, progress: Progress) -> bool:
-        # Recounted each time, so that a resumed fit stops where the whole one would.
+        # Counted anew each time: a resumed fit then stops where an uninterrupted fit stops.
         best, waited = -math.inf, 0
         for score in progress.validation_scores:
             if score > best + self.min_improvement or best == -math.inf:
@@ -69,10 +68,10 @@ class EarlyStopping:
 
 
 class Checkpoint:
-    """Write the state of the fit to a file, from which ``fit(..., resume_from=path)`` goes on.
+    """Write the state of the fit to a file; ``fit(..., resume_from=path)`` continues from it.
 
-    The file is replaced in one step, so there is always a whole one, and a killed process loses at
-    most `every` iterations. It holds arrays and no code.
+    The file is replaced in one step, so it is always complete, and a killed process loses at most
+    `every` iterations. It holds arrays and no code.
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], every: int = 10) -> None:
         if every < 1:
             raise ValueError(f"every={every}: expected an integer >= 1")
-        # Now, not after the iterations that would then be lost.
+        # Checked now, before iterations that would be lost.
         files.check_output(path, again=True)
         self.path = path
         self.every = every
@@ -116,7 +115,7 @@ class Checkpoint:
 
 
 class ProgressBar:
-    """A line that tells how far the fit is: passes, gap, validation score, time.
+    """Show the progress of a fit on one line: passes, gap, validation score, time.
 
     The bar fills as the logarithm of the gap falls from 1 to `tol`. On a terminal the line is
     rewritten in place, at most every tenth of a second; elsewhere it is written once for each power
@@ -125,7 +124,7 @@ class ProgressBar:
     Parameters
     ----------
     tol : float, default=1e-3
-        The gap at which the bar is full: that of the estimator.
+        The gap at which the bar is full: the estimator's `tol`.
     file : text stream, default=None
         Where to write; None is standard error.
     """
@@ -161,7 +160,7 @@ class ProgressBar:
 
     @staticmethod
     def _tell(file: TextIO, text: str) -> None:
-        # A fit goes on when nobody reads how it goes.
+        # A closed stream must not stop the fit.
         with contextlib.suppress(BrokenPipeError):
             file.write(text)
             file.flush()

@@ -1,4 +1,4 @@
-"""What a fit says while it runs: through ``logging``, never by print."""
+"""Messages of a running fit, through ``logging``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def log_to_stderr(verbose: int) -> Iterator[None]:
 
 
 def log_progress(progress: Progress, verbose: int) -> None:
-    """One line an iteration; with verbose=1 only the 1st, 2nd, 5th, 10th, 20th, 50th, ... ."""
+    """Log one line an iteration; with verbose=1 only for iterations 1, 2, 5, 10, 20, 50, ..."""
     n = progress.n_iter
     rare = n in (1, 2, 5) or (n % 10 == 0 and n // 10 ** (len(str(n)) - 1) in (1, 2, 5))
     if verbose <= 1 and not rare:

@@ -1,7 +1,7 @@
-"""scikit-learn's callbacks, which came with its version 1.9.
+"""Support of scikit-learn's callbacks (version 1.9 and later).
 
-``estimator.set_callbacks(...)`` and callbacks handed down by a Pipeline or a grid search hear of a
-fit as of any other: its beginning, each iteration with an estimator that can predict, its end.
+Callbacks from ``estimator.set_callbacks(...)``, a Pipeline or a grid search are called at the
+beginning of a fit, after each iteration with an estimator that can predict, and at the end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ except ImportError:  # scikit-learn before 1.9
         """Nothing to support."""
 
     def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        # A frame of its own, as the real one has: warnings count them.
+        # An extra frame, as in scikit-learn's decorator: warnings count frames.
         @functools.wraps(method)
         def unchanged(*args: Any, **kwargs: Any) -> Any:
             return method(*args, **kwargs)
@@ -35,12 +35,12 @@ except ImportError:  # scikit-learn before 1.9
 
 
 def with_callbacks(method: _Method) -> _Method:
-    """Sees to it that callbacks are torn down, however the method ends."""
+    """Decorate a method so that callbacks are torn down even after an error."""
     return cast(_Method, _with_callbacks(method))
 
 
 class TaskReport:
-    """One fit as scikit-learn's callbacks see it; silent where there are none."""
+    """Reports one fit to scikit-learn's callbacks; does nothing without callbacks."""
 
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
@@ -59,8 +59,8 @@ class TaskReport:
         )
 
     def iteration(self, fitted: Callable[[], dict[str, Any]]) -> bool:
-        """Report an iteration; True if a callback asks to stop. `fitted` gives the attributes that
-        make a clone of the estimator predict as of now."""
+        """Report an iteration; returns whether a callback asks to stop. `fitted` returns the
+        attributes with which a clone of the estimator predicts by the present weights."""
         if self._context is None:
             return False
         task = self._context.subcontext(task_name="iteration")

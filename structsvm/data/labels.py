@@ -26,7 +26,7 @@ __all__ = [
     "known_nodes",
     "object_row",
     "odd_labels",
-    "pack_node_weight",
+    "pack_label_weight",
 ]
 
 _VOID, _STRANGE = -1, -2
@@ -223,7 +223,7 @@ def encode_labels(
 
 
 def flat_labels(y: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[Any]:
-    """The labels of all nodes in one array; truth values become 0 and 1."""
+    """The labels of all nodes in one array; booleans become 0 and 1."""
     items = as_items("y", y)
     if len(items) != len(shapes):
         raise ValueError(f"X has {len(shapes)} examples but y has {len(items)}")
@@ -233,7 +233,7 @@ def flat_labels(y: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[Any]:
         if row.shape != shape:
             hint = ""
             if row.shape[:-1] == shape:
-                hint = ": one number a pixel, not a colour; take one channel, or number the colours"
+                hint = ": labels are one number a pixel, not a colour; number the colours"
             elif row.shape == shape[::-1]:
                 hint = ": it is transposed"
             raise ValueError(f"y[{i}] has shape {row.shape}, expected {shape} as X[{i}] has{hint}")
@@ -248,8 +248,8 @@ def _label_array(place: str, item: Any) -> NDArray[Any]:
     try:
         row = np.asarray(item)
         if row.dtype.kind not in "bf" and not isinstance(item, np.ndarray):
-            # Of numbers among strings numpy would make strings without a word, and of truth values
-            # among numbers numbers; strings it would cut at null characters.
+            # numpy would silently turn numbers among strings into strings and booleans among
+            # numbers into numbers, and cut strings at null characters.
             row = np.asarray(item, dtype=object)
     except ValueError as error:
         raise ValueError(f"{place} is no rectangular array of labels: {error}") from None
@@ -257,7 +257,7 @@ def _label_array(place: str, item: Any) -> NDArray[Any]:
         return row.astype(np.int64)
     if row.dtype.kind not in "iuUOT":
         raise ValueError(
-            f"{place} has dtype {row.dtype}; labels must be integers, truth values or strings"
+            f"{place} has dtype {row.dtype}; labels must be integers, booleans or strings"
         )
     return row
 
@@ -276,7 +276,7 @@ def _is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
 
 
 def known_nodes(y: PackedLabels, ignore_label: Any) -> list[NDArray[np.bool_]]:
-    """Where each example has labels that are not void."""
+    """Masks of the labels of each example that are not void."""
     known = ~_is_void(y.labels, ignore_label)
     return list(PackedLabels(known, y.offsets, y.shapes))
 
@@ -295,7 +295,7 @@ def known_labels(
     known = y.labels[counted]
     if not len(known):
         raise ValueError(
-            f"all labels in y are {ignore_label!r}, the ignore_label: there is nothing to learn"
+            f"all labels in y are {ignore_label!r}, the ignore_label: nothing is left to learn"
         )
     classes = np.unique(known) if classes is None else classes
     numbers = encode_labels(known, classes)
@@ -303,15 +303,15 @@ def known_labels(
     return classes, np.bincount(numbers, weights, len(classes))
 
 
-# Values of a mask of 0 and 255 that are nearer than this share of it to an end belong to that end.
+# Values of a mask of 0 and 255 within this share of the range from an end belong to that end.
 _NEAR = 0.25
 
-# So many grey values from 0 to 255 are a picture, not labels.
+# This many grey values from 0 to 255 are a picture, not labels.
 _A_PICTURE = 64
 
 
 def odd_labels(classes: NDArray[Any], ignore_label: Any) -> str | None:
-    """What is odd about these sorted labels, if anything: what went wrong before they came here."""
+    """A warning if these sorted labels look like a mistake in reading data, else None."""
     seen = shorten(classes.tolist())
     if classes.dtype.kind not in "iu" or len(classes) < 3:
         return None
@@ -334,7 +334,7 @@ def odd_labels(classes: NDArray[Any], ignore_label: Any) -> str | None:
 
 
 def encode_nodes(y: PackedLabels, classes: NDArray[Any], ignore_label: Any) -> NDArray[np.int32]:
-    """Class numbers of all nodes, -1 for void ones."""
+    """Class numbers of all nodes, -1 for void nodes."""
     flat = y.labels
     numbers = np.full(len(flat), _VOID, dtype=np.int32)
     if len(flat):
@@ -350,13 +350,11 @@ def encode_nodes(y: PackedLabels, classes: NDArray[Any], ignore_label: Any) -> N
     return numbers
 
 
-def pack_node_weight(
-    node_weight: Any, shapes: Sequence[tuple[int, ...]]
-) -> NDArray[np.float64] | None:
-    """Factors of the loss of all nodes, finite and >= 0."""
-    if node_weight is None:
+def pack_label_weight(weight: Any, shapes: Sequence[tuple[int, ...]]) -> NDArray[np.float64] | None:
+    """Weights of the loss at all nodes, finite and >= 0, in one array."""
+    if weight is None:
         return None
-    items = as_items("the weight of nodes", node_weight)
+    items = as_items("the weight of the loss", weight)
     if len(items) != len(shapes):
         raise ValueError(f"X has {len(shapes)} examples, but the loss has weights for {len(items)}")
     rows = []
@@ -379,9 +377,9 @@ def pack_node_weight(
 
 
 def balanced_weights(sizes: NDArray[Any]) -> NDArray[np.float64]:
-    """Factors that make classes of these sizes, numbers or sums of weights, weigh the same.
+    """Factors that give classes of these sizes (counts or sums of weights) the same total weight.
 
-    A class of size 0 has nothing to weigh: as if it were not there.
+    A class of size 0 gets the factor 1 and does not change the others.
     """
     factors = np.ones(len(sizes))
     there = sizes > 0
@@ -390,8 +388,8 @@ def balanced_weights(sizes: NDArray[Any]) -> NDArray[np.float64]:
     if not (np.isfinite(factors) & (factors > 0)).all():
         least, most = sizes[there].min(), sizes[there].max()
         raise ValueError(
-            f"'balanced' classes that weigh {least:g} to {most:g}: their factors are no numbers; "
-            "scale the weights, or give class_weight as a dict"
+            f"class_weight='balanced' cannot balance classes of weight {least:g} to {most:g}: a "
+            "factor overflows or underflows; scale the weights, or give class_weight as a dict"
         )
     return factors
 
@@ -401,7 +399,7 @@ def check_class_weight(
     classes: NDArray[Any],
     counts: NDArray[Any],
 ) -> NDArray[np.float64]:
-    """A factor >= 0 for each class, given how often it occurs or how much it weighs."""
+    """A factor >= 0 for each class, given the counts or sums of weights of the classes."""
     if class_weight is None:
         return np.ones(len(classes))
     if isinstance(class_weight, str) and class_weight == "balanced":

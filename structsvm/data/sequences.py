@@ -22,7 +22,7 @@ __all__ = [
     "check_finite",
     "check_pairs",
     "no_sequence",
-    "pack_position_weight",
+    "pack_label_weight",
     "pack_sequences",
 ]
 
@@ -494,7 +494,7 @@ def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
     return _csr(arrays, (n_rows, n_columns))
 
 
-def pack_position_weight(
+def pack_label_weight(
     position_weight: Any, lengths: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
     """One weight for each position, all sequences one after the other; or None."""

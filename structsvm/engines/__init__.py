@@ -1,29 +1,29 @@
-"""Engines: who makes the oracle calls of a pass. They know problems, and of these one door.
+"""Engines make the oracle calls of a pass: serially, by threads or by processes.
 
-A solver asks its engine and never starts a thread or a process. An engine puts one question to a
-problem, about some examples at fixed weights, and sees to it that the answers come back in their
-slots. An engine of your own subclasses `Engine` and implements ``begin``:
+A solver asks its engine and never starts a thread or a process. An engine asks a problem one
+question about some examples at fixed weights, and puts the answers into their slots. Your own
+engine subclasses `Engine` and implements ``begin``:
 
     begin(problem, question, examples, w, out) -> job
 
-    requires   `question` is the name of a method of the problem, "planes" or one that `predict`
-               asks, with arguments (examples, w, out, start, thread): it writes the answer about
-               examples[k] into slot start + k of `out`. `w` is a padded vector. `w`, `out` and
-               the state of the problem stay as they are until the job has ended
-    ensures    after ``job.wait()`` slot k holds the answer about examples[k] for all k, the same
-               bits whoever gave it and whenever. What the problem raised, ``wait`` raises
-    the end    when ``wait`` or ``abandon`` is over, by whatever it was interrupted, nobody writes
-               to `out` or uses the problem any more
-    threads    at most `n_workers` calls at a time, each with its own `thread` from 0 to what
-               ``problem.reserve`` was called for, less one. Jobs are begun and ended by one thread;
-               at most `in_flight` are under way
-    elsewhere  where memory is not shared, and the problem is ``portable``: a pickled copy of it
-               makes ``pack(question, examples, w)``, and ``unpack(examples, piece, out, start)``
-               here checks that and writes it. What a problem has beside its data, sample weights
-               among it, is applied here
+    requires   `question` is the name of a method of the problem: "planes", or a method that
+               `predict` asks. Its arguments are (examples, w, out, start, thread); it writes the
+               answer about examples[k] into slot start + k of `out`. `w` is a padded vector. `w`,
+               `out` and the state of the problem do not change until the job has ended
+    ensures    after ``job.wait()`` slot k holds the answer about examples[k] for all k, with the
+               same bits for any worker and timing. ``wait`` raises what the problem raised
+    the end    after ``wait`` or ``abandon``, even if interrupted, nothing writes to `out` or uses
+               the problem any more
+    threads    at most `n_workers` calls at a time, each with its own `thread`, below the number
+               that ``problem.reserve`` was called with. One thread begins and ends all jobs; at
+               most `in_flight` are running
+    elsewhere  without shared memory, and only if the problem is ``portable``: a pickled copy of it
+               runs ``pack(question, examples, w)``, and ``unpack(examples, piece, out, start)`` in
+               this process checks the result and writes it. State of the problem besides its data,
+               such as sample weights, is applied here
 
-On that stand ``planes``, for passes at fixed weights, and ``stream``, for passes whose weights move
-on while batches are under way: it takes them in order, so that results do not depend on timing.
+``planes``, for passes at fixed weights, and ``stream``, for passes whose weights move while batches
+are running, build on it; ``stream`` takes batches in order, so results do not depend on timing.
 """
 
 from structsvm.engines.base import Engine, Job, Serial
@@ -35,6 +35,6 @@ __all__ = ["Engine", "Job", "Local", "Processes", "Serial", "Threads", "make_eng
 
 
 def make_engine(n_jobs: int) -> Engine:
-    """An engine with `n_jobs` workers, no more than there is use for; serial for one."""
+    """An engine with at most `n_jobs` workers, limited to a useful number; serial for one."""
     n_workers = useful_workers(n_jobs, n_jobs) if n_jobs > 1 else 1
     return Serial() if n_workers == 1 else Local(n_workers)

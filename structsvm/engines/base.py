@@ -1,4 +1,4 @@
-"""What an engine is: answers of a problem about many examples, in their order."""
+"""The engine interface: answers of a problem about many examples, in their order."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ __all__ = ["Engine", "Job", "Serial"]
 
 
 class Job(Protocol):
-    """A question under way."""
+    """A question that is being answered."""
 
     def wait(self) -> None:
         """Return when all answers are in their slots; raise what the problem raised.
 
-        However it ends, nothing is under way afterwards.
+        Afterwards nothing is running any more, even after an error.
         """
 
     def abandon(self) -> None:
-        """Return when nothing is under way any more, without answers and without an error."""
+        """Return when nothing is running any more, without answers and without an error."""
 
 
 class Engine(abc.ABC):
-    """Who makes the oracle calls of a pass; see `structsvm.engines` for what it must keep to.
+    """Makes the oracle calls of a pass; see `structsvm.engines` for the contract.
 
     Attributes
     ----------
-    n_workers : int
-        Oracle calls that it makes at a time; solvers cut their batches by it.
-    in_flight : int
-        Batches of `stream` under way while the planes of another are taken.
+    n_workers : int, default=1
+        Number of oracle calls at a time; solvers choose the size of batches by it.
+    in_flight : int, default=1
+        Number of batches of `stream` that run while the planes of another are taken.
     """
 
     n_workers: int = 1
@@ -56,12 +56,12 @@ class Engine(abc.ABC):
     ) -> Job:
         """Begin to answer a question about some examples at w.
 
-        Slot k of `out` receives the answer about examples[k]. Nobody changes `w`, `out` or the
-        problem before the job has ended.
+        Slot k of `out` receives the answer about examples[k]. The caller must not change `w`, `out`
+        or the problem before the job has ended.
         """
 
     def close(self) -> None:  # noqa: B027
-        """Give up what was started; it comes back when needed again."""
+        """Stop workers; they start again when needed."""
 
     def __enter__(self) -> Engine:
         return self
@@ -76,7 +76,7 @@ class Engine(abc.ABC):
         w: NDArray[np.float64],
         out: PlaneBatch,
     ) -> None:
-        """The planes of some examples at w, a padded vector: slot k is that of examples[k]."""
+        """Write the planes of some examples at w, a padded vector: slot k is for examples[k]."""
         self.begin(problem, "planes", examples, w, out).wait()
 
     def stream(
@@ -86,12 +86,12 @@ class Engine(abc.ABC):
         weights: NDArray[np.float64],
         take: Callable[[NDArray[np.int32], PlaneBatch], object],
     ) -> None:
-        """Planes of one batch of examples after the other, at weights that move meanwhile.
+        """Make the planes of one batch of examples after the other, while the weights move.
 
-        The planes of batch k are made at `weights` as these are when all batches before
-        k - `in_flight` have been taken; then ``take(examples, planes)`` takes them, in order, in
-        the caller's thread, and may change `weights`. So what comes out depends on the batches and
-        on `in_flight`, and on nothing else.
+        The planes of batch k are made at `weights` right after all batches before k - `in_flight`
+        have been taken. Then ``take(examples, planes)`` takes them, in order and in the caller's
+        thread, and may change `weights`. So the result depends only on the batches and on
+        `in_flight`.
         """
         size = max(map(len, batches), default=0)
         free = [
@@ -124,7 +124,7 @@ class Engine(abc.ABC):
 
 
 class Serial(Engine):
-    """All calls in the caller's thread, one after the other, when they are waited for."""
+    """Makes all calls in the caller's thread, when the job is waited for."""
 
     def begin(
         self,

@@ -1,4 +1,4 @@
-"""The workers of this machine that suit a problem."""
+"""Workers on this machine: threads or processes, whichever suits the problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Local"]
 
 
 class Local(Engine):
-    """Threads, or processes for problems whose oracles hold the GIL: up to `n_workers` of them."""
+    """Up to `n_workers` threads, or processes for problems whose oracles hold the GIL."""
 
     def __init__(self, n_workers: int) -> None:
         self._threads, self._processes = Threads(n_workers), Processes(n_workers)

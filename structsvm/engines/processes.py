@@ -1,11 +1,10 @@
-"""Models written in Python on several processors: worker processes beside the one that calls.
+"""Worker processes for models in Python.
 
 Each worker holds a copy of the problem, model and data, sent once. The weights lie in a file that
 all map into memory; per call only example numbers go out and planes or outputs come back.
 
-Workers are started as plain interpreters, not by multiprocessing, so that neither the user's main
-module runs again nor a process with threads is forked. A start takes about a second, most of it
-imports.
+Workers are plain interpreters, not started by multiprocessing: so the user's main module does not
+run again, and no process with threads is forked. A start takes about a second, mostly for imports.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ class Workers:
     Parameters
     ----------
     task : callable
-        Made where it is used: a worker calls ``task(question)`` and sends back what that returns.
+        A worker calls ``task(question)`` and sends back the result.
     name : str
-        Of the model whose methods it calls, for errors.
+        Name of the model for errors.
     n_processes : int
 
     Raises
@@ -93,8 +92,7 @@ class Workers:
         return data
 
     def shares(self, n: int) -> list[slice]:
-        """The examples of each worker; no more workers than examples: no model need understand an
-        empty batch."""
+        """The examples of each worker, never an empty batch."""
         bounds = np.linspace(0, n, min(len(self._workers), n) + 1).astype(int)
         return [slice(int(start), int(stop)) for start, stop in itertools.pairwise(bounds)]
 
@@ -103,7 +101,7 @@ class Workers:
         return bool(self.close.alive)
 
     def tell(self, questions: Sequence[Any]) -> None:
-        """Ask one question of each of the first workers.
+        """Send one question to each of the first workers.
 
         Raises
         ------
@@ -120,7 +118,7 @@ class Workers:
             raise
 
     def hear(self, n: int) -> list[Any]:
-        """The answers of the first n workers to what they were told.
+        """Receive the answers of the first n workers.
 
         Raises
         ------
@@ -132,7 +130,7 @@ class Workers:
         try:
             answers = [_receive(worker) for worker in self._workers[:n]]
         except BaseException:
-            # Questions may be unanswered: what the workers say next would be out of step.
+            # Unanswered questions may be left: later answers would not match.
             self.close()
             raise
         for answer in answers:
@@ -142,13 +140,13 @@ class Workers:
 
 
 class _Failure(NamedTuple):
-    """In place of an answer."""
+    """An error in place of an answer."""
 
     error: Exception
 
 
 class Processes(Engine):
-    """Worker processes, each with a copy of the problem: for oracles in Python.
+    """Worker processes, each with a copy of the problem, for oracles in Python.
 
     They are started with the first question about a problem and stay until `close`; there is none
     where they would share one example. Only problems that are `portable` can be asked.
@@ -229,7 +227,7 @@ class _Crew:
 
 
 class _Shares:
-    """A question that the workers of a crew have begun to answer: a job."""
+    """A job: a question that the workers of a crew answer."""
 
     def __init__(
         self, crew: _Crew, shares: list[slice], examples: NDArray[np.int32], out: Any
@@ -249,12 +247,12 @@ class _Shares:
             self.crew.problem.unpack(self.examples[share], piece, self.out, share.start)
 
     def abandon(self) -> None:
-        # Questions may be unanswered: what the workers say next would be out of step.
+        # Unanswered questions may be left: later answers would not match.
         self.crew.close()
 
 
 class _Answers:
-    """What a worker holds: its copy of the problem."""
+    """The task of a worker in training: its copy of the problem."""
 
     def __init__(self, problem: Any, name: str, n_weights: int) -> None:
         self.problem = problem
@@ -272,7 +270,8 @@ class _Answers:
 
 
 def _shared_file(size: int) -> Any:
-    """A file of this size, in memory if there is room: writing past the room kills a process."""
+    """A file of this size, in memory if there is room. It is allocated now, because a process that
+    writes to a full memory file is killed."""
     for folder in ("/dev/shm", None):
         if folder is not None and not os.path.isdir(folder):
             continue
@@ -337,11 +336,11 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def serve() -> None:
-    """The loop of a worker: questions in, answers out, until the pipe closes."""
+    """Run a worker: read questions and write answers until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     source: BinaryIO = os.fdopen(os.dup(0), "rb")
     target: BinaryIO = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a model prints must not get between the answers
+    os.dup2(2, 1)  # output that a model prints must not mix with answers
     sys.stdout = sys.stderr
 
     def read() -> bytes:
@@ -371,7 +370,7 @@ def serve() -> None:
 
 
 def _dumps(answer: Any) -> bytes:
-    # cloudpickle would define classes anew on the other side, so only for those it has to.
+    # cloudpickle defines classes anew on the other side, so use it only if pickle fails.
     try:
         return pickle.dumps(answer, protocol=5)
     except Exception:
@@ -380,7 +379,7 @@ def _dumps(answer: Any) -> bytes:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error as it can cross a pipe, with a note of where it came from."""
+    """A copy of the error that can be pickled, with a note about its origin."""
     import traceback
 
     where = "".join(traceback.format_exception(error))

@@ -1,4 +1,4 @@
-"""Threads of this process: for oracles that do not hold the GIL."""
+"""Threads of this process, for oracles that do not hold the GIL."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _WORKERS_PER_PROCESSOR = 4
 
 
 def useful_workers(n_workers: int, n: int) -> int:
-    """Of so many threads or processes as many as there is use for.
+    """A useful number of threads or processes, at most `n_workers`.
 
-    That is one for each of n examples at most, and four for each processor, or two.
+    At most one for each of n examples, and at most four for each processor.
     """
     most = max(2, _WORKERS_PER_PROCESSOR * (os.cpu_count() or 1))
     return max(1, min(n_workers, n, most))
 
 
 class Threads(Engine):
-    """Up to `n_workers` threads, the caller's one of them while it waits.
+    """Up to `n_workers` threads; the caller's thread works, too, while it waits.
 
-    They belong to the process and are shared by all engines of this kind.
+    The threads belong to the process; all engines of this kind share them.
     """
 
     def __init__(self, n_workers: int) -> None:
@@ -60,18 +60,19 @@ class Threads(Engine):
             answer(examples[start:stop], w, out, start, thread)
 
         if self._job is not None:
-            self._job.abandon()  # one that Ctrl-C kept from its owner; else it has ended
+            self._job.abandon()  # if Ctrl-C left it running
         self._job = Ranges(task, len(examples), n_threads)
         self._job.start()
         return self._job
 
 
 class Ranges:
-    """``task(thread, start, stop)`` over ranges that make up ``range(n)``: a job.
+    """A job: ``task(thread, start, stop)`` over ranges that make up ``range(n)``.
 
-    Threads take ranges as they come, several each, as examples differ in size; no two calls at a
-    time have the same `thread`. Whoever waits works too. Nobody works any more when `wait` or
-    `abandon` is over, whatever interrupts them; after an error or Ctrl-C no new range is begun.
+    There are several ranges for each thread, because examples differ in size; each thread takes the
+    next free range. Calls at the same time have different `thread`. The thread that waits works,
+    too. After `wait` or `abandon` nothing runs any more, even if they are interrupted; after an
+    error or Ctrl-C no new range begins.
     """
 
     def __init__(self, task: Callable[[int, int, int], object], n: int, n_threads: int) -> None:
@@ -119,14 +120,14 @@ class Ranges:
         self._end()
 
     def _end(self) -> BaseException | None:
-        """Wait for the threads; the Ctrl-C that came meanwhile."""
+        """Wait for the threads; returns a Ctrl-C that came meanwhile, or None."""
         interrupt = None
         while True:
             try:
                 wait(self._futures)
                 return interrupt
             except KeyboardInterrupt as error:
-                # They use the caller's memory: it must not go before they do.
+                # They use the caller's memory, which must outlive them.
                 interrupt = error
                 self._enough.set()
 
@@ -142,7 +143,7 @@ def _threads(n: int) -> ThreadPoolExecutor:
 
 
 def _forget_threads() -> None:
-    # A forked child has none of its parent's threads.
+    # A forked child does not have its parent's threads.
     global _executor
     _executor = None
 

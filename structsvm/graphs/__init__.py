@@ -1,4 +1,4 @@
-"""Graphs with features of nodes and edges, and the conversion of what users have to them."""
+"""Graphs with features of nodes and edges, and conversion from other forms."""
 
 from structsvm.graphs.conversion import as_graph, as_graphs
 from structsvm.graphs.graph import Graph

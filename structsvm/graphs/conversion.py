@@ -1,4 +1,4 @@
-"""Pairs of arrays, sparse adjacency matrices and networkx graphs become a `Graph`.
+"""Conversion of arrays, sparse adjacency matrices and networkx graphs to `Graph`.
 
 A region adjacency graph of scikit-image is a networkx graph.
 """
@@ -27,22 +27,22 @@ _KINDS = (
 
 
 def as_graph(graph: Any, *, node_attribute: str = "x", edge_attribute: str = "weight") -> Graph:
-    """One graph in the form that models work on.
+    """Convert a graph to the form that models use.
 
     Parameters
     ----------
     graph : tuple, networkx graph or Graph
         - ``(features, edges)`` or ``(features, edges, edge_features)``: see `Graph`.
         - ``(features, adjacency)`` with a scipy sparse matrix of shape (n_nodes, n_nodes) that is
-          symmetric or has entries above the diagonal only. Each stored entry is an edge, also a
-          stored zero, and its value is its only feature. Edges come in the order of the upper
+          symmetric or has entries above the diagonal only. Each stored entry, even a stored zero,
+          is an edge, and its value is the only edge feature. Edges are in the order of the upper
           triangle, row by row.
         - An undirected networkx graph, such as a region adjacency graph of scikit-image. Nodes
           and edges keep their order of iteration; `Graph.nodes` has the names of the nodes.
         - A `Graph` is returned as it is.
     node_attribute : str, default="x"
-        Attribute of networkx nodes with the features: a number, or a 1-D array of one length. For
-        the region adjacency graph `skimage.graph.rag_mean_color`: "mean color".
+        Attribute of networkx nodes with the features: a number, or a 1-D array whose length is the
+        same for all nodes. For `skimage.graph.rag_mean_color` it is "mean color".
     edge_attribute : str, default="weight"
         Attribute of networkx edges with the edge features: a number or a 1-D array. There are no
         edge features if no edge has it.
@@ -54,9 +54,9 @@ def as_graph(graph: Any, *, node_attribute: str = "x", edge_attribute: str = "we
     Raises
     ------
     ValueError
-        If it is none of these, or for what `Graph` refuses; for a matrix that is neither symmetric
-        nor upper triangular, naming the entry; for a directed graph or a multigraph; for a node or
-        an edge without the attribute.
+        If it is none of these, or `Graph` raises; if a matrix is neither symmetric nor upper
+        triangular (the message names the entry); for a directed graph or a multigraph; or if a node
+        or an edge lacks the attribute.
 
     Examples
     --------
@@ -93,15 +93,15 @@ def as_graphs(
     node_attribute: str = "x",
     edge_attribute: str = "weight",
 ) -> list[Graph]:
-    """A list of graphs that have the same features.
+    """Convert a list of graphs with the same numbers of features.
 
     Parameters
     ----------
     X : list of graphs
-        Each as `as_graph` takes it; kinds may be mixed.
+        In any form that `as_graph` takes; forms may be mixed.
     n_features, n_edge_features : int, default=None
-        What each graph must have; None: what the first graph has, or the first that has edges. A
-        graph without edges has as many edge features as the others.
+        Numbers of features of every graph. None: as the first graph, or the first with edges. A
+        graph without edges gets as many edge features as the others.
     node_attribute, edge_attribute
         See `as_graph`.
 
@@ -112,7 +112,7 @@ def as_graphs(
     Raises
     ------
     ValueError
-        As `as_graph`, with the index of the graph; or if features differ in number.
+        As `as_graph`, with the index of the graph; or if numbers of features differ.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def as_graphs(
 
 
 def _check_same(what: str, counts: dict[int, int], expected: int | None) -> int:
-    """The number that every graph must have; a count that differs is refused."""
+    """The number that every graph must have; raises ValueError if one differs."""
     source = ""
     if expected is None:
         first, expected = next(iter(counts.items()), (0, 0))
@@ -186,7 +186,7 @@ def _from_adjacency(features: Any, adjacency: Any) -> Graph:
 
 
 def _check_symmetric(rows: Any, columns: Any, values: Any, n_nodes: int) -> None:
-    """Refuse a matrix that is not symmetric; entries come sorted by row, then column."""
+    """Raise unless the matrix is symmetric; entries must be sorted by row, then column."""
     mirrored = np.lexsort((rows, columns))
     same = (columns[mirrored] == rows) & (rows[mirrored] == columns) & (values[mirrored] == values)
     if not same.all():

@@ -1,4 +1,4 @@
-"""A graph in the form that models work on: three arrays, checked once."""
+"""Graph: the form of graphs that models use."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Graph"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:
-    """An undirected graph with features of its nodes and, maybe, of its edges; checked.
+    """An undirected graph with features of its nodes and, optionally, of its edges.
 
-    Arrays that are canonical already are used where they are, without a copy; others are converted.
+    Arrays that already have the types below are not copied; others are converted.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Graph:
     edge_features : array-like of shape (n_edges, n_edge_features), default=None
         Finite real numbers. An array without columns counts as None.
     nodes : tuple, default=None
-        Names of the nodes where the graph comes from: ``nodes[k]`` has ``features[k]``.
+        Names of the nodes: ``nodes[k]`` has ``features[k]``.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class Graph:
     Raises
     ------
     ValueError
-        Naming the entry: NaN or inf, an edge out of range, from a node to itself or given twice
-        (also in the other order), a wrong shape or dtype.
+        For NaN or inf, an edge that is out of range, joins a node to itself or occurs twice (in
+        either order), or a wrong shape or dtype; the message names the entry.
 
     Notes
     -----
@@ -110,7 +110,7 @@ class Graph:
 
 
 def _real_matrix(name: str, value: Any, shape: str) -> NDArray[np.float64]:
-    """A C-contiguous float64 matrix of finite numbers; the argument itself if it is one."""
+    """A C-contiguous float64 matrix of finite numbers, not copied if it is so already."""
     if sp.issparse(value):
         raise ValueError(f"{name} is a sparse matrix, expected an array: use .toarray()")
     if np.ma.is_masked(value):
@@ -166,14 +166,14 @@ def _check_edges(value: Any, n_nodes: int) -> NDArray[np.int32]:
 
 
 def _check_distinct(edges: NDArray[np.int32]) -> None:
-    # Both ends in one number, the smaller in front, so that either order looks the same.
+    # One number for both ends, the smaller end first: equal for both orders.
     keys = (edges.min(axis=1).astype(np.int64) << 32) | edges.max(axis=1)
     if (keys[1:] > keys[:-1]).all():
         return
     order = np.argsort(keys, kind="stable")
     again = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
     if again.size:
-        # The first edge of the list that repeats an earlier one, and that earlier one.
+        # The first edge that repeats an earlier edge, and that edge.
         second = int(order[again].min())
         first = int(np.argmax(keys == keys[second]))
         a, b = edges[second]

@@ -54,7 +54,7 @@ def crammer_singer(
 ) -> Any:
     r"""Hinge of the worst class: :math:`\max_k \; \Delta(y, k) + s_k - s_y`.
 
-    It is the structured hinge of one label. At least the cost of predicting the class with the
+    The structured hinge for a single label. At least the cost of predicting the class with the
     greatest score; not Fisher consistent where no class has half of the probability.
 
     Parameters
@@ -132,8 +132,8 @@ def lee_lin_wahba(
     r"""Sum of wrong scores: :math:`\sum_{k \ne y} \max(0, \bar s_k + \tfrac{1}{K - 1})`.
 
     It is defined for scores that sum to zero, so :math:`\bar s = s - \mathrm{mean}(s)` enters and
-    the gradient sums to zero as well. Fisher consistent: the greatest score of the minimiser is
-    that of the most probable class.
+    the gradient sums to zero as well. Fisher consistent: the minimiser scores the most
+    probable class highest.
 
     Source: Y. Lee, Y. Lin, G. Wahba (2004). Multicategory support vector machines. Journal of the
     American Statistical Association 99. doi:10.1198/016214504000000098

@@ -1,1 +1,1 @@
-"""Plane arithmetic and the dense kernels below every other layer."""
+"""Plane arithmetic and dense kernels, used by all other rooms."""

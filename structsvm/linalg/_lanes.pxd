@@ -1,4 +1,4 @@
-"""Rows of scores as vector instructions like them: in whole groups of lanes."""
+"""Sizes of rows padded to whole groups of lanes, for vector instructions."""
 
 cdef extern from "structsvm/linalg/clones.h" nogil:
     enum:
@@ -6,5 +6,5 @@ cdef extern from "structsvm/linalg/clones.h" nogil:
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
-    """So many scores in whole groups of lanes."""
+    """n rounded up to whole groups of lanes."""
     return (n + SSVM_LANES - 1) // SSVM_LANES * SSVM_LANES

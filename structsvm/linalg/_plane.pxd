@@ -2,19 +2,19 @@
 
 A plane (delta, loss) is the linear lower bound ``loss - <w, delta>`` of one example's hinge, with
 ``delta = psi(x, y) - psi(x, y_hat)`` and ``loss = Delta(y, y_hat)``. It is stored sparse and
-canonical: no index twice, no stored zero; the order of the entries is the order of their first use.
+canonical: no index twice, no stored zero; entries are in the order in which they were first added.
 """
 
 from structsvm._typedefs cimport index_t
 
 
 cdef struct Weights:
-    # Read-only to whoever receives it. The vector is scale * data[:size]; at least WEIGHT_PADDING
-    # doubles after data[size - 1] are readable, so that kernels may read whole groups of lanes.
+    # Read-only. The vector is scale * data[:size]; at least WEIGHT_PADDING doubles after
+    # data[size - 1] are readable, so kernels may read whole groups of lanes.
     const double* data
     double scale
     Py_ssize_t size
-    void* owner        # the ndarray that holds the data, borrowed: oracles in Python see it
+    void* owner        # the ndarray that holds the data, borrowed, for oracles in Python
 
 
 cdef struct Plane:

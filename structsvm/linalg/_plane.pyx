@@ -1,7 +1,7 @@
 """The arithmetic of planes; see ``_plane.pxd`` for the data structures.
 
-Design: planes are always sparse. The ``delta`` of a small user model, which is dense, takes half as
-much memory again as it needs; in return there is one representation and one set of loops.
+Design: planes are always sparse. The dense ``delta`` of a small user model then takes 1.5 times the
+memory of an array, but there is one representation and one set of loops.
 """
 
 import numpy as np
@@ -17,12 +17,12 @@ from structsvm._typedefs cimport index_t
 
 
 def padded_vector(Py_ssize_t size):
-    """Zeros of shape (size,), with the readable padding that ``Weights`` promises behind them."""
+    """Zeros of shape (size,), followed by the readable padding that ``Weights`` requires."""
     return np.zeros(size + WEIGHT_PADDING)[:size]
 
 
 def padded_copy(weights):
-    """A copy of a vector, with the padding behind it."""
+    """A copy of a vector, followed by the padding."""
     copy = padded_vector(len(weights))
     copy[:] = weights
     return copy
@@ -80,7 +80,7 @@ cdef object plane_arrays(const Plane* plane):
 
 
 cdef int plane_reserve(Plane* plane, Py_ssize_t capacity) except -1 nogil:
-    """Room for `capacity` entries; what is stored stays."""
+    """Make room for `capacity` entries; stored entries stay."""
     cdef index_t* indices
     cdef double* values
     if capacity <= plane.capacity:
@@ -109,7 +109,7 @@ cdef void plane_free(Plane* plane) noexcept nogil:
 
 
 cdef double plane_dot(const Plane* plane, const double* dense) noexcept nogil:
-    """<delta, dense>, in four interleaved sums: an addition must wait for the one before."""
+    """<delta, dense>, in four interleaved sums, which need not wait for each other."""
     cdef const index_t* indices = plane.indices
     cdef const double* values = plane.values
     cdef double sum0 = 0.0, sum1 = 0.0, sum2 = 0.0, sum3 = 0.0
@@ -246,7 +246,7 @@ cdef int builder_add_row(
 
 
 cdef void builder_finish(PlaneBuilder* builder) noexcept nogil:
-    """Drop what cancelled to zero and leave the slots ready for the next plane."""
+    """Drop entries that cancelled to zero, and reset the slots for the next plane."""
     cdef Plane* plane = builder.plane
     cdef Py_ssize_t e, kept = 0
     for e in range(plane.nnz):

@@ -1,7 +1,7 @@
 """Inner products, products with matrices, and Cholesky factors: the same bits everywhere.
 
-The order in which a BLAS adds depends on the CPU, the number of threads and the version. Decisions
-that hang on the last bit of a sum would then differ: which planes are kept, when a solver stops.
+The order of additions in a BLAS depends on the CPU, the number of threads and the version. Then
+decisions that depend on the last bit of a sum differ: which planes are kept, when a solver stops.
 Here the order is fixed; see ``sums.h``.
 """
 
@@ -82,7 +82,7 @@ def product(left, right):
     cdef Py_ssize_t n = a.shape[0], size = a.shape[1], width = right.shape[1]
     if size != right.shape[0]:
         raise ValueError(f"matrices of shape ({n}, {size}) and {right.shape}")
-    # Whole groups of lanes are read and written, also behind the end of these.
+    # Whole groups of lanes are read and written, even beyond the end of these.
     padded, scores = np.zeros(size * width + SSVM_LANES), np.zeros(n * width + 4 * SSVM_LANES)
     padded[:size * width] = np.asarray(right, dtype=np.float64).ravel()
     cdef double[::1] w = padded, out = scores
@@ -98,7 +98,7 @@ def product(left, right):
 
 
 def cholesky(matrix):
-    """L of ``matrix = L L'``, as the lower triangle of an array; None if there is no such L."""
+    """L with ``matrix = L L'`` as the lower triangle of an array; None if there is no such L."""
     factor = np.array(matrix, dtype=np.float64, order="C")
     cdef double[:, ::1] A = factor
     cdef double[::1] column = np.empty(A.shape[0])
@@ -112,7 +112,7 @@ def cholesky(matrix):
 
 
 def cholesky_solve(factor, sides):
-    """The solutions X of ``L L' X = sides``, of shape (n, n_sides), by the L of `cholesky`."""
+    """The solution X of ``L L' X = sides``, of shape (n, n_sides), for the L of `cholesky`."""
     cdef const double[:, ::1] L = factor
     solutions = np.array(sides, dtype=np.float64, order="C")
     cdef double[:, ::1] X = solutions
@@ -127,7 +127,7 @@ def cholesky_solve(factor, sides):
 def decay(x):
     """exp(-x) for an array of numbers x >= 0, to a few units in the last place.
 
-    NumPy's exp has other bits on a CPU with AVX-512, that of the C library on one without FMA.
+    The bits of NumPy's exp depend on AVX-512, those of the C library's on FMA.
     """
     cdef const double[::1] flat = np.ascontiguousarray(x, dtype=np.float64).ravel()
     values = np.empty(np.shape(x))

@@ -1,8 +1,7 @@
 /* Scores of all rows at once, fast where the weight matrix has up to three columns.
  *
  * C for the reasons given in feature_rows.h. There the lanes hold columns of the matrix. With so few
- * columns it is faster that they hold features of the row. For that the columns are laid out one by
- * one, a piece at a time. */
+ * columns it is faster if they hold features of the row, so each column is copied, a piece at a time. */
 #ifndef SSVM_ALL_ROWS_H
 #define SSVM_ALL_ROWS_H
 
@@ -69,8 +68,8 @@ SSVM_DEFINE_NARROW_SCORES(double)
 SSVM_DEFINE_NARROW_SCORES(float)
 #endif
 
-/* out[i, k] = scale * <x_i, W[:, k]> for i < n_rows and k < width. Like those of feature_rows.h this
- * may write behind the last row, up to a whole group of lanes. */
+/* out[i, k] = scale * <x_i, W[:, k]> for i < n_rows and k < width. Like ssvm_feature_scores it may write
+ * beyond the last row, up to a whole group of lanes. */
 SSVM_CLONES SSVM_UNUSED static void ssvm_all_feature_scores(const ssvm_feature_rows *rows,
                                                             ptrdiff_t n_rows, const double *w,
                                                             ptrdiff_t width, double scale,
@@ -81,7 +80,7 @@ SSVM_CLONES SSVM_UNUSED static void ssvm_all_feature_scores(const ssvm_feature_r
     if (width <= SSVM_MOST_COLUMNS
         && (rows->kind == SSVM_DENSE_DOUBLE || rows->kind == SSVM_DENSE_FLOAT)) {
         for (ptrdiff_t k = 0; k < width; ++k) {
-            /* Read only if there is an intercept: W has no row for it else. */
+            /* Without an intercept W has no row for it. */
             const double start = rows->intercept != 0.0
                                      ? scale * (rows->intercept * w[n * width + k]) : 0.0;
             for (ptrdiff_t i = 0; i < n_rows; ++i)

@@ -16,7 +16,7 @@
 #define SSVM_CLONES
 #endif
 
-/* SSVM_UNUSED: not every module that includes a header uses all of it. */
+/* SSVM_UNUSED: modules that include a header may leave some functions unused. */
 #if defined(__GNUC__)
 #define SSVM_INLINE static inline __attribute__((always_inline))
 #define SSVM_UNUSED __attribute__((unused))
@@ -25,8 +25,8 @@
 #define SSVM_UNUSED
 #endif
 
-/* Rows of label scores are padded to whole groups of lanes, so that inner loops have a constant
- * length. What the padding lanes hold is never read as a score. */
+/* Rows of label scores are padded to whole groups of lanes, so inner loops have a constant length. The
+ * contents of padding lanes are never used as scores. */
 enum { SSVM_LANES = 8 };
 
 #endif

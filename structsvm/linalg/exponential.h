@@ -1,7 +1,7 @@
-/* exp and log without branches or calls: compilers make vector code of the loops that use them, and
- * no library or CPU gives other bits. In C because such loops are.
+/* exp and log without branches or calls: compilers vectorise loops that use them, and the bits depend
+ * on no library or CPU. In C because such loops are in C.
  *
- * Both err by a few units in the last place. */
+ * The error of both is a few units in the last place. */
 #ifndef SSVM_EXPONENTIAL_H
 #define SSVM_EXPONENTIAL_H
 

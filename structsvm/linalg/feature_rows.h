@@ -1,11 +1,10 @@
-/* Feature vectors as the user holds them, dense or CSR in either precision, times a weight matrix.
+/* Feature vectors in the user's arrays, dense or CSR in either precision, times a weight matrix.
  *
- * C, because one body serves four kinds of rows, and because gcc vectorises the contiguous loop, the
- * one over the columns of the matrix, only when vectors are spelled out.
+ * C, because one body serves four kinds of rows, and because gcc vectorises the contiguous loop, over
+ * the columns of the matrix, only with explicit vectors.
  *
- * The matrix W has a row of `width` doubles for each feature, then one for the intercept if there is
- * one, and SSVM_LANES - 1 readable doubles behind its end. Values are used as they are stored and
- * never copied; sums are in double. */
+ * The matrix W has a row of `width` doubles for each feature, one for the intercept if there is one, and
+ * SSVM_LANES - 1 readable doubles after its end. Values are not copied; sums are in double. */
 #ifndef SSVM_FEATURE_ROWS_H
 #define SSVM_FEATURE_ROWS_H
 
@@ -28,7 +27,7 @@ typedef struct {
 #define SSVM_PREFETCH(address) ((void)0)
 #endif
 
-/* Non-zeros ahead whose row of W is asked for. */
+/* Prefetch the row of W for the non-zero so far ahead. */
 enum { SSVM_AHEAD = 12 };
 
 /* The body of a function over row i, written once for the four kinds: `CALL(REAL, COLUMN)` must be
@@ -63,8 +62,8 @@ enum { SSVM_AHEAD = 12 };
 
 #define SSVM_COLUMNS(rows, i, sparse) ((sparse) ? (rows)->columns + (rows)->row_start[i] : NULL)
 
-/* ---- out[k] = sum_j x_j W[j, k] for `groups` groups of lanes: several sums side by side, as an
- * addition must wait for the one before. */
+/* ---- out[k] = sum_j x_j W[j, k] for `groups` groups of lanes, in several sums that need not wait for
+ * each other. */
 #define SSVM_DEFINE_ROW_SCORES(REAL, NAME)                                                        \
     SSVM_INLINE void NAME(const REAL *x, const int32_t *c, ptrdiff_t n, const double *w,          \
                           ptrdiff_t width, double *out, const int groups, const int sums,         \
@@ -165,8 +164,8 @@ SSVM_INLINE void ssvm_add_to_row(double *row, double factor, const double *delta
 SSVM_DEFINE_ROW_ADD(double, ssvm_row_add_double)
 SSVM_DEFINE_ROW_ADD(float, ssvm_row_add_float)
 
-/* out[k] = <x_i, W[:, k]> for k < width. `out` has room for whole groups of lanes; what is written
- * behind `width` is no score. */
+/* out[k] = <x_i, W[:, k]> for k < width. `out` must have room for whole groups of lanes; lanes beyond
+ * `width` are overwritten. */
 SSVM_CLONES SSVM_UNUSED static void ssvm_feature_scores(const ssvm_feature_rows *rows, ptrdiff_t i,
                                             const double *w, ptrdiff_t width, double *out)
 {
@@ -263,7 +262,7 @@ SSVM_CLONES SSVM_UNUSED static double ssvm_feature_sqnorm(const ssvm_feature_row
     return total;
 }
 
-/* Ask for the beginning of row i before it is needed. */
+/* Prefetch the beginning of row i. */
 SSVM_INLINE void ssvm_feature_prefetch(const ssvm_feature_rows *rows, ptrdiff_t i)
 {
     const ptrdiff_t size

@@ -4,9 +4,9 @@
 
 #include "clones.h"
 
-/* One group of lanes. Left to itself, gcc vectorises the loop over the non-zeros instead and gathers;
- * these types say which loop is meant. They need not be aligned. Two halves, as gcc 12 takes vectors
- * wider than the registers through memory. */
+/* One group of lanes. Without these types gcc vectorises the loop over the non-zeros, with gathers. They
+ * need not be aligned. Two halves, because gcc 12 moves vectors wider than the registers through
+ * memory. */
 #if defined(__GNUC__)
 typedef double ssvm_half __attribute__((vector_size(32), aligned(8), may_alias));
 typedef struct { ssvm_half half[2]; } ssvm_lanes;
@@ -36,7 +36,7 @@ typedef struct { double lane[SSVM_LANES]; } ssvm_lanes;
     (sum).lane[l] *= (factor)
 #endif
 
-/* `groups` groups of lanes of one output row; they live in registers while the row is summed. */
+/* `groups` groups of lanes of one output row; they stay in registers while the row is summed. */
 SSVM_INLINE void ssvm_row_block(const int32_t *columns, const double *values, ptrdiff_t n,
                                 const double *weights, ptrdiff_t row_size, const double *initial,
                                 double scale, double *out, const int groups)
@@ -57,17 +57,17 @@ SSVM_INLINE void ssvm_row_block(const int32_t *columns, const double *values, pt
     }
 }
 
-/* Whether n columns are all in 0 .. n_columns - 1. The arrays may be a file that somebody changes. */
+/* Whether n columns are all in 0 .. n_columns - 1. The arrays may be a mapped file that changes. */
 SSVM_INLINE int ssvm_columns_fit(const int32_t *columns, ptrdiff_t n, ptrdiff_t n_columns)
 {
-    uint32_t greatest = 0; /* as unsigned numbers, negative ones are too large as well */
+    uint32_t greatest = 0; /* as unsigned numbers, negative columns are too large, too */
     for (ptrdiff_t e = 0; e < n; ++e)
         greatest = (uint32_t)columns[e] > greatest ? (uint32_t)columns[e] : greatest;
     return n <= 0 || (ptrdiff_t)greatest < n_columns;
 }
 
-/* Whether n values are finite. If one is not, no sum with it is finite, whatever the factors: this
- * need be asked only where a sum is not finite. */
+/* Whether n values are finite. If one is not, no sum with it is finite, so this needs to be called only
+ * if a sum is not finite. */
 static int ssvm_values_are_finite(const double *values, ptrdiff_t n)
 {
     for (ptrdiff_t e = 0; e < n; ++e)
@@ -79,7 +79,7 @@ static int ssvm_values_are_finite(const double *values, ptrdiff_t n)
 /* out[r, k] = scale * (initial[k] + sum_e values[e] * weights[columns[e], k]), e over CSR row r.
  *
  * weights  IN   (n_columns, row_size), readable SSVM_LANES - 1 doubles past its end: whole groups
- *               of lanes are read, and the surplus lanes of `out` hold no score
+ *               of lanes are read; the padding lanes of `out` hold no score
  * initial  IN   (row_size,) likewise, or NULL for zeros
  * out      OUT  (n_rows, stride), stride = row_size rounded up to SSVM_LANES
  *
@@ -91,7 +91,7 @@ SSVM_CLONES static ptrdiff_t ssvm_csr_times_rows(const int64_t *row_start, ptrdi
                                                  ptrdiff_t row_size, const double *initial,
                                                  double scale, double *out, ptrdiff_t stride)
 {
-    /* All rows at once, which costs next to nothing; one by one they are too short for that. */
+    /* One check of all rows is fast; single rows are too short for it. */
     const int sound = ssvm_columns_fit(columns + row_start[0],
                                        (ptrdiff_t)(row_start[n_rows] - row_start[0]), n_columns);
     for (ptrdiff_t r = 0; r < n_rows; ++r) {
@@ -120,8 +120,8 @@ SSVM_CLONES static ptrdiff_t ssvm_csr_times_rows(const int64_t *row_start, ptrdi
     return -1;
 }
 
-/* out[r, k] = scale * rows[r, k], from rows of `row_size` to rows of `stride` lanes; reads and writes
- * whole groups of lanes like the function above. */
+/* out[r, k] = scale * rows[r, k], from rows of `row_size` to rows of `stride` lanes; it reads and writes
+ * whole groups of lanes. */
 SSVM_CLONES static void ssvm_pad_rows(const double *rows, ptrdiff_t n_rows, ptrdiff_t row_size,
                                       double scale, double *out, ptrdiff_t stride)
 {

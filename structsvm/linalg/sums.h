@@ -1,7 +1,7 @@
-/* Dense sums that decide something: the same bits whatever the CPU, BLAS or number of threads.
+/* Dense sums with the same bits for every CPU, BLAS and number of threads.
  *
- * C for the clones, and for ssvm_row_dot_double. Additions stand in an order that the code fixes;
- * they are vectorised across sums, or in a fixed pattern of sums side by side. */
+ * C for the clones and for ssvm_row_dot_double. The code fixes the order of additions; they are vectorised
+ * across sums, or in a fixed pattern of partial sums. */
 #ifndef SSVM_SUMS_H
 #define SSVM_SUMS_H
 
@@ -25,8 +25,7 @@ SSVM_CLONES SSVM_UNUSED static void ssvm_row_products(const double *rows, ptrdif
         out[k] = ssvm_row_dot_double(rows + k * n, NULL, n, v, 0);
 }
 
-/* out[j] += sum_k factors[k] rows[k, j], a chunk of `out` at a time; rows whose factor is zero cost
- * nothing. */
+/* out[j] += sum_k factors[k] rows[k, j], a chunk of `out` at a time; rows with factor 0 are skipped. */
 SSVM_CLONES SSVM_UNUSED static void ssvm_add_rows(const double *factors, const double *rows,
                                                   ptrdiff_t n_rows, ptrdiff_t n, double *out)
 {
@@ -65,7 +64,7 @@ SSVM_CLONES SSVM_UNUSED static int ssvm_cholesky(double *A, ptrdiff_t n, double 
     return 1;
 }
 
-/* The right hand sides in the columns of x, (n, width), become the solutions z of L L' z = x. */
+/* Overwrite the columns of x, (n, width), with the solutions z of L L' z = x. */
 SSVM_CLONES SSVM_UNUSED static void ssvm_cholesky_solve(const double *L, ptrdiff_t n, double *x,
                                                         ptrdiff_t width)
 {

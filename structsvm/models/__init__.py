@@ -1,4 +1,4 @@
-"""Models: a structure described, sized from data, and bound to it."""
+"""Models: they describe a structure, learn its sizes from data, and bind it to data."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from structsvm.data.labels import PackedLabels, encode_labels, flatten_labels
 from structsvm.data.scaling import ColumnScaling, FeatureGroup
-from structsvm.data.sequences import PackedSequences, pack_position_weight, pack_sequences
+from structsvm.data.sequences import PackedSequences, pack_label_weight, pack_sequences
 from structsvm.data.state import State, checked_classes
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.losses import HammingLoss, make_loss
@@ -51,7 +51,7 @@ from structsvm.problems.layout import Layout
 
 __all__ = ["ChainModel"]
 
-# Multiply-adds that a vector instruction does at once, roughly: see Problem.oracle_work.
+# Rough number of multiply-adds of a vector instruction: see Problem.oracle_work.
 _LANES = 8
 
 # Entries that are looked at together, of sequences that may not all fit in memory.
@@ -59,60 +59,72 @@ _AT_ONCE = 1 << 20
 
 
 class ChainModel(FactoredModel):
-    r"""Sequences of labels, one for each position of x.
+    r"""Sequences of labels: one label for each position of x.
 
     .. math::
         \langle w, \psi(x, y) \rangle = \mathrm{start}[y_1] + \sum_t (x_t^\top \mathrm{state}
         + \mathrm{intercept})[y_t] + \sum_t \mathrm{transition}[y_{t-1}, y_t] + \mathrm{end}[y_T]
 
-    An x may be a pair (features, edge features): row t of the latter, z_t, describes position t
-    together with the one before, and adds sum_g z_tg edge[g, y_{t-1}, y_t].
+    An x may be a pair (features, edge features). Row t of the edge features, z_t, describes
+    positions t - 1 and t and adds sum_g z_tg edge[g, y_{t-1}, y_t] to the score.
 
-    The weight vector is state (n_features, n_classes), intercept (n_classes,), transition
-    (n_classes, n_classes), start and end (n_classes,) and edge (n_edge_features, n_classes,
-    n_classes), row-major and one after the other; blocks that are switched off, or that data have
-    no use for, are left out. All methods run in compiled code.
+    The weight vector holds the blocks state (n_features, n_classes), intercept (n_classes,),
+    transition (n_classes, n_classes), start and end (n_classes,) and edge (n_edge_features,
+    n_classes, n_classes), row-major and one after the other; blocks that are switched off or empty
+    are left out. All methods run in compiled code.
 
-    Slack rescaling is exact, by a dynamic program over positions, labels and the loss so far: it
-    takes up to T times the time of Viterbi for T positions. Costs must then be whole multiples of
-    one unit (1, 1.5 and 4 are of .5), and position weights constant within a sequence.
+    Slack rescaling is exact, by a dynamic program over positions, labels and loss levels. It takes
+    up to n_levels times as long as Viterbi, where n_levels is T + 1 for T positions and the Hamming
+    loss. Costs must be integer multiples of one unit (1, 1.5 and 4 are multiples of 0.5), and
+    position weights constant within a sequence.
 
     Parameters
     ----------
     task_loss : {"hamming", "normalized_hamming"} or HammingLoss, default="hamming"
+        The number or the share of wrong labels, or costs of pairs of labels.
     fit_intercept : bool, default=True
-        Give each label a weight of its own. It is regularised like any other.
+        Whether each label has an intercept. It is regularised like all weights.
     transitions : bool, default=True
-        Score neighbouring labels. Without, each position is classified by itself.
+        Whether pairs of neighbouring labels have scores. Otherwise each position is classified by
+        itself.
     boundary : bool, default=True
-        Score the first and the last label.
+        Whether the first and the last label have scores of their own.
     constraints : {"iob2", "iobes"} or list of pairs (from, to), default=None
         Labels that must not follow each other, in training and in prediction: by the rules of a
-        tagging scheme ("I-NP" only after "B-NP" or "I-NP"), or as listed; None in place of "from"
-        is the start and in place of "to" the end of a sequence. Needs `transitions`.
+        tagging scheme ("I-NP" only after "B-NP" or "I-NP"), or the listed pairs. None as "from" is
+        the start of a sequence, None as "to" its end. Needs `transitions`.
     on_violation : {"raise", "skip", "repair"}, default="raise"
         What estimators do with training and held-out sequences that constraints forbid: raise
-        ValueError, leave them out, or change their labels. The latter two are told in one warning
-        and counted in `n_violations_`. A scheme repairs a sequence by writing in that scheme the
-        spans that `structsvm.metrics.spans` reads with "conll": prefixes change and nothing else
-        ("O I-NP" becomes "O B-NP"). A list of pairs repairs it by the fewest changes of labels, to
-        labels in y. "skip" also leaves out sequences with a label that the scheme does not know.
-
+        ValueError, leave them out, or change their labels. The latter two give one warning and are
+        counted in `n_violations_`. With a scheme, "repair" reads the spans as
+        `structsvm.metrics.spans` does with "conll" and writes them in the scheme: only prefixes
+        change ("O I-NP" becomes "O B-NP"). With a list of pairs it makes the fewest changes of
+        labels. "skip" also leaves out sequences with a label that the scheme does not know.
     order : {1, 2}, default=1
-        How many labels a transition looks back. Of second order, transition, start, end and edge
-        weights are of states that are pairs of neighbouring labels, of those seen in training and
-        of each label with itself: n_states takes the place of n_classes there. Time grows with its
-        square.
+        How many labels a transition looks back. With order 2, states are pairs of neighbouring
+        labels: the pairs seen in training and each label with itself. Then transition, start, end
+        and edge weights have n_states in place of n_classes. Time grows with the square of the
+        number of states.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     states_ : list
-        What transitions lead from and to: the labels; of second order pairs of them, the first of
-        which is None at the start.
+        What transitions lead from and to: the labels; with order 2, pairs of labels, whose first
+        is None at the start.
     n_features_in_, n_edge_features_in_ : int
     n_weights : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm import ChainModel, StructSVM
+    >>> X = [np.eye(2)[[0, 1, 1]], np.eye(2)[[1, 0]]]
+    >>> y = [["a", "b", "b"], ["b", "a"]]
+    >>> svm = StructSVM(ChainModel(), C=10, random_state=0).fit(X, y)
+    >>> svm.predict([np.eye(2)[[1, 1]]])[0].tolist()
+    ['b', 'b']
     """
 
     weight_name = "position_weight"
@@ -159,10 +171,10 @@ class ChainModel(FactoredModel):
         n_edge_features: int = 0,
         pairs: NDArray[np.int64] | None = None,
     ) -> None:
-        """Take labels (sorted, distinct), numbers of features and pairs of labels as given."""
+        """Set the labels (sorted, distinct), the numbers of features and the pairs of labels."""
         if n_edge_features and not self.transitions:
             raise ValueError(
-                f"there are {n_edge_features} edge features, which are part of transition scores: "
+                f"there are {n_edge_features} edge features; they add to transition scores, so "
                 "they need transitions=True"
             )
         self.classes_ = classes
@@ -179,7 +191,7 @@ class ChainModel(FactoredModel):
             )
 
     def to_state(self) -> State:
-        """Labels, numbers of features, and of second order pairs of labels."""
+        """Labels, numbers of features and, with order 2, pairs of labels."""
         state: State = {
             "n_features": self.n_features_in_,
             "n_edge_features": self.n_edge_features_in_,
@@ -195,19 +207,19 @@ class ChainModel(FactoredModel):
         return self
 
     def n_table_entries(self, state: State) -> int:
-        """Those of transitions, which are there also where they are switched off."""
+        """Number of transition scores; files have them even if they are switched off."""
         return len(state["classes"]) ** 2
 
     def _looks_back(self) -> int:
         if self.order not in (1, 2) or isinstance(self.order, bool):
             raise ValueError(f"order={self.order!r}: expected 1 or 2")
         if self.order == 2 and not self.transitions:
-            raise ValueError("order=2 is about transitions, so it needs transitions=True")
+            raise ValueError("order=2 needs transitions=True")
         return self.order
 
     @property
     def pairs_(self) -> NDArray[np.int64] | None:
-        """Of second order the pairs of label numbers that states are; see `PairStates`."""
+        """With order 2, the pairs of label numbers that the states are; see `PairStates`."""
         return getattr(self._states, "pairs", None)
 
     @property
@@ -247,7 +259,7 @@ class ChainModel(FactoredModel):
     def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
         flat, lengths = flatten_labels(y, None if X is None else np.diff(X.offsets))
         offsets = np.append(0, np.cumsum(lengths)) if X is None else X.offsets
-        return PackedLabels(flat, offsets, weight=pack_position_weight(weight, lengths))
+        return PackedLabels(flat, offsets, weight=pack_label_weight(weight, lengths))
 
     def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
         packed, intercept = X.items, "intercept" if self.fit_intercept else None
@@ -281,7 +293,7 @@ class ChainModel(FactoredModel):
         if self.on_violation not in ON_VIOLATION:
             names = ", ".join(repr(name) for name in ON_VIOLATION)
             raise ValueError(f"on_violation={self.on_violation!r}: expected one of {names}")
-        # What is bound is checked there.
+        # bind checks what it is given.
         if self.constraints is None or (self.on_violation == "raise" and not held_out):
             return Screened(y, None, 0, "")
         screened = screen_labels(self.constraints, self.on_violation, y, whole=whole)
@@ -290,7 +302,7 @@ class ChainModel(FactoredModel):
         return screened._replace(y=y.replaced(screened.y, screened.kept) if screened.told else y)
 
     def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
-        """The places in `states_` that the sequences pass through."""
+        """The places in `states_` of the states of the sequences."""
         return self._states.numbers(self.class_numbers(y), y.offsets, self.classes_)
 
     def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
@@ -363,8 +375,8 @@ class ChainModel(FactoredModel):
         return BlockFeatures(layout.n_weights, blocks)
 
     def forbidden_scores(self) -> tuple[NDArray[np.float64], ...] | None:
-        """What is added to transition, start and end scores, if anything: 0, or -inf where states
-        must not follow each other."""
+        """Scores that constraints add to transition, start and end scores: 0, or -inf where they
+        forbid; None without constraints."""
         allowed = self._states.allowed(self._allowed())
         return None if allowed is None else allowed.scores()
 
@@ -372,13 +384,13 @@ class ChainModel(FactoredModel):
         if self.constraints is None:
             return None
         if not self.transitions:
-            raise ValueError("constraints forbid transitions, so they need transitions=True")
-        # Labels may have gone with the sequences that had them.
+            raise ValueError("constraints need transitions=True")
+        # Labels may have disappeared with the sequences that were left out.
         gone = self.on_violation != "raise"
         return allowed_labels(self.constraints, self.classes_, ignore_strangers=gone)
 
     def max_marginals(self, X: Sequence[Any], w: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """For each x, the best score of a labelling with each label at each position.
+        """For each x, the best score of a labelling with each label fixed at each position.
 
         Arrays of shape (length, n_classes); see `structsvm.inference.max_marginals`.
         """
@@ -386,14 +398,14 @@ class ChainModel(FactoredModel):
         label_of = self._states.label_of
         if label_of is None:
             return of_states
-        # States are sorted by label, and each label has one.
+        # States are sorted by label, and each label has at least one.
         firsts = np.searchsorted(label_of, np.arange(len(self.classes_)))
         return [np.maximum.reduceat(values, firsts, axis=1) for values in of_states]
 
     def n_best(
         self, X: Sequence[Any], w: NDArray[np.float64], n: int
     ) -> list[list[tuple[NDArray[Any], float]]]:
-        """For each x its best labellings with their scores; see `structsvm.inference.n_best`."""
+        """The n best labellings of each x with scores; see `structsvm.inference.n_best`."""
         return [
             [
                 (self.classes_[self._states.labels(row)], float(score))
@@ -405,7 +417,7 @@ class ChainModel(FactoredModel):
     def complete(
         self, X: Sequence[Any], y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[NDArray[Any]]:
-        """The best labels where some are given: see `ChainSVM.complete`."""
+        """The best labels, given some of them; see `ChainSVM.complete`."""
         packed = self._packed(X)
         if len(y) != len(packed):
             raise ValueError(f"X has {len(packed)} examples but y has {len(y)}")
@@ -417,7 +429,7 @@ class ChainModel(FactoredModel):
         return sequences
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """Share of positions labelled rightly. A label never seen in training counts as wrong."""
+        """Accuracy: share of correct labels. A label unknown to training counts as wrong."""
         guess, lengths = flatten_labels(Y_hat)
         truth, _ = flatten_labels(Y, lengths)
         if not len(truth):
@@ -426,7 +438,7 @@ class ChainModel(FactoredModel):
         return float(np.mean(truth_numbers == encode_labels(guess, self.classes_)))
 
     def _of_states(self, of_labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A column for each state from a column for each label."""
+        """Columns of states from columns of labels."""
         label_of = self._states.label_of
         return of_labels if label_of is None else of_labels[:, label_of]
 

@@ -1,4 +1,4 @@
-"""What can be asked of the scores of chains, beside the best labels."""
+"""Scores of chains, and what is computed from them besides the best labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ChainScores", "chain_scores", "complete_chains", "max_marginals_of"]
 
-# Transition scores that are held at a time, where each position has its own.
+# Most transition scores in memory at a time, if each position has its own.
 _CHUNK_CELLS = 1 << 22
 
 
 class ChainScores(NamedTuple):
-    """Scores of some chains one after the other, as `structsvm.inference` takes them."""
+    """Scores of chains one after the other, in the form of `structsvm.inference`."""
 
     unary: NDArray[np.float64]  #: (n_positions, K), K states
     transition: NDArray[np.float64]  #: (K, K), or (n_positions, K, K)
@@ -35,7 +35,7 @@ class ChainScores(NamedTuple):
 def chain_scores(
     model: ChainModel, packed: PackedSequences, w: NDArray[np.float64]
 ) -> Iterator[ChainScores]:
-    """The scores of all sequences in order, as many at a time as memory allows."""
+    """Yield the scores of all sequences in order, in chunks of bounded memory."""
     blocks = model.weight_blocks(w)
     transition, start, end = (blocks[name] for name in ("transition", "start", "end"))
     if (forbidden := model.forbidden_scores()) is not None:
@@ -54,7 +54,7 @@ def chain_scores(
 
 
 def _chunks(packed: PackedSequences, n_states: int) -> Iterator[tuple[int, int]]:
-    """Ranges of sequences."""
+    """Yield the ranges of sequences of the chunks."""
     if packed.edges is None:
         if len(packed):
             yield 0, len(packed)
@@ -69,7 +69,7 @@ def _chunks(packed: PackedSequences, n_states: int) -> Iterator[tuple[int, int]]
 
 
 def max_marginals_of(chunks: Iterable[ChainScores]) -> list[NDArray[np.float64]]:
-    """For each chain the best score of a labelling with each label at each position."""
+    """For each chain, the best score of a labelling with each label fixed at each position."""
     found: list[NDArray[np.float64]] = []
     for scores in chunks:
         values = max_marginals(*scores[:4], lengths=scores.lengths)
@@ -83,12 +83,13 @@ def complete_chains(
     classes: NDArray[Any],
     label_of: NDArray[np.int32] | None,
 ) -> list[NDArray[Any]]:
-    """The best labels among those that `y` leaves open.
+    """The best labellings that agree with the given labels in `y`.
 
     Raises
     ------
     ValueError
-        Naming the place: an unknown label, a length that does not fit, or no labelling left.
+        For an unknown label, a length that does not fit, or if no labelling is left; the message
+        says where.
     """
     found: list[NDArray[Any]] = []
     for scores in chunks:
@@ -104,7 +105,7 @@ def complete_chains(
                 states, _ = viterbi(unary[rows], steps, scores.start, scores.end)
             except ValueError:
                 raise ValueError(
-                    f"y[{i}] leaves no labelling: with what it gives, constraints forbid all"
+                    f"y[{i}] leaves no labelling: constraints forbid all that agree with it"
                 ) from None
             found.append(classes[states if label_of is None else label_of[states]])
     return found
@@ -113,7 +114,7 @@ def complete_chains(
 def _choices(
     i: int, given: Any, length: int, classes: NDArray[Any]
 ) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """The positions where `given` rules labels out, and which it leaves."""
+    """Yield the positions where `given` restricts the labels, and the labels it allows."""
     if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
         raise ValueError(
             f"y[{i}] is {given!r}; expected, for each position, a label, a list of labels, or None"
@@ -133,7 +134,7 @@ def _choices(
                 f"{shorten(classes.tolist())}"
             ) from None
         if not len(numbers):
-            raise ValueError(f"y[{i}][{t}] leaves no label; None leaves them all")
+            raise ValueError(f"y[{i}][{t}] allows no label; None allows all labels")
         allowed = np.zeros(len(classes), dtype=bool)
         allowed[numbers] = True
         yield t, allowed

@@ -1,4 +1,4 @@
-"""Label sequences that must not be: which label may follow which, come first, come last."""
+"""Constraints on label sequences: which label may follow which, come first or come last."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ __all__ = [
     "screen_labels",
 ]
 
-#: What may be done with training sequences that constraints forbid.
+#: What estimators may do with training sequences that constraints forbid.
 ON_VIOLATION = ("raise", "skip", "repair")
 SCHEMES = ("iob2", "iobes")
 
 
 class Allowed(NamedTuple):
-    """What may be, as masks over class numbers."""
+    """Allowed transitions, first and last labels, as masks over class numbers."""
 
-    transition: NDArray[np.bool_]  #: (K, K): may j follow i?
+    transition: NDArray[np.bool_]  #: (K, K): whether j may follow i
     start: NDArray[np.bool_]  #: (K,)
     end: NDArray[np.bool_]  #: (K,)
 
     def scores(self) -> tuple[NDArray[np.float64], ...]:
-        """0 for what may be, -inf for what may not."""
+        """Scores: 0 where allowed, -inf where forbidden."""
         return tuple(np.where(mask, 0.0, -np.inf) for mask in self)
 
     def check(
         self, labels: NDArray[np.int32], offsets: NDArray[np.int64], classes: NDArray[Any]
     ) -> None:
-        """Raise LabelError for the first sequence that must not be."""
+        """Raise LabelError for the first forbidden sequence."""
         for i, (t, what) in self.violations(labels, offsets, classes).items():
             last = int(offsets[i + 1] - offsets[i]) - 1
             shown = -1 if what.endswith("at the end") else t
@@ -57,7 +57,7 @@ class Allowed(NamedTuple):
     def violations(
         self, labels: NDArray[np.int32], offsets: NDArray[np.int64], classes: NDArray[Any]
     ) -> dict[int, tuple[int, str]]:
-        """By the number of each sequence that must not be: where it goes wrong first, and how."""
+        """For each forbidden sequence, by number: its first wrong position, and what is wrong."""
         good = np.ones(len(labels), dtype=bool)
         good[1:] = self.transition[labels[:-1], labels[1:]]
         filled = np.flatnonzero(offsets[:-1] < offsets[1:])
@@ -79,17 +79,17 @@ class Allowed(NamedTuple):
 def allowed_labels(
     constraints: str | Iterable[Any], classes: NDArray[Any], *, ignore_strangers: bool = False
 ) -> Allowed:
-    """The masks for constraints as `ChainModel` takes them.
+    """The masks for constraints in the form of `ChainModel`.
 
     Parameters
     ----------
     ignore_strangers : bool, default=False
-        Take pairs that name a label which is none of the classes; they forbid nothing then.
+        Whether to ignore pairs with a label that is not a class, rather than raise.
 
     Raises
     ------
     ValueError
-        For an unknown name, a label that is none of the classes, or one that the scheme does not
+        For an unknown scheme, a label that is not a class, or a class that the scheme does not
         know.
     """
     k = len(classes)
@@ -114,7 +114,7 @@ def allowed_labels(
                 )
         before, after = pair
         if before is None and after is None:
-            raise ValueError(f"constraints[{n}] is (None, None), which forbids nothing that is")
+            raise ValueError(f"constraints[{n}] is (None, None): there is no label in it")
         if not {before, after} - {None} <= places.keys():
             continue
         if before is None:
@@ -156,12 +156,12 @@ def check_tags(
 
 
 class Screened(NamedTuple):
-    """Label sequences after those were seen to that constraints forbid."""
+    """Label sequences after forbidden ones were left out or repaired."""
 
-    y: Any  #: a list, or packed as it was
-    kept: list[int] | None  #: the numbers of the sequences that are left; None: all
+    y: Any  #: a list, or packed as before
+    kept: list[int] | None  #: numbers of the sequences that are left; None: all
     n_violations: int
-    told: str  #: what was done, in a sentence; empty if nothing
+    told: str  #: a sentence about what was done; empty if nothing
 
 
 def screen_labels(
@@ -172,14 +172,14 @@ def screen_labels(
     Parameters
     ----------
     whole : bool, default=False
-        Whether y has all labels there are, so that pairs which name another are wrong.
+        Whether y has all labels, so that pairs with another label are an error.
 
     Raises
     ------
     LabelError
-        For the first such sequence, if they are to be refused, or if it cannot be repaired.
+        For the first forbidden sequence with "raise", or if a sequence cannot be repaired.
     ValueError
-        If none is left.
+        If no sequence is left.
     """
     flat, lengths = flatten_labels(y)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -223,7 +223,7 @@ def screen_labels(
 
 
 def _is_known(label: Any, constraints: str | Sequence[Any]) -> bool:
-    """Whether this is a tag of the scheme, if there is one."""
+    """Whether the label is a tag of the scheme; True without a scheme."""
     if not isinstance(constraints, str) or constraints not in SCHEMES:
         return True
     try:
@@ -234,7 +234,7 @@ def _is_known(label: Any, constraints: str | Sequence[Any]) -> bool:
 
 
 def _rewritten(i: int, tags: list[str], scheme: str) -> list[str]:
-    """The spans that the CoNLL evaluation reads in these tags, written in a scheme."""
+    """Read the spans of these tags as the CoNLL evaluation does, and write them in a scheme."""
     try:
         found = spans(tags)
     except ValueError as error:
@@ -250,7 +250,7 @@ def _rewritten(i: int, tags: list[str], scheme: str) -> list[str]:
 
 
 def _nearest(i: int, labels: NDArray[np.int32], allowed: Allowed, classes: NDArray[Any]) -> Any:
-    """The allowed sequence that differs in the fewest labels, the first that `viterbi` finds."""
+    """An allowed sequence that differs in the fewest labels; of several, the one of `viterbi`."""
     agrees = np.zeros((len(labels), len(classes)))
     agrees[np.arange(len(labels)), labels] = 1.0
     try:

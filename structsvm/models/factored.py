@@ -1,4 +1,4 @@
-"""PackedModel and FactoredModel: what models of compiled problems have in common."""
+"""PackedModel and FactoredModel: base classes of models with compiled problems."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = [
 
 
 class PackedInputs(Sequence[Any]):
-    """Inputs as a family of models reads them, checked: what `prepare_examples` makes of X.
+    """Checked inputs in a family's own form; made by `PackedModel.prepare_examples`.
 
     Parameters
     ----------
     items : PackedSequences or list
         The inputs in the family's form.
     offsets : int64 ndarray of shape (n_examples + 1,)
-        Where the labels of each output stand among those of all.
+        The labels of output i are offsets[i], ..., offsets[i + 1] - 1 of all labels.
     sizes : dict
-        The numbers of features, by name.
+        Numbers of features by name.
     shapes : list of tuples, default=None
         The shape of each output; None: rows of labels.
     """
@@ -62,7 +62,7 @@ class PackedInputs(Sequence[Any]):
         return self.items[index]
 
     def take(self, chosen: Sequence[int]) -> PackedInputs:
-        """Some of the examples, of items that can do so."""
+        """Some of the examples, if `items` has `take`."""
         items = self.items.take(chosen)
         return PackedInputs(items, items.offsets, self.sizes)
 
@@ -75,7 +75,7 @@ class PackedModel(StructuredModel, abc.ABC):
     places in `classes_`, also how they are (`label_numbers`). The methods of `StructuredModel`, for
     one example and for many, follow from the problem; the task loss, which needs no x, is its own.
 
-    Wherever a method takes X and y, it also takes what `prepare_examples` made of them.
+    Methods that take X and y also take the results of `prepare_examples` in their place.
 
     Attributes
     ----------
@@ -90,8 +90,8 @@ class PackedModel(StructuredModel, abc.ABC):
     layout_: Layout
     n_weights: int
 
-    #: What `prepare_examples` and `bind` call the factors of the loss at each label; "" if there
-    #: are none.
+    #: Keyword of `prepare_examples` and `bind` for the weight of the loss at each label; "" for
+    #: none.
     weight_name: ClassVar[str] = ""
 
     #: Whether the structure has an oracle for ``rescaling="slack"``.
@@ -101,23 +101,23 @@ class PackedModel(StructuredModel, abc.ABC):
 
     @abc.abstractmethod
     def input_sizes(self) -> dict[str, int]:
-        """The numbers of features that inputs must have, by name."""
+        """Numbers of features that inputs must have, by name."""
 
     @abc.abstractmethod
     def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
-        """Raw inputs, checked and packed; they must have the numbers of features in `sizes`."""
+        """Check and pack raw inputs; they must have the numbers of features in `sizes`."""
 
     @abc.abstractmethod
     def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
-        """Raw outputs, checked against the shapes of X; `weight` is of the loss at each label."""
+        """Check raw outputs against the shapes of X; `weight` weighs the loss at each label."""
 
     @abc.abstractmethod
     def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
-        """Labels, sizes and what else is learnt from data, by `resize`; `classes` are all labels
-        that there will be, where those in y may be some of them."""
+        """Learn labels, sizes and all else that comes from data; calls `resize`. `classes` are all
+        labels; y may lack some of them. None: the labels in y."""
 
     def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
-        """The places of the labels in `classes_`; -1 for void ones, where a family has such."""
+        """The places of the labels in `classes_`; -1 for void labels, if the family has them."""
         return encode_labels(y.labels, self.classes_)
 
     def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
@@ -134,7 +134,7 @@ class PackedModel(StructuredModel, abc.ABC):
 
     @abc.abstractmethod
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
-        """The examples as a problem; without y it can only predict."""
+        """Make a problem of the examples; without y it can only predict."""
 
     # ---- features on one scale, for training
 
@@ -173,20 +173,27 @@ class PackedModel(StructuredModel, abc.ABC):
     def prepare_examples(
         self, X: Any, y: Any = None, *, sample_weight: Any = None, **weights: Any
     ) -> tuple[PackedInputs, PackedLabels | None]:
-        """X and y checked and packed, to be given to other methods in their place.
+        """Check and pack X and y; other methods take the results in place of X and y.
 
         Parameters
         ----------
         X, y : sequences of equal length
         sample_weight : float64 ndarray of shape (n_examples,), default=None
-            Checked before.
+            Already checked.
         **weights
-            What weighs the loss, as `bind` takes it.
+            Weights of the loss, as for `bind`.
 
         Returns
         -------
         X : PackedInputs
-        y : PackedLabels, or None where none were given
+        y : PackedLabels, or None without y
+
+        Raises
+        ------
+        ValueError
+            If shapes or values do not fit, or weights come without y.
+        TypeError
+            If the model has no weights of this name.
         """
         return self._read(X, y, sample_weight, weights)
 
@@ -212,7 +219,7 @@ class PackedModel(StructuredModel, abc.ABC):
     ) -> PackedLabels | None:
         weight = weights.pop(self.weight_name, None)
         if weights:
-            raise TypeError(f"{type(self).__name__} has no use for {next(iter(weights))!r}")
+            raise TypeError(f"{type(self).__name__} takes no {next(iter(weights))!r}")
         if y is None:
             if weight is not None:
                 raise ValueError(
@@ -221,7 +228,9 @@ class PackedModel(StructuredModel, abc.ABC):
             return None
         if isinstance(y, PackedLabels):
             if weight is not None:
-                raise ValueError(f"y was prepared: give {self.weight_name} to prepare_examples")
+                raise ValueError(
+                    f"y is prepared already: pass {self.weight_name} to prepare_examples"
+                )
             return y
         packed = self.read_outputs(y, X, weight)
         packed.sample_weight = sample_weight
@@ -257,7 +266,7 @@ class PackedModel(StructuredModel, abc.ABC):
         return None
 
     def bind(self, X: Any, y: Any = None, **weights: Any) -> Problem:
-        """These examples as a problem; `weights` weigh the loss as in `prepare_examples`."""
+        """Make a problem of these examples; `weights` weigh the loss, as in `prepare_examples`."""
         return self.make_problem(*self._read(X, y, None, weights))
 
     # ---- many examples
@@ -350,17 +359,17 @@ class FactoredModel(PackedModel):
 
     @abc.abstractmethod
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
-        """The examples as a problem; without y it can only predict."""
+        """Make a problem of the examples; without y it can only predict."""
 
     def bind(self, X: Any, y: Any = None, **weights: Any) -> FactoredProblem:
-        """These examples as a problem; without `y` it can only predict.
+        """Make a problem of these examples; without `y` it can only predict.
 
         Parameters
         ----------
         X, y : sequences of equal length
         **weights
-            What weighs the loss at each label: `position_weight` of chains, `node_weight` of graphs
-            and grids, as lists of arrays with the shapes of y.
+            Weights of the loss at each label, as a list of arrays with the shapes of y:
+            `position_weight` for chains, `node_weight` for graphs and grids.
         """
         return self.make_problem(*self._read(X, y, None, weights))
 
@@ -390,11 +399,11 @@ class FactoredModel(PackedModel):
         return least_constant_loss(numbers[known], self.cost_matrix(), weight[known], len(y))
 
     def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
-        """The labels that the problem numbers so."""
+        """The labels with these numbers in the problem."""
         return self.classes_[numbers]
 
     def cost_matrix(self) -> NDArray[np.float64]:
-        """The loss at one label, of shape (n_classes, n_classes), by right and answered class."""
+        """Task loss at one label, of shape (n_classes, n_classes): rows are true classes."""
         return make_loss(self.task_loss).cost_matrix(len(self.classes_))
 
     def write_outputs(self, X: PackedInputs, answers: NDArray[Any]) -> list[Any]:
@@ -406,11 +415,11 @@ class FactoredModel(PackedModel):
         return [row.reshape(shape) for row, shape in zip(rows, X.shapes, strict=True)]
 
     def loss(self, y: Any, y_hat: Any) -> float:
-        """The task loss of answering y_hat where y is right; void labels left out."""
+        """The task loss of y_hat for the true output y; void labels are left out."""
         truth, answer = (self.read_outputs([output], None) for output in (y, y_hat))
         if truth.shapes != answer.shapes:
             raise ValueError(f"y_hat has the shape {answer.shapes}, expected {truth.shapes} as y")
         right, guess = self.class_numbers(truth), self.class_numbers(answer)
-        if len(right) == len(guess):  # a void label costs what a right one does
+        if len(right) == len(guess):  # void labels cost nothing
             guess = np.where((right < 0) | (guess < 0), right, guess)
         return make_loss(self.task_loss).value(right, guess, self.cost_matrix())

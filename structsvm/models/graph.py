@@ -13,7 +13,7 @@ from structsvm.data.scaling import ColumnScaling
 from structsvm.graphs import Graph, as_graphs
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs
-from structsvm.models.labelled_graphs import LabelledGraphs, Parts
+from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs
 
 __all__ = ["GraphModel"]
 
@@ -25,28 +25,28 @@ class GraphModel(LabelledGraphs):
         \langle w, \psi(x, y) \rangle = \sum_i x_i^\top \mathrm{node}[:, y_i]
         + \sum_{e = (a, b)} z_e^\top \mathrm{edge} \; [y_a = y_b]
 
-    with node features x_i and edge features z_e, each with a constant beside them unless switched
-    off, and the sums divided by the number of nodes where the loss is normalised. With
+    with node features x_i and edge features z_e. Both have a constant feature unless it is switched
+    off, and the sums are divided by the number of nodes if the loss is normalised. With
     ``pairwise="table"`` the edge term is :math:`z_e^\top \mathrm{edge}[:, y_a, y_b]`.
 
-    The weight vector is node (n_features, n_classes), intercept (n_classes,), edge
+    The weight vector holds the blocks node (n_features, n_classes), intercept (n_classes,), edge
     (n_edge_features,) or (n_edge_features, n_classes, n_classes) and edge intercept, row-major and
     one after the other.
 
     Parameters
     ----------
     task_loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
-        The share of wrong nodes, or their number. A loss that is normalised divides the joint
-        feature by the number of nodes as well, so that each hinge is a mean over nodes: large
-        graphs count no more than small ones, and C need not change with their size.
+        The share of wrong nodes, or their number. A normalised loss also divides the joint feature
+        by the number of nodes, so each hinge is a mean over nodes: large graphs count no more than
+        small ones, and C need not change with their size.
     pairwise : {"potts", "table"}, default="potts"
-        Scores of agreement, whose weights are kept >= 0 and whose features must be; or of each pair
-        of labels, of any sign.
+        "potts": scores of agreement; their weights are kept >= 0, and edge features must be >= 0.
+        "table": scores of each pair of labels, of any sign.
     fit_intercept, edge_intercept : bool, default=True
         A constant feature of nodes, of edges. Regularised like any other.
     class_weight : "balanced", "jaccard", "auto" or dict, default=None
         Factor of each class. "balanced" is n_nodes / (n_classes * nodes of the class), where nodes
-        count as much as they weigh (`sample_weight` times `node_weight`). "jaccard" is for the
+        count by their weight (`sample_weight` times `node_weight`). "jaccard" is for the
         Jaccard index (intersection over union): to first order, the index J of a class loses as
         much by one node that is missed as by 1 / J nodes that are labelled so wrongly. The factor
         is 1 / J over the least of these (1 / J against 1 for one of two classes that less than a
@@ -62,39 +62,39 @@ class GraphModel(LabelledGraphs):
         - "hinge": all terms of the hinge at such a node, loss and scores; those of an edge by the
           mean of its ends. A node with factor 2 counts in training as two would.
     ignore_label : label, default=None
-        Nodes with this label in y are void: they have neither loss nor truth, and training leaves
-        them and their edges out.
+        Nodes with this label in y are void: they have no loss, and training leaves them and their
+        edges out.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
-        How the oracle of training answers.
+        The oracle of training.
 
         - "auto", for two classes and Potts scores: an exact cut.
-        - "auto", for more classes and Potts scores: as "expansion", which comes close there.
-        - "auto", for two classes and tables: roof duality, in the time of two cuts. Where it
-          decides every label it is exact; where it does not, half of each label stands for what is
-          undecided, as in "relaxation". A fit in which all answers were labels is certified.
-        - "auto", for more classes and tables: as "relaxation". A training graph whose tables have
-          more than 2**20 entries (n_edges * n_classes ** 2) is too large for it: then all training
-          is as with "expansion", and a warning says so. Such a graph is predicted by expansion.
-        - "expansion": labels that no expansion betters, maybe not the best ones
-          (*under-generating*: the hinge of training looks smaller than it is). With tables it may
-          miss nearly everything, where neighbours prefer different labels.
-        - "relaxation": a point of the local polytope, which has distributions over the labels of
-          each node and the pairs of each edge that agree where they meet. All labellings are among
-          them, so that what is minimised is an upper bound on the true objective
-          (*over-generating*). It takes ten times as long as expansion, or more; see
+        - "auto", for more classes and Potts scores: as "expansion", which comes close here.
+        - "auto", for two classes and tables: roof duality, which takes as long as two cuts. It is
+          exact if it decides every label; undecided nodes count as half of each label, as in
+          "relaxation". The gap of a fit is a certificate if every oracle call decided all labels.
+        - "auto", for more classes and tables: as "relaxation". If a training graph has tables with
+          more than 2**20 entries (n_edges * n_classes ** 2), all training uses "expansion", with a
+          warning. Such large graphs are also predicted by expansion.
+        - "expansion": a labelling that no expansion improves, which may not be the best
+          (*under-generating*: the hinge in training may be too low). With tables it may be far from
+          the best if neighbours prefer different labels.
+        - "relaxation": a point of the local polytope, that is, distributions over the labels of
+          each node and the pairs of labels of each edge whose marginals agree. It includes all
+          labellings, so training minimises an upper bound of the true objective
+          (*over-generating*). It takes at least ten times as long as expansion; see
           `structsvm.inference.relax`.
 
-        Labels to predict are found by expansion; where training relaxes, also from the labels that
-        roof duality or the relaxation gives, and the better ones are taken.
+        Predictions use expansion. If training relaxes, they also expand the labels of roof duality
+        or of the relaxation, and keep the better labelling.
     relaxation_tol : float, default=1e-3
-        By how much, as a share of the greatest loss that an example can have, the relaxation may
-        miss the best point of the polytope; a relaxation that needs more than 200 sweeps for that
-        stops there. The objective of a fit, and so its gap, is too low by what is missed. Ten times
-        as much takes about a third of the time.
+        How far the relaxation may stay below the best point of the polytope, as a share of the
+        greatest loss of an example; it stops after 200 sweeps in any case. The objective of a fit,
+        and so its gap, is too low by at most this. A tenfold tolerance takes about a third of the
+        time.
     warm_inference : "auto", bool or int, default="auto"
-        Keep the flow of each graph's last cut in training, for the next cut to start from: the
-        results are as good, and sooner there. False for none, True for all, a number for so many
-        bytes; "auto" is 1 GiB. A flow is 8 bytes an edge. Only exact cuts have a use for it.
+        Whether each cut in training starts from the flow of the graph's last cut, which is faster
+        and as exact. False keeps no flows, True all, a number at most so many bytes; "auto" is
+        1 GiB. A flow takes 8 bytes an edge. It has an effect on exact cuts only.
 
     Attributes
     ----------
@@ -103,10 +103,20 @@ class GraphModel(LabelledGraphs):
     class_weight_ : ndarray of shape (n_classes,)
     n_features_in_, n_edge_features_, n_weights : int
     exact : bool
-        True with "auto" for two classes and Potts scores, which are cut. With all else the duality
-        gap of a fit is an estimate, unless roof duality has decided every label.
+        True with "auto" for two classes and Potts scores. Otherwise the duality gap of a fit is an
+        estimate, unless roof duality decided every label.
     oracle : {"exact", "under-generating", "over-generating"}
-        What the oracle of training is.
+        The kind of the oracle of training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm import GraphModel, StructSVM
+    >>> from structsvm.graphs import Graph
+    >>> graph = Graph(np.array([[1.0], [0.4], [-1.0]]), [[0, 1], [1, 2]])
+    >>> svm = StructSVM(GraphModel(), C=10, random_state=0).fit([graph], [[1, 1, 0]])
+    >>> svm.predict([graph])[0].tolist()
+    [1, 1, 0]
     """
 
     def __init__(
@@ -159,13 +169,15 @@ class GraphModel(LabelledGraphs):
         graphs = [
             dataclasses.replace(graph, features=part.nodes, edge_features=part.pairs)
             for graph, part in zip(
-                X.items, (part.scaled(scaling) for part in self.parts(X)), strict=True
+                X.items, (part.scaled(scaling) for part in self.graphs(X)), strict=True
             )
         ]
         return PackedInputs(graphs, X.offsets, X.sizes, X.shapes)
 
-    def parts(self, X: PackedInputs) -> list[Parts]:
-        return [Parts(graph.features, graph.edges, _edge_features(graph)) for graph in X.items]
+    def graphs(self, X: PackedInputs) -> list[GraphArrays]:
+        return [
+            GraphArrays(graph.features, graph.edges, _edge_features(graph)) for graph in X.items
+        ]
 
 
 def _edge_features(graph: Graph) -> NDArray[np.floating]:
@@ -173,10 +185,10 @@ def _edge_features(graph: Graph) -> NDArray[np.floating]:
 
 
 def _check_non_negative(place: str, pairs: NDArray[np.floating]) -> None:
-    """Scores of agreement are >= 0 when weights and features are."""
+    """Raise unless edge features are >= 0: then scores of agreement are, too."""
     if pairs.size and pairs.min() < 0:
         e, g = np.argwhere(pairs < 0)[0]
         raise ValueError(
             f"{place}: edge_features[{e}, {g}] is {pairs[e, g]}; with pairwise='potts' edge "
-            "features must be >= 0, as they say how much neighbours like to agree"
+            "features must be >= 0; use pairwise='table' for others"
         )

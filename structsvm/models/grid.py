@@ -18,14 +18,14 @@ from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs
-from structsvm.models.labelled_graphs import LabelledGraphs, Parts
+from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs
 
 __all__ = ["GridModel", "grid_edges"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _COLOURS = 3  # features that stand first
 _GREATEST = np.finfo(np.float64).max
-_AT_ONCE = 1 << 17  # differences, which a cache holds
+_AT_ONCE = 1 << 17  # differences computed at a time: they fit into a cache
 
 
 class _Image(NamedTuple):
@@ -38,45 +38,45 @@ class _Image(NamedTuple):
 
 
 class _Images:
-    """Images, and their parts for one beta of the contrast; maybe with columns to be scaled."""
+    """Images, and their graphs for one beta of the contrast, perhaps with scaled columns."""
 
     def __init__(
         self, images: list[_Image], scaling: Mapping[str, ColumnScaling] | None = None
     ) -> None:
         self.images = images
         self.scaling = scaling
-        self.parts: list[Parts] | None = None
+        self.graphs: list[GraphArrays] | None = None
         self.beta = math.nan
 
     def __getitem__(self, index: Any) -> Any:
         return self.images[index]
 
     def __reduce__(self) -> Any:
-        # Without the parts: what pickles, and hashes, alike is alike.
+        # Without the graphs: equal images must pickle, and hash, alike.
         return _Images, (self.images, *([] if self.scaling is None else [self.scaling]))
 
 
 class GridModel(LabelledGraphs):
-    r"""Labels of the pixels of images, where neighbours in 4 or 8 directions are joined.
+    r"""Labels of the pixels of images, with edges to 4 or 8 neighbours.
 
     .. math::
         \langle w, \psi(x, y) \rangle = \sum_i x_i^\top \mathrm{node}[:, y_i]
         + \sum_{e = (a, b)} z_e^\top \mathrm{edge} \; [y_a = y_b]
 
-    An x is an array of shape (H, W, n_features), or a pair of it and edge features of one's own, of
-    shape (n_directions, H, W, n_own), where entry [k, i, j] is of the edge from (i, j) to its
-    neighbour in direction k, in the order (0, 1), (1, 0), (1, 1), (1, -1); entries whose edge
-    leaves the image are ignored. Images may differ in size.
+    An x is an array of shape (H, W, n_features), or a pair of it and your own edge features, of
+    shape (n_directions, H, W, n_own). Entry [k, i, j] of these belongs to the edge from (i, j) to
+    its neighbour in direction k of (0, 1), (1, 0), (1, 1), (1, -1); entries whose edge leaves the
+    image are ignored. Images may differ in size.
 
-    The features z of an edge are, in this order, contrast if it is wanted, one's own, and a
-    constant; with `directions` there is a copy of each for each direction, zero elsewhere.
+    The features z of an edge are, in this order, the contrasts, your own features, and a constant.
+    With `directions` each direction has its own copy of them, zero for edges in other directions.
 
     Parameters
     ----------
     task_loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
         The share of wrong pixels of each image, or their number; see `GraphModel`.
     connectivity : {4, 8}, default=4
-        Neighbours of a pixel.
+        Number of neighbours of a pixel.
     contrast : bool or sequence of float, default=True
         An edge feature exp(-beta \|I_a - I_b\|^2) / distance, near 1 within smooth regions and 0
         across borders, with beta = 1 / (2 mean \|I_a - I_b\|^2) over the edges of the training
@@ -85,7 +85,7 @@ class GridModel(LabelledGraphs):
         Which features of a pixel are I; None for all, "auto" for the first three, where
         `structsvm.vision.pixel_features` has the colours.
     directions : bool, default=False
-        Weights of their own for each direction.
+        Whether each direction has edge weights of its own.
     pairwise, fit_intercept, edge_intercept, class_weight, weighting, ignore_label
         See `GraphModel`.
     inference_method, relaxation_tol, warm_inference
@@ -94,9 +94,20 @@ class GridModel(LabelledGraphs):
     Attributes
     ----------
     beta_ : float
-        Of the contrast.
+        The beta of the contrast; 0 without contrast.
     classes_, class_weight_, n_features_in_, n_edge_features_, n_weights, exact, oracle
         See `GraphModel`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm import GridModel, StructSVM
+    >>> image = np.array([[0.9, 0.8, -1.0], [1.0, -0.2, -0.9]])[..., None]
+    >>> truth = np.array([[1, 1, 0], [1, 0, 0]])
+    >>> svm = StructSVM(GridModel(), C=100, random_state=0).fit([image], [truth])
+    >>> svm.predict([image])[0]
+    array([[1, 1, 0],
+           [1, 0, 0]])
     """
 
     def __init__(
@@ -138,10 +149,12 @@ class GridModel(LabelledGraphs):
         constant = bool(self.edge_intercept and self.directions)
         self._n_own = n_kinds - len(self._contrasts()) - constant
         if rest or self._n_own < 0:
-            raise ValueError(f"{n_edge_features} edge features do not fit the kinds of them")
+            raise ValueError(
+                f"{n_edge_features} edge features do not fit the contrasts and directions"
+            )
 
     def to_state(self) -> State:
-        """That of a graph, and the scale of the contrast."""
+        """The state of a graph model, and beta."""
         return super().to_state() | {"beta": np.array([self.beta_])}
 
     def from_state(self, state: State) -> Self:
@@ -161,7 +174,7 @@ class GridModel(LabelledGraphs):
 
     @property
     def _edge_constant(self) -> bool:
-        # With directions each has a constant of its own, among the features.
+        # With directions, the features hold a constant for each direction.
         return bool(self.edge_intercept) and not self.directions
 
     @property
@@ -186,19 +199,19 @@ class GridModel(LabelledGraphs):
         return PackedInputs(_Images(images), np.append(0, ends), sizes, shapes)
 
     def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
-        """Learn the contrast beside what is learnt of every graph."""
+        """Learn beta, then all that graph models learn."""
         self._check_parameters()
         self.beta_ = self._learn_beta(X.items.images, y)
         super().learn(X, y, classes)
 
-    def parts(self, X: PackedInputs) -> list[Parts]:
+    def graphs(self, X: PackedInputs) -> list[GraphArrays]:
         kept = X.items
-        if kept.parts is None or kept.beta != self.beta_:
-            parts = self._make_parts(kept.images)
+        if kept.graphs is None or kept.beta != self.beta_:
+            graphs = self._make_graphs(kept.images)
             if kept.scaling is not None:
-                parts = [part.scaled(kept.scaling) for part in parts]
-            kept.parts, kept.beta = parts, self.beta_
-        made: list[Parts] = kept.parts
+                graphs = [graph.scaled(kept.scaling) for graph in graphs]
+            kept.graphs, kept.beta = graphs, self.beta_
+        made: list[GraphArrays] = kept.graphs
         return made
 
     def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
@@ -207,20 +220,20 @@ class GridModel(LabelledGraphs):
         if all(columns.is_identity for columns in scaling.values()):
             return X
         images = _Images(X.items.images, scaling)
-        images.parts = [part.scaled(scaling) for part in self.parts(X)]
+        images.graphs = [graph.scaled(scaling) for graph in self.graphs(X)]
         images.beta = X.items.beta
         return PackedInputs(images, X.offsets, X.sizes, X.shapes)
 
-    def _make_parts(self, images: list[_Image]) -> list[Parts]:
+    def _make_graphs(self, images: list[_Image]) -> list[GraphArrays]:
         edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
-        parts = []
+        graphs = []
         for image in images:
             height, width, n_features = image.pixels.shape
             if (height, width) not in edges:
                 edges[height, width] = grid_edges((height, width), self.connectivity)
             nodes = image.pixels.reshape(height * width, n_features)
-            parts.append(Parts(nodes, edges[height, width], self._edge_features(image)))
-        return parts
+            graphs.append(GraphArrays(nodes, edges[height, width], self._edge_features(image)))
+        return graphs
 
     def _check_images(self, images: list[_Image], n_features: int, n_own: int) -> None:
         for i, image in enumerate(images):
@@ -270,7 +283,7 @@ class GridModel(LabelledGraphs):
         return pixels[:, :, np.asarray(channels, dtype=np.intp)]
 
     def _learn_beta(self, images: list[_Image], y: PackedLabels) -> float:
-        """1 / (2 mean squared difference) of the edges that training does not leave out."""
+        """1 / (2 mean squared difference) over the edges without void pixels."""
         if not self._contrasts():
             return 0.0
         known = known_nodes(y, self.ignore_label)
@@ -285,13 +298,13 @@ class GridModel(LabelledGraphs):
         beta = count / (2 * total) if total > 0 else 0.0
         if not (math.isfinite(2 * total) and math.isfinite(beta)):
             raise ValueError(
-                "squared differences of features are beyond what a number can hold, as contrast "
-                "needs them: scale the features"
+                "squared differences of features overflow, and contrast needs them: scale the "
+                "features"
             )
         return beta
 
     def _edge_features(self, image: _Image) -> NDArray[np.floating]:
-        """(n_edges, n_edge_features), the edges of one direction after those of another."""
+        """Edge features of shape (n_edges, n_edge_features), direction by direction."""
         blocks = [self._features_in_direction(image, k) for k in range(len(self._steps))]
         if not self.directions:
             return np.concatenate(blocks)
@@ -325,17 +338,17 @@ class GridModel(LabelledGraphs):
 
 
 def grid_edges(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
-    """Edges of a grid of this shape, those of one direction after those of another."""
+    """Edges of a grid of this shape, direction by direction."""
     pixels = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
     pairs = [
-        np.stack([part.ravel() for part in _ends(pixels, direction)], axis=1)
+        np.stack([end.ravel() for end in _ends(pixels, direction)], axis=1)
         for direction in _DIRECTIONS[: connectivity // 2]
     ]
     return np.ascontiguousarray(np.concatenate(pairs))
 
 
 def _ends(values: NDArray[Any], direction: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The values at the first and at the second ends of all edges in a direction."""
+    """The values at the first and at the second end of all edges in a direction."""
     down, right = direction
     height, width = values.shape[:2]
     rows = max(height - down, 0)
@@ -349,7 +362,7 @@ def _ends(values: NDArray[Any], direction: tuple[int, int]) -> tuple[NDArray[Any
 def _squared_differences(
     channels: NDArray[np.floating], step: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Of neighbours in a direction; what is beyond all numbers is the greatest of them."""
+    """Squared differences of neighbours in a direction; overflow gives the greatest float64."""
     squares = np.empty(_ends(channels, step)[0].shape[:2])
     n_rows = max(_AT_ONCE // max(channels[:1].size, 1), 1)
     for start in range(0, len(squares), n_rows):
@@ -390,7 +403,7 @@ def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
 def _check_own(
     i: int, own: NDArray[np.floating], steps: Sequence[tuple[int, int]], non_negative: bool = False
 ) -> None:
-    """Edge features are finite, or >= 0, but for those of edges that leave the image."""
+    """Raise unless the features of edges within the image are finite, or >= 0."""
     for k, step in enumerate(steps):
         used, _ = _ends(own[k], step)
         wrong = used < 0 if non_negative else ~np.isfinite(used)
@@ -400,8 +413,8 @@ def _check_own(
             what = "features must be finite"
             if non_negative:
                 what = (
-                    "with pairwise='potts' edge features must be >= 0, as they say how much "
-                    "neighbours like to agree"
+                    "with pairwise='potts' edge features must be >= 0; use pairwise='table' for "
+                    "others"
                 )
             raise ValueError(
                 f"X[{i}][1][{k}, {row}, {column}, {g}] is {own[k, row, column, g]}; {what}"
@@ -409,7 +422,7 @@ def _check_own(
 
 
 def _real_array(place: str, value: ArrayLike, inside: bool = True) -> NDArray[np.floating]:
-    """C-contiguous float64 or float32: as it is, or float32 for integers of 16 bits and fewer."""
+    """C-contiguous float64 or float32; integers of at most 16 bits become float32."""
     if np.ma.is_masked(value):
         raise ValueError(f"{place} has masked entries; fill them: features must be numbers")
     try:

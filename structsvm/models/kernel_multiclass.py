@@ -1,4 +1,4 @@
-"""KernelMulticlassModel: one class for each input, through inner products alone."""
+"""KernelMulticlassModel: one class for each input, from kernel values only."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = ["KernelMulticlassModel"]
 class KernelMulticlassModel(MulticlassModel):
     r"""One of K classes for each x, with :math:`s_k = \sum_j b_{jk} (k(x_j, x) + 1)`.
 
-    The hinges are those of `MulticlassModel`; the 1 is there with `fit_intercept`. No weight vector
-    over features exists: what solvers see as one is the scores of the examples that this model was
-    bound to last, and the coefficients b. Only the solver "block_dual" can work with it.
+    The hinges are those of `MulticlassModel`; the 1 is added with `fit_intercept`. There is no
+    weight vector over features: the weight vector of solvers holds the scores of the examples that
+    the model was last bound to, then the coefficients b. Only the solver "block_dual" can train it.
 
     Parameters
     ----------
@@ -39,9 +39,28 @@ class KernelMulticlassModel(MulticlassModel):
         A callable takes two matrices and returns the matrix of kernel values between their rows.
     gamma : {"scale", "auto"} or float, default="scale"
         As in scikit-learn's SVC: 1 / (n_features * X.var()), 1 / n_features, or the number.
-    degree, coef0 : float, default=3 and 0
+    degree : float, default=3
+    coef0 : float, default=0.0
     cache_size : float, default=500
         Megabytes for rows of the kernel matrix.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    support_ : int64 ndarray
+        Numbers of the examples that the kernel holds.
+    kernel_ : Kernel
+    n_features_in_, n_weights : int
+
+    Examples
+    --------
+    >>> from structsvm import KernelMulticlassModel, StructSVM
+    >>> X, y = [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]], ["a", "a", "b", "b"]
+    >>> model = KernelMulticlassModel(gamma=1.0)
+    >>> svm = StructSVM(model, C=100, solver="block_dual", random_state=0).fit(X, y)
+    >>> [str(label) for label in svm.predict(X)]
+    ['a', 'a', 'b', 'b']
     """
 
     kernel_: Kernel
@@ -165,14 +184,15 @@ class KernelMulticlassModel(MulticlassModel):
         }
 
     def flat_weights(self, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
-        """As scores need the coefficients alone, zeros stand for those of the examples."""
+        """The weight vector from `fitted_attributes`; predictions do not need the examples' scores,
+        which are set to 0."""
         coefficients = attributes["dual_coef_"]
         weights: NDArray[np.float64]
         weights = np.concatenate([np.zeros_like(coefficients), coefficients]).ravel()
         return weights
 
     def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
-        """The model with those of its examples that have a coefficient, and their weights."""
+        """The model with its support vectors only, and their weights."""
         coefficients = self._coefficients(w)
         supporting = np.flatnonzero(coefficients.any(axis=1))
         model = copy.copy(self)
@@ -186,10 +206,10 @@ class KernelMulticlassModel(MulticlassModel):
         """b, of shape (n_examples, n_columns)."""
         return w[len(w) // 2 :].reshape(-1, 1 if len(self.classes_) == 2 else len(self.classes_))
 
-    # ---- keeping
+    # ---- model files
 
     def to_state(self) -> State:
-        """Classes, and the examples that support something."""
+        """Classes, support vectors and the kernel."""
         return super().to_state() | {"support": self.support_} | self.kernel_.to_state()
 
     def from_state(self, state: State) -> Self:

@@ -1,4 +1,4 @@
-"""What graphs and grids share: scores of nodes and edges, and how they are decoded."""
+"""LabelledGraphs: the base class of graph and grid models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from structsvm.data.labels import (
     known_labels,
     known_nodes,
     odd_labels,
-    pack_node_weight,
+    pack_label_weight,
 )
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.sequences import as_items
@@ -39,19 +39,18 @@ from structsvm.problems._features import BlockFeatures, RowBlock
 from structsvm.problems._losses import LabelLoss
 from structsvm.problems.layout import Layout
 
-__all__ = ["LabelledGraphs", "Parts"]
+__all__ = ["GraphArrays", "LabelledGraphs"]
 
-# Multiply-adds that a vector instruction does at once, and what a cut does in the time of so many
-# for a node: roughly, see Problem.oracle_work.
+# Rough numbers for Problem.oracle_work: multiply-adds of a vector instruction, and the work of a
+# cut for each node in multiply-adds.
 _LANES, _CUT_OF_A_NODE = 8, 150
 
-# Sweeps that a relaxation takes, and multiply-adds in the time of one term of a soft message.
+# Sweeps of a relaxation, and the work of one term of a soft message in multiply-adds.
 _SWEEPS, _SOFT_TERM = 30, 20
 
 _METHODS = ("auto", "expansion", "relaxation")
 
-# Entries in the tables of all edges of a graph, beyond which "auto" does without relaxation: a
-# second or so for each answer.
+# Most entries in the tables of all edges of a graph that "auto" relaxes: about a second a call.
 _MOST_ENTRIES = 1 << 20
 
 # Nodes of all examples that tell a C of its own; see `LabelledGraphs.penalty_unit`.
@@ -61,23 +60,23 @@ _EVIDENCE = 20_000
 _AUTO_BYTES = 1 << 30
 
 
-class Parts(NamedTuple):
-    """One example as compiled code takes it; arrays are float64 or float32, C-contiguous."""
+class GraphArrays(NamedTuple):
+    """Arrays of one graph for compiled code; features are float64 or float32, C-contiguous."""
 
     nodes: NDArray[np.floating]  #: (n_nodes, n_features)
     edges: NDArray[np.int32]  #: (n_edges, 2)
     pairs: NDArray[np.floating]  #: (n_edges, n_edge_features)
 
-    def scaled(self, scaling: Mapping[str, ColumnScaling]) -> Parts:
+    def scaled(self, scaling: Mapping[str, ColumnScaling]) -> GraphArrays:
         """The same with scaled columns."""
         nodes, pairs = scaling["node"].apply(self.nodes), scaling["edge"].apply(self.pairs)
-        return Parts(nodes, self.edges, pairs)
+        return GraphArrays(nodes, self.edges, pairs)
 
 
 class LabelledGraphs(FactoredModel):
-    """What graphs and grids share: scores of nodes and edges, and how they are decoded.
+    """Models of graphs with scores of nodes and edges: layout, oracle and parameters.
 
-    Subclasses say what an example is, in `read_inputs` and `parts`.
+    Subclasses define how to read examples, in `read_inputs` and `graphs`.
     """
 
     task_loss: str | HammingLoss
@@ -93,13 +92,13 @@ class LabelledGraphs(FactoredModel):
 
     weight_name = "node_weight"
 
-    _is_too_large = False  #: whether a graph that was trained on is too large for a relaxation
+    _is_too_large = False  #: whether a training graph is too large for a relaxation
 
     # ---- for subclasses
 
     @abc.abstractmethod
-    def parts(self, X: PackedInputs) -> list[Parts]:
-        """The examples as compiled code takes them; made once for what the model has learnt."""
+    def graphs(self, X: PackedInputs) -> list[GraphArrays]:
+        """The arrays of the examples for compiled code; made once while the model is the same."""
 
     # ---- sizes and weights
 
@@ -110,7 +109,7 @@ class LabelledGraphs(FactoredModel):
         flat = flat_labels(items, shapes)
         sizes = [math.prod(shape) for shape in shapes]
         offsets = np.append(0, np.cumsum(sizes, dtype=np.int64))
-        return PackedLabels(flat, offsets, shapes, pack_node_weight(weight, shapes))
+        return PackedLabels(flat, offsets, shapes, pack_label_weight(weight, shapes))
 
     def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn the labels, their weights, and the numbers of features."""
@@ -120,8 +119,8 @@ class LabelledGraphs(FactoredModel):
             of_nodes = np.repeat(y.sample_weight, y.lengths)
             weights = of_nodes if weights is None else weights * of_nodes
         classes, counts = known_labels(y, self.ignore_label, weights, classes)
-        parts = self.parts(X)
-        self.resize(classes, parts[0].nodes.shape[1], parts[0].pairs.shape[1])
+        graphs = self.graphs(X)
+        self.resize(classes, graphs[0].nodes.shape[1], graphs[0].pairs.shape[1])
         class_weight = self.class_weight
         if isinstance(class_weight, str) and class_weight == "auto":
             class_weight = "jaccard" if len(classes) == 2 else None
@@ -129,21 +128,20 @@ class LabelledGraphs(FactoredModel):
             numbers = self.class_numbers(y)
             if weights is not None:
                 numbers = np.where(weights > 0, numbers, np.int32(-1))
-            nodes = [part.nodes for part in parts]
+            nodes = [graph.nodes for graph in graphs]
             self.class_weight_ = jaccard_weights(nodes, numbers, len(classes))
         else:
             self.class_weight_ = check_class_weight(class_weight, classes, counts)
-        entries = [self._entries(part) for part in parts]
+        entries = [self._entries(graph) for graph in graphs]
         if self._relaxes and not self._by_roof_duality and max(entries) > self._most_entries:
             self._is_too_large = True
             i = int(np.argmax(entries))
             warn(
-                f"X[{i}] has {len(parts[i].edges)} edges, whose tables for {len(classes)} labels "
-                f"have {entries[i]} entries: more than the {_MOST_ENTRIES} for which "
-                "inference_method='auto' trains with a relaxation. It takes expansion instead, "
-                "which may miss much where edges prefer different labels: the objective and the "
-                "gap are estimates. Give 'relaxation' to take the time, 'expansion' to keep this "
-                "quiet",
+                f"X[{i}] has {len(graphs[i].edges)} edges, whose tables for {len(classes)} labels "
+                f"have {entries[i]} entries, more than {_MOST_ENTRIES}: inference_method='auto' "
+                "trains with expansion instead of a relaxation, which may be far from the best "
+                "labels if edges prefer different labels; the objective and the gap are "
+                "estimates. Use 'relaxation' to wait for it, or 'expansion' to silence this",
                 UserWarning,
             )
 
@@ -166,7 +164,7 @@ class LabelledGraphs(FactoredModel):
             )
 
     def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
-        """Take labels (sorted, distinct) and numbers of features as given."""
+        """Set the labels (sorted, distinct) and the numbers of features."""
         self._check_parameters()
         self.classes_ = classes
         self.n_features_in_ = n_features
@@ -181,8 +179,8 @@ class LabelledGraphs(FactoredModel):
             )
 
     def to_state(self) -> State:
-        """Labels and their weights, numbers of features, and whether a graph was too large for a
-        relaxation."""
+        """Labels and their weights, numbers of features, and whether a training graph was too large
+        for a relaxation."""
         state: State = {
             "n_features": self.n_features_in_,
             "n_edge_features": self.n_edge_features_,
@@ -206,7 +204,7 @@ class LabelledGraphs(FactoredModel):
         return self
 
     def n_table_entries(self, state: State) -> int:
-        """Those of the scores of pairs of labels."""
+        """Number of scores of pairs of labels."""
         return len(state["classes"]) ** 2
 
     @property
@@ -223,7 +221,7 @@ class LabelledGraphs(FactoredModel):
 
     @property
     def _edge_constant(self) -> bool:
-        """Whether compiled code puts a constant behind each edge's features."""
+        """Whether compiled code adds a constant after each edge's features."""
         return bool(self.edge_intercept)
 
     @property
@@ -250,7 +248,7 @@ class LabelledGraphs(FactoredModel):
         return self.layout_.place("edge", *(["edge_intercept"] if self._edge_constant else []))
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The blocks of a weight vector by name, as views; zeros for what is switched off."""
+        """The blocks of a weight vector by name, as views; zeros for blocks switched off."""
         k = len(self.classes_)
         no_edge: NDArray[np.float64] = np.zeros((k, k) if self._tables else ())
         none = {"intercept": np.zeros(k), "edge_intercept": no_edge}
@@ -264,33 +262,33 @@ class LabelledGraphs(FactoredModel):
 
     @property
     def exact(self) -> bool:  # type: ignore[override]
-        """Whether the oracle finds the best labels: two that like to agree, by a cut."""
+        """Whether the oracle is an exact cut: two classes and Potts scores."""
         return len(self.classes_) <= 2 and not self._tables and self.inference_method == "auto"
 
     @property
     def _relaxes(self) -> bool:
-        """Whether the oracle of training is a relaxation: by "auto" for tables, as edges may like
-        different labels and moves are not exact then."""
+        """Whether the oracle of training is a relaxation; "auto" relaxes tables, whose edges may
+        prefer different labels."""
         if self.inference_method == "auto":
             return self._tables and not self._is_too_large
         return self.inference_method == "relaxation"
 
     @property
     def _by_roof_duality(self) -> bool:
-        """The relaxation of two labels, exactly and in the time of two cuts."""
+        """Whether the relaxation is roof duality, which is for two labels."""
         return self.inference_method == "auto" and self._tables and len(self.classes_) == 2
 
     @property
     def _most_entries(self) -> int:
-        """So large a graph is decoded from the labels of its relaxation."""
+        """Most entries of the tables of a graph that is relaxed."""
         return _MOST_ENTRIES if self.inference_method == "auto" else 2**62
 
-    def _entries(self, part: Parts) -> int:
-        return len(part.edges) * self._pair_width
+    def _entries(self, graph: GraphArrays) -> int:
+        return len(graph.edges) * self._pair_width
 
     @property
     def oracle(self) -> str:
-        """What the oracle of training is: "exact", "under-generating" or "over-generating"."""
+        """The kind of the oracle of training."""
         if self._relaxes:
             return "over-generating"
         return "exact" if self.exact else "under-generating"
@@ -299,17 +297,17 @@ class LabelledGraphs(FactoredModel):
 
     def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
         """Those of nodes, void ones left out, and of edges, which have to stay >= 0."""
-        parts, of_graphs = self.parts(X), y.sample_weight
+        graphs, of_graphs = self.graphs(X), y.sample_weight
         of_nodes: list[Any] = [None] * len(X)
         of_edges: list[Any] = [None] * len(X)
         if of_graphs is not None:
-            of_edges = [np.full(len(p.pairs), w) for p, w in zip(parts, of_graphs, strict=True)]
+            of_edges = [np.full(len(p.pairs), w) for p, w in zip(graphs, of_graphs, strict=True)]
         if of_graphs is not None or self.ignore_label is not None:
             weights = np.ones(len(X)) if of_graphs is None else of_graphs
             known = known_nodes(y, self.ignore_label)
             of_nodes = [w * mask.ravel() for w, mask in zip(weights, known, strict=True)]
-        nodes = functools.partial(_chunks, [part.nodes for part in parts], of_nodes)
-        edges = functools.partial(_chunks, [part.pairs for part in parts], of_edges)
+        nodes = functools.partial(_chunks, [graph.nodes for graph in graphs], of_nodes)
+        edges = functools.partial(_chunks, [graph.pairs for graph in graphs], of_edges)
         return [
             FeatureGroup(
                 "node", nodes, self.n_features_in_, "intercept" if self.fit_intercept else None
@@ -347,18 +345,18 @@ class LabelledGraphs(FactoredModel):
 
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
         self._check_parameters()
-        parts = self.parts(X)
+        graphs = self.graphs(X)
         k, offsets = len(self.classes_), X.offsets
         sizes = np.diff(offsets)
         scale = self._scale(sizes)
-        nodes = [FeatureRows(part.nodes, intercept=self.fit_intercept) for part in parts]
-        pairs = [FeatureRows(part.pairs, intercept=self._edge_constant) for part in parts]
+        nodes = [FeatureRows(graph.nodes, intercept=self.fit_intercept) for graph in graphs]
+        pairs = [FeatureRows(graph.pairs, intercept=self._edge_constant) for graph in graphs]
         labels = loss = of_nodes = of_edges = None
         factors = np.repeat(scale, sizes)
         if y is not None:
             labels = self.class_numbers(y)
             if self.weighting == "hinge" and (self.class_weight_ != 1).any():
-                of_nodes, of_edges = self._hinge_weights(labels, parts)
+                of_nodes, of_edges = self._hinge_weights(labels, graphs)
         blocks = {
             "node": RowBlock(nodes, self._node_place.start, k, row_weight=of_nodes),
             "edge": RowBlock(pairs, self._edge_place.start, self._pair_width, row_weight=of_edges),
@@ -372,33 +370,36 @@ class LabelledGraphs(FactoredModel):
                 self.cost_matrix(),
                 factors,
                 row_size=k,
-                pairs=[part.edges for part in parts],
+                pairs=[graph.edges for graph in graphs],
                 pair_width=self._pair_width,
             )
-        maximizer = self._maximizer(parts, labels, factors)
-        work = self._work(parts)
+        maximizer = self._maximizer(graphs, labels, factors)
+        work = self._work(graphs)
         problem = FactoredProblem(features, maximizer, loss, labels, offsets, work)
         if self.non_negative is not None:
             problem.keep_non_negative(self.non_negative)
         return problem
 
     def _hinge_weights(
-        self, labels: NDArray[np.int32], parts: list[Parts]
+        self, labels: NDArray[np.int32], graphs: list[GraphArrays]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Factors of the scores of all nodes and of all edges, in training."""
         of_nodes = np.where(labels >= 0, self.class_weight_[labels], 1.0)
-        ends = np.cumsum([len(part.nodes) for part in parts])[:-1]
+        ends = np.cumsum([len(graph.nodes) for graph in graphs])[:-1]
         of_edges = [
-            0.5 * (of_one[part.edges[:, 0]] + of_one[part.edges[:, 1]])
-            for of_one, part in zip(np.split(of_nodes, ends), parts, strict=True)
+            0.5 * (of_one[graph.edges[:, 0]] + of_one[graph.edges[:, 1]])
+            for of_one, graph in zip(np.split(of_nodes, ends), graphs, strict=True)
         ]
         return of_nodes, np.concatenate(of_edges)
 
     def _maximizer(
-        self, parts: list[Parts], labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
+        self,
+        graphs: list[GraphArrays],
+        labels: NDArray[np.int32] | None,
+        factors: NDArray[np.float64],
     ) -> GraphMaximizer:
         k, tables = len(self.classes_), self._tables
-        n_nodes, edges = [len(part.nodes) for part in parts], [part.edges for part in parts]
+        n_nodes, edges = [len(graph.nodes) for graph in graphs], [graph.edges for graph in graphs]
         if not self._relaxes:
             kept_bytes = 0 if labels is None else self._kept_bytes()
             return GraphMaximizer(
@@ -420,18 +421,18 @@ class LabelledGraphs(FactoredModel):
     def _tolerance(
         self, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """What a relaxation may miss for each node: a share of the most that it can cost."""
+        """Tolerance of the relaxation at each node: a share of its greatest loss."""
         cost = self.relaxation_tol * self.cost_matrix()
         most: NDArray[np.float64] = np.full(len(factors), cost.max(initial=0.0))
         if labels is not None:
             most = np.where(labels >= 0, cost.max(axis=1)[labels], 0.0)
         return factors * most
 
-    def _work(self, parts: list[Parts]) -> float:
+    def _work(self, graphs: list[GraphArrays]) -> float:
         """See `Problem.oracle_work`."""
         k = len(self.classes_)
-        n_nodes = sum(len(part.nodes) for part in parts)
-        n_edges = sum(len(part.edges) for part in parts)
+        n_nodes = sum(len(graph.nodes) for graph in graphs)
+        n_edges = sum(len(graph.edges) for graph in graphs)
         cells = n_nodes * k * self._n_node_rows
         cells += n_edges * self._pair_width * self._n_edge_rows
         if self._by_roof_duality:
@@ -441,7 +442,7 @@ class LabelledGraphs(FactoredModel):
             decoding = 2.0 * _SWEEPS * _SOFT_TERM * terms / _LANES
         else:
             decoding = float((1 if self.exact else 3 * k) * _CUT_OF_A_NODE * n_nodes)
-        return (cells / _LANES + decoding) / max(len(parts), 1)
+        return (cells / _LANES + decoding) / max(len(graphs), 1)
 
     def _kept_bytes(self) -> int:
         if isinstance(self.warm_inference, str):
@@ -451,11 +452,11 @@ class LabelledGraphs(FactoredModel):
         return int(self.warm_inference)
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """Share of nodes labelled rightly, of all examples together, void ones left out."""
+        """Share of nodes with the correct label, over all examples, without void nodes."""
         return pixel_accuracy(Y, Y_hat, ignore_label=self.ignore_label)
 
     def _scale(self, sizes: ArrayLike) -> NDArray[np.float64]:
-        """Factor of the joint feature and the loss of examples with so many nodes."""
+        """Factor of the joint feature and the loss of examples with these numbers of nodes."""
         sizes = np.asarray(sizes)
         return 1.0 / sizes if make_loss(self.task_loss).normalize else np.ones(sizes.shape)
 

@@ -32,15 +32,15 @@ class MulticlassModel(PackedModel):
     r"""One of K classes for each x, with scores :math:`s_k = \langle w_k, x \rangle + b_k`.
 
     The weight vector is the matrix (n_features, n_classes) of all w_k, then b (n_classes,), as one
-    row-major vector. Two classes share one column, whose score s means -s/2 and s/2: the hinge is
-    then that of binary classification, whatever the loss.
+    row-major vector. Two classes share one column: its score s stands for the scores -s/2 and s/2,
+    and every hinge is that of binary classification.
 
-    With costs Delta (1 for each wrong class, if not given) the hinges are
+    With costs Delta (1 for each wrong class by default) the hinges are
 
-    - "crammer_singer": :math:`\max_k \Delta(y, k) + s_k - s_y`, one slack for each example;
+    - "crammer_singer": :math:`\max_k \Delta(y, k) + s_k - s_y`, one slack variable an example;
     - "weston_watkins": :math:`\sum_{k \ne y} \max(0, 1 + s_k - s_y)`, one for each wrong class;
-    - "lee_lin_wahba": :math:`\sum_{k \ne y} \max(0, \frac{1}{K-1} + s_k - \bar s)`, with the mean
-      score, so that the optimal w_k sum to zero.
+    - "lee_lin_wahba": :math:`\sum_{k \ne y} \max(0, \frac{1}{K-1} + s_k - \bar s)` with the mean
+      score :math:`\bar s`, so the optimal w_k sum to zero.
 
     With ``slack="squared"`` the maximum, or each term of the sum, is squared.
 
@@ -53,10 +53,10 @@ class MulticlassModel(PackedModel):
     hinge : {"crammer_singer", "weston_watkins", "lee_lin_wahba"}, default="crammer_singer"
     slack : {"linear", "squared"}, default="linear"
     cost : array-like of shape (n_classes, n_classes), default=None
-        ``cost[a, b]``: Delta of answering class b where a is right, classes in sorted order.
+        ``cost[a, b]``: Delta of predicting class b for true class a, classes in sorted order.
         Finite, >= 0, zero on the diagonal. For "crammer_singer" only.
     fit_intercept : bool, default=True
-        Give each class a weight of its own. It is regularised like any other.
+        Whether each class has an intercept. It is regularised like all weights.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class MulticlassModel(PackedModel):
         return self
 
     def resize(self, classes: NDArray[Any], n_features: int) -> None:
-        """Take classes (sorted, distinct) and number of features as given, not from data."""
+        """Set the classes (sorted, distinct) and the number of features."""
         if len(classes) < 2:
             raise ValueError(
                 f"y has 1 class, {classes.tolist()[0]!r}: expected at least 2 classes to tell apart"
@@ -139,8 +139,7 @@ class MulticlassModel(PackedModel):
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}: expected one of {names}")
         if self.cost is not None and self.hinge != "crammer_singer":
             raise ValueError(
-                f"cost is for the hinge 'crammer_singer', which has one slack an example; "
-                f"{self.hinge!r} has one for each wrong class"
+                f"cost is for hinge='crammer_singer', not for {self.hinge!r}; leave cost out"
             )
         self._margins(n_classes)
 
@@ -156,7 +155,7 @@ class MulticlassModel(PackedModel):
         return w.reshape(self.n_features_in_ + bool(self.fit_intercept), -1)
 
     def fitted_attributes(self, w: NDArray[np.float64]) -> dict[str, Any]:
-        """What an estimator shows of these weights, by the names of its attributes."""
+        """The fitted attributes of an estimator with these weights, by name."""
         matrix, n_features = self.weight_matrix(w), self.n_features_in_
         return {
             "classes_": self.classes_,
@@ -176,8 +175,7 @@ class MulticlassModel(PackedModel):
         return weights
 
     def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
-        """A model and weights for predictions alone: the same, or less of them that predicts the
-        same."""
+        """A model and weights that make the same predictions, smaller if possible."""
         return self, w
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -265,5 +263,5 @@ class MulticlassModel(PackedModel):
         return float(self._margins(len(self.classes_))[truth, chosen].sum())
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """Share of right classes."""
+        """Accuracy: share of correct classes."""
         return float(np.mean(np.asarray(Y) == np.asarray(Y_hat)))

@@ -1,7 +1,7 @@
-"""The families of structures: one row each, from which the package takes its public names.
+"""The families of structures, one row each.
 
-The root and the rooms `models` and `estimators` offer the classes named here, model files may hold
-them, and the tests go through all of them. Nothing is imported before it is asked for.
+The public names of the package and of `models` and `estimators` come from here, model files may
+hold these classes, and the tests run over all of them. Classes are imported on first use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
 
 
 class Family(NamedTuple):
-    """A kind of structure: its model, and the estimators made for it."""
+    """A kind of structure: its model and its estimators."""
 
     name: str
     model: str  #: module and class, as in "models.chain:ChainModel"
@@ -53,7 +53,7 @@ FAMILIES = (
 
 
 def places(room: str = "") -> dict[str, str]:
-    """For each class name its place, as in "models.chain:ChainModel"; of one room, or of all."""
+    """The place of each class, as "models.chain:ChainModel", by name; of one room or of all."""
     found = (place for family in FAMILIES for place in (family.model, *family.estimators))
     return {place.partition(":")[2]: place for place in found if place.startswith(room)}
 

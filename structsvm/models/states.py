@@ -1,4 +1,4 @@
-"""What a chain passes through: its labels, or pairs of neighbouring labels."""
+"""States of a chain: labels (first order), or pairs of neighbouring labels (second order)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class LabelStates:
     def numbers(
         self, labels: NDArray[np.int32], offsets: NDArray[np.int64], classes: NDArray[Any]
     ) -> NDArray[np.int32]:
-        """The states that label sequences pass through."""
+        """The states of label sequences."""
         return labels
 
     def labels(self, states: NDArray[np.int32]) -> NDArray[np.int32]:
         return states
 
     def allowed(self, of_labels: Allowed | None) -> Allowed | None:
-        """Which state may follow which, where labels have constraints or have not."""
+        """Which state may follow which, given the constraints of labels, if any."""
         return of_labels
 
     def names(self, classes: NDArray[Any]) -> list[Any]:
@@ -41,12 +41,12 @@ class LabelStates:
 
 
 class PairStates:
-    """Second order: a state is a label and the label before it, the first one's being the start.
+    """Second order: a state is a label and the label before it, or the start.
 
     Parameters
     ----------
     pairs : int array of shape (n_states, 2)
-        Label before, -1 for the start, and label; sorted by label and then by the one before.
+        Label before (-1 for the start) and label; sorted by label, then by label before.
     """
 
     def __init__(self, pairs: NDArray[np.int64]) -> None:
@@ -68,8 +68,8 @@ class PairStates:
             label = classes[labels[wrong[0]]].item()
             after = f"after {classes[labels[wrong[0] - 1]].item()!r}" if t else "at the start"
             raise ValueError(
-                f"y[{i}][{t}] is {label!r} {after}, which training never saw: states of second "
-                "order are pairs that it saw"
+                f"y[{i}][{t}] is {label!r} {after}, a pair that is not in the training data: with "
+                "order=2 states are the pairs of labels seen in training"
             )
         return states
 
@@ -106,9 +106,9 @@ def _labels_before(labels: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDA
 
 
 def pairs_of(labels: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The pairs in label sequences, as `PairStates` takes them, and each label twice in a row.
+    """The pairs in label sequences, as `PairStates` takes them, and each label with itself.
 
-    With those there is a path of every length, also where training had none so long.
+    The latter make paths of every length possible, even longer than any in training.
     """
     pairs = np.stack([labels, _labels_before(labels, offsets)], axis=1).astype(np.int64)
     twice = np.repeat(np.unique(labels)[:, None], 2, axis=1)
@@ -116,13 +116,13 @@ def pairs_of(labels: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[n
 
 
 def all_pairs(n_classes: int) -> NDArray[np.int64]:
-    """Every pair there could be."""
+    """All pairs of labels, and of the start and a label."""
     label, before = np.divmod(np.arange(n_classes * (n_classes + 1)), n_classes + 1)
     return np.stack([before + _START, label], axis=1)
 
 
 def check_pairs_of_labels(pairs: NDArray[Any], n_classes: int) -> None:
-    """Refuse pairs from a file that are not in the order `PairStates` relies on."""
+    """Raise ModelFileError for pairs from a file that are not in the order of `PairStates`."""
     if pairs.dtype != np.int64 or pairs.ndim != 2 or pairs.shape[1] != 2:
         raise ModelFileError(f"the pairs of labels are {pairs.dtype} of shape {pairs.shape}")
     flat = pairs[:, 1] * (n_classes + 1) + pairs[:, 0] + 1

@@ -1,7 +1,7 @@
-"""How this package writes files: whole or not at all, and no other file than the one that is named.
+"""Writing files: each is replaced as a whole or not at all.
 
-A new file is written beside the old one and takes its name in one step. Until then it is called
-``NAME.structsvm-TOKEN.part`` and locked: an unfinished file without a lock was left behind by a
+A new file is written next to the old one and takes its name in one step. Until then its name is
+``NAME.structsvm-TOKEN.part`` and it is locked; an unfinished file without a lock was left by a
 killed process.
 """
 
@@ -22,7 +22,7 @@ from typing import BinaryIO, NamedTuple
 
 __all__ = ["check_output", "replacing"]
 
-# Longer names get a hash instead in that of the unfinished file, which may have 255 bytes.
+# In the name of the unfinished file, of at most 255 bytes, longer names are replaced by a hash.
 _LONGEST_NAME = 200
 
 
@@ -34,7 +34,7 @@ class _Target(NamedTuple):
 
 
 class _Stream(io.BufferedWriter):
-    """What only goes forward: some devices say that they are at 0 whatever was written."""
+    """A stream that cannot seek: some devices always report position 0."""
 
     def seekable(self) -> bool:
         return False
@@ -46,20 +46,21 @@ class _Stream(io.BufferedWriter):
 def check_output(
     path: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None, again: bool = False
 ) -> None:
-    """Refuse what cannot be written, before there is a result to lose.
+    """Raise if a file cannot be written, before there is a result to lose.
 
     Parameters
     ----------
     path : path-like
     *inputs : path-like or None
-        Files that are read: none of them may be the one to write, by whatever name.
+        Files that are read; none of them may be the file to write, under any name.
     again : bool, default=False
-        Refuse pipes and devices too, as the file is written several times and read again.
+        Whether the file is written several times and read again: then pipes and devices are
+        refused, too.
 
     Raises
     ------
     OSError
-        If it is a folder, in no folder, or may not be written.
+        If it is a folder, its folder does not exist, or writing is not permitted.
     ValueError
         If it is one of `inputs`.
     """
@@ -74,7 +75,7 @@ def check_output(
 
 
 def _are_one(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two paths lead to one file, which need not be there yet; not a device."""
+    """Whether two paths lead to the same file, which need not exist yet; False for devices."""
     try:
         return os.path.samefile(path, other) and os.path.isfile(path)
     except FileNotFoundError:
@@ -83,15 +84,15 @@ def _are_one(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> boo
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of the one at `path` when the block ends without error.
+    """A binary file that replaces the file at `path` when the block ends without an error.
 
-    Links are followed: what they point to is replaced. The new file has the permissions of the old
-    one. Pipes and character devices are written as the block goes on.
+    Links are followed: their target is replaced. The new file has the permissions of the old one.
+    Pipes and character devices are written directly.
 
     Raises
     ------
     OSError
-        Naming `path`; the old file is then what it was.
+        The error names `path`; the old file is unchanged.
     """
     target = _target(path)
     if target is None:
@@ -117,7 +118,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _target(path: str | os.PathLike[str]) -> _Target | None:
-    """What to replace, if it can be; None for what is written through."""
+    """The file to replace; None for pipes and devices, which are written directly."""
     name = os.fsdecode(path)
     if not os.path.basename(name):
         raise IsADirectoryError(errno.EISDIR, "is a folder, expected the name of a file", name)
@@ -145,7 +146,7 @@ def _target(path: str | os.PathLike[str]) -> _Target | None:
 
 
 def _is_at(target: str, status: os.stat_result) -> bool:
-    """Whether the file has this name: one without a name is still there as a descriptor."""
+    """Whether the file has this name; an open file may have none."""
     try:
         return os.path.samestat(os.stat(target), status)
     except FileNotFoundError:
@@ -158,8 +159,8 @@ def _check_folder(folder: str, name: str) -> None:
 
 
 def _new_file(part: str, target: _Target) -> BinaryIO:
-    """Open and lock an unfinished file, with the owner and the permissions of what it replaces."""
-    # For a new one as ``open`` would make it.
+    """Open and lock an unfinished file, with owner and permissions of the file it replaces."""
+    # A new file gets the permissions that ``open`` would give.
     mode = 0o666 if target.status is None else 0o600
     while True:
         handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
@@ -187,7 +188,7 @@ def _stem(name: str) -> str:
 
 
 def _remove_leftovers(folder: str, name: str) -> None:
-    """Remove unfinished files of this name that nobody writes any more."""
+    """Remove unfinished files of this name that no process writes any more."""
     unfinished = re.compile(re.escape(_stem(name)) + r"[0-9a-f]{16}\.part")
     # A folder that may not be listed, a file that may not be opened or cannot be locked.
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -203,7 +204,7 @@ def _remove_leftovers(folder: str, name: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name last through a loss of power, where the file system can."""
+    """Make the new name survive a loss of power, if the file system can."""
     with contextlib.suppress(PermissionError):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,14 +1,14 @@
-"""Compiled families put together from three pieces: features, maximizer, loss.
+"""Compiled families, each put together from three pieces: features, maximizer, loss.
 
-The pieces talk about *parts*: the places of a score vector theta. An output y uses some parts, and
+The pieces work on *parts*, the entries of a score vector theta. An output y uses some parts, and
 its score is the sum of theta over them. For one example i:
 
     features    theta = A_i w, and back: psi(x_i, y) = A_i' mu(y), mu(y) = how often y uses a part
     maximizer   y_hat = argmax_y <theta, mu(y)>
     loss        Delta(y_i, y) as a number, and as something to add to theta
 
-so that FactoredProblem.max_oracle is written once. Outputs are rows of labels; a maximizer that
-relaxes answers the oracle with a fractional mu instead, a point of a polytope that holds all
+So FactoredProblem.max_oracle is written once for all families. Outputs are rows of labels; a
+maximizer with a relaxation returns a fractional mu instead, a point of a polytope that contains all
 outputs.
 """
 
@@ -29,7 +29,7 @@ cdef struct Scratch:
     index_t* slot
     ssvm_counts mu
     RowSums sums
-    int32_t* levels        # of parts, for slack rescaling
+    int32_t* levels        # levels of the parts, for slack rescaling
 
 
 cdef class FactoredProblem(Problem):
@@ -37,7 +37,7 @@ cdef class FactoredProblem(Problem):
     cdef readonly Maximizer maximizer
     cdef readonly PartLoss loss
     cdef const label_t[::1] labels        # the true outputs, one after the other, or None
-    cdef readonly object label_offsets    # int64 ndarray: where each example's labels start
+    cdef readonly object label_offsets    # int64 ndarray: start of each example's labels
     cdef const offset_t[::1] offsets      # the same
     cdef const label_t* _labels
     cdef Py_ssize_t _n_levels             # of slack rescaling: more than any output's level

@@ -47,7 +47,7 @@ cdef void scratch_free(Scratch* s) noexcept:
 
 
 cdef class FactoredProblem(Problem):
-    """Features, maximizer and loss bound together.
+    """A problem of features, maximizer and loss.
 
     Parameters
     ----------
@@ -181,8 +181,8 @@ cdef class FactoredProblem(Problem):
     cdef double score(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, double* theta
     ) except? -1.0 nogil:
-        """The scores of all parts, with the loss in them where the rescaling adds it; returns what
-        the loss adds beside."""
+        """Write the scores of all parts, with the loss added for MARGIN; returns the constant that
+        the loss adds to every output."""
         self.features.scores(i, w, theta)
         if rescaling == PLAIN and not self.features.are_finite(i, theta):
             self._met_bad_scores = True
@@ -194,7 +194,7 @@ cdef class FactoredProblem(Problem):
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,
     ) except -1 nogil:
-        """The output that maximises the rescaling's objective; see `predict` for `value`."""
+        """The output that maximises the objective of the rescaling; see `predict` for `value`."""
         cdef Scratch* s = &self._scratch[thread]
         cdef const label_t* y
         cdef double unit, beside = self.score(i, w, rescaling, s.theta)
@@ -228,7 +228,7 @@ cdef class FactoredProblem(Problem):
         if self.maximizer.struct.relax != NULL and self._rescaling == MARGIN:
             self.score(i, w, MARGIN, s.theta)
             self.maximizer.call_relax(i, thread, s.theta, y, &s.mu, &is_output)
-            if not is_output:  # from the first answer on that is none
+            if not is_output:  # a fractional point: the gap is no certificate any more
                 self.exact = False
             value = self.loss.relaxed_value(i, y, &s.mu)
         else:
@@ -246,7 +246,7 @@ cdef class FactoredProblem(Problem):
         return 0
 
     def n_best(self, weights, n):
-        """The n best outputs of each example at `weights`, or as many as there are.
+        """The n best outputs of each example at `weights`, or all if there are fewer.
 
         Returns
         -------
@@ -308,7 +308,7 @@ cdef class FactoredProblem(Problem):
 
     def _output(self, Py_ssize_t i, labels):
         if not 0 <= i < self.n_examples:
-            raise IndexError(f"example {i}: there are {self.n_examples}")
+            raise IndexError(f"example {i}: there are {self.n_examples} examples")
         row = np.ascontiguousarray(labels, dtype=np.int32)
         expected = self.offsets[i + 1] - self.offsets[i]
         if row.shape != (expected,):

@@ -1,4 +1,4 @@
-"""Feature vectors, one for each example, used in the arrays that the user holds."""
+"""Feature vectors, one for each example, read from the user's arrays."""
 
 from structsvm._typedefs cimport index_t, offset_t
 

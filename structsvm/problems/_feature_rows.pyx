@@ -14,7 +14,7 @@ cdef class FeatureRows:
     X : C-contiguous ndarray, or CSR matrix without duplicates, of float64 or float32
         As `structsvm.data.rows.check_rows` returns it.
     intercept : bool
-        Whether each row ends with a feature of value 1 that X does not hold.
+        Whether each row has a constant feature 1 at its end, which X does not hold.
     """
 
     def __init__(self, X, *, bint intercept):
@@ -106,7 +106,7 @@ cdef class FeatureRows:
             raise ValueError(
                 f"{weights.shape[0]} rows of weights, expected {self.n_features + self.intercept}"
             )
-        # Whole groups of lanes are read behind the one and written behind the other.
+        # Whole groups of lanes are read beyond the weights and written beyond the scores.
         padded, values = np.zeros(size + WEIGHT_PADDING), np.zeros(n * width + 4 * WEIGHT_PADDING)
         padded[:size] = weights.ravel()
         cdef const double[::1] w = padded
@@ -134,7 +134,7 @@ cdef class FeatureRows:
         return rows
 
     def combined(self, factors, examples=None):
-        """sum_i x_i f_i' of shape (n_features + intercept, n_columns), over all rows or some.
+        """sum_i x_i f_i' over all rows or some, of shape (n_features + intercept, n_columns).
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ cdef class FeatureRows:
         return total
 
     def sqnorms(self):
-        """Squared norm of each row, the intercept's 1 included."""
+        """Squared norm of each row, including the constant feature."""
         cdef Py_ssize_t i
         norms = np.empty(self.n_rows)
         cdef double[::1] view = norms

@@ -80,38 +80,38 @@ cdef inline Py_ssize_t row_of(
 
 
 cdef int changed(str name, Py_ssize_t i, Py_ssize_t t) except -1 nogil:
-    """Say that a row was sound when it was packed and is not now."""
+    """Raise an error about a row that changed after it was checked."""
     with gil:
         raise ValueError(
-            f"{name} of X[{i}] at position {t} were changed after they were packed: a column is "
-            "out of range, or a value is not finite. Make a new PackedSequences of the new data"
+            f"{name} of X[{i}] at position {t} changed after they were packed: a column is out of "
+            "range, or a value is not finite. Make a new PackedSequences of the new data"
         )
 
 
 cdef class RowBlock(FeatureBlock):
-    """Rows of features times a matrix of weights: one row of scores for each.
+    """Rows of features times a matrix of weights: one row of scores for each row.
 
     Parameters
     ----------
     rows : FeatureRows, or list of them
-        Of all examples one after the other, or of each example. Dense or CSR; all of one kind.
-        Where they have an intercept, its weights are the last row of the matrix.
+        The rows of all examples one after the other (with `offsets`), or of each example. Dense or
+        CSR, all of one kind. If they have an intercept, its weights are the last row of the matrix.
     place : int
-        Where the matrix starts in the weight vector.
+        Start of the matrix in the weight vector.
     width : int
-        Scores of a row.
+        Number of scores of a row.
     offsets : int64 array of shape (n_examples + 1,), default=None
-        Where the rows of each example start; goes with one `FeatureRows` for all of them.
+        Start of the rows of each example, for one `FeatureRows` of all examples.
     pad : bool, default=False
-        Pad rows of scores to whole groups of lanes.
+        Whether to pad rows of scores to whole groups of lanes.
     column_of : int32 array of shape (width,), default=None
-        The column of the matrix that each score is from, ascending; None where they are the same.
-        The matrix has no columns behind the last of these. Goes with `pad`.
+        The column of the matrix for each score, ascending; the last entry is the last column.
+        None: score k has column k. Needs `pad`.
     row_weight : float64 array, default=None
-        Factor of each row, of all examples one after the other: of what it scores, and of what it
-        adds to a joint feature.
+        Factors of the rows of all examples one after the other. A factor multiplies the scores of
+        its row, and what the row adds to a joint feature.
     name : str, default="features"
-        What errors call them.
+        Name of the features in errors.
     """
 
     def __cinit__(self):
@@ -212,8 +212,8 @@ cdef class RowBlock(FeatureBlock):
         return 0
 
     cdef void expand(self, Py_ssize_t n_rows, double* scores) noexcept nogil:
-        """From rows of columns to rows of scores, in place: a score stands behind its column, and a
-        row of scores behind that of columns, so from the end on nothing is overwritten too early.
+        """Copy columns to scores in place. A score is never before its column, and a row of scores
+        never before its row of columns, so a loop from the end overwrites nothing too early.
         """
         cdef Py_ssize_t t, s
         cdef const double* of_columns
@@ -253,7 +253,7 @@ cdef class RowBlock(FeatureBlock):
             return 0
         for p in range(n):  # an error must leave the sums at zero
             row_of(self, i, parts[p], first, &column)
-        # Dense rows meet in the same weights: they are summed first, those of one row together.
+        # Dense rows add to the same weights: sum them first, all counts of a row together.
         p = 0
         while p < n:
             t = row_of(self, i, parts[p], first, &column)
@@ -311,8 +311,8 @@ cdef inline int add_sparse_row(
     const ssvm_feature_rows* rows, Py_ssize_t t, Py_ssize_t row_size, Py_ssize_t place,
     double factor, PlaneBuilder* out,
 ) except -1 nogil:
-    """out += row t, entry e at columns[e] * row_size + place. Returns 1, or 0 if a column does not
-    fit."""
+    """out += row t, entry e at columns[e] * row_size + place. Returns 0 if a column is out of
+    range, else 1."""
     cdef offset_t start = rows.row_start[t]
     cdef Py_ssize_t e, n = rows.row_start[t + 1] - start
     cdef const index_t* columns = rows.columns + start
@@ -333,16 +333,16 @@ cdef inline int add_sparse_row(
 
 
 cdef class TableBlock(FeatureBlock):
-    """Rows of weights as they are.
+    """Rows of weights, the same for all examples.
 
     Parameters
     ----------
     n_examples : int
     place : int
-        Where they start in the weight vector.
+        Start of the rows in the weight vector.
     n_rows, width : int
     pad : bool, default=False
-        Pad rows of scores to whole groups of lanes.
+        Whether to pad rows of scores to whole groups of lanes.
     """
 
     def __init__(
@@ -385,15 +385,15 @@ cdef class TableBlock(FeatureBlock):
 
 
 cdef class StepBlock(FeatureBlock):
-    """A square of scores for each item: one table for all, plus what the item's features add.
+    """A square of scores for each position: a shared table, plus features times weights.
 
     Parameters
     ----------
     place : int
-        Where the table of shape (n_labels, n_labels) starts in the weight vector.
+        Start of the table, of shape (n_labels, n_labels), in the weight vector.
     rows : RowBlock
-        Features of items, CSR of float64, whose rows of scores are such squares. Those of the first
-        item of an example are not used.
+        Features of positions, CSR of float64, with n_labels ** 2 scores. The first row of each
+        example is not used.
     n_labels : int
         Rows of scores are padded to whole groups of lanes.
     """
@@ -473,7 +473,7 @@ cdef class BlockFeatures:
     ----------
     n_weights : int
     blocks : dict from str to FeatureBlock
-        In the order of the parts, with a name for each.
+        The blocks by name, in the order of the parts.
     scale : float64 array of shape (n_examples,), default=None
         Factor of each example's joint feature.
 
@@ -538,7 +538,7 @@ cdef class BlockFeatures:
         return self._starts[i, self.n_blocks]
 
     cdef int scores(self, Py_ssize_t i, const Weights* w, double* theta) except -1 nogil:
-        # In order: what is written behind the last row of a block is overwritten by the next.
+        # In order: each block overwrites what the block before wrote beyond its end.
         cdef Py_ssize_t k
         cdef double factor = 1.0 if self.scale is None else self.scale[i]
         for k in range(self.n_blocks):
@@ -552,12 +552,12 @@ cdef class BlockFeatures:
         cdef const offset_t* starts = &self._starts[i, 0]
         cdef double factor = 1.0 if self.scale is None else self.scale[i]
         while p < mu.size:
-            # Parts that come together and are of one block.
+            # Take a run of parts in one block.
             if not 0 <= mu.parts[p] < starts[self.n_blocks]:
                 with gil:
                     raise ValueError(
                         f"part {mu.parts[p]} of example {i}, which has {starts[self.n_blocks]}: "
-                        "its true labels are no output"
+                        "its true labels are not an output"
                     )
             k = 0
             while mu.parts[p] >= starts[k + 1]:

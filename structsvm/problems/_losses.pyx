@@ -1,4 +1,4 @@
-"""The task loss of parts; see ``_losses.pxd``."""
+"""Task losses that split over parts; see ``_losses.pxd``."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from libc.stdlib cimport calloc, free
 from structsvm._typedefs cimport label_t, offset_t
 from structsvm.inference._maximizer cimport SSVM_VOID, ssvm_counts
 
-# Costs are whole multiples of one unit up to this relative error, the unit is the smallest cost
-# divided by at most this, and no cost has more units than this.
+# Slack rescaling needs costs that are integer multiples of one unit up to this relative error. The
+# unit is the smallest cost divided by at most MOST_DIVISOR; costs have at most MOST_LEVELS units.
 WHOLE_NUMBER = 1e-9
 MOST_DIVISOR = 12
 MOST_LEVELS = 1000
@@ -37,7 +37,7 @@ cdef class PartLoss:
 
     cdef int prepare_levels(self) except -1:
         raise ValueError(
-            f"{type(self).__name__} cannot be counted, as rescaling='slack' needs it; use "
+            f"{type(self).__name__} has no levels, which rescaling='slack' needs; use "
             "rescaling='margin'"
         )
 
@@ -54,24 +54,23 @@ cdef class LabelLoss(PartLoss):
     """Delta(y, y_hat) = sum_t weight[t] * cost[y_t, y_hat_t], over labels that are not void.
 
     Label k at place t is part t * row_size + k. With two labels and a row_size of 1, labels say
-    whether parts are used, as in subsets, matchings and trees: part t is that of label 1. A void
-    label, -1, has no loss, and the scores of its parts, and of the pairs that it belongs to, are
-    made 0.
+    whether parts are used, as in subsets, matchings and trees: part t is used if label t is 1. A
+    void label, -1, has no loss; the scores of its parts and of its pairs are set to 0.
 
     Parameters
     ----------
     offsets : int64 array of shape (n_examples + 1,)
-        Where each example's labels start.
+        Start of each example's labels.
     cost : float64 array of shape (n_labels, n_labels)
-        Zero on the diagonal.
+        ``cost[y, y_hat]``; zero on the diagonal.
     weight : float64 array of shape (offsets[-1],)
-        Of each label; a normalised loss has 1 / length here.
+        Weight of each label; for a normalised loss it includes 1 / length.
     row_size : int
-        n_labels, or more where rows of parts are padded; or 1, see above.
+        n_labels, or more if rows of parts are padded; or 1, see above.
     pairs : sequence of C-contiguous int32 arrays of shape (n_pairs, 2), default=None
-        The two places that each pair of an example joins. Their parts come behind those of labels.
+        The two places that each pair of an example joins. Their parts follow those of labels.
     pair_width : int, default=1
-        Parts of a pair.
+        Number of parts of a pair.
     """
 
     def __init__(
@@ -106,8 +105,8 @@ cdef class LabelLoss(PartLoss):
             for k in range(2 * self.pairs[i].size):
                 if not 0 <= self.pairs[i].ends[k] < self.offsets[i + 1] - self.offsets[i]:
                     raise ValueError(
-                        f"pair {k // 2} of example {i} is of label {self.pairs[i].ends[k]}, but "
-                        f"it has {self.offsets[i + 1] - self.offsets[i]}"
+                        f"pair {k // 2} of example {i} has label {self.pairs[i].ends[k]}, but "
+                        f"the example has {self.offsets[i + 1] - self.offsets[i]}"
                     )
 
     def __dealloc__(self):
@@ -158,7 +157,7 @@ cdef class LabelLoss(PartLoss):
     cdef double relaxed_value(
         self, Py_ssize_t i, const label_t* y, const ssvm_counts* mu
     ) noexcept nogil:
-        # At each place, mu_hat on labels other than the right one is what `mu` lacks there.
+        # For a wrong label mu is -mu_hat.
         cdef offset_t first = self.offsets[i]
         cdef Py_ssize_t p, t, label, n_parts = (self.offsets[i + 1] - first) * self.row_size
         cdef double total = 0.0
@@ -198,18 +197,17 @@ cdef class LabelLoss(PartLoss):
         return 0
 
     cdef int prepare_levels(self) except -1:
-        """State the loss in whole numbers.
+        """Write the costs as integer multiples of one unit.
 
         Raises
         ------
         ValueError
-            If the costs are no whole multiples of one unit, or the weights differ within an
-            example.
+            If that is impossible, or the weights differ within an example.
         """
         if self.of_uses:
             raise ValueError(
-                "the loss of parts that are used or not cannot be counted, as rescaling='slack' "
-                "needs it; use rescaling='margin'"
+                "a loss of used and unused parts has no levels, which rescaling='slack' needs; use "
+                "rescaling='margin'"
             )
         cost = np.asarray(self.cost)[:, :self.n_labels]
         smallest = float(cost[cost > 0].min(initial=np.inf))
@@ -224,7 +222,7 @@ cdef class LabelLoss(PartLoss):
             levels = np.full(cost.shape, np.inf)
         if levels.max(initial=0) > MOST_LEVELS:
             raise ValueError(
-                "rescaling='slack' counts the loss: costs must be whole multiples of one unit, the "
+                "rescaling='slack' needs costs that are integer multiples of one unit, the "
                 f"smallest cost {smallest:g} or a simple fraction of it, and at most {MOST_LEVELS} "
                 "units; use rescaling='margin'"
             )
@@ -238,8 +236,8 @@ cdef class LabelLoss(PartLoss):
             high[filled] = np.maximum.reduceat(weight, starts)
         if (low != high).any():
             raise ValueError(
-                "rescaling='slack' counts the loss: position_weight must be constant within each "
-                f"sequence, that of sequence {int(np.argmax(low != high))} is not; "
+                "rescaling='slack' needs weights of the loss that are constant within each "
+                f"example; they are not in example {int(np.argmax(low != high))}: "
                 "use rescaling='margin'"
             )
         self.levels = levels.astype(np.int32)

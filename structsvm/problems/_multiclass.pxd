@@ -1,15 +1,15 @@
 """Multiclass: one class for each example, scores linear in its features.
 
-The weight vector is a matrix with a row for each feature and one for the intercept, row-major, and
-a column for each class. Two classes share ONE column, whose score s stands for -s/2 and s/2, so
-that the hinge is that of binary classification. With s_k the score of class k, the violations are
+The weight vector is a row-major matrix with a row for each feature and one for the intercept, and a
+column for each class. Two classes share ONE column, whose score s stands for the scores -s/2 and
+s/2: the hinge is that of binary classification. With s_k the score of class k, the violations are
 
     Crammer-Singer    v_k = cost[y, k] + s_k - s_y
     Weston-Watkins    v_k = 1 + s_k - s_y
     Lee-Lin-Wahba     v_k = 1 / (K - 1) + s_k - mean(s);    two classes: as Weston-Watkins
 
-for k != y, and the hinge is max_k max(v_k, 0)^p for the first, sum_k max(v_k, 0)^p for the others,
-p = 2 where they are squared. The square is a maximum over planes too, its tangents: at violation h
+for k != y. The hinge is max_k max(v_k, 0)^p for the first, sum_k max(v_k, 0)^p for the others, with
+p = 2 if it is squared. The square is also a maximum of planes, its tangents: at violation h
 
     v^2 >= 2 h v - h^2    for all v, so (2h delta, 2h loss - h^2) is a plane that is tight at h.
 
@@ -29,7 +29,7 @@ cdef enum MulticlassLoss:
 
 
 cdef struct Hinge:
-    # All that turns scores into violations; the same for each example.
+    # The hinge and its costs, the same for all examples.
     MulticlassLoss loss
     bint squared
     Py_ssize_t n_classes
@@ -57,7 +57,7 @@ cdef class MulticlassProblem(Problem):
     cdef Hinge hinge
     cdef const label_t[::1] y
     cdef const double[:, ::1] _cost
-    cdef double[:, ::1] _scratch          # two rows a thread: scores, violations
+    cdef double[:, ::1] _scratch          # two rows a thread: scores and violations
     cdef Py_ssize_t prediction(self, const double* s) noexcept nogil
     cdef void rescale(self, const double* cost, double* v) noexcept nogil
     cdef int write_best(

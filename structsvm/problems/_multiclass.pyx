@@ -72,7 +72,7 @@ cdef void coefficients(
 
 
 cdef class MulticlassProblem(Problem):
-    """Features and class numbers under one of the multiclass hinges.
+    """Features and class numbers with one of the multiclass hinges.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ cdef class MulticlassProblem(Problem):
     cdef Py_ssize_t prediction(self, const double* s) noexcept nogil:
         """The first class with the greatest score.
 
-        Not the truth where that ties: a perceptron would else never leave zero.
+        The true class does not win ties: otherwise a perceptron would never leave zero.
         """
         cdef Py_ssize_t k, best = 0
         if self.hinge.width == 1:
@@ -225,7 +225,7 @@ cdef class MulticlassProblem(Problem):
         return best
 
     cdef void rescale(self, const double* cost, double* v) noexcept nogil:
-        """From margin to slack rescaling, of Crammer-Singer."""
+        """Turn violations with margin rescaling into slack rescaling, for Crammer-Singer."""
         cdef Py_ssize_t k
         for k in range(self.hinge.n_classes):
             v[k] = cost[k] * (1.0 + (v[k] - cost[k]))
@@ -322,7 +322,8 @@ cdef class MulticlassProblem(Problem):
         self, const index_t[::1] examples not None, w, double[::1] out not None,
         Py_ssize_t start=0, int thread=0,
     ):
-        """The hinges of several examples at w; what `planes` takes, but for `out`, an array."""
+        """Write the hinges of several examples at w; arguments as for `planes`, but `out` is an
+        array."""
         cdef Weights weights = self._checked(examples, w, thread)
         cdef double* s = &self._scratch[2 * thread, 0]
         cdef double* v = &self._scratch[2 * thread + 1, 0]
@@ -345,7 +346,7 @@ cdef class MulticlassProblem(Problem):
         return self.features.sqnorms()
 
     def hinges(self, weights, engine=None):
-        """The hinge of each example at fixed weights, sample weights aside."""
+        """The hinge of each example at fixed weights, without sample weights."""
         self.reserve(1)
         values = np.empty(self.n_examples)
         examples, w = np.arange(self.n_examples, dtype=np.int32), self.padded(weights)
@@ -356,10 +357,10 @@ cdef class MulticlassProblem(Problem):
         return values
 
     def mean_hinge(self, weights, double[::1] hinges=None, engine=None):
-        """Mean of the hinges times their weights at fixed weights."""
+        """Mean of the weighted hinges at fixed weights."""
         values = self.hinges(weights, engine)
         if self.sample_weight is not None:
             values *= self.sample_weight
         if hinges is not None:
-            np.asarray(hinges)[:] = values  # a slice of a view takes one number only
+            np.asarray(hinges)[:] = values  # a slice of a memoryview takes only one number
         return float(values.mean()) if self.n_examples else 0.0

@@ -1,8 +1,8 @@
-"""Multiclass with kernels: weights stand for sums over examples.
+"""Multiclass with kernels: weights are sums over examples.
 
 With features phi, weights are w = sum_j phi(x_j) b_j'. They are kept as two matrices of shape
-(n_examples, n_columns), one after the other: the scores F = K B of all examples, and B. Scores are
-thus read instead of computed.
+(n_examples, n_columns), one after the other: the scores F = K B of all examples, and B. So scores
+are read, not computed.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ cdef class KernelMulticlassProblem(KernelProblem):
     ----------
     kernel : structsvm.problems.kernel.Kernel
     cache_bytes : int
-        Memory for rows of the kernel matrix; at least two are kept.
+        Memory for rows of the kernel matrix; at least two rows are kept.
     labels, loss, slack, cost
         See `MulticlassProblem`.
     """

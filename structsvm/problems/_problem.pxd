@@ -1,23 +1,23 @@
 """The contract between a structure and a solver.
 
-A Problem is a model bound to data. A solver sees n_examples, n_weights, `exact`, and planes: those
-of many examples by its engine, which calls `planes`; those of one by `plane`, where the weights
-move before the next. Behind both stands one method:
+A Problem is a model bound to data. A solver sees n_examples, n_weights, `exact`, and planes. It
+gets the planes of many examples from its engine, which calls `planes`, and one plane from `plane`
+if the weights change before the next. Both call one method:
 
     max_oracle(i, w, thread, out)
 
     requires   0 <= i < n_examples; w.size == n_weights; 0 <= thread < the number reserved;
                `out` is a plane whose former content may be overwritten
-    ensures    out = (psi(x_i, y_i) - psi(x_i, y), Delta(y_i, y)) for the y that maximises the
-               `rescaling`'s objective (for a good y, where `exact` is false); canonical; returns 0
+    ensures    out = (psi(x_i, y_i) - psi(x_i, y), Delta(y_i, y)), canonical, for the y that
+               maximises the objective of `rescaling` (for a good y if `exact` is false); returns 0
     on error   returns -1 with a Python exception set; the problem stays usable
     threads    calls with different `thread` may run at the same time; each uses only the scratch
-               space of its own number. Without the GIL; an oracle in Python takes it inside
+               space of its own number. Called without the GIL; a Python oracle takes it inside
 
 `planes` keeps to the same, for the slots of a batch. Predictions are a question of their own:
 `predict` makes room for them and has an engine call `write_outputs` or what the room names.
 
-A Problem never keeps a pointer to w, and a solver never keeps one to a plane it did not copy.
+A Problem never keeps a pointer to w, and a solver never keeps a pointer to a plane; it copies.
 """
 
 from structsvm._typedefs cimport index_t
@@ -28,7 +28,7 @@ cdef enum Rescaling:
     # What the oracle maximises over y, with delta = psi(x_i, y_i) - psi(x_i, y):
     MARGIN     # Delta(y_i, y) - <w, delta>
     SLACK      # Delta(y_i, y) * (1 - <w, delta>)
-    PLAIN      # -<w, delta>: the prediction, whatever it costs
+    PLAIN      # -<w, delta>: the prediction
 
 
 cdef class Outputs:
@@ -47,24 +47,24 @@ cdef class Problem:
     cdef readonly bint in_python          # do its oracles hold the GIL?
     cdef readonly bint portable           # may a pickled copy elsewhere answer? See pack, unpack
     cdef readonly Py_ssize_t n_threads    # scratch space is reserved for so many
-    # Work of one max_oracle call, in units of one multiply-add on a plane entry. Declared, not
-    # measured: what a solver does must not depend on the clock.
+    # Work of one max_oracle call in multiply-adds on plane entries. Declared, not measured:
+    # decisions of a solver must not depend on the clock.
     cdef readonly double oracle_work
-    # Weights that must be >= 0, as for scores that make neighbours agree; empty for most problems.
+    # Weights that must be >= 0, such as scores of agreement; empty for most problems.
     cdef readonly Py_ssize_t non_negative_start
     cdef readonly Py_ssize_t non_negative_stop
     cdef const double[::1] sample_weight  # one weight an example, or None
     cdef Rescaling _rescaling             # see set_rescaling()
     cdef bint _met_bad_scores             # a prediction met scores that are not finite
 
-    # To implement.
+    # For subclasses to implement.
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil
     cpdef int reserve(self, Py_ssize_t n_threads) except -1
-    # Oracle calls between two looks at Ctrl-C: `most`, or fewer where they are dear.
+    # Oracle calls between two checks for Ctrl-C: `most`, or fewer for slow oracles.
     cdef Py_ssize_t calls_at_a_time(self, Py_ssize_t most) noexcept
-    # Called before SLACK is set; raises ValueError where the maximum cannot be found.
+    # Called before SLACK is set; raises ValueError if there is no oracle for it.
     cdef int prepare_slack(self) except -1
 
     # For predict: whether the problem is bound to true outputs; and room, with the question that

@@ -12,7 +12,7 @@ from structsvm.linalg._plane cimport (
 
 from structsvm.linalg._plane import is_padded, padded_vector
 
-# Work in multiply-adds, some 50 ms, between two looks at Ctrl-C, as far as it is up to solvers.
+# Work in multiply-adds between two checks for Ctrl-C in solvers: about 50 ms.
 cdef double MOST_WORK_AT_A_TIME = 5e7
 
 cdef enum:
@@ -22,22 +22,26 @@ _RESCALINGS = {"margin": MARGIN, "slack": SLACK, "plain": PLAIN}
 
 
 cdef class Problem:
-    """A model bound to data: all that a solver may see. Subclassed in Cython only.
+    """A model bound to data: all that a solver may see. Only Cython classes can subclass it.
 
-    Structures written in Python subclass `structsvm.StructuredModel` instead and are adapted.
+    Models in Python subclass `structsvm.StructuredModel`, and `PythonProblem` adapts them.
 
     Attributes
     ----------
     n_examples, n_weights : int
     exact : bool
-        Whether the oracle returns a true maximum, so that the duality gap is a certificate.
+        Whether the oracle returns a true maximum, which makes the duality gap a certificate.
     foreign : bool
         Whether the oracle is code from outside this package. A fit compares its answers with the
         model's predictions before it trusts them.
+    in_python : bool
+        Whether the oracle holds the GIL.
+    n_threads : int
+        Scratch space is reserved for so many threads.
     oracle_work : float
         Work of an oracle call in multiply-adds, a declared estimate.
     non_negative_start, non_negative_stop : int
-        Weights start, ..., stop - 1 must be >= 0: solvers keep to that, or refuse the problem.
+        Weights start, ..., stop - 1 must be >= 0; solvers keep them so, or refuse the problem.
     """
 
     def __cinit__(self):
@@ -76,7 +80,7 @@ cdef class Problem:
         Raises
         ------
         ValueError
-            If the name is unknown, or this problem cannot maximise the slack form.
+            If the name is unknown, or the problem has no oracle for "slack".
         """
         if rescaling not in _RESCALINGS:
             names = ", ".join(repr(name) for name in _RESCALINGS)
@@ -91,11 +95,11 @@ cdef class Problem:
         )
 
     def go_on_from(self, bint exact):
-        """Planes of an earlier run join, whose oracle was exact or not."""
+        """Take over whether the oracle was exact in the run that is resumed."""
         self.exact = self.exact and exact
 
     def keep_non_negative(self, part):
-        """Say which weights, a slice of them, must be >= 0; before any solver sees the problem."""
+        """Set the slice of weights that must be >= 0; call it before any solver."""
         start, stop, step = part.indices(self.n_weights)
         if step != 1 or (part.start, part.stop) != (start, stop) or start > stop:
             raise ValueError(
@@ -105,7 +109,7 @@ cdef class Problem:
         self.non_negative_start, self.non_negative_stop = start, stop
 
     def project(self, vector):
-        """The nearest vector that `non_negative_start` and `stop` allow; a copy if it differs."""
+        """The nearest vector whose constrained weights are >= 0; a copy if it differs."""
         part = slice(self.non_negative_start, self.non_negative_stop)
         if not (vector[part] < 0).any():
             return vector
@@ -193,9 +197,9 @@ cdef class Problem:
         return max(<Py_ssize_t> min(<double> most, MOST_WORK_AT_A_TIME / self.oracle_work), 1)
 
     def pieces(self, const index_t[::1] examples, engine=None):
-        """The examples of a pass at fixed weights, cut to what an engine is asked at a time.
+        """Split the examples of a pass at fixed weights into batches for an engine.
 
-        That many fit a `PlaneBatch` in memory, and the calls leave Ctrl-C its turn.
+        The planes of a batch fit into memory, and Ctrl-C is checked between batches.
         """
         cdef Py_ssize_t n_workers = 1 if engine is None else engine.n_workers
         cdef Py_ssize_t start, size = self.calls_at_a_time(EXAMPLES_AT_ONCE) * n_workers
@@ -220,7 +224,7 @@ cdef class Problem:
             with gil:
                 raise ValueError(
                     f"the oracle's plane for example {i} holds NaN or inf; "
-                    "joint features and losses must be finite; where they are, they are too large: "
+                    "joint features and losses must be finite; if they are, they are too large: "
                     "scale the features"
                 )
         if self._rescaling == SLACK:
@@ -242,7 +246,7 @@ cdef class Problem:
         self, const index_t[::1] examples not None, w, PlaneBatch out not None,
         Py_ssize_t start=0, int thread=0,
     ):
-        """The planes of several examples at w: slot start + k receives that of examples[k].
+        """Write the planes of several examples at w: slot start + k is for examples[k].
 
         Parameters
         ----------
@@ -250,9 +254,17 @@ cdef class Problem:
         w : float64 array of shape (n_weights,)
             Padded, see `structsvm.linalg._plane.padded_vector`.
         out : PlaneBatch
-        start : int
-        thread : int
-            Less than what `reserve` was called for; calls with another one may run meanwhile.
+        start : int, default=0
+        thread : int, default=0
+            Below the number that `reserve` was called with; calls with different numbers may run
+            at the same time.
+
+        Raises
+        ------
+        ValueError
+            If w or thread is wrong, or the planes do not fit the batch.
+        IndexError
+            If there is no such example.
         """
         cdef Weights weights = self._checked(examples, w, thread)
         cdef Py_ssize_t n = examples.shape[0]
@@ -262,19 +274,19 @@ cdef class Problem:
             self._plane_range(examples, &weights, thread, 0, n, out.planes + start)
 
     cdef Weights _checked(self, const index_t[::1] examples, w, int thread) except *:
-        """The weights of a question about some examples, which are looked at too."""
+        """Check w, thread and examples; returns the weights."""
         cdef Py_ssize_t k
         if not is_padded(w, self.n_weights):
             raise ValueError(f"w must be a padded vector of {self.n_weights} weights")
         if not 0 <= thread < self.n_threads:
-            raise ValueError(f"thread {thread} of {self.n_threads}: call reserve before")
+            raise ValueError(f"thread {thread} of {self.n_threads}: call reserve first")
         for k in range(examples.shape[0]):
             if not 0 <= examples[k] < self.n_examples:
                 raise IndexError(f"example {examples[k]} of {self.n_examples}")
         return weights_of(w)
 
     cdef object _ask(self, engine, examples, w, PlaneBatch out):
-        """Planes by an engine, or in this thread without one."""
+        """Write planes by an engine; without one, in this thread."""
         PyErr_CheckSignals()
         if engine is None:
             self.planes(examples, w, out)
@@ -282,9 +294,9 @@ cdef class Problem:
             engine.planes(self, examples, w, out)
 
     def mean_hinge(self, weights, double[::1] hinges=None, engine=None):
-        """Mean of the examples' hinges at fixed weights.
+        """Mean of the weighted hinges of the examples at fixed weights.
 
-        `hinges`, of shape (n_examples,), receives them one by one, times their weights.
+        `hinges`, of shape (n_examples,), receives the weighted hinges.
         """
         cdef double hinge
         cdef Py_ssize_t k, i = 0, n = self.n_examples
@@ -305,7 +317,7 @@ cdef class Problem:
         return total / max(n, 1)
 
     def example_weights(self):
-        """The sample weights, 1 where none were set, of shape (n_examples,)."""
+        """The sample weights, of shape (n_examples,); ones if none were set."""
         if self.sample_weight is None:
             return np.ones(self.n_examples)
         return np.array(self.sample_weight)
@@ -314,16 +326,16 @@ cdef class Problem:
         self, const index_t[::1] examples, weights, *, bint plain, engine=None,
         bint one_by_one=False,
     ):
-        """What the oracle answers for some examples, or `inference` if `plain`.
+        """Outputs y of the oracle for some examples, or of `inference` if `plain`.
 
         Sample weights do not count. With `one_by_one` batch methods are not used.
 
         Returns
         -------
         losses, leads, sizes : ndarray of shape (len(examples),)
-            Delta(y_i, y); <w, psi(x_i, y) - psi(x_i, y_i)>, with slack rescaling and not `plain`
-            times that loss; and the sum of the magnitudes that the two add up, by which to judge
-            rounding.
+            Delta(y_i, y); <w, psi(x_i, y) - psi(x_i, y_i)>, times Delta(y_i, y) with slack
+            rescaling unless `plain`; and the sum of the magnitudes of all terms of the two, which
+            bounds their rounding.
         """
         cdef Py_ssize_t k, place = 0
         cdef Rescaling rescaling = self._rescaling

@@ -1,4 +1,4 @@
-"""PythonProblem: any model with the four Python methods, behind the Problem contract."""
+"""PythonProblem: adapts models with the four Python methods to the Problem contract."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from structsvm.problems.python_methods import (
     LossCheck, Numbered, ask_batch, note_example, sparse_vector, takes_n_jobs, task_loss,
 )
 
-# The work of a Python oracle in multiply-adds: tens of microseconds at the least.
+# The work of a Python oracle in multiply-adds: it takes at least tens of microseconds.
 PYTHON_ORACLE_WORK = 1e5
 
 
@@ -70,11 +70,11 @@ cdef class PythonProblem(Problem):
             except Exception as error:
                 note_example(error, "joint_feature", i)
                 raise
-            # Copies: a model may return the same buffers at each call.
+            # Copies, because a model may return the same buffers at each call.
             self.truth.append((indices.copy(), values.copy()))
 
     def __reduce__(self):
-        """What other processes need: sample weights and checks of losses stay here."""
+        """For worker processes: sample weights and checks of losses stay here."""
         return PythonProblem, (self.model, self.X, self.Y, self.n_weights)
 
     cdef bint knows_truths(self) noexcept:
@@ -98,25 +98,26 @@ cdef class PythonProblem(Problem):
         return type(self.model).__name__
 
     def truth_losses(self, const index_t[::1] examples):
-        """The loss of each truth against itself, which must be 0."""
+        """The loss of each true output against itself, which must be 0."""
         return np.array([
             self.checked_loss(i, task_loss(self.model, i, self.Y[i], self.Y[i], "loss"))
             for i in examples
         ])
 
     def truth_sizes(self, const index_t[::1] examples, weights):
-        """Sum of the magnitudes that the score of each truth adds up."""
+        """Sum of the magnitudes of the terms of the score of each true output."""
         size = np.abs(weights)
         return np.array([size[self.truth[i][0]] @ np.abs(self.truth[i][1]) for i in examples])
 
     def rival(self, Py_ssize_t i, weights, double push):
-        """An output unlike the truth: what `inference` answers where the truth's score is lower by
-        `push`, and the scores of outputs like it by some of that.
+        """An output unlike the true one: `inference` at weights moved against psi(x_i, y_i).
+
+        The move lowers the score of the true output by `push`, and of similar outputs by less.
 
         Returns
         -------
         loss, lead, size
-            As in `answers_at`, at `weights`; None where no push moves the truth.
+            As in `answers_at`, at `weights`; None if psi(x_i, y_i) is 0.
         """
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef Plane* plane = &batch.planes[0]
@@ -155,7 +156,7 @@ cdef class PythonProblem(Problem):
         self, const index_t[::1] examples not None, w, PlaneBatch out not None,
         Py_ssize_t start=0, int thread=0,
     ):
-        """As in `Problem`, by the batch methods of the model."""
+        """As in `Problem`, but it calls the batch methods of the model."""
         cdef Weights weights = self._checked(examples, w, thread)
         cdef Py_ssize_t k, n = examples.shape[0]
         cdef Plane* plane
@@ -326,7 +327,7 @@ cdef class PythonProblem(Problem):
             raise
 
     cdef answer(self, Py_ssize_t i, w):
-        """The method that was called and what it returned."""
+        """The name of the method that was called, and its result."""
         if self._rescaling == PLAIN:
             return "inference", self.model.inference(self.X[i], w)
         if self._rescaling == SLACK:
@@ -355,7 +356,7 @@ cdef class PythonProblem(Problem):
         )
 
     cdef int build(self, Py_ssize_t i, name, y_hat, Plane* out) except -1:
-        """out = the plane of output y_hat, which the method `name` answered; its loss unchecked.
+        """out = the plane of output y_hat, which the method `name` returned; its loss is unchecked.
 
         All calls into Python come before the arithmetic.
         """

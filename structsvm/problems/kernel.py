@@ -1,4 +1,4 @@
-"""Kernels: inner products of examples in place of their features."""
+"""Kernels: inner products of examples."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ from structsvm.problems._feature_rows import FeatureRows
 
 __all__ = ["KERNELS", "Kernel"]
 
-#: Kernels with a name, and their parameters.
+#: Names of kernels and of their parameters.
 KERNELS = {"rbf": ("gamma",), "poly": ("gamma", "degree", "coef0"), "sigmoid": ("gamma", "coef0")}
 
 # Examples whose kernel values are computed at a time.
 _BATCH = 256
 _COLUMNS, _ROWS = 32, 1024
 
-# Where rounding of squared distances, times gamma, is more, they are measured from a row ...
+# If the rounding error of squared distances, times gamma, exceeds this, the first row becomes the
+# origin.
 _FAR = 1e-9
-# ... and where it is more all the same, values of the kernel are not known well enough.
+# If it still exceeds this, kernel values are too inexact for a certificate.
 _TOO_FAR = 1e-6
 
-# Rows on which a kernel of unknown kind is looked at as a whole.
+# Most rows in the test of whether a callable kernel is positive semidefinite.
 _MOST_ROWS = 2000
-# Two values closer than this, relative to the greatest, are the same.
+# Two values closer than this, relative to the greatest, are equal.
 _SAME = 1e-5
-# Eigenvalues further below 0 than this share of the greatest one are no rounding, ...
+# Eigenvalues below 0 by more than this share of the greatest eigenvalue are not rounding.
 _CLEARLY_NEGATIVE = 1e-5
-# ... and those not below it by this share of the greatest value, for each row, are >= 0; or by
-# this part of the values' precision, where that is more.
+# Eigenvalues count as >= 0 within this share of the greatest value times the number of rows, or
+# this share of the values' precision if that is more.
 _NOT_NEGATIVE, _PART_OF_PRECISION = 1e-9, 0.1
 
 
 class Kernel:
-    """k(a, b) over rows of X, plus 1 where there is an intercept.
+    """k(a, b) over rows of X, plus 1 with an intercept.
 
     Parameters
     ----------
@@ -73,13 +74,13 @@ class Kernel:
         names = () if callable(kernel) else KERNELS[kernel]
         self.params = {name: given[name] for name in names}
         self._precision = float(np.finfo(np.float64).eps)  # of the values
-        # Distances are measured from here, as they cancel where rows are far from 0.
+        # Distances are measured from here: far from 0 they would cancel.
         self._origin: NDArray[np.float64] | None = None
         if self._rounding_of_distances() > _FAR and not sp.issparse(X):
             self._origin = np.asarray(X[0], dtype=np.float64)
 
     def to_state(self) -> State:
-        """The rows, and what was computed from those that this kernel began with."""
+        """The rows, the parameters, and the origin, which comes from the training rows."""
         state: State = {f"kernel/{name}": np.array([float(v)]) for name, v in self.params.items()}
         if self._origin is not None:
             state["kernel/origin"] = self._origin
@@ -90,12 +91,12 @@ class Kernel:
 
     @classmethod
     def from_state(cls, state: State, kernel: str, *, intercept: bool, n_features: int) -> Kernel:
-        """The kernel with this name whose `to_state` gave this.
+        """The kernel with this name from what `to_state` returned.
 
         Raises
         ------
         ValueError
-            If there are no rows of finite numbers of `n_features` columns, or no parameters.
+            If rows, parameters or origin have wrong shapes or dtypes, or are not finite.
         """
         params = {name: _number(f"kernel/{name}", state) for name in KERNELS[kernel]}
         if params.get("gamma", 1.0) <= 0.0:
@@ -122,7 +123,7 @@ class Kernel:
         Raises
         ------
         ValueError
-            If a callable returns another shape, or something is not finite.
+            If a callable returns another shape or complex numbers, or a value is not finite.
         """
         if not callable(self.kernel):
             with np.errstate(over="ignore", invalid="ignore"):
@@ -149,13 +150,13 @@ class Kernel:
     def is_definite(self) -> bool:
         """Whether this is known to be an inner product: positive semidefinite on these rows.
 
-        By its name, or by the matrix of its values. That is the matrix of all rows up to 2000;
-        beyond it is one of some rows, which can refute but not prove it.
+        It is known by the name of the kernel, or by the matrix of its values for up to 2000 rows.
+        With more rows a random 2000 of them can refute it but not prove it.
 
         Raises
         ------
         ValueError
-            If it clearly is none.
+            If the kernel is clearly not positive semidefinite, or not symmetric.
         """
         diagonal = self.diagonal()
         if self._is_definite_by_name() or not len(diagonal):
@@ -185,14 +186,14 @@ class Kernel:
         return False
 
     def _rounding_of_distances(self) -> float:
-        """What squared distances between rows lose by rounding, times gamma."""
+        """Bound of the rounding error of squared distances, times gamma."""
         if self.kernel != "rbf" or not self.X.shape[0]:
             return 0.0
         sqnorms = FeatureRows(self._moved(self.X), intercept=False).sqnorms()
         return float(4 * self._precision * self.params["gamma"] * sqnorms.max())
 
     def _moved(self, X: Any) -> Any:
-        """The rows as seen from the origin."""
+        """The rows relative to the origin."""
         return X if self._origin is None else X - self._origin
 
     def _is_definite_by_name(self) -> bool:
@@ -221,8 +222,8 @@ class Kernel:
                 )
 
     def _named(self, A: Any, B: Any) -> NDArray[np.float64]:
-        """Values of a kernel with a name: those of scikit-learn's, but of inner products and
-        exponentials whose bits do not hang on the BLAS and the CPU."""
+        """Values of a kernel with a name, as scikit-learn's, but computed so that their bits do not
+        depend on the BLAS and the CPU."""
         A, B = self._moved(A), self._moved(B)
         A_sqnorms, B_sqnorms = (FeatureRows(X, intercept=False).sqnorms() for X in (A, B))
         if sp.issparse(A) or sp.issparse(B):
@@ -230,7 +231,7 @@ class Kernel:
             products = products.toarray() if sp.issparse(products) else np.asarray(products)
             return self._of_products(products.astype(np.float64), A_sqnorms[:, None], B_sqnorms)
         values = np.empty((len(A), len(B)))
-        # Pieces that stay in the cache, of a width that `scores` is fast at.
+        # Blocks that fit into the cache, of a width at which `scores` is fast.
         for i in range(0, len(A), _COLUMNS):
             columns = np.asarray(A[i : i + _COLUMNS].T, dtype=np.float64)
             for j in range(0, len(B), _ROWS):
@@ -248,7 +249,7 @@ class Kernel:
         left: NDArray[np.float64],
         right: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """From inner products and squared norms, which broadcast against them, to values."""
+        """Kernel values from inner products and squared norms; the norms broadcast."""
         gamma = self.params["gamma"]
         if self.kernel == "rbf":
             squares = left + right
@@ -272,7 +273,7 @@ class Kernel:
         Raises
         ------
         ValueError
-            If one is negative: then k is no inner product.
+            If a value is negative: then k is not an inner product.
         """
         n = self.X.shape[0]
         values = np.ones(n)
@@ -284,8 +285,8 @@ class Kernel:
         if (values < 0).any():
             i = int(np.argmin(values))
             raise ValueError(
-                f"the kernel of X[{i}] with itself is {values[i]:g}, expected >= 0: it is no inner "
-                "product"
+                f"the kernel of X[{i}] with itself is {values[i]:g}, expected >= 0: it is not an "
+                "inner product"
             )
         return values
 
@@ -298,17 +299,17 @@ def _number(name: str, state: State) -> float:
 
 
 def _rows_of(state: State, n_features: int) -> Any:
-    """The rows of a state, once it is known that they are rows of finite numbers."""
+    """The checked rows of a state."""
     if "rows" in state:
         rows = state["rows"]
     else:
-        parts = tuple(state[f"rows/{part}"] for part in ("data", "indices", "indptr"))
-        if any(part.ndim != 1 for part in parts) or not len(parts[2]):
-            raise ModelFileError("the sparse rows of the kernel are no three lists")
-        if parts[1].dtype.kind != "i" or parts[2].dtype.kind != "i":
-            raise ModelFileError("the places of the sparse rows of the kernel are no integers")
-        _check_real(parts[0])
-        rows = sp.csr_matrix(parts, shape=(len(parts[2]) - 1, n_features))
+        arrays = tuple(state[f"rows/{name}"] for name in ("data", "indices", "indptr"))
+        if any(array.ndim != 1 for array in arrays) or not len(arrays[2]):
+            raise ModelFileError("the arrays of the sparse rows of the kernel are not 1-D")
+        if arrays[1].dtype.kind != "i" or arrays[2].dtype.kind != "i":
+            raise ModelFileError("the indices of the sparse rows of the kernel are not integers")
+        _check_real(arrays[0])
+        rows = sp.csr_matrix(arrays, shape=(len(arrays[2]) - 1, n_features))
     _check_real(rows)
     checked = check_rows(rows, n_features)
     if checked is not rows:  # a copy, with the columns of each row in order
@@ -322,7 +323,7 @@ def _check_real(rows: Any) -> None:
 
 
 def _power(values: NDArray[np.float64], degree: float) -> NDArray[np.float64]:
-    """By multiplications where the degree is a small integer: powers are the C library's."""
+    """Powers; for small integer degrees by multiplication, as pow depends on the C library."""
     if degree != int(degree) or not 0 <= degree <= 64:
         return np.asarray(values**degree)
     power, left = np.ones_like(values), int(degree)

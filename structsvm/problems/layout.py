@@ -51,7 +51,15 @@ class Layout:
         return name in self.shapes
 
     def place(self, *names: str) -> slice:
-        """Where some blocks lie that are neighbours, in this order."""
+        """The slice of one block, or of several neighbouring blocks in their order.
+
+        Raises
+        ------
+        KeyError
+            If there is no block of this name.
+        ValueError
+            If the blocks are not neighbours in this order.
+        """
         start = stop = self._starts[names[0]]
         for name in names:
             if self._starts[name] != stop:
@@ -60,5 +68,5 @@ class Layout:
         return slice(start, stop)
 
     def views(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The blocks of a weight vector, as views."""
+        """The blocks of a weight vector by name, as views."""
         return {name: w[self.place(name)].reshape(shape) for name, shape in self.shapes.items()}

@@ -1,7 +1,7 @@
-"""What the methods of a model in Python answer, checked: vectors, losses, outputs, whole batches.
+"""Checks of what a model's Python methods return: vectors, losses, outputs and batches.
 
-Messages name the method and the example. What a method raises itself goes on as it is, with a note
-of the example; tracebacks name the method.
+Messages name the method and the example. Exceptions of a method itself pass unchanged, with a note
+about the example.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 _FORMS = "an array of numbers, a tuple (indices, values) or a scipy sparse row"
 
-# Losses this little below 0, as share of the greatest loss met (at least 1), are rounding.
+# Losses below 0 by at most this share of the greatest loss so far (at least 1) are rounding.
 _ROUNDING = 1e-9
 _TRUTHS = 10
 
@@ -52,7 +52,7 @@ _TRUTHS = 10
 
 
 class Numbered(list[Any]):
-    """Some of the examples, with their numbers among all."""
+    """Some of the examples, with their numbers among all examples."""
 
     def __init__(self, items: Iterable[Any], numbers: Sequence[int]) -> None:
         super().__init__(items)
@@ -60,14 +60,14 @@ class Numbered(list[Any]):
 
     @staticmethod
     def numbers_of(items: Any) -> Sequence[int]:
-        """Of the examples in a list, or in the rows of a matrix."""
+        """Numbers of the examples in a list or in the rows of a matrix."""
         n = items.shape[0] if hasattr(items, "shape") else len(items)
         own: Sequence[int] = getattr(items, "numbers", range(n))
         return own
 
 
 def one_by_one(ask: Callable[..., Any], what: str, *columns: Sequence[Any]) -> list[Any]:
-    """``ask(*row)`` for one example after the other."""
+    """Call ``ask(*row)`` for one example after the other."""
     answers = []
     for i, *row in zip(Numbered.numbers_of(columns[0]), *columns, strict=True):
         try:
@@ -79,7 +79,7 @@ def one_by_one(ask: Callable[..., Any], what: str, *columns: Sequence[Any]) -> l
 
 
 def note_example(error: BaseException, what: str, i: int, last: int | None = None) -> None:
-    """Note on an error which example it came from, or which examples."""
+    """Add a note to an error about the example or examples it came from."""
     where = f"example {i}" if last in (None, i) else f"examples {i} to {last}"
     error.add_note(f"raised while {what} worked on {where}")
 
@@ -110,12 +110,12 @@ def _has_n_jobs(function: Callable[..., Any]) -> bool:
 def ask_batch(
     model: Any, name: str, *columns: Sequence[Any], w: Any, **options: Any
 ) -> tuple[str, Any]:
-    """What a batch method answers, and the name of the method to blame for wrong answers.
+    """Call a batch method; returns the name of the method for later messages, and the outputs.
 
     Raises
     ------
     ValueError
-        If it is not one output for each example.
+        If there is not one output for each example.
     """
     method = getattr(model, name)
     single = getattr(method, "stands_for", None)
@@ -142,12 +142,9 @@ def ask_batch(
 
 
 def check_output(method: str, i: int, y: Any, y_hat: Any) -> None:
-    """Refuse what can be no output beside the truth y: an output with its score.
+    """Raise ValueError if y_hat is a pair of an output and its score.
 
-    Raises
-    ------
-    ValueError
-        Naming the method and the example.
+    The message names the method and the example.
     """
     if (
         type(y_hat) is tuple
@@ -158,12 +155,12 @@ def check_output(method: str, i: int, y: Any, y_hat: Any) -> None:
     ):
         raise ValueError(
             f"{method} returned {brief(y_hat)} for example {i}, expected an output such as y: "
-            "return the output alone, without its score or energy"
+            "return only the output, without its score or energy"
         )
 
 
 def _alike(a: Any, b: Any) -> bool:
-    """Whether a could be of the kind of outputs that b is of."""
+    """Whether a may be the same kind of output as b."""
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(map(_alike, a, b))
     kinds: tuple[Any, ...] = (numbers.Number, str, (list, np.ndarray))
@@ -175,19 +172,19 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 def task_loss(model: Any, i: int, y: Any, y_hat: Any, method: str) -> float:
-    """``model.loss(y, y_hat)`` as a number; `method` answered y_hat for example i.
+    """``model.loss(y, y_hat)`` as a number; `method` returned y_hat for example i.
 
     Raises
     ------
     ValueError
-        If the output or the loss is of a wrong kind.
+        If the output or the loss is of the wrong kind.
     """
     check_output(method, i, y, y_hat)
     return loss_number(i, model.loss(y, y_hat))
 
 
 def loss_number(i: int, value: Any) -> float:
-    """What a loss returned, as a number; ValueError if it is none."""
+    """The value of a loss as a float; raises ValueError if it is not a number."""
     if type(value) is float:
         return value
     wrong = isinstance(value, (str, bytes, complex, np.complexfloating))
@@ -200,10 +197,11 @@ def loss_number(i: int, value: Any) -> float:
 
 
 class LossCheck:
-    """Task losses are finite and >= 0; what is below 0 by rounding counts as 0, told once.
+    """Check that task losses are finite and >= 0; losses below 0 by rounding become 0, with one
+    warning.
 
-    Rounding is small beside the greatest loss that was met. Where none was, losses between the
-    first few truths Y tell the scale.
+    Rounding is judged against the greatest loss so far, or losses between the first few true
+    outputs Y.
     """
 
     def __init__(self, model: Any, Y: Sequence[Any]) -> None:
@@ -225,7 +223,7 @@ class LossCheck:
             self.told = True
             warnings.warn(
                 f"loss(y[{i}], y_hat) returned {loss}, below 0 by rounding: such losses count as "
-                "0. To be rid of this, return max(loss, 0.0)",
+                "0. Return max(loss, 0.0) to silence this",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -246,13 +244,13 @@ class LossCheck:
 
 
 def sparse_vector(psi: Any, size: int, where: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """``(indices, values)`` of a joint feature given dense, as such a pair, or scipy sparse.
+    """``(indices, values)`` of a joint feature: a dense array, such a pair, or a scipy sparse row.
 
     Raises
     ------
     ValueError
-        If kind, shape or an index does not fit `size`, or a value is NaN or inf; the message starts
-        with `where`.
+        If the kind is wrong, the shape or an index does not fit `size`, or a value is NaN or inf;
+        the message starts with `where`.
     """
     if sp.issparse(psi):
         indices, values = _sparse_row(psi, where)
@@ -287,14 +285,14 @@ def sparse_vector(psi: Any, size: int, where: str) -> tuple[NDArray[np.int32], N
 
 
 def number_of_weights(psi: Any, where: str) -> int | None:
-    """The length of a joint feature; None where a pair does not tell."""
+    """The length of a joint feature; None for a pair, which does not have it."""
     if isinstance(psi, tuple) and len(psi) == 2:
         return None
     return math.prod(psi.shape if sp.issparse(psi) else _real(psi, where).shape)
 
 
 def _sparse_row(psi: Any, where: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Places and values of a sparse row; entries may be given in several parts."""
+    """Indices and values of a sparse row; duplicates are not summed."""
     check_sparse(where, psi)
     if math.prod(psi.shape) != max(psi.shape):
         raise ValueError(f"{where} has shape {psi.shape}, expected one row")
@@ -303,7 +301,7 @@ def _sparse_row(psi: Any, where: str) -> tuple[NDArray[Any], NDArray[np.float64]
 
 
 def _real(value: Any, where: str, expected: str = "expected (n_weights,)") -> NDArray[np.float64]:
-    """An array of float64; strings, complex numbers and objects are no real numbers."""
+    """An array as float64; raises ValueError unless its entries are real numbers."""
     array = _array(value, where)
     if array.dtype.kind in "fiub":
         return array.astype(np.float64, copy=False)
@@ -335,7 +333,7 @@ _SHORT.maxstring = _SHORT.maxother = 60
 
 
 def brief(value: Any) -> str:
-    """A value for a message, whatever its size."""
+    """A short description of a value for a message."""
     if value is None or isinstance(value, (bool, numbers.Number, str, tuple)):
         return _SHORT.repr(value)
     kind = type(value).__name__

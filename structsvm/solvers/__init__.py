@@ -1,6 +1,6 @@
 """Solvers: planes in, weights out. They never see x or y.
 
-The one exception is `BlockDual`, whose duals know the problems of ``block_duals`` from inside.
+The exception is `BlockDual`: its duals read the problems of ``block_duals`` directly.
 """
 
 from structsvm.solvers.base import (
@@ -36,7 +36,7 @@ __all__ = [
     "make_solver",
 ]
 
-#: The solvers that estimators know by name.
+#: Solvers by name.
 SOLVERS: dict[str, type] = {
     "bcfw": BCFW,
     "block_dual": BlockDual,
@@ -49,7 +49,7 @@ SOLVERS: dict[str, type] = {
 
 
 def make_solver(solver: str | Solver) -> Solver:
-    """The solver for a name, or the object itself.
+    """The solver with this name, or the object itself.
 
     Raises
     ------

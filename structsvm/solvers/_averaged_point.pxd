@@ -1,4 +1,4 @@
-"""The primal point of a dual one, kept in step with it, and the average of its iterates."""
+"""The primal point of a dual point, updated with it, and the average of its iterates."""
 
 from structsvm.solvers._plane_store cimport PlaneStore
 
@@ -6,7 +6,7 @@ from structsvm.solvers._plane_store cimport PlaneStore
 cdef class AveragedPoint:
     cdef readonly Py_ssize_t n_examples
     cdef readonly object weights          # ndarray (n_weights,), padded
-    cdef readonly object multipliers      # ndarray: of weights that must be >= 0, added to them
+    cdef readonly object multipliers      # ndarray: multipliers of weights that must be >= 0
     cdef readonly Py_ssize_t first_multiplied
     cdef readonly object lag              # ndarray or None: see average()
     cdef readonly double lag_factor       # sum of the averaging weights so far

@@ -1,8 +1,8 @@
-"""The primal point of a dual one; see ``_averaged_point.pxd``.
+"""The primal point of a dual point; see ``_averaged_point.pxd``.
 
 Design: the average of all iterates, with weight t for the t-th, is kept lazily. It is
-``weights - lag / S`` with S = 1 + ... + t: each move of the weights after update t is added to
-``lag`` times the S of that time. So an update costs no more than its moves.
+``weights - lag / S`` with S = 1 + ... + t: each move of the weights after update t adds the move
+times the present S to ``lag``. So an update costs no more than its moves.
 """
 
 import numpy as np
@@ -19,22 +19,22 @@ MOST_UPDATES = 2**60
 cdef class AveragedPoint:
     """Weights ``center_part + sum_i sum_p alpha_ip delta_ip / (regularization * n)``.
 
-    Whoever adds a centre (a proximal term) moves the weights with it. Where the problem wants
-    weights >= 0, each has a multiplier >= 0 that is added to it: one more block of the dual, made
-    optimal after every update, so that during an update weights depend linearly on alpha as ever.
+    A caller that adds a centre (a proximal term) moves the weights with it. Each weight that must
+    be >= 0 has a multiplier >= 0 that is added to it: one more block of the dual, optimised after
+    every update, so during an update the weights depend linearly on alpha.
 
     Parameters
     ----------
     problem : Problem
-    average : bool
-        Keep the weighted average of all iterates, weight t for the t-th.
+    average : bool, default=False
+        Whether to keep the weighted average of all iterates, weight t for the t-th.
 
     Attributes
     ----------
     weights : ndarray of shape (n_weights,)
     multipliers : ndarray
     regularization : float
-        lambda, and the weight of a proximal term.
+        lambda plus the weight of a proximal term.
     n_updates : int
     """
 
@@ -48,24 +48,24 @@ cdef class AveragedPoint:
         self.regularization = 1.0
 
     cdef double curvature(self) noexcept nogil:
-        """How fast heights fall along a plane: the height of q falls by this times <p, q>."""
+        """If plane p gains dual weight 1, the height of plane q falls by this times <p, q>."""
         return 1.0 / (self.regularization * self.n_examples)
 
     cdef void move(self, PlaneStore store, Py_ssize_t i, int p, double change) noexcept nogil:
-        """Follow plane p of block i, which has been given `change` more dual weight."""
+        """Move the weights after plane p of block i has gained dual weight `change`."""
         cdef double step = change / (self.regularization * self.n_examples)
         store.add(i, p, step, &self._weights[0])
         if self._lag is not None:
             store.add(i, p, step * self.lag_factor, &self._lag[0])
 
     cdef void end_update(self) noexcept nogil:
-        """One averaging step for each visit of a block, whether or not it moved anything."""
+        """One averaging step; call it after each visit of a block, even if nothing moved."""
         self.choose_multipliers()
         self.n_updates += 1
         self.lag_factor += <double> self.n_updates
 
     cdef void choose_multipliers(self) noexcept nogil:
-        """The least multipliers that make the weights feasible are the best ones."""
+        """Set the best multipliers: the least ones that make the weights >= 0."""
         cdef Py_ssize_t k, j
         cdef double alone, chosen
         for k in range(self._multipliers.shape[0]):
@@ -74,14 +74,14 @@ cdef class AveragedPoint:
             chosen = -alone if alone < 0.0 else 0.0
             if self._lag is not None:
                 self._lag[j] += self.lag_factor * (chosen - self._multipliers[k])
-            # Exactly 0, not what rounding leaves of it.
+            # Exactly 0, without rounding.
             self._weights[j] = 0.0 if alone < 0.0 else alone
             self._multipliers[k] = chosen
 
     def move_to(self, weights):
         """Set the weights (after the centre of a proximal term has moved).
 
-        `weights` are without multipliers, which follow.
+        `weights` do not include multipliers, which are chosen anew.
         """
         if self.lag is not None:
             self.lag += self.lag_factor * (weights - self.weights)
@@ -90,13 +90,13 @@ cdef class AveragedPoint:
         self.choose_multipliers()
 
     def average(self):
-        """The weighted average of all iterates; the weights where there is none."""
+        """The weighted average of all iterates; the weights if it is not kept."""
         if self.lag_factor == 0.0 or self.lag is None:
             return np.array(self.weights)
         return self.weights - self.lag / self.lag_factor
 
     def snapshot(self):
-        """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
+        """The state as arrays, from which `restore` makes the same bits again."""
         held = {
             "weights": np.array(self.weights), "multipliers": self.multipliers.copy(),
             "updates": np.array([self.n_updates]),
@@ -115,7 +115,7 @@ cdef class AveragedPoint:
         return kinds if self.lag is None else kinds | {"lag": vector(len(self.lag))}
 
     def restore(self, held):
-        """Become what `snapshot` was taken of: a point of the same problem and options.
+        """Restore what `snapshot` returned for a point of the same problem and options.
 
         Raises
         ------
@@ -124,7 +124,7 @@ cdef class AveragedPoint:
         """
         if not held["numbers"][0] > 0.0:
             raise ModelFileError(
-                "the snapshot does not fit this problem: its regularization is 0, expected more"
+                "the snapshot does not fit this problem: its regularization is 0, expected > 0"
             )
         self.weights[:] = held["weights"]
         self.multipliers[:] = held["multipliers"]

@@ -1,4 +1,4 @@
-"""Steps on the dual problem of one example, by the planes that are stored of it."""
+"""Steps on the dual problem of one example, with its stored planes."""
 
 from structsvm.solvers._averaged_point cimport AveragedPoint
 from structsvm.solvers._plane_store cimport PlaneStore
@@ -7,11 +7,11 @@ from structsvm.solvers._plane_store cimport PlaneStore
 cdef class BlockSteps:
     cdef readonly PlaneStore store
     cdef readonly AveragedPoint point
-    cdef readonly object gaps             # ndarray (n_examples,): gap met at the last visit
+    cdef readonly object gaps             # ndarray (n_examples,): gap at the last visit
     cdef double[::1] _gaps
 
     cdef int improve(self, Py_ssize_t i, double gap) except -1 nogil
-    # To implement: raise the dual of block i, whose heights are those at the present weights.
+    # For subclasses: raise the dual value of block i; heights are at the present weights.
     cdef int step(self, Py_ssize_t i, double gap) except -1 nogil
 
 

@@ -1,8 +1,8 @@
 """Steps on the dual problem of one example; see ``_block_steps.pxd``.
 
-Design: a visit that rescores the planes costs one sparse dot product each; every further step of
-the block's own small problem happens in the Gram matrix, and the weights are touched once at the
-end. Nothing costs O(n_weights).
+Design: a visit rescores the planes by one sparse dot product each. All steps on the block's small
+problem use the Gram matrix, and the weights are updated once at the end. Nothing costs
+O(n_weights).
 
 Sources: Lacoste-Julien, Jaggi, Schmidt, Pletscher (2013), Block-coordinate Frank-Wolfe
 optimization for structural SVMs; Shah, Kolmogorov, Lampert (2015), A multi-plane block-coordinate
@@ -24,25 +24,25 @@ from structsvm.solvers._plane_store cimport (
 cdef enum:
     MAX_STEPS = 5    # pairwise steps a visit
 
-# Two heights closer than this, relative to their parts, are the same plane seen twice.
+# Two heights closer than this, relative to their terms, are equal up to rounding.
 cdef double SAME_HEIGHT = 1e-12
-# A block's own problem is solved to this share of the gap found at the visit.
+# A block's problem is solved to this share of the gap at the start of the visit.
 cdef double BLOCK_TOLERANCE = 0.1
 
 
 cdef class BlockSteps:
-    """Visits of blocks that need no oracle; subclasses say what a step is.
+    """Visits of blocks that need no oracle; subclasses define the step.
 
     Parameters
     ----------
     store : PlaneStore
     point : AveragedPoint
-        Of the same problem; it follows the dual weights in the store.
+        The point of the same problem; it moves with the dual weights in the store.
 
     Attributes
     ----------
     gaps : ndarray of shape (n_examples,)
-        The gap of each block as its last visit met it.
+        The gap of each block at its last visit.
     """
 
     def __init__(self, PlaneStore store, AveragedPoint point):
@@ -56,7 +56,7 @@ cdef class BlockSteps:
         self.gaps = self._gaps = np.zeros(store.n_examples)
 
     cdef int improve(self, Py_ssize_t i, double gap) except -1 nogil:
-        """A visit of block i, whose heights are those at the present weights."""
+        """Visit block i; its heights must be at the present weights."""
         self._gaps[i] = gap
         self.step(i, gap)
         self.point.end_update()
@@ -91,7 +91,7 @@ cdef class BlockSteps:
 
 
 cdef class PairwiseSteps(BlockSteps):
-    """Weight moves from the lowest plane in use to the highest one, up to five times (SMO)."""
+    """Move weight from the lowest plane in use to the highest plane, up to five times (SMO)."""
 
     def __cinit__(self):
         self.change = NULL
@@ -109,8 +109,8 @@ cdef class PairwiseSteps(BlockSteps):
         cdef double* change
         if not gap > 0.0:
             return 0
-        # A line search leaves its two planes level but for rounding: without a margin the next
-        # choice between them would be noise.
+        # A line search leaves its two planes at equal heights up to rounding; without a margin the
+        # next choice between them would be noise.
         margin = SAME_HEIGHT * rounding_of_heights(b)
         current = current_height(b)
         if b.size > self.change_capacity:
@@ -166,9 +166,9 @@ cdef class PairwiseSteps(BlockSteps):
 
 
 cdef class FrankWolfeSteps(BlockSteps):
-    """The mixture, plane 0 of a store that is `mixed`, moves towards the highest plane.
+    """Move the mixture, plane 0 of a `mixed` store, towards the highest plane.
 
-    That is BCFW, with stored planes MP-BCFW.
+    This is the step of BCFW and, with stored planes, of MP-BCFW.
     """
 
     def __init__(self, PlaneStore store, AveragedPoint point):

@@ -15,7 +15,7 @@ cdef class DualBlocks:
     cdef readonly AveragedPoint point
     cdef readonly BlockSteps steps
     cdef readonly Evaluator evaluator
-    cdef readonly object hinges           # ndarray (n_examples,): hinge met at the last exact visit
+    cdef readonly object hinges           # ndarray (n_examples,): hinge at the last exact visit
     cdef double[::1] _hinges
     cdef Plane fresh                      # the oracle's latest answer
 

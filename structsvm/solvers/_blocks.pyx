@@ -1,8 +1,8 @@
 """Block-coordinate ascent on the dual of a structured SVM, one example at a time.
 
-The pieces stand in modules of their own: planes and dual weights in ``_plane_store``, steps on one
+The pieces are in modules of their own: planes and dual weights in ``_plane_store``, steps on one
 block in ``_block_steps``, weights and their average in ``_averaged_point``, passes at fixed weights
-and the judge of oracles in ``_evaluator``. Here they make passes with the oracle.
+and checks of oracles in ``_evaluator``. This module makes passes with the oracle.
 """
 
 import numpy as np
@@ -22,25 +22,25 @@ from structsvm.data.snapshots import vector
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
-    # Batches of an exact pass on several threads: the fewer examples, the fresher their weights.
+    # Batches of an exact pass with several workers: small batches see fresher weights.
     MOST_AT_ONCE = 16
     LEAST_BATCHES = 20
 
-# An oracle with less declared work than this, some 100 us, costs less than sharing it.
+# Work of a slow oracle, about 100 us: sharing a faster one among workers costs more than it saves.
 cdef double LEAST_WORK_TO_SHARE = 1e5
 
 
 cdef class DualBlocks:
-    """A dual point, the primal point that it stands for, and passes that improve both.
+    """A dual point, its primal point, and passes that improve both.
 
     Parameters
     ----------
     problem : Problem
-    frank_wolfe : bool
-        Frank-Wolfe steps on one plane an example instead of pairwise steps on several.
-    max_planes, drop_after : int
+    frank_wolfe : bool, default=False
+        Whether to make Frank-Wolfe steps on one plane an example, not pairwise steps on several.
+    max_planes, drop_after : int, default=20 and 2
         See `PlaneStore`.
-    average : bool
+    average : bool, default=False
         See `AveragedPoint`.
 
     Attributes
@@ -50,7 +50,7 @@ cdef class DualBlocks:
     steps : BlockSteps
     evaluator : Evaluator
     hinges : ndarray of shape (n_examples,)
-        The hinge of each example as its last exact visit met it.
+        The hinge of each example at its last exact visit.
     """
 
     def __cinit__(self):
@@ -80,7 +80,7 @@ cdef class DualBlocks:
     cdef int exact_visit(
         self, Py_ssize_t i, const Plane* fresh, const Weights* w, bint stale
     ) except -1 nogil:
-        """Improve block i by the oracle's plane, which may be of weights a little older than w."""
+        """Improve block i with the oracle's plane, which may be from slightly older weights."""
         cdef const Block* b = &self.store.blocks[i]
         cdef double known = height_at(b, self.store.rescore(i, w.data))
         cdef double gap = -current_height(b)
@@ -93,16 +93,16 @@ cdef class DualBlocks:
         return 0
 
     def exact_pass(self, const index_t[::1] order, engine=None):
-        """Visit the blocks in `order`, with a call of the oracle each.
+        """Visit the blocks in `order`, with an oracle call each.
 
-        With several workers and a dear oracle, planes are made for a batch of examples at a time,
-        while those of the batch before are taken in one after the other, each with a fresh line
-        search: see ``Engine.stream``. The weights they are made at are thus those from before the
-        last two batches, for an engine with one in flight, and the result depends neither on timing
-        nor on the number of workers, as long as that is 1 or not 1.
+        With several workers and a slow oracle, the engine makes the planes of a batch of examples
+        while the planes of the batch before are taken in one after the other, each with a line
+        search at the present weights: see ``Engine.stream``. With one batch in flight, planes are
+        made at the weights before the last two batches. So results do not depend on timing. One
+        worker gives other results than several; any number above one gives the same results.
 
-        ``steps.gaps`` and ``hinges`` hold afterwards what each visit met at the weights of its
-        time.
+        Afterwards ``steps.gaps`` and ``hinges`` hold the values of each visit, at the weights of
+        that visit.
         """
         cdef Py_ssize_t k, start, size = self.batch_size(engine)
         cdef Py_ssize_t at_a_time = self.problem.calls_at_a_time(VISITS_PER_SIGNAL_CHECK)
@@ -123,7 +123,7 @@ cdef class DualBlocks:
         engine.stream(self.problem, batches, self.point.weights, self.take_in)
 
     def take_in(self, const index_t[::1] examples, PlaneBatch planes):
-        """Improve the blocks of some examples by planes of older weights."""
+        """Improve the blocks of some examples with planes from older weights."""
         cdef Py_ssize_t k
         cdef Weights w = weights_of(self.point.weights)
         with nogil:
@@ -131,7 +131,7 @@ cdef class DualBlocks:
                 self.exact_visit(examples[k], &planes.planes[k], &w, True)
 
     def batch_size(self, engine=None):
-        """Examples whose planes an exact pass makes at a time; see there."""
+        """Number of examples in a batch of `exact_pass`; 1 visits them one by one."""
         if engine is None or engine.n_workers <= 1:
             return 1
         if self.problem.oracle_work < LEAST_WORK_TO_SHARE:
@@ -139,7 +139,7 @@ cdef class DualBlocks:
         return max(1, min(<Py_ssize_t> MOST_AT_ONCE, self.problem.n_examples // LEAST_BATCHES))
 
     def snapshot(self):
-        """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
+        """The state as arrays, from which `restore` makes the same bits again."""
         held = self.store.snapshot() | self.point.snapshot() | self.evaluator.snapshot()
         # All counts in one array, as version 0.1 wrote them.
         held["calls"] = np.append(held["calls"], held.pop("updates"))
@@ -155,7 +155,7 @@ cdef class DualBlocks:
         }
 
     def restore(self, held):
-        """Become what `snapshot` was taken of: blocks of the same problem and options.
+        """Restore what `snapshot` returned for blocks of the same problem and options.
 
         Raises
         ------
@@ -170,5 +170,5 @@ cdef class DualBlocks:
 
     @property
     def vector_bytes(self):
-        """Memory of all but the store, in bytes."""
+        """Memory of everything but the store, in bytes."""
         return self.point.nbytes + self.steps.gaps.nbytes + self.hinges.nbytes

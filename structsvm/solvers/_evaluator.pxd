@@ -1,4 +1,4 @@
-"""Passes at fixed weights, and the judge of what oracles answer."""
+"""Passes at fixed weights, and checks of oracle answers against known planes."""
 
 from structsvm.linalg._plane cimport Plane, Weights
 from structsvm.problems._problem cimport Problem
@@ -10,7 +10,7 @@ cdef class Evaluator:
     cdef readonly PlaneStore store
     cdef public Py_ssize_t n_oracle_calls
     cdef public Py_ssize_t n_overruled    # oracle answers below a plane already known
-    cdef double worst_shortfall           # of such an answer, and its example
+    cdef double worst_shortfall           # the worst such answer: its shortfall and example
     cdef Py_ssize_t worst_example
 
     cdef int judge(

@@ -1,4 +1,4 @@
-"""Passes at fixed weights, and the judge of what oracles answer; see ``_evaluator.pxd``."""
+"""Passes at fixed weights, and checks of oracle answers; see ``_evaluator.pxd``."""
 
 import numpy as np
 
@@ -16,26 +16,26 @@ from structsvm.data.snapshots import Kind
 
 MOST_CALLS = 2**60
 
-# Two heights closer than this, relative to their parts, are the same plane seen twice.
+# Two heights closer than this, relative to their terms, are equal up to rounding.
 cdef double SAME_HEIGHT = 1e-12
-# An oracle answer this much below a known plane, relative likewise, is a wrong answer.
+# An oracle answer below a known plane by more than this, relative to the terms, is wrong.
 cdef double WORSE_HEIGHT = 1e-8
 
 
 cdef class Evaluator:
-    """Takes the answers of a problem's oracle into a store of planes, and finds hinges by both.
+    """Takes oracle answers into a store of planes, and computes hinges from both.
 
     Parameters
     ----------
     problem : Problem
     store : PlaneStore
-        For the same numbers of examples and weights.
+        Has the same numbers of examples and weights.
 
     Attributes
     ----------
     n_oracle_calls : int
     n_overruled : int
-        Answers that were below a plane already known: not the maximum.
+        Number of answers below a known plane, which are not the maximum.
     """
 
     def __init__(self, Problem problem, PlaneStore store):
@@ -51,13 +51,12 @@ cdef class Evaluator:
     cdef int judge(
         self, Py_ssize_t i, const Plane* plane, const Weights* w, double* hinge, bint stale
     ) except -1 nogil:
-        """Take the oracle's plane into block i, which is rescored at w, if it is the highest.
+        """Add the oracle's plane to block i, which is rescored at w, if it is the highest.
 
-        An oracle that returns less than what is known already is overruled and counted, unless it
-        answered for older weights.
+        An answer below a known plane is overruled and counted, unless it is for older weights.
 
         hinge  OUT  the greatest height known
-        stale  IN   whether the answer is that at older weights
+        stale  IN   whether the answer is for older weights
         """
         cdef const Block* b = &self.store.blocks[i]
         cdef int best = highest(b, 0.0)
@@ -69,7 +68,7 @@ cdef class Evaluator:
             magnitude += fabs(b.planes[best].loss) + fabs(b.planes[best].loss - known)
         hinge[0] = max(known, height)
         if height < known - WORSE_HEIGHT * magnitude:
-            # Rare, so now with care: terms that cancel leave more rounding than they seem to.
+            # This is rare, so bound the rounding by the magnitudes of all terms.
             magnitude = plane_size(plane, w)
             if best != TRUTH:
                 magnitude += self.store.size_at(i, best, w)
@@ -84,10 +83,9 @@ cdef class Evaluator:
         return 0
 
     def evaluate(self, weights, double[::1] hinges=None, engine=None):
-        """One oracle call an example at fixed weights.
+        """Make one oracle call for each example at fixed weights.
 
-        The planes met are kept where they beat the known ones, so no call is wasted. `hinges`, of
-        shape (n_examples,), receives each example's hinge.
+        Planes above the known ones are kept. `hinges`, of shape (n_examples,), receives the hinges.
 
         Returns
         -------
@@ -118,11 +116,11 @@ cdef class Evaluator:
 
     @property
     def worst_answer(self):
-        """The example whose overruled answer was furthest below a known plane, and how far."""
+        """The example with the worst overruled answer, and how far it was below a known plane."""
         return (self.worst_example, self.worst_shortfall) if self.worst_shortfall > 0 else None
 
     def snapshot(self):
-        """The counts; the store has a snapshot of its own."""
+        """The counts as an array; the store has its own snapshot."""
         return {"calls": np.array([self.n_oracle_calls, self.n_overruled])}
 
     def kinds(self):
@@ -130,5 +128,5 @@ cdef class Evaluator:
         return {"calls": Kind(np.int64, (2,), 0, MOST_CALLS)}
 
     def restore(self, held):
-        """Become what `snapshot` was taken of."""
+        """Restore what `snapshot` returned."""
         self.n_oracle_calls, self.n_overruled = held["calls"].tolist()

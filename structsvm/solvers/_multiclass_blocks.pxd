@@ -1,10 +1,11 @@
 """The optimum of one block of the multiclass dual.
 
-The multipliers alpha_k >= 0 of one example and its wrong classes k, everything else fixed. With v
-the violations at the present w, A = |x|^2 / (n r) and rho = 1 / (2 c) for squared hinges, else 0:
+A block has the multipliers alpha_k >= 0 of one example, for its wrong classes k; all else is fixed.
+With v the violations at the present w, A = |x|^2 / (n r), and rho = 1 / (2 c) for squared hinges,
+else 0:
 
-    Crammer-Singer    b_k = v_k + A (alpha_k + sum alpha);  alpha_k = max(0, b_k - t) / A, where t
-                      makes sum alpha = min(c, t / (A + rho)): a projection on the capped simplex
+    Crammer-Singer    b_k = v_k + A (alpha_k + sum alpha);  alpha_k = max(0, b_k - t) / A, with t
+                      such that sum alpha = min(c, t / (A + rho)): a projection to a capped simplex
     the others        b_k = v_k + A (alpha_k + sigma sum alpha);  alpha_k = clip((b_k - sigma A a)
                       / (A + rho), 0, c), where a = sum alpha: one root to find. sigma is 1, or
                       -1 / K for Lee-Lin-Wahba; squared hinges have no cap

@@ -13,10 +13,10 @@ cdef void project(
     const Hinge* hinge, label_t y, const double* b, double A, double rho, double cap,
     double* alpha, Py_ssize_t* candidates,
 ) noexcept nogil:
-    """Crammer-Singer's block optimum. b IN; alpha OUT; candidates SCRATCH: (n_classes,)
+    """The block optimum for Crammer-Singer. b IN; alpha OUT; candidates SCRATCH: (n_classes,)
 
-    Michelot's algorithm: with too many classes taken to be positive t comes out too low, so those
-    at or below it are zero; what is left after the last such round is the answer.
+    Michelot's algorithm (1986, doi:10.1007/BF00938486): while too many classes count as positive, t
+    is too low; classes at or below it leave until none does.
     """
     cdef Py_ssize_t k, c, kept, size = 0, best = -1
     cdef double total, t = 0.0, ratio, capped = 0.0, sum_alpha
@@ -52,8 +52,8 @@ cdef void project(
         k = candidates[c]
         alpha[k] = (b[k] - t) / A
         total += alpha[k]
-    # The sum is known more precisely than its parts, of which nothing is left where A is next to
-    # nothing: then all of it goes to the best.
+    # The sum of alpha is more precise than its terms, which vanish if A is tiny: then the best
+    # class gets all of it.
     sum_alpha = cap if t == capped else t / (A + rho)
     if 0.0 < total < INFINITY:
         for c in range(kept):
@@ -68,10 +68,10 @@ cdef void clip_to_box(
     const Hinge* hinge, label_t y, const double* b, double A, double rho, double cap,
     double sigma, double a, double* alpha,
 ) noexcept nogil:
-    """The block optimum of the others. b IN; a IN: a guess of sum alpha; alpha OUT
+    """The block optimum for the other hinges. b IN; a IN: a guess of sum alpha; alpha OUT
 
-    The sum that the clipped values make, minus a, falls in a and is piecewise linear: Newton's
-    method, kept between bounds, ends exactly.
+    The sum of the clipped values minus a is decreasing and piecewise linear in a, so Newton's
+    method between bounds finds its root exactly.
     """
     cdef Py_ssize_t k, step, n_free = -1, n_capped = -1, free_now, capped_now
     cdef double low = 0.0, high = INFINITY, total, value
@@ -103,7 +103,7 @@ cdef void clip_to_box(
         if value == 0.0 or a + value == a:
             return
         if free_now == n_free and capped_now == n_capped and low < a + value < high:
-            # The same classes as before, most likely: this step is exact but for rounding.
+            # Most likely the same linear piece as before: this step is exact up to rounding.
             if step > 0 and (value if value > 0.0 else -value) <= 1e-15 * total:
                 return
         n_free, n_capped = free_now, capped_now
@@ -115,7 +115,7 @@ cdef void clip_to_box(
 cdef double conjugate(
     const Hinge* hinge, const double* alpha, double cap
 ) noexcept nogil:
-    """What squaring the hinge takes off the dual, n times; 0 without it."""
+    """The term of a squared hinge in the dual, times n; 0 for other hinges."""
     cdef Py_ssize_t k
     cdef double total = 0.0
     if not hinge.squared or cap == 0.0:

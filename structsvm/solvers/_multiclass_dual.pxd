@@ -27,7 +27,7 @@ cdef class MulticlassDual:
     cdef void visit(self, Py_ssize_t i) noexcept nogil
     cdef double total_gap(self) noexcept nogil
 
-    # What a subclass with other weights than a matrix of features replaces:
+    # Subclasses whose weights are not a matrix over features override these:
     cdef void scores(self, Py_ssize_t i, double* s) noexcept nogil
     cdef void add(self, Py_ssize_t i, const double* q) noexcept nogil
     cdef bint can_add(self, Py_ssize_t i) noexcept nogil

@@ -1,12 +1,12 @@
-"""Exact block updates of the multiclass dual: what `structsvm.solvers.BlockDual` runs on.
+"""Exact block updates of the multiclass dual, for `structsvm.solvers.BlockDual`.
 
-Design: in the mean form of a solver (regularization r, n examples, caps c = sample weights) the
-dual has a multiplier alpha_k >= 0 for each example and wrong class k, and
+Design: in the mean form (regularization r, n examples, caps c = sample weights) the dual has a
+multiplier alpha_k >= 0 for each example and wrong class k, and
 
     w = centre term + 1 / (n r) sum_i x_i q_i',    q_i = coefficients(alpha_i)
 
-A block update maximises the dual over the multipliers of one example, exactly; see
-``_multiclass_blocks``. Two classes have one multiplier, whose best value is a ratio.
+A block update maximises the dual exactly over the multipliers of one example; see
+``_multiclass_blocks``. With two classes there is one multiplier, and its best value is a ratio.
 """
 
 import numpy as np
@@ -30,26 +30,26 @@ from structsvm.linalg._plane import padded_copy, padded_vector
 from structsvm.linalg._sums import dot
 from structsvm.data.snapshots import Kind, vector
 
-# Multipliers within this share of their bound are at it.
+# Multipliers within this share of their bound count as at the bound.
 AT_BOUND = 1e-12
 
-# A block whose gap was at most this share of the mean, for so many long passes, is left out.
+# A gap of at most this share of the mean gap counts as none.
 cdef double NO_GAP = 1e-3
 
 cdef enum:
-    IDLE_PASSES = 2
+    IDLE_PASSES = 2    # a block without a gap in so many long passes is left out
     BLOCKS_PER_SIGNAL_CHECK = 16384
 
 
-@cython.overflowcheck(False)    # which is what makes the draws
+@cython.overflowcheck(False)    # the arithmetic is modulo 2**64
 cdef uint64_t stream(Py_ssize_t seed) noexcept nogil:
-    """The first state of a random generator, by seed; never zero."""
+    """The first state of a random generator for a seed; never zero."""
     return (<uint64_t> seed + 1) * <uint64_t> 0x9E3779B97F4A7C15 | 1
 
 
 @cython.overflowcheck(False)
 cdef void shuffle(index_t* items, Py_ssize_t n, uint64_t* draw) noexcept nogil:
-    """Fisher and Yates, by Marsaglia's xorshift."""
+    """Fisher-Yates shuffle with Marsaglia's xorshift generator."""
     cdef Py_ssize_t i, k
     cdef uint64_t x = draw[0]
     for i in range(n - 1, 0, -1):
@@ -81,22 +81,22 @@ cdef void steepest(const Hinge* hinge, label_t y, double* v) noexcept nogil:
 
 
 cdef class MulticlassDual:
-    """The dual point of a multiclass problem, the weights it makes, and passes that improve it.
+    """The dual point of a multiclass problem, its weights, and passes that improve it.
 
     Attributes
     ----------
     alpha : ndarray of shape (n_examples, n_classes)
-        Multipliers, at most the sample weight together (Crammer-Singer) or each.
+        Multipliers; their sum (Crammer-Singer) or each of them is at most the sample weight.
     weights : ndarray of shape (n_weights,)
     gaps : ndarray of shape (n_examples,)
-        Of each block, as met at its last visit.
-    idle : ndarray of shape (n_examples,)
-        For how many long passes in a row each block has had no gap.
+        The gap of each block at its last visit.
+    idle : int32 ndarray of shape (n_examples,)
+        Number of long passes in a row in which each block had no gap.
     regularization : float
-        r above: lambda, and the proximal weight.
+        r above: lambda plus the proximal weight.
     n_visits : int
     mean_sqnorm : float
-        Of the examples' features.
+        Mean squared norm of the examples' features.
     """
     def __init__(self, MulticlassProblem problem):
         if problem.rescaling != "margin":
@@ -120,7 +120,7 @@ cdef class MulticlassDual:
         self.regularization = 1.0
 
     def ascend(self, const index_t[::1] order):
-        """Visit blocks in this order, each brought to its optimum."""
+        """Visit blocks in this order; each is solved exactly."""
         cdef Py_ssize_t start, stop, size = order.shape[0]
         for start in range(0, size, BLOCKS_PER_SIGNAL_CHECK):
             stop = min(start + BLOCKS_PER_SIGNAL_CHECK, size)
@@ -130,20 +130,20 @@ cdef class MulticlassDual:
         self.n_visits += size
 
     def long_pass(self, Py_ssize_t seed, bint everything):
-        """Visit the blocks in an order by `seed`, but for those that had no gap twice in a row.
+        """Visit the blocks in an order by `seed`, without blocks that had no gap twice in a row.
 
-        No gap is one below a thousandth of the mean.
+        A gap of at most a thousandth of the mean counts as none.
 
         Parameters
         ----------
         seed : int
         everything : bool
-            Visit all blocks whatever their gaps.
+            Whether to visit all blocks.
 
         Returns
         -------
         gap : float
-            Mean of the gaps as they were met, those of blocks left out as they were met last.
+            Mean of the gaps of all blocks at their last visits.
         """
         cdef Py_ssize_t i, k, size = 0, n = self.problem.n_examples
         cdef uint64_t draw = stream(seed)
@@ -163,10 +163,8 @@ cdef class MulticlassDual:
         return total / n
 
     def short_passes(self, double share, int n_passes, Py_ssize_t seed):
-        """Passes over the blocks whose gap is above `share` of the mean, in orders by `seed`.
-
-        Fewer than `n_passes` where no block is.
-        """
+        """Make up to `n_passes` over the blocks whose gap is above `share` of the mean, in orders
+        by `seed`."""
         cdef Py_ssize_t i, size, n = self.problem.n_examples
         cdef uint64_t draw = stream(seed)
         cdef double bound
@@ -205,7 +203,7 @@ cdef class MulticlassDual:
                 self.visit(order[k])
 
     cdef void scores(self, Py_ssize_t i, double* s) noexcept nogil:
-        """The scores of example i at the present weights. s OUT, with room for whole lanes"""
+        """The scores of example i at the present weights. s OUT, with room for whole lanes."""
         ssvm_feature_scores(
             &self.problem.features.rows, i, &self._weights[0], self.problem.hinge.width, s
         )
@@ -217,7 +215,7 @@ cdef class MulticlassDual:
         )
 
     cdef bint can_add(self, Py_ssize_t i) noexcept nogil:
-        """Whether `add` has what it needs; a block that cannot move tells its gap."""
+        """Whether `add` can run; otherwise a visit only computes the gap."""
         return True
 
     cdef void visit_binary(self, Py_ssize_t i) noexcept nogil:
@@ -472,7 +470,7 @@ cdef class MulticlassDual:
         return squares / total, losses / mass
 
     def loss(self):
-        """The linear part of the dual: (sum_i <alpha_i, cost> - what squaring takes) / n."""
+        """The dual without its quadratic term: sum_i (<alpha_i, cost_i> - conjugate_i) / n."""
         cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
         cdef const Hinge* hinge = &self.problem.hinge
         cdef const double* cost
@@ -486,7 +484,7 @@ cdef class MulticlassDual:
         return total / max(self.problem.n_examples, 1)
 
     def combination(self):
-        """The dual point as weights: ``z = sum_i x_i q_i' / n``, from scratch."""
+        """The dual point as weights, ``z = sum_i x_i q_i' / n``, computed anew."""
         cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
         cdef const Hinge* hinge = &self.problem.hinge
         cdef double* q = &self._scratch[3, 0]
@@ -507,7 +505,7 @@ cdef class MulticlassDual:
         return z
 
     def without_rounding(self, combination):
-        """A combination kept in step, with exact values where the dual point gives them."""
+        """A combination with exact values where the dual point gives them."""
         return combination
 
     def dual_point(self, double C):
@@ -517,8 +515,9 @@ cdef class MulticlassDual:
         -------
         attributes : dict
             ``support_``: examples with a multiplier above 0; ``dual_coef_``: C q_i for each of
-            them; ``support_counts_``: by class, how many examples have no multiplier above 0, have
-            none at its bound, have one at its bound.
+            them; ``support_counts_``: numbers of examples by class, without a multiplier above 0
+            ("non_support"), with some but none at its bound ("margin_support"), and with one at
+            its bound ("bound_support").
         """
         cdef Py_ssize_t row, i
         cdef const Hinge* hinge = &self.problem.hinge
@@ -553,7 +552,7 @@ cdef class MulticlassDual:
 
     @property
     def implicit(self):
-        """Whether weights stand for a combination of examples."""
+        """Whether weights are combinations of examples."""
         return False
 
     def move_to(self, weights):
@@ -561,7 +560,7 @@ cdef class MulticlassDual:
         self.weights[:] = weights
 
     def snapshot(self):
-        """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
+        """The state as arrays, from which `restore` makes the same bits again."""
         return {
             "alpha": self.alpha.copy(),
             "weights": np.array(self.weights),
@@ -581,7 +580,7 @@ cdef class MulticlassDual:
         }
 
     def restore(self, held):
-        """Become what `snapshot` was taken of."""
+        """Restore what `snapshot` returned."""
         for name in ("alpha", "weights", "gaps", "idle"):
             getattr(self, name)[...] = held[name]
         self.regularization = float(held["numbers"][0])

@@ -1,12 +1,11 @@
-"""The multiclass dual over a kernel: what `structsvm.solvers.BlockDual` runs on there.
+"""The multiclass dual over a kernel, for `structsvm.solvers.BlockDual`.
 
 Design: weights are the scores F = K B of all examples and the coefficients B; see
-``structsvm/problems/_multiclass_kernel.pyx``. All that a solver does to weights is linear, so it
-works on this vector as on any other; only the inner product of two of them is another, <w, w'> =
-sum F * B'. Scores are read instead of computed, so the gaps of all blocks are known at any time
-without a kernel value; a move of block i adds multiples of row i of K to F. Those rows are computed
-in batches when they are needed and kept as far as there is memory, the least recently used going
-first.
+``structsvm/problems/_multiclass_kernel.pyx``. All operations of a solver on weights are linear, so
+they work on this vector, too; only the inner product differs, <w, w'> = sum F * B'. Scores are
+read, not computed, so the gaps of all blocks need no kernel values. A move of block i adds
+multiples of row i of K to F. These rows are computed in batches and cached; the least recently used
+rows leave first.
 """
 
 import numpy as np
@@ -24,22 +23,22 @@ cdef extern from "structsvm/linalg/feature_rows.h" nogil:
         const double* x, Py_ssize_t n, const double* q, Py_ssize_t width, double* w
     )
 
-# A squared norm below 0 by this share of what it adds up is rounding.
+# A squared norm below 0 by less than this share of the magnitudes of its terms is rounding.
 NO_NORM = 1e-9
 
 cdef enum:
     ROWS_AT_ONCE = 256
-    # Passes over the blocks of a piece whose rows do not all fit, before they go.
+    # Passes over each piece of the blocks, if the rows of all blocks do not fit into the cache.
     PASSES_OVER_A_PIECE = 4
 
 
 cdef class KernelDual(MulticlassDual):
     """The dual point of a `KernelMulticlassProblem`; see `MulticlassDual`."""
-    cdef readonly object place            # int32 ndarray: where in the cache a row is, or -1
-    cdef readonly object holder           # int32 ndarray: whose row a place of the cache has, or -1
+    cdef readonly object place            # int32 ndarray: cache place of each row, or -1
+    cdef readonly object holder           # int32 ndarray: example of each cache place, or -1
     cdef readonly object last_used        # int64 ndarray, by place
     cdef readonly object cache            # ndarray of shape (capacity, n_examples)
-    cdef readonly Py_ssize_t n_computed   # rows, since the beginning
+    cdef readonly Py_ssize_t n_computed   # number of rows computed so far
     cdef Py_ssize_t _clock
     cdef index_t[::1] _place
     cdef double[:, ::1] _cache
@@ -54,7 +53,7 @@ cdef class KernelDual(MulticlassDual):
         self.cache = self._cache = np.empty((capacity, n))
 
     def ascend(self, const index_t[::1] order):
-        """Visit blocks in this order, each brought to its optimum; see `MulticlassDual`."""
+        """Visit blocks in this order; each is solved exactly; see `MulticlassDual`."""
         examples = np.array(order)
         gaps = self.present_gaps(examples)
         self.gaps[examples] = gaps
@@ -63,22 +62,22 @@ cdef class KernelDual(MulticlassDual):
         times = 1 if len(moving) <= capacity else PASSES_OVER_A_PIECE
         cdef index_t[::1] piece
         for start in range(0, len(moving), capacity):
-            piece = part = moving[start:start + capacity]
-            self.load(part)
+            piece = some = moving[start:start + capacity]
+            self.load(some)
             for _ in range(times):
                 PyErr_CheckSignals()
                 with nogil:
                     self.visit_range(piece, 0, piece.shape[0])
         self.n_visits += len(examples)
-        # As they were met, not as the last of several visits found them.
+        # The gaps before the first visit, not at the last of several visits.
         self.gaps[examples] = gaps
 
     def present_gaps(self, const index_t[::1] examples):
-        """The gaps of these blocks at the present weights; no row of the kernel is needed."""
+        """The gaps of these blocks at the present weights; needs no rows of the kernel."""
         cdef Py_ssize_t k
         gaps = np.empty(examples.shape[0])
         cdef double[::1] view = gaps
-        # A block whose row is not there tells its gap and stays as it is.
+        # A block without a cached row computes its gap and does not move.
         cdef index_t[::1] place = self._place
         self._place = np.full(len(self.place), -1, dtype=np.int32)
         with nogil:
@@ -89,7 +88,7 @@ cdef class KernelDual(MulticlassDual):
         return gaps
 
     def load(self, examples):
-        """Have the rows of these examples in the cache, which must have room for them."""
+        """Load the rows of these examples into the cache, which must have room for them."""
         places = self.place[examples]
         self._clock += 1
         self.last_used[places[places >= 0]] = self._clock
@@ -122,7 +121,7 @@ cdef class KernelDual(MulticlassDual):
             self._weights[(n + i) * width + k] += q[k]
 
     def combination(self):
-        """The dual point as weights, from scratch; see `MulticlassDual`."""
+        """The dual point as weights, computed anew; see `MulticlassDual`."""
         cdef Py_ssize_t width = self.problem.hinge.width
         n = self.problem.n_examples
         z = self.without_rounding(np.zeros(self.problem.n_weights))
@@ -134,7 +133,7 @@ cdef class KernelDual(MulticlassDual):
         return z
 
     def without_rounding(self, combination):
-        """A combination with exact coefficients: 0 where an example has no multiplier above 0."""
+        """A combination with exact coefficients: 0 for examples without a multiplier above 0."""
         cdef Py_ssize_t i, width = self.problem.hinge.width, n = self.problem.n_examples
         cdef double[:, ::1] B = combination.reshape(2 * n, width)[n:]
         for i in range(n):
@@ -143,12 +142,12 @@ cdef class KernelDual(MulticlassDual):
         return combination
 
     def inner(self, a, b):
-        """<w, w'> = sum of scores times coefficients.
+        """<w, w'>, the sum of scores times coefficients.
 
         Raises
         ------
         ValueError
-            If a squared norm comes out below 0.
+            If a squared norm is below 0.
         """
         half = len(a) // 2
         value = dot(a[:half], b[half:])

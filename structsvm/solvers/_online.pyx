@@ -1,8 +1,8 @@
-"""Online learners: weights that move by a multiple of one plane at a time.
+"""Online learners: each visit adds a multiple of one plane to the weights.
 
-Design: the average of all iterates is kept lazily. A plane that enters at visit t with factor c is
-in every iterate from then on, so the mean of T iterates is ``weights - lag / T``, ``lag`` being the
-sum of c * (t - 1) * plane. A visit costs the oracle and O(nnz).
+Design: the average of all iterates is kept lazily. A plane added at visit t with factor c is in all
+later iterates, so the mean of T iterates is ``weights - lag / T``, where ``lag`` is the sum of
+c * (t - 1) * plane. A visit costs an oracle call and O(nnz).
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ from structsvm.solvers.base import TOO_LARGE
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
 
-# A height below this, relative to its parts, is rounding.
+# A height below this, relative to its terms, is rounding.
 cdef double SAME_HEIGHT = 1e-12
 
 _NUMBERS = ("n_visits", "n_oracle_calls", "n_mistakes", "hinge")
@@ -40,8 +40,8 @@ cdef class OnlineWeights:
     cdef readonly object lag              # ndarray or None: see average()
     cdef public Py_ssize_t n_visits
     cdef public Py_ssize_t n_oracle_calls
-    cdef public Py_ssize_t n_mistakes     # examples of the last pass that moved the weights
-    cdef public double hinge              # mean height met in the last pass
+    cdef public Py_ssize_t n_mistakes     # examples that moved the weights in the last pass
+    cdef public double hinge              # mean positive height in the last pass
     cdef double[::1] _weights, _lag
 
     def __init__(self, Py_ssize_t n_weights, bint averaging):
@@ -54,11 +54,10 @@ cdef class OnlineWeights:
         return _restored, (len(self.weights), self.lag is not None, self.snapshot())
 
     def exact_pass(self, Problem problem, const index_t[::1] order, double most):
-        """Visit the examples in `order`, moving the weights by a multiple of each one's plane.
+        """Visit the examples in `order`; each adds a multiple of its plane to the weights.
 
-        The multiple is the one that just makes the plane's height 0, at most `most`: PA-I. With
-        `most` = 0 it is 1, whatever the height, and the loss does not count: the perceptron, for a
-        problem whose rescaling is "plain".
+        The multiple makes the height of the plane 0, but is at most `most` (PA-I). With `most` = 0
+        it is always 1 and the loss does not count (the perceptron, for rescaling "plain").
         """
         cdef Py_ssize_t k, at_a_time = problem.calls_at_a_time(VISITS_PER_SIGNAL_CHECK)
         cdef double height, sqnorm, step, hinge_sum = 0.0

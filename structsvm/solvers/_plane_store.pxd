@@ -1,13 +1,13 @@
-"""The planes that are remembered of each example, their dual weights and their Gram matrices.
+"""The stored planes of each example, their dual weights and their Gram matrices.
 
-Block steps and the evaluator read the numbers of a block, which are the same whatever a plane is
-made of: weights, heights, losses, the Gram matrix. What needs the vector delta of a plane is asked
-of the store: heights at new weights, a multiple of delta added to a vector, a new row of the Gram
-matrix. So planes may be kept in any form. `SparsePlanes` keeps the entries of each; another form
-could keep outputs, and find heights by the scores of their parts and Gram entries by the features
-that two outputs share. A form that cannot mix planes refuses to be `mixed`.
+Block steps and the evaluator read the numbers of a block: weights, heights, losses, the Gram
+matrix. Only the store uses the vector delta of a plane: for heights at new weights, to add a
+multiple of delta to a vector, and for a new row of the Gram matrix. So planes may be kept in any
+form. `SparsePlanes` keeps their entries. Another form could keep outputs, and compute heights from
+scores of parts and Gram entries from shared features. A form that cannot mix planes must raise if
+`mixed` is set.
 
-Places: block i is that of example i; plane p of it is ``blocks[i].planes[p]``.
+Block i is the block of example i; its plane p is ``blocks[i].planes[p]``.
 """
 
 from structsvm._typedefs cimport index_t
@@ -15,12 +15,12 @@ from structsvm.linalg._plane cimport Plane, Weights
 
 
 cdef enum:
-    TRUTH = -1         # the place of the plane (0, 0), which is not stored
+    TRUTH = -1         # number of the plane (0, 0), which is not stored
 
 
 cdef struct KnownPlane:
     double weight      # dual variable, in [0, 1]
-    double height      # loss - <w, delta> when last looked at
+    double height      # loss - <w, delta> when last computed
     double loss
     int idle           # exact visits in a row that found it without weight
     int serial         # of the plane within its block; no other one ever has it
@@ -49,7 +49,7 @@ cdef inline double height_at(const Block* b, int p) noexcept nogil:
 
 
 cdef inline int highest(const Block* b, double margin) noexcept nogil:
-    """The first plane that no later one tops by more than `margin`."""
+    """The highest plane; a later plane replaces an earlier one only if higher by `margin`."""
     cdef int p, best = TRUTH
     cdef double height = 0.0
     for p in range(b.size):
@@ -66,15 +66,15 @@ cdef double rounding_of_heights(const Block* b) noexcept nogil
 cdef class PlaneStore:
     cdef readonly Py_ssize_t n_examples, n_weights
     cdef readonly Py_ssize_t n_planes     # stored now
-    cdef readonly Py_ssize_t n_entries    # and what they are made of, by `entries`
+    cdef readonly Py_ssize_t n_entries    # sum of their `entries`
     cdef readonly bint mixed
     cdef readonly int max_planes, drop_after
     cdef public bint patient              # blocks may hold twice as many planes for now
     cdef int first_droppable              # the plane of a mixture is never dropped
     cdef Block* blocks
 
-    # What a form of planes fills in. A plane's numbers in the block are there before `append` and
-    # until after `remove`; both leave the block's size to their caller.
+    # For subclasses to implement. A plane's numbers are in the block before `append` and until
+    # after `remove`; the caller changes the block's size.
     cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil
     cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil
     cdef double size_at(self, Py_ssize_t i, int p, const Weights* w) noexcept nogil
@@ -93,6 +93,6 @@ cdef class PlaneStore:
 
 
 cdef class SparsePlanes(PlaneStore):
-    cdef Plane** planes                   # of each block, as many as its capacity
+    cdef Plane** planes                   # the planes of each block, as many as its capacity
     cdef double[::1] dense                # SCRATCH, zeros between uses
     cdef index_t[::1] slot                # SCRATCH of a PlaneBuilder

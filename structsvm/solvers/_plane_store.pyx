@@ -1,4 +1,4 @@
-"""Planes of all examples; see ``_plane_store.pxd``.
+"""The planes of all examples; see ``_plane_store.pxd``.
 
 Design: there is one block for each example, often with a single plane, so a block costs 48 bytes
 until it holds one, and its arrays grow in small steps.
@@ -21,7 +21,7 @@ from structsvm.exceptions import ModelFileError
 from structsvm.data.snapshots import Kind, vector
 from structsvm.solvers.base import TOO_LARGE
 
-# In a snapshot: how far dual weights may be from summing to 1, and the longest time without weight.
+# In a snapshot: tolerance of the sum of dual weights, and the greatest `idle`.
 ROUNDED = 1e-6
 MOST_IDLE = 2**30
 
@@ -36,7 +36,7 @@ cdef double current_height(const Block* b) noexcept nogil:
 
 
 cdef double rounding_of_heights(const Block* b) noexcept nogil:
-    """Heights are differences: their rounding is relative to this, the size of their parts."""
+    """Magnitude of the terms of the heights, which their rounding is relative to."""
     cdef int p
     cdef double greatest = 0.0
     for p in range(b.size):
@@ -47,7 +47,7 @@ cdef double rounding_of_heights(const Block* b) noexcept nogil:
 
 
 cdef int longest_idle(const Block* b) noexcept nogil:
-    """The plane without weight that has been idle longest, the lower one of two; or TRUTH."""
+    """The plane without weight with the greatest `idle`, of several the lowest; or TRUTH."""
     cdef int p, worst = TRUTH
     cdef const KnownPlane* k
     cdef const KnownPlane* w
@@ -64,23 +64,23 @@ cdef int longest_idle(const Block* b) noexcept nogil:
 
 
 cdef class PlaneStore:
-    """The planes of each example, their dual weights, and the dual point that these make.
+    """The planes of each example, their dual weights, and so a dual point.
 
     Parameters
     ----------
     n_examples, n_weights : int
-    max_planes : int
-        Planes an example; planes in use are never dropped, even beyond this. 0 keeps none that is
-        not in use.
-    drop_after : int
+    max_planes : int, default=20
+        Most planes of an example; planes in use are never dropped, even beyond this. 0 keeps only
+        planes in use.
+    drop_after : int, default=2
         A plane without weight is dropped after so many exact visits.
-    mixed : bool
-        Plane 0 of each block is a mixture that carries all the weight, for Frank-Wolfe steps.
+    mixed : bool, default=False
+        Whether plane 0 of each block is a mixture with all the weight, for Frank-Wolfe steps.
 
     Attributes
     ----------
     n_planes : int
-        Stored now.
+        Number of stored planes.
     n_entries : int
         Numbers that the stored planes are made of.
     patient : bool
@@ -113,36 +113,36 @@ cdef class PlaneStore:
                 free(self.blocks[i].gram)
             free(self.blocks)
 
-    # ------------------------------------------------------------------ to implement
+    # ------------------------------------------------------------------ for subclasses
 
     cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil:
-        """Heights of all planes at w; returns the place of the highest, or TRUTH."""
+        """Compute the heights of all planes at w; returns the highest plane, or TRUTH."""
         return TRUTH
 
     cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil:
         """target += factor * delta. target INOUT: (n_weights,)"""
 
     cdef double size_at(self, Py_ssize_t i, int p, const Weights* w) noexcept nogil:
-        """What the height at w adds up, in magnitude: |loss| + sum |w delta|."""
+        """Magnitude of the terms of the height at w: |loss| + sum |w delta|."""
         return 0.0
 
     cdef Py_ssize_t entries(self, Py_ssize_t i, int p) noexcept nogil:
-        """Numbers that the plane is made of."""
+        """Number of entries of the plane."""
         return 0
 
     cdef int append(self, Py_ssize_t i, const Plane* plane) except -1 nogil:
-        """Copy a plane behind the last one, and fill in its row of the Gram matrix."""
+        """Copy a plane after the last one, and fill in its row of the Gram matrix."""
         return 0
 
     cdef void remove(self, Py_ssize_t i, int p) noexcept nogil:
-        """Give up what the plane is made of; those behind it move up."""
+        """Free the plane's vector; later planes move up."""
 
     cdef int mix(self, Py_ssize_t i, int p, double share) except -1 nogil:
-        """Plane 0 becomes (1 - share) of itself and `share` of plane p, TRUTH included."""
+        """Plane 0 becomes (1 - share) times itself plus `share` times plane p, even TRUTH."""
         return 0
 
     cdef int grow(self, Py_ssize_t i) except -1 nogil:
-        """Room for at least one more plane."""
+        """Make room for at least one more plane."""
         cdef Block* b = &self.blocks[i]
         cdef int capacity = b.capacity + 2 if b.capacity < 8 else 2 * b.capacity
         cdef KnownPlane* planes
@@ -162,12 +162,12 @@ cdef class PlaneStore:
     # ------------------------------------------------------------------ planes of one block
 
     cdef int keep(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil:
-        """Keep a plane, without weight; a full block gives up one that has none either."""
+        """Store a plane with weight 0; a full block first drops a plane without weight."""
         cdef Block* b = &self.blocks[i]
         cdef Plane empty
         cdef int idle
         if self.mixed and b.size == 0:
-            # The mixture starts as the truth.
+            # The mixture starts as the plane of the truth.
             memset(&empty, 0, sizeof(Plane))
             self.insert(i, &empty, 0.0)
             b.planes[0].weight = 1.0
@@ -202,7 +202,7 @@ cdef class PlaneStore:
         return 0
 
     cdef void forget(self, Py_ssize_t i, int p) noexcept nogil:
-        """Drop plane p; those behind it move up."""
+        """Drop plane p; later planes move up."""
         cdef Block* b = &self.blocks[i]
         cdef int q, r
         self.n_planes -= 1
@@ -218,7 +218,7 @@ cdef class PlaneStore:
         b.size -= 1
 
     cdef void age(self, Py_ssize_t i, double below) noexcept nogil:
-        """Drop planes lower than `below` that have been without weight for long enough."""
+        """Drop planes lower than `below` that have had no weight for `drop_after` visits."""
         cdef Block* b = &self.blocks[i]
         cdef int p
         for p in range(b.size - 1, self.first_droppable - 1, -1):
@@ -239,7 +239,7 @@ cdef class PlaneStore:
     # ------------------------------------------------------------------ all blocks
 
     def forget_idle(self):
-        """Drop planes without weight for long enough, counted by calls of this."""
+        """Drop planes without weight for `drop_after` calls of this method."""
         cdef Py_ssize_t i
         with nogil:
             for i in range(self.n_examples):
@@ -248,7 +248,7 @@ cdef class PlaneStore:
     def aggregate(self, weights, index_t[::1] serials=None):
         """The mean of the highest plane of each example, the truth where none is higher.
 
-        A lower bound of the mean hinge everywhere, and equal to it at `weights` right after
+        It is a lower bound of the mean hinge, and equals it at `weights` right after
         ``Evaluator.evaluate(weights)``.
 
         Parameters
@@ -321,14 +321,14 @@ cdef class PlaneStore:
         return hinge / max(self.n_examples, 1), slope / max(self.n_examples, 1)
 
     def combination(self):
-        """The dual point from scratch: ``z = sum_i alpha_i delta_i / n`` and its loss term.
+        """The dual point computed anew: ``z = sum_i alpha_i delta_i / n`` and its loss term.
 
         Returns
         -------
         z : ndarray of shape (n_weights,)
         loss : float
-            ``sum_i alpha_i Delta_i / n``; the dual value is ``loss - |P(z)|^2 / (2 lambda)``, P
-            being the projection to what the problem allows.
+            ``sum_i alpha_i Delta_i / n``; the dual value is ``loss - |P(z)|^2 / (2 lambda)`` with
+            the projection P of ``Problem.project``.
         """
         cdef Py_ssize_t i
         cdef int p
@@ -415,7 +415,7 @@ cdef class PlaneStore:
                 b.truth_weight = 1.0 - total if total < 1.0 else 0.0
 
     def support(self):
-        """The planes with weight: how many, their mean squared norm, their mean loss."""
+        """Number, mean squared norm and mean loss of the planes with weight."""
         cdef Py_ssize_t i, count = 0
         cdef int p
         cdef double sqnorm = 0.0, loss = 0.0
@@ -433,7 +433,7 @@ cdef class PlaneStore:
     # ------------------------------------------------------------------ snapshots
 
     def snapshot(self):
-        """Everything as arrays, from which `restore` makes the same state again, bit for bit."""
+        """The state as arrays, from which `restore` makes the same bits again."""
         cdef Py_ssize_t i, k, place = 0, cell = 0, n_cells = 0
         cdef int p
         cdef const Block* b
@@ -480,7 +480,7 @@ cdef class PlaneStore:
         }
 
     def restore(self, held):
-        """Become what `snapshot` was taken of: planes of the same problem and options.
+        """Restore what `snapshot` returned for planes of the same problem and options.
 
         Raises
         ------
@@ -498,7 +498,7 @@ cdef class PlaneStore:
         self.check(
             (size <= len(planes)).all() and size.sum() == len(planes) == len(counts)
             and (size * (size + 1) // 2).sum() == len(gram)
-            # A dual point: weights >= 0 of each block's planes and its truth that sum to 1.
+            # A dual point: the weights of each block are >= 0 and sum to 1 with the truth's.
             and (weight >= 0.0).all()
             and np.allclose(
                 np.bincount(np.repeat(np.arange(len(size)), size), weight, len(size)),
@@ -529,12 +529,12 @@ cdef class PlaneStore:
     def check(self, fits):
         if not fits:
             raise ModelFileError(
-                "the snapshot does not fit this problem: its planes are not those of "
+                "the snapshot does not fit this problem: its planes are not for "
                 f"{self.n_examples} examples"
             )
 
     def clear(self):
-        """Forget all planes; all weight is on the truth again."""
+        """Drop all planes; all weight is on the truth again."""
         cdef Py_ssize_t i
         for i in range(self.n_examples):
             while self.blocks[i].size:

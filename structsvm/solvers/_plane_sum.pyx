@@ -1,10 +1,10 @@
-"""Stochastic subgradient steps: the weights as a scaled sum of the planes met.
+"""Stochastic subgradient steps: the weights as a scaled sum of planes.
 
-Design: with steps 1 / (lambda t) the iterate is an average, w = 1 / (lambda N) sum of the N planes
-met so far. So only the sum is stored; shrinking is a new scale, a step costs O(nnz), and the same
-factors divided among the examples are a dual point. After whole passes in permuted order every
-example has met equally many planes, which makes that point feasible. Where weights must be >= 0,
-the sum is that of the planes and of multipliers that are just large enough.
+Design: with steps 1 / (lambda t) the iterate is w = 1 / (lambda N) times the sum of the N planes so
+far. So only the sum is stored; shrinking changes the scale, and a step costs O(nnz). The same
+factors, over the examples, are a dual point. After whole passes in permuted order every example has
+added equally many planes, so this point is feasible. For weights that must be >= 0, the least
+multipliers that make them so are added to the sum.
 """
 
 import numpy as np
@@ -24,11 +24,11 @@ from structsvm.linalg._sums import dot
 from structsvm.data.snapshots import count as counted, number, vector
 from structsvm.solvers.base import TOO_LARGE
 
-# Once projections have shrunk the weights this much, `fold` is called: else the sum would grow far
-# larger than what is left of it in the weights.
+# `fold` is called once projections have shrunk the weights this much: otherwise the sum becomes far
+# larger than the weights.
 cdef double MOST_SHRINKING = 1e-3
 
-# An answer this much below the truth, relative to its parts, is a wrong one.
+# An answer below the truth by more than this, relative to its terms, is wrong.
 cdef double WORSE_HEIGHT = 1e-8
 
 cdef enum:
@@ -48,26 +48,26 @@ cdef class PlaneSum:
     ----------
     n_weights : int
     averaging : {"none", "uniform", "weighted"}
-        Keep the average of all iterates: with equal weights, or with weight t for the t-th.
-    first_multiplied, n_multipliers : int
-        Weights that must be >= 0.
+        Whether to keep the average of all iterates, with equal weights or weight t for the t-th.
+    first_multiplied, n_multipliers : int, default=0
+        First weight that must be >= 0, and number of these.
     """
     cdef readonly str averaging
     cdef readonly object total            # ndarray: sum of planes, each times its factor
     cdef readonly object lag              # ndarray or None: see average()
-    cdef readonly object multipliers      # ndarray: of weights that must be >= 0, part of total
+    cdef readonly object multipliers      # ndarray: multipliers of weights >= 0, included in total
     cdef readonly Py_ssize_t first_multiplied
     cdef public double scale
     cdef public double total_loss         # sum of the planes' losses, times the same factors
-    cdef public double hinge              # mean hinge met in the last pass
+    cdef public double hinge              # mean hinge in the last pass
     cdef public Py_ssize_t n_met          # planes in the sum
     cdef public Py_ssize_t n_steps
     cdef public Py_ssize_t n_oracle_calls
     cdef public Py_ssize_t n_overruled    # answers worse than the truth
-    cdef double worst_shortfall           # of such an answer, and its example
+    cdef double worst_shortfall           # the worst such answer: its shortfall and example
     cdef Py_ssize_t worst_example
-    cdef public double total_sqnorm       # |total|^2, kept in step
-    cdef public double greatest_loss      # of any plane met
+    cdef public double total_sqnorm       # |total|^2, updated with it
+    cdef public double greatest_loss      # greatest loss of a plane so far
     cdef public double shrinking          # product of the projections since the last fold
     cdef public double weight_sum         # sum of the averaging weights
     cdef public double scale_sum          # sum of averaging weight * scale since the last fold
@@ -99,7 +99,7 @@ cdef class PlaneSum:
         self, Problem problem, const index_t[::1] order, double lam, Py_ssize_t batch_size,
         bint project,
     ):
-        """A step for every `batch_size` examples of `order`; see `step`."""
+        """Make a step for every `batch_size` examples of `order`; see `step`."""
         cdef Py_ssize_t k, count, start = 0, n = order.shape[0]
         cdef Py_ssize_t at_a_time = problem.calls_at_a_time(STEPS_PER_SIGNAL_CHECK)
         cdef PlaneBatch batch = PlaneBatch(batch_size)
@@ -146,10 +146,10 @@ cdef class PlaneSum:
     cdef void step(
         self, const Plane* planes, Py_ssize_t count, double lam, bint project
     ) noexcept nogil:
-        """w <- (1 - count / N) w + sum of the planes / (lambda N), N = planes met by now.
+        """w <- (1 - count / N) w + sum of the planes / (lambda N), N = number of planes so far.
 
-        With `project`, then back to |w| <= sqrt(greatest loss met / lambda): as the hinges at the
-        optimum are >= 0, lambda |w|^2 is at most the mean loss of the planes that make it up.
+        With `project`, then project to |w| <= sqrt(greatest loss so far / lambda). The optimum is
+        in this ball: hinges are >= 0, so lambda |w|^2 is at most the mean loss of its planes.
         """
         cdef Py_ssize_t k
         cdef double factor, radius, length, weight
@@ -209,19 +209,19 @@ cdef class PlaneSum:
 
     @property
     def worst_answer(self):
-        """The example whose answer was furthest below the truth, and how far; None if none was."""
+        """The example whose answer was furthest below the truth, and how far; or None."""
         return (self.worst_example, self.worst_shortfall) if self.worst_shortfall > 0 else None
 
     def weights(self):
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told where used
+        with np.errstate(over="ignore", invalid="ignore"):  # callers check for finite weights
             return self.scale * self.total
 
     def average(self):
         """The average of all iterates, kept lazily.
 
-        A plane that entered with factor c at step t is in all later iterates, so their weighted sum
-        is ``R total - lag``, R being the sum of weight * scale over all steps and ``lag`` the sum
-        of c * (R before t) * plane; what came before the last fold is settled.
+        A plane added with factor c at step t is in all later iterates. So their weighted sum is
+        ``R total - lag``, where R is the sum of weight * scale over all steps and ``lag`` the sum
+        of c * (R before t) * plane. ``settled`` holds the sum up to the last fold.
         """
         if self.weight_sum == 0.0:
             return self.weights()

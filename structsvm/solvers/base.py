@@ -1,4 +1,4 @@
-"""What every solver takes and gives back."""
+"""The interface of solvers: arguments, results and capabilities."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ __all__ = [
 ]
 
 
-#: The message of every solver where data are finite and sums of them are not.
+#: The message of every solver if data are finite but sums of them are not.
 TOO_LARGE = (
     "inner products of planes overflow: features or joint features are too large; scale them"
 )
 
 
 def regularization(C: float, n_examples: int) -> float:
-    r"""lambda = 1 / (C n), which leads from the sum form to the mean form.
+    r"""lambda = 1 / (C n), which turns the sum form into the mean form.
 
-    Users state 1/2 \|w\|^2 + C sum_i H_i(w). Solvers minimise lambda times that, which is
+    Users state 1/2 \|w\|^2 + C sum_i H_i(w). Solvers minimise lambda times this objective:
     lambda/2 \|w\|^2 + 1/n sum_i H_i(w).
     """
     total = C * max(n_examples, 1)
     if not 0.0 < total < float("inf") or not 1.0 / total < float("inf"):
-        raise ValueError(f"C={C:g} is out of range: lambda = 1 / (C n) is no number")
+        raise ValueError(f"C={C:g} is out of range: lambda = 1 / (C n) is not a finite number > 0")
     return 1.0 / total
 
 
 def check_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The weights, once it is known that they are numbers.
+    """The weights, if they are all finite.
 
     Raises
     ------
     ValueError
-        If one is not finite: sums on the way to them were too large for a double.
+        If a weight is not finite, because a sum overflowed.
     """
     if not np.isfinite(weights).all():
         raise ValueError(TOO_LARGE)
@@ -68,7 +68,7 @@ Snapshot = dict[str, NDArray[Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """The state of a fit after one iteration, as callbacks receive it.
+    """The state of a fit after an iteration, for callbacks.
 
     Objectives are in the sum form, 1/2 |w|^2 + C sum of hinges.
     """
@@ -77,24 +77,24 @@ class Progress:
     objective: float  #: least certified objective so far; inf before the first certificate
     dual_objective: float  #: greatest dual objective so far
     gap: float  #: certified relative gap, (objective - dual_objective) / objective
-    gap_estimate: float  #: what the last pass suggests the gap is now
-    mean_hinge: float  #: mean hinge that the last pass met, each at the weights of its time
+    gap_estimate: float  #: estimate of the gap from the last pass
+    mean_hinge: float  #: mean of the hinges of the last pass, each at the weights of its visit
     n_oracle_calls: int
     seconds: float  #: wall time since the start of the fit
     n_planes: int
     solver_bytes: int
-    #: Makes the present weights, averaged where the solver averages.
+    #: Returns the present weights, averaged if the solver averages.
     make_weights: Callable[[], NDArray[np.float64]] = dataclasses.field(repr=False)
-    #: All that the rest of the fit depends on, as arrays; what a checkpoint writes.
+    #: Returns all that the rest of the fit depends on, as arrays, for checkpoints.
     snapshot: Callable[[], Snapshot] = dataclasses.field(repr=False)
-    #: Of the weights after each iteration so far, where fit was given X_val and y_val.
+    #: Held-out score of the weights after each iteration, if fit has X_val and y_val.
     validation_scores: tuple[float, ...] = ()
-    #: Whether objective and gap are estimates: the oracle may miss the maximum, or was seen to.
+    #: Whether objective and gap are estimates: the oracle is not exact, or missed a maximum.
     is_estimate: bool = False
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """The present weights, averaged where the solver averages; read-only, and valid during
+        """The present weights, averaged if the solver averages; read-only, and valid only during
         the callback: copy them to keep them."""
         view = self.make_weights().view()
         view.flags.writeable = False
@@ -106,14 +106,14 @@ Callback = Callable[[Progress], Any]
 
 
 class Monitor:
-    """A callback that may choose the weights; this one chooses none, and asks another to stop."""
+    """A callback that may choose the weights. The base class chooses none and wraps a callback."""
 
     def __init__(self, callback: Callback | None = None) -> None:
         self._callback = callback
 
     @classmethod
     def of(cls, callback: Callback | None) -> Monitor:
-        """A callback as a monitor, which it may be already."""
+        """The callback itself if it is a monitor, else a monitor that wraps it."""
         return callback if isinstance(callback, Monitor) else cls(callback)
 
     def __call__(self, progress: Progress) -> bool:
@@ -121,15 +121,15 @@ class Monitor:
 
     @property
     def chosen_weights(self) -> NDArray[np.float64] | None:
-        """What the solver is to certify and give back in the end; None leaves it to the solver."""
+        """Weights for the solver to certify and return; None leaves the choice to the solver."""
         return None
 
     def stops_when_resumed(self, progress: Progress) -> bool:
-        """Whether the fit ended where the snapshot was taken that it goes on from."""
+        """Whether the fit had ended when the snapshot that it resumes from was taken."""
         return False
 
 
-#: What a history holds of each iteration.
+#: Fields of `Progress` in the history of a fit.
 RECORDED = (
     "objective",
     "dual_objective",
@@ -142,7 +142,7 @@ RECORDED = (
 
 
 class History:
-    """One record an iteration, given back as a dict of arrays."""
+    """One record for each iteration, returned as a dict of arrays."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[float, ...]] = []
@@ -159,7 +159,7 @@ class History:
         self._rows = [tuple(row) for row in rows.tolist()]
 
     def end_with(self, progress: Progress) -> None:
-        """Have this as the record of its iteration, the last one."""
+        """Replace the record of the last iteration by this one."""
         del self._rows[max(progress.n_iter - 1, 0) :]
         if progress.n_iter:
             self.append(progress)
@@ -175,9 +175,9 @@ class SolverResult:
     """Weights and the certificate for them; objectives in the sum form.
 
     `status` is "converged", "max_iter", "stopped" (by a callback), "interrupted" (Ctrl-C) or
-    "failed" (by `error`, which an oracle or a callback raised). `state` lets the same solver go on
-    from here, see ``Solver.solve``. Without a dual, objectives and gap are NaN. `doubt` says what
-    speaks against objectives and gap although the problem is exact; a warning has told it.
+    "failed" (`error` was raised by an oracle or a callback). `state` lets the same solver continue,
+    see ``Solver.solve``. Objectives and gap are NaN for solvers without a dual. `doubt` says why
+    the gap is no certificate although the problem is exact; it was also a warning.
     """
 
     weights: NDArray[np.float64]
@@ -193,20 +193,20 @@ class SolverResult:
     state: Any = None
     error: Exception | None = None
     doubt: str | None = None
-    #: The example whose overruled answer was the worst, and by how much its hinge fell short.
+    #: The example with the worst overruled answer, and how far its hinge was too low.
     worst_answer: tuple[int, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Capabilities:
-    """What a solver can do, as its class attribute ``capabilities`` declares it."""
+    """What a solver can do; its class attribute ``capabilities`` declares it."""
 
-    can_warm_start: bool = True  #: `solve` goes on from the `state` of an earlier result
-    has_dual: bool = True  #: it bounds the optimum from below: it knows a gap and takes a `tol`
+    can_warm_start: bool = True  #: `solve` can start from the `state` of an earlier result
+    has_dual: bool = True  #: it has a lower bound of the optimum, so a gap and a `tol`
     regularizes: bool = True  #: C weighs the hinges against the norm of the weights
-    can_learn: bool = False  #: it goes on with new examples: an `OnlineSolver`
-    counts_examples: bool = False  #: its steps depend on `n_examples`, for all data there will be
-    has_dual_point: bool = False  #: ``result.state.dual_point(C)`` tells an estimator's attributes
+    can_learn: bool = False  #: it can continue with new examples: an `OnlineSolver`
+    counts_examples: bool = False  #: its steps depend on `n_examples`, the size of all the data
+    has_dual_point: bool = False  #: ``result.state.dual_point(C)`` has attributes for estimators
 
 
 class Solver(Protocol):
@@ -229,24 +229,24 @@ class Solver(Protocol):
     ) -> SolverResult:
         """Minimise 1/2 |w|^2 + C sum_i H_i(w) to a relative duality gap of `tol`.
 
-        None stands for the solver's own default of `tol` or `max_iter`. `engine` makes the passes;
-        None: all in this thread. `state` is that of an earlier result for the same problem,
-        perhaps with another C. `snapshot` is what ``progress.snapshot()`` gave during an earlier
-        call for the same problem and C: the fit goes on from there as if it had never stopped.
+        None for `tol` or `max_iter` is the solver's default. `engine` makes the passes; None makes
+        them in this thread. `state` comes from an earlier result for the same problem, perhaps with
+        another C. `snapshot` is what ``progress.snapshot()`` returned in an earlier call for the
+        same problem and C: the fit continues as if it had never stopped.
         """
         ...
 
 
 class OnlineSolver(Solver, Protocol):
-    """A solver that can go on with new examples: its capabilities say ``can_learn``."""
+    """A solver that can continue with new examples: its capabilities say ``can_learn``."""
 
     def learn(self, problem: Problem, C: float, state: Any = None) -> SolverResult:
-        """One pass over the examples in their order, from where `state` left off."""
+        """Make one pass over the examples in their order, starting from `state`."""
         ...
 
 
 def capabilities_of(solver: Any) -> Capabilities:
-    """What a solver declares; the defaults for an object from outside that declares nothing."""
+    """The declared capabilities of a solver; the defaults if it declares none."""
     declared: Capabilities = getattr(solver, "capabilities", Capabilities())
     return declared
 

@@ -1,7 +1,4 @@
-"""The block-coordinate dual solver: rounds, and what happens between passes.
-
-The passes are in ``_blocks``, the proximal term is in ``proximal``.
-"""
+"""The block-coordinate dual solver; its passes are in ``_blocks``."""
 
 from __future__ import annotations
 
@@ -26,10 +23,10 @@ from structsvm.solvers.two_level import Atom, CoarseLevel, TwoLevelRun, most_ato
 
 __all__ = ["BCFW"]
 
-# In cached passes, blocks below this share of the mean gap wait; all are visited every 4th pass.
+# Cached passes skip blocks below this share of the mean gap, except in every 4th pass.
 _SKIP_SHARE = 0.5
 _FULL_CACHED_PASS_EVERY = 4
-# The proximal weight follows its rule when that has moved by this much.
+# The proximal weight is updated when its rule has changed by this share.
 _KAPPA_CHANGE = 0.25
 
 # Planes that atoms stand on outlive a few windows of rounds without cuts.
@@ -48,20 +45,20 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
 
     .. math:: P(w) = \frac{\lambda}{2} \|w\|^2 + \frac1n \sum_i H_i(w), \quad \lambda = 1/(Cn).
 
-    One round is an exact pass (every example once: call the oracle, keep its plane, solve the
+    A round is an exact pass (for every example: call the oracle, keep its plane, improve the
     example's small dual problem) and several passes over the cached planes, which need no oracle.
-    After a round the proximal centre v of the model
+    After a round Nesterov's rule moves the proximal centre v of the model
 
-    .. math:: P(w) + \frac\kappa2 \|w - v\|^2
+    .. math:: P(w) + \frac\kappa2 \|w - v\|^2.
 
-    is moved along by Nesterov's rule. The weight of the proximal term follows
-    :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, R^2 and L being the mean squared norm and the
-    mean loss of the planes in use and a = `acceleration`. It is doubled when the gap falls slowly;
-    it is halved for good, and the momentum dropped, when the best dual value stands still.
+    The weight of the proximal term is :math:`\kappa = a \sqrt{\lambda R^2 / (n L)}`, where R^2 and
+    L are the mean squared norm and the mean loss of the planes in use and a = `acceleration`. It is
+    doubled when the gap falls slowly; it is halved for good, and the momentum is dropped, when the
+    best dual value does not rise.
 
     The certificate is :math:`(P - D) / P` of the best primal and the best dual value. Primal values
-    come from passes at fixed weights, made when the estimate that each pass gives for free reaches
-    the next power of ten, and at the end; their planes are kept, so they are not wasted.
+    come from passes at fixed weights. These are made when an estimate reaches the next power of
+    ten, and at the end; their planes are kept.
 
     Where rounds stall, as with few or badly scaled features, cuts over all examples take turns with
     them; see `structsvm.solvers.two_level`.
@@ -74,19 +71,19 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     acceleration : float, default=1.0
         Factor of the rule for the proximal weight; 0 switches the proximal term off.
     cached_passes : int or "auto", default="auto"
-        Cached passes after each exact pass. "auto" weighs the problem's declared oracle work
-        against the size of the cache: 2 for cheap oracles up to 30 for dear ones.
+        Number of cached passes after each exact pass. "auto" compares the declared work of the
+        oracle with the size of the cache: 2 for fast oracles, up to 30 for slow oracles.
     step : {"pairwise", "frank_wolfe"}, default="pairwise"
-        How an example's dual problem is improved: up to five exact pairwise steps, or one
+        How to improve an example's dual problem: up to five exact pairwise steps, or one
         Frank-Wolfe step on a single averaged plane.
     sampling : {"permuted", "uniform", "gap"}, default="permuted"
-        Order of an exact pass: all examples in random order, drawn uniformly with replacement, or
-        drawn in proportion to the gap that each example's last visit met.
+        Order of an exact pass: all examples in random order; examples drawn uniformly with
+        replacement; or, nine in ten, drawn in proportion to the gap at their last visit.
     averaging : bool, default=False
-        Certify and return the weighted average of all iterates (weight t for the t-th) where it is
-        better: good when a fit is stopped early.
+        Whether to also certify the weighted average of all iterates (weight t for the t-th) and
+        return it if it is better. It helps fits that are stopped early.
     max_planes : int, default=20
-        Cached planes an example. Planes with dual weight are never dropped.
+        Most cached planes of an example. Planes with dual weight are never dropped.
     drop_after : int, default=2
         A plane without dual weight is dropped after so many exact visits.
     coarse : bool, default=True
@@ -193,10 +190,10 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
 
 @dataclasses.dataclass
 class DualState:
-    """What a fit with another C goes on from: the dual point, and where the weights are heading."""
+    """The state that a fit with another C starts from: a dual point and earlier solutions."""
 
     blocks: DualBlocks
-    #: (lambda, weights) of the fits before, the last at the end.
+    #: (lambda, weights) of at most two earlier fits, the last at the end.
     solutions: list[tuple[float, NDArray[np.float64]]] = dataclasses.field(default_factory=list)
 
     def is_compatible(self, other: DualState) -> bool:
@@ -252,8 +249,8 @@ class _BlockRun(TwoLevelRun, StoreRun):
         self.blocks.point.regularization = self.lam
         self.blocks.point.move_to(self.combination / self.lam)
         if self.start.solutions and self.options.acceleration > 0.0:
-            # The dual point is one of another lambda: only a proximal term keeps the weights near
-            # where they should be. Nor are certificates on the way of use, so near the end.
+            # The dual point is for another lambda: a proximal term keeps the weights near the
+            # extrapolated solution. Certificates on the way are not worth it so near the end.
             self.schedule.begin(self._rate())
             self._move_around(np.array(self.start.guess(self.lam)))
             self._next_level = 0.0
@@ -296,7 +293,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
             return self._permutation()
         if sampling == "uniform" or not gaps.any():
             return self.random.randint(self.n, size=self.n).astype(np.int32)
-        # A tenth is drawn uniformly: gaps grow stale, and none may be forgotten.
+        # A tenth is drawn uniformly, because gaps grow stale.
         share = 0.9 * gaps / gaps.sum() + 0.1 / self.n
         return self.random.choice(self.n, size=self.n, p=share / share.sum()).astype(np.int32)
 
@@ -307,9 +304,9 @@ class _BlockRun(TwoLevelRun, StoreRun):
         return int(np.clip(round(5.0 * math.sqrt(self.problem.oracle_work / cached_work)), 2, 30))
 
     def _measure(self) -> bool:
-        """Dual value, exactly; primal value, estimated from the hinges that visits met.
+        """Measure the dual value exactly, and the primal value from the hinges of the visits.
 
-        True if the dual value is the best so far.
+        Returns whether the dual value is the best so far.
         """
         self.combination, loss = self.store.combination()
         return self.measured(
@@ -382,6 +379,6 @@ class _BlockRun(TwoLevelRun, StoreRun):
         return math.sqrt(self.lam * sqnorm / (self.n * loss)) if loss > 0.0 else 0.0
 
     def _move_around(self, centre: NDArray[np.float64] | None) -> None:
-        """Go to the weights with the proximal term around `centre`, which is overwritten."""
+        """Set the weights for the proximal term around `centre`, which is overwritten."""
         self.blocks.point.regularization = self.schedule.strength
         self.blocks.point.move_to(self.schedule.around(centre, self.combination, out=centre))

@@ -1,4 +1,4 @@
-"""Block-coordinate ascent with a family's own exact block updates."""
+"""Block-coordinate ascent with exact block updates."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockDual"]
 
-# After a long pass, passes over the blocks whose gap is above this share of the mean gap.
+# Short passes visit the blocks whose gap is above this share of the mean gap.
 _SHARE = 0.1
-# Long passes that leave no block out: all of them before there is a proximal term, every fifth one
-# afterwards, and the one after a certificate that fell short.
+# Long passes that visit all blocks: every pass without a proximal term, every fifth pass with it,
+# and the pass after a certificate that missed the tolerance.
 _FULL_PASS_EVERY = 5
-# A proximal weight that stalled is tried again after so many rounds without a stall.
+# A proximal weight that stalled is allowed again after so many rounds without a stall.
 _RETRY_AFTER = 16
 
 
 class BlockDual(BaseEstimator):  # type: ignore[misc]
-    r"""Dual coordinate ascent on blocks, each brought to its exact optimum.
+    r"""Dual coordinate ascent on blocks, each solved exactly.
 
-    For problems whose blocks have an exact update of their own: those of `MulticlassModel`. The
-    objective is that of `BCFW`; no planes are stored.
+    For problems with an exact block update: those of `MulticlassModel` and its kernel version. The
+    objective is the same as for `BCFW`; no planes are stored.
 
     A round is a pass over the blocks in random order, without those that had no gap in the last two
     passes, and then short passes over those whose gap is above a tenth of the mean (shrinking).
@@ -107,12 +107,12 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
-        # Here, as it loads the families that it knows.
+        # Imported here because it loads the families that it knows.
         from structsvm.solvers.block_duals import block_dual_of
 
         make = block_dual_of(problem)
-        goes_on = type(state) is make and state.problem is problem
-        blocks: ExactBlocks = state if goes_on else make(problem)
+        is_compatible = type(state) is make and state.problem is problem
+        blocks: ExactBlocks = state if is_compatible else make(problem)
         run = _BlockDualRun(self, blocks, C, tol, random_state)
         return run.run(max_iter, callback, snapshot, engine)
 
@@ -175,7 +175,7 @@ class _BlockDualRun(TwoLevelRun):
         self.blocks.regularization = self.lam
         self.blocks.move_to(self.combination / self.lam)
         self.measured(self._dual_value(), self.blocks.weights, math.inf)
-        self._next_level = 0.0  # certificates on the way would cost as much as what they certify
+        self._next_level = 0.0  # no certificates on the way: each costs as much as a round
 
     def block_round(self, first: bool) -> float:
         visits = self.blocks.n_visits
@@ -190,7 +190,7 @@ class _BlockDualRun(TwoLevelRun):
         if centre is not None:
             combination -= self.schedule.kappa * centre
         self.combination = self.blocks.without_rounding(combination)
-        # What the hinges of a pass at fixed weights would come to, by the gaps that were met.
+        # Estimate of the mean hinge at fixed weights, from the gaps of the visits.
         hinge = mean_gap + self.loss - self.inner(w, self.combination)
         improved = self.measured(self._dual_value(), w, hinge)
         gap = max(self.met_value - self.best_dual, 0.0)
@@ -218,7 +218,7 @@ class _BlockDualRun(TwoLevelRun):
         return int(self.random.randint(2**31 - 1))
 
     def _move_centre(self) -> NDArray[np.float64] | None:
-        """Move the proximal centre, and the weights with it; returns it, None without the term."""
+        """Move the proximal centre and the weights; returns the centre, None without the term."""
         rate = 0.0
         share, loss = self.blocks.usage()
         if loss > 0.0:

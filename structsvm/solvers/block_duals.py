@@ -1,7 +1,7 @@
-"""The problems that `BlockDual` can train, and the dual it runs on for each.
+"""The problems that `BlockDual` can train, and the dual for each.
 
-Such a dual is made for one problem and reads what that is made of: class numbers, and rows of
-features or of a kernel. All other solvers know planes alone.
+Such a dual reads the data of its problem: class numbers, and rows of features or of a kernel. All
+other solvers see planes only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["BLOCK_DUALS", "ExactBlocks", "block_dual_of"]
 
 
 class ExactBlocks(Protocol):
-    """A dual point and its weights, improved by passes."""
+    """A dual point, its weights, and passes that improve them."""
 
     def __init__(self, problem: Any) -> None: ...
 
@@ -37,8 +37,8 @@ class ExactBlocks(Protocol):
     def mean_sqnorm(self) -> float: ...
     @property
     def implicit(self) -> bool:
-        """Whether weights stand for a combination of examples, so that only those of the dual point
-        can be given back."""
+        """Whether weights are combinations of examples; then only the weights of the dual point can
+        be returned."""
         ...
 
     @property
@@ -76,7 +76,7 @@ class ExactBlocks(Protocol):
     def restore(self, held: dict[str, NDArray[Any]]) -> None: ...
 
 
-#: A dual is exact for one oracle, so a subclass of a problem needs a row of its own.
+#: A dual is for one problem class exactly: a subclass of it needs its own row.
 BLOCK_DUALS: dict[type[Problem], type[ExactBlocks]] = {
     MulticlassProblem: MulticlassDual,
     KernelMulticlassProblem: KernelDual,
@@ -84,7 +84,7 @@ BLOCK_DUALS: dict[type[Problem], type[ExactBlocks]] = {
 
 
 def block_dual_of(problem: Problem) -> type[ExactBlocks]:
-    """The dual with exact block updates for a problem; called with it, a dual point at zero.
+    """The class of the dual with exact block updates for a problem.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def block_dual_of(problem: Problem) -> type[ExactBlocks]:
     kind = type(problem)
     if kind not in BLOCK_DUALS:
         raise ValueError(
-            "solver 'block_dual' needs a problem with an exact block update of its own, which "
-            f"{kind.__name__} has not: use solver='bcfw'"
+            "solver 'block_dual' needs a problem with an exact block update, and "
+            f"{kind.__name__} has none: use solver='bcfw'"
         )
     return BLOCK_DUALS[kind]

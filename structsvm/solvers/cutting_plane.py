@@ -1,4 +1,4 @@
-"""The 1-slack cutting-plane solver, with a store of planes before the oracle."""
+"""The 1-slack cutting-plane solver, with cached planes."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from structsvm.solvers.run import Part, StoreRun
 
 __all__ = ["CuttingPlane"]
 
-# Cached rounds go on while they find at least this share of what the last exact round found ...
+# Cached rounds continue while their violation is above this share of the exact round's violation.
 _CACHED_SHARE = 0.1
-# ... and a cut without weight for so many solutions is forgotten.
+# A cut without weight in so many solutions is dropped.
 _IDLE_SOLUTIONS = 50
 
 
 class CuttingPlane(BaseEstimator):  # type: ignore[misc]
-    r"""Cutting planes on the mean hinge: one aggregated plane a round.
+    r"""Cutting planes on the mean hinge, one slack variable for all examples.
 
     Minimises :math:`P(w) = \frac\lambda2 \|w\|^2 + \frac1n \sum_i H_i(w)`, lambda = 1 / (C n), by
     a growing set of cuts
 
     .. math:: \frac1n \sum_i H_i(w) \ge \ell_k - \langle w, g_k \rangle,
 
-    each the mean of one plane an example. The model's minimiser is found exactly by a small
-    quadratic program; its value is a dual bound. An exact round calls every oracle at that point
-    and so certifies it; between exact rounds, cuts are made of cached planes alone while these
-    still find a tenth of the violation that the last exact round found.
+    each the mean of one plane for each example. A small quadratic program finds the exact minimiser
+    of this model; its value is a dual bound. An exact round calls the oracle of every example at
+    this point, which also certifies it. Between exact rounds, cuts are made from cached planes,
+    while their violation is above a tenth of that of the exact round.
 
-    Few numbers pass between rounds, which makes this the method to distribute; on one machine the
-    block solver `BCFW` is faster.
+    Rounds exchange few numbers, so this method is easy to distribute; on one machine the block
+    solver `BCFW` is faster.
 
     Parameters
     ----------
     max_cached_rounds : int, default=30
-        Cuts from cached planes after each exact round; 0 is the classic method.
+        Most cuts from cached planes after each exact round; 0 is the classic method.
     max_planes : int, default=5
-        Cached planes an example.
+        Most cached planes of an example.
 
     Notes
     -----
@@ -101,7 +101,7 @@ class CuttingPlane(BaseEstimator):  # type: ignore[misc]
 
 
 class _CuttingPlaneRun(StoreRun):
-    """A round is one exact cut, and then cuts from cached planes."""
+    """A round is one exact cut, then cuts from cached planes."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class _CuttingPlaneRun(StoreRun):
         return self.problem is other.problem and self.max_planes == other.max_planes
 
     def take_over(self, earlier: _CuttingPlaneRun) -> None:
-        """The cuts hold for every lambda; only the quadratic program must be solved again."""
+        """Take over cuts, which hold for every lambda; the quadratic program is solved again."""
         self.store, self.evaluator = earlier.store, earlier.evaluator
         self.cuts.restore(earlier.cuts.snapshot())
 

@@ -20,27 +20,27 @@ from structsvm.solvers.run import Part, StoreRun
 
 __all__ = ["NSlack"]
 
-# The program is left as it is after so many passes, to be taken up again with the next planes.
+# Most passes over the working sets in a round.
 _MOST_PASSES = 30
 
 
 class NSlack(BaseEstimator):  # type: ignore[misc]
-    r"""Cutting planes with one slack an example.
+    r"""Cutting planes with one slack variable for each example.
 
     Minimises :math:`P(w) = \frac\lambda2 \|w\|^2 + \frac1n \sum_i \xi_i`, lambda = 1 / (C n), under
     a growing set of constraints :math:`\xi_i \ge \Delta_p - \langle w, \delta_p \rangle`. A round
-    calls every oracle at the present weights, which certifies them, and adds the planes found to
-    the working sets of their examples. Then the quadratic program over all working sets is solved
-    by block-coordinate ascent, warm from the last solution and no further than the round calls for:
-    until the gap among the planes known is a share of the one just certified.
+    calls the oracle of every example at the present weights, which also certifies them, and adds
+    the planes to the working sets of the examples. Then block-coordinate ascent solves the
+    quadratic program over all working sets, from the last solution, until its gap is a share of the
+    gap just certified.
 
-    It needs the fewest oracle calls at fixed weights, so that an oracle may look at all examples at
-    once; on one machine `BCFW`, which moves after each call, is faster.
+    All oracle calls of a round are at the same weights, so an oracle may work on all examples at
+    once. On one machine `BCFW`, which moves the weights after each call, is faster.
 
     Parameters
     ----------
     precision : float, default=0.3
-        The share of the certified gap to which the quadratic program is solved, in (0, 1).
+        The quadratic program is solved to this share of the certified gap, in (0, 1).
     drop_after : int, default=50
         A plane without dual weight is dropped after so many rounds.
 
@@ -101,7 +101,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
 
 
 class _NSlackRun(StoreRun):
-    """A round is one pass at fixed weights, and then the quadratic program."""
+    """A round is one pass at fixed weights, then the quadratic program."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _NSlackRun(StoreRun):
         weights = np.array(self.blocks.point.weights)
         hinge = self.certify(weights)
         self.store.forget_idle()
-        # The gap of this very point, not that of the best ones so far: what new planes opened up.
+        # The gap of this point, which the new planes opened, not the best gap so far.
         found = self.lam / 2 * dot(weights, weights) + hinge - self.dual
         target = self.precision * max(found, self.tol * self.best_primal)
         for _ in range(_MOST_PASSES):

@@ -1,4 +1,4 @@
-"""Averaged perceptron and passive-aggressive learner: one example after the other, no dual."""
+"""Averaged perceptron and passive-aggressive learner: online solvers without a dual."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEFAULT_MAX_ITER = 10
 
 
 class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
-    """What both learners share; they differ in what the oracle maximises and in the step."""
+    """The base class of both learners; they differ in the oracle's objective and in the step."""
 
     capabilities = Capabilities(can_warm_start=False, has_dual=False, can_learn=True)
     _name: str
@@ -89,8 +89,8 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
             state = OnlineWeights(problem.n_weights, bool(self.averaging))
         elif (state.lag is not None) != self.averaging:
             raise ValueError(
-                f"averaging={self.averaging} of {type(self).__name__} differs from what "
-                "partial_fit began with"
+                f"averaging={self.averaging} of {type(self).__name__} differs from its value in "
+                "the first call of partial_fit"
             )
         return _OnlineRun(problem, C, random_state, state, most)
 
@@ -98,7 +98,7 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
 class Perceptron(_OnlineSolver):
     r"""Averaged structured perceptron.
 
-    Predicts each example in turn; where the prediction is wrong,
+    It predicts each example in turn; if the prediction is wrong,
 
     .. math:: w \leftarrow w + \psi(x_i, y_i) - \psi(x_i, \hat y).
 
@@ -109,7 +109,7 @@ class Perceptron(_OnlineSolver):
     Parameters
     ----------
     averaging : bool, default=True
-        Give back the mean of the weights after each example instead of the last ones.
+        Whether to return the mean of the weights after each example rather than the last weights.
 
     Notes
     -----
@@ -149,14 +149,14 @@ class PassiveAggressive(_OnlineSolver):
         {\|\delta\|^2}\Big)\, \delta,
 
     which solves :math:`\min_{w'} \tfrac12 \|w' - w\|^2 + C\,[\Delta - \langle w', \delta\rangle]_+`
-    exactly. C bounds a step; the last weights minimise no global objective, so there is no
+    exactly. C bounds the step; the weights minimise no global objective, so there is no
     certificate. Stop it by `max_iter` (10 by default) or with `X_val` and
-    `structsvm.callbacks.EarlyStopping`. It ends by itself after a pass that met no hinge.
+    `structsvm.callbacks.EarlyStopping`. It ends by itself after a pass in which all hinges are 0.
 
     Parameters
     ----------
     averaging : bool, default=True
-        Give back the mean of the weights after each example instead of the last ones.
+        Whether to return the mean of the weights after each example rather than the last weights.
 
     Notes
     -----
@@ -183,7 +183,7 @@ class PassiveAggressive(_OnlineSolver):
 
 
 class _OnlineRun(Run):
-    """A round is one pass, in permuted order or, without a random state, in the given one."""
+    """A round is one pass in random order or, without a random state, in the given order."""
 
     def __init__(
         self,
@@ -200,7 +200,7 @@ class _OnlineRun(Run):
         self.best_primal = self.best_dual = self.estimate = math.nan
 
     def kept(self) -> dict[str, Kind]:
-        # There are none of these values.
+        # These values are NaN.
         none = ("best_primal", "best_dual", "estimate")
         return super().kept() | dict.fromkeys(none, number(nan=True))
 
@@ -231,7 +231,7 @@ class _OnlineRun(Run):
         return math.nan
 
     def _check_a_few(self) -> None:
-        pass  # there is no certificate that they could refute
+        pass  # there is no certificate to refute
 
     def _is_estimate(self, n_overruled: int) -> bool:
         return False

@@ -1,9 +1,9 @@
-"""Whether the answers of a model from outside this package can be those of an exact oracle.
+"""Checks whether the oracle of a model from outside this package can be exact.
 
-A hinge is a maximum over all outputs, so it is at least what any output gives, the model's own
-prediction among them; and no output scores above a prediction, the truth included. A model that
-breaks one of the two is not what it claims to be. The reverse does not hold: faults that no
-prediction shows stay unseen here, and are what `structsvm.testing.check_model` is for.
+A hinge is a maximum over all outputs, so it is at least the value of every output, for example of
+the model's own prediction. And no output, not even the true one, scores more than a prediction. A
+model that breaks one of these rules is not exact. The reverse does not hold: predictions do not
+show all faults; use `structsvm.testing.check_model` to find the others.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from structsvm.engines import Engine
 
 __all__ = ["a_few", "find_fault", "find_fault_in"]
 
-# Values that differ by this share of what they add up may be equal: models may work in float32.
+# Differences below this share of the magnitudes of all terms are rounding: models may use float32.
 _ROUNDING = 1e-6
-# A loss of the truth up to this is rounding.
+# A loss of a true output up to this is rounding.
 _NO_LOSS = 1e-9
-# Examples that are looked at early, and some more at the end, ...
+# Number of examples to check early, and of examples with rivals at the end.
 _A_HANDFUL, _SOME = 8, 32
-# ... each for rivals of the truth whose score is behind by up to these shares of a typical loss.
+# Rivals come from lowering the score of the true output by these shares of a typical loss.
 _PUSHES = (0.5, 1.0, 2.0)
 
 
 class _Outputs(NamedTuple):
-    """One output for each of some examples: what they lose, and how far they lead the truth."""
+    """One output for each of some examples: its loss, and its score minus the true output's."""
 
     losses: NDArray[np.float64]
     leads: NDArray[np.float64]
     rounding: NDArray[np.float64]
 
     def heights(self, slack: bool) -> NDArray[np.float64]:
-        """What the hinges must at least be."""
+        """Lower bounds of the hinges."""
         if slack:
             return self.losses * (1.0 + self.leads)
         return self.losses + self.leads
@@ -44,9 +44,9 @@ class _Outputs(NamedTuple):
 def find_fault(
     problem: Any, weights: NDArray[np.float64], hinges: NDArray[np.float64], engine: Engine
 ) -> str | None:
-    """A sentence about the worst fault at these weights, whose hinges are known; None without one.
+    """A sentence about the worst fault at these weights, given their hinges; None without a fault.
 
-    One prediction for each example, and three at other weights for some.
+    It makes one prediction for each example, and three at other weights for some examples.
     """
     factors = problem.example_weights()
     examples = np.flatnonzero(factors).astype(np.int32)
@@ -55,7 +55,7 @@ def find_fault(
     fault = _fault(problem, examples, hinges, predicted)
     if fault is not None or not len(examples):
         return fault
-    # What is missed hides where nothing seems to be lost.
+    # Missed maxima are most likely where hinges are 0.
     places = np.flatnonzero(hinges <= 0.0) if (hinges <= 0.0).any() else np.arange(len(examples))
     places = places[np.linspace(0, len(places) - 1, min(len(places), _SOME)).astype(int)]
     rounding = predicted.rounding[places]
@@ -64,7 +64,7 @@ def find_fault(
 
 
 def a_few(problem: Any) -> NDArray[np.int32]:
-    """A handful of the examples that count."""
+    """A few of the examples whose sample weight is not 0."""
     counting = np.flatnonzero(problem.example_weights())
     places = np.linspace(0, len(counting) - 1, min(len(counting), _A_HANDFUL)).astype(int)
     few: NDArray[np.int32] = counting[places].astype(np.int32)
@@ -74,9 +74,9 @@ def a_few(problem: Any) -> NDArray[np.int32]:
 def find_fault_in(
     problem: Any, weights: NDArray[np.float64], examples: NDArray[np.int32], engine: Engine
 ) -> str | None:
-    """The same for a few examples, at which more is looked.
+    """A sentence about the worst fault on a few examples; None without a fault.
 
-    An oracle call, a prediction and three predictions at other weights for each.
+    It makes an oracle call, a prediction and three predictions at other weights for each.
     """
     slack = problem.rescaling == "slack"
     losses, leads, _ = problem.answers_at(examples, weights, plain=False, engine=engine)
@@ -85,14 +85,14 @@ def find_fault_in(
     fault = _fault(problem, examples, hinges, predicted)
     if fault is not None or not len(examples):
         return fault
-    # The oracle's answers lead the truth by as much as predictions at most.
+    # No output of the oracle scores more than the prediction.
     if slack:
         leads = np.divide(leads, losses, out=np.zeros_like(leads), where=losses > 0)
     if (k := _worst(leads - predicted.leads, predicted.rounding)) is not None:
         return (
-            f"{problem.model_name}.inference misses the maximum on example {examples[k]}: the "
-            f"score of its answer is {leads[k] - predicted.leads[k]:.6g} below that of an output "
-            "of the oracle. " + _WAY_OUT
+            f"{problem.model_name}.inference misses the maximum on example {examples[k]}: its "
+            f"output scores {leads[k] - predicted.leads[k]:.6g} less than an output of the oracle. "
+            + _WAY_OUT
         )
     typical = max(losses.max(), predicted.losses.max())
     return _rival_fault(problem, weights, examples, hinges, predicted.rounding, typical)
@@ -109,14 +109,14 @@ def _predictions(
 ) -> _Outputs:
     try:
         answers = problem.answers_at(examples, weights, plain=True, engine=engine)
-    except Exception:  # of a batch method, maybe, which training does not need
+    except Exception:  # perhaps from a batch method, which training does not need
         answers = problem.answers_at(examples, weights, plain=True, one_by_one=True)
     losses, leads, sizes = answers
     return _Outputs(losses, leads, sizes + 2.0 * problem.truth_sizes(examples, weights))
 
 
 def _worst(excess: NDArray[np.float64], rounding: NDArray[np.float64]) -> int | None:
-    """Where a number that should be at most 0 is furthest above it, beyond rounding."""
+    """The index of the greatest excess above rounding; None if there is none."""
     excess = np.where(excess > _ROUNDING * rounding, excess, 0.0)
     return int(np.argmax(excess)) if excess.any() else None
 
@@ -129,7 +129,7 @@ def _rival_fault(
     rounding: NDArray[np.float64],
     typical: float,
 ) -> str | None:
-    """Whether outputs that come close to the truth show a hinge to be too low."""
+    """A sentence about a hinge that is below the value of a rival output; None without one."""
     for push in _PUSHES:
         rivals = [problem.rival(int(i), weights, push * (typical or 1.0)) for i in examples]
         known = [k for k, rival in enumerate(rivals) if rival is not None]
@@ -156,22 +156,22 @@ def _fault(
         if (of_truth > _NO_LOSS * max(float(outputs.losses.max(initial=0.0)), 1.0)).any():
             i = int(examples[np.argmax(of_truth)])
             return (
-                f"loss(y[{i}], y[{i}]) of {name} is {of_truth.max():g}, expected 0: a loss tells "
-                "how wrong an output is, not how similar. " + _WAY_OUT
+                f"loss(y[{i}], y[{i}]) of {name} is {of_truth.max():g}, expected 0: a loss "
+                "measures how wrong an output is, not how similar. " + _WAY_OUT
             )
         if (k := _worst(-outputs.leads, outputs.rounding)) is not None:
             return (
-                f"{name}.inference misses the maximum on example {examples[k]}: the score of its "
-                f"answer, which has loss {outputs.losses[k]:.6g}, is {-outputs.leads[k]:.6g} below "
-                f"that of the truth, and the hinge there is {hinges[k]:.6g}. " + _WAY_OUT
+                f"{name}.inference misses the maximum on example {examples[k]}: its output, with "
+                f"loss {outputs.losses[k]:.6g}, scores {-outputs.leads[k]:.6g} less than the true "
+                f"output; the hinge is {hinges[k]:.6g}. " + _WAY_OUT
             )
     rounding = outputs.rounding * (np.maximum(outputs.losses, 1.0) if slack else 1.0)
     if (k := _worst(outputs.heights(slack) - hinges, rounding)) is None:
         return None
     method = "slack_rescaled_inference" if slack else "loss_augmented_inference"
-    whose = "the model's own prediction there" if predicted else "another output there"
+    whose = "the model's own prediction" if predicted else "another output"
     lead = outputs.leads[k]
-    ahead = f", with a score {abs(lead):.6g} {'above' if lead > 0 else 'below'} that of the truth"
+    ahead = f" and scores {abs(lead):.6g} {'more' if lead > 0 else 'less'} than the true output"
     return (
         f"{name}.{method} misses the maximum on example {examples[k]}: its hinge is "
         f"{hinges[k]:.6g}, but {whose} has loss {outputs.losses[k]:.6g}"

@@ -1,4 +1,4 @@
-"""The proximal term of the block solvers: how much it weighs, and where its centre goes."""
+"""The proximal term of the block solvers: its weight and its centre."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from structsvm.data.snapshots import Kind, count, number, vector
 
 __all__ = ["ProximalSchedule"]
 
-# The scale is halved when the best dual value stands still for so many rounds, ...
+# The scale is halved when the best dual value does not rise for so many rounds.
 _STALLED_ROUNDS = 3
-# ... and doubled when the estimate has not fallen to this share within so many rounds.
+# It is doubled when the estimate does not fall to this share within so many rounds.
 _SLOW_SHARE = 0.5
 _SLOW_ROUNDS = 8
 # A late term begins when the tolerance is further away than so many rounds, ...
@@ -26,10 +26,11 @@ _ROUNDS_OF_FALL = 4
 class ProximalSchedule:
     r"""Weight and centre of the term :math:`\frac\kappa2 \|w - v\|^2`, round by round.
 
-    kappa is ``kappa_scale * rate``. The rate follows from the problem and is the solver's business:
-    :math:`\sqrt{\lambda R^2 / (n L)}`, R^2 being a squared norm and L a loss typical of planes. The
-    scale starts at `acceleration`. It is doubled while the gap falls slowly; it is halved, and the
-    momentum dropped, when the best dual value stands still. Nesterov's rule moves the centre.
+    kappa is ``kappa_scale * rate``. The solver computes the rate from the problem,
+    :math:`\sqrt{\lambda R^2 / (n L)}`, where R^2 is a typical squared norm and L a typical loss of
+    planes. The scale starts at `acceleration`. It is doubled while the gap falls slowly; it is
+    halved, and the momentum is dropped, when the best dual value does not rise. Nesterov's rule
+    moves the centre.
 
     A round begins with `move` and `around`, and ends with `record`.
 
@@ -39,15 +40,15 @@ class ProximalSchedule:
         lambda.
     n_weights : int
     acceleration : float
-        The first scale; 0 for no term at all.
+        The first scale; 0 for no term.
     late : bool, default=False
         Begin only when the tolerance is many rounds away, for solvers that may end before they need
         the term.
     tolerance : float, default=0.0
-        While the momentum lasts, kappa follows its rate only where it is off by more than this
-        share: a solver whose rate changes in each round keeps a momentum that fits its kappa.
+        While there is momentum, kappa changes only if its rule differs by more than this share, so
+        that the momentum fits kappa although the rate changes in every round.
     retry_after : int, default=None
-        A scale that stalled is tried again after so many rounds without a stall; None for never.
+        A scale that stalled is allowed again after so many rounds without a stall; None: never.
 
     Attributes
     ----------
@@ -83,7 +84,7 @@ class ProximalSchedule:
 
     @property
     def strength(self) -> float:
-        """lambda + kappa: how strongly convex the regularised objective is."""
+        """lambda + kappa: the strong convexity of the objective with the term."""
         return self.lam + self.kappa
 
     def forget_momentum(self) -> None:
@@ -91,7 +92,7 @@ class ProximalSchedule:
         self.previous = None
 
     def begin(self, rate: float) -> None:
-        """Have the term before the first round, around weights known to be near the optimum."""
+        """Start with the term in the first round, for a start near the optimum."""
         self.kappa = self.kappa_scale * rate
 
     def move(self, weights: NDArray[np.float64], rate: float) -> NDArray[np.float64] | None:
@@ -100,14 +101,14 @@ class ProximalSchedule:
         Parameters
         ----------
         weights : ndarray of shape (n_weights,)
-            Where the last round ended; copied.
+            Weights after the last round; copied.
         rate : float
             kappa at scale 1, by the solver's rule; 0 where the rule has no answer.
 
         Returns
         -------
         centre : ndarray of shape (n_weights,), or None
-            A new array; None where there is no term.
+            A new array; None without the term.
         """
         momentum = self._adapt() and self.kappa > 0.0
         kappa = self.kappa_scale * rate
@@ -132,7 +133,7 @@ class ProximalSchedule:
         combination: NDArray[np.float64],
         out: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        """The weights that a dual point makes, with the term around `centre` if there is one."""
+        """The weights of a dual point, with the term around `centre` unless it is None."""
         if centre is None:
             return combination / self.lam
         weights = np.multiply(centre, self.kappa, out=out)
@@ -179,7 +180,7 @@ class ProximalSchedule:
             return False
         self.rounds_since_stall += 1
         if self.stalled >= _STALLED_ROUNDS:
-            # Too large a term stalls, so this scale is not tried again, or not soon.
+            # A term that is too large stalls: do not use this scale again, or not soon.
             self.kappa_scale /= 2
             self.kappa_scale_limit = self.kappa_scale
             self.stalled = self.rounds_since_stall = 0
@@ -220,14 +221,14 @@ class ProximalSchedule:
         return kinds
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """All that later rounds depend on."""
+        """All that later rounds depend on, as arrays."""
         held = {name: np.array(getattr(self, name)) for name in self.kinds()}
         if self.previous is None:
             del held["previous"]
         return held
 
     def restore(self, held: dict[str, NDArray[Any]]) -> None:
-        """Become what `snapshot` was taken of."""
+        """Restore the state that `snapshot` returned."""
         self.previous = held["previous"].copy() if "previous" in held else None
         for name in held.keys() - {"previous"}:
             value = held[name]

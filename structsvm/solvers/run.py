@@ -34,28 +34,28 @@ from structsvm.solvers.oracle_check import a_few, find_fault, find_fault_in
 
 __all__ = ["Part", "Run", "StoreRun", "dual_value", "dual_value_at"]
 
-# Every so many rounds without a certificate, a multiple of the weights is looked at, ...
+# Every so many rounds without a certificate, a multiple of the weights is considered, ...
 _LOOK_EVERY = 5
-# ... if the dual value rose by at most so many times the tolerance since the last look: while it
-# rises more, the gap cannot be closed by the length of the weights.
+# ... if the dual value rose by at most so many times the tolerance since the last time: while it
+# rises more, a multiple of the weights cannot close the gap.
 _RISE_TO_LOOK = 1.0
 
-# An estimate is made of values met during a round: at its end the gap is about this share of it.
+# The estimate uses values from the whole round; at its end the gap is about this share of it.
 _ESTIMATE_TO_GAP = 0.6
 
 _DEFAULT_TOL, _DEFAULT_MAX_ITER = 1e-3, 1000
 
-# A dual value above a primal one by this share of them is rounding, ...
+# A dual value above a primal value by less than this share of them is rounding, ...
 _SAME_VALUE = 1e-6
-# ... as is one above it by this share of the greatest mean hinge met.
+# ... and so is one by less than this share of the greatest mean hinge so far.
 _NO_HINGE = 1e-12
 
 
 def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
     r"""Dual objective of the best multiple of a dual point, at most the point itself.
 
-    ``z = sum_i alpha_i delta_i / n`` and ``loss = sum_i alpha_i Delta_i / n``. Any multiple s in
-    [0, 1] of a feasible alpha is feasible, the rest of the weight going to the truth, so
+    ``z = sum_i alpha_i delta_i / n`` and ``loss = sum_i alpha_i Delta_i / n``. If alpha is
+    feasible, so is s alpha for s in [0, 1], with the rest of the weight on the true outputs. So
     ``max_s s * loss - s^2 |z|^2 / (2 lambda)`` is a lower bound of the optimum.
     """
     return dual_value_at(dot(z, z), loss, lam)
@@ -68,14 +68,14 @@ def dual_value_at(sqnorm: float, loss: float, lam: float) -> float:
 
 
 class Answer(NamedTuple):
-    """What a run gives back: weights, and their primal value; inf where it could not be had."""
+    """The weights that a run returns, and their primal value; inf if it is unknown."""
 
     weights: NDArray[np.float64]
     primal: float
 
 
 class Part(Protocol):
-    """What a later round depends on and keeps for itself."""
+    """An object with state of its own that later rounds depend on."""
 
     def kinds(self) -> dict[str, Kind]:
         """What `snapshot` holds."""
@@ -86,13 +86,12 @@ class Part(Protocol):
 
 
 class Run(abc.ABC):
-    """One call of ``solve``. Subclasses say what a round is; everything here is in the mean form.
+    """One call of ``solve``. Subclasses define a round; everything here is in the mean form.
 
-    A round ends with `measured`: the value of a dual point, and an estimate of the primal value
-    that the round gives for free. A pass at fixed weights, which gives a primal value proper, is
-    made when the estimate reaches the next power of ten or the tolerance, and at the end; also at a
-    multiple of the weights, where the dual value stands nearly still and `hinge_along` says that
-    their length is what the gap consists of.
+    A round ends with a call of `measured`, with the value of a dual point and an estimate of the
+    primal value. Exact primal values need a pass at fixed weights. It is made when the estimate
+    reaches the next power of ten or the tolerance, and at the end; also at a multiple of the
+    weights, if the dual value hardly rises and `hinge_along` says that their length causes the gap.
     """
 
     def __init__(
@@ -106,7 +105,7 @@ class Run(abc.ABC):
         self.random = random_state
         self.n_iter = 0
         self.best_weights: NDArray[np.float64] | None = None
-        self.best_hinges: NDArray[np.float64] | None = None  # where they are to be checked
+        self.best_hinges: NDArray[np.float64] | None = None  # if they are to be checked
         self.best_primal = math.inf
         self.best_dual = -math.inf
         self.estimate = 1.0
@@ -135,8 +134,8 @@ class Run(abc.ABC):
 
     @abc.abstractmethod
     def candidates(self) -> list[NDArray[np.float64]]:
-        """Weights worth a certificate now, as arrays that will not change; the last is what an
-        early stop would give back."""
+        """Weights worth a certificate now, as arrays that will not change; an early stop returns
+        the last."""
 
     @abc.abstractmethod
     def counters(self) -> dict[str, int]:
@@ -152,34 +151,34 @@ class Run(abc.ABC):
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
     ) -> float:
-        """One oracle call an example at fixed weights; `hinges` receives what each came to."""
+        """The mean hinge at fixed weights, one oracle call an example; `hinges` receives each."""
         return self.problem.mean_hinge(weights, hinges, self.engine)
 
     def settle(self) -> None:  # noqa: B027
-        """After a round that was broken off: make `candidates` and `state` usable again."""
+        """Make `candidates` and `state` usable again after an interrupted round."""
 
     def contradicted(self, sentence: str) -> None:
-        """A dual value is above a primal one, so some value is not the bound it should be."""
+        """Called if a dual value is above a primal one, so one of them is no bound."""
         self.has_doubt(sentence)
 
     def inner(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-        """The inner product of two weight vectors; another where they stand for something else."""
+        """The inner product of two weight vectors; kernel problems override it."""
         return dot(a, b)
 
     def dual_value(self, z: NDArray[np.float64], loss: float) -> float:
-        """`dual_value` of a dual point: with the best multipliers of weights that must be >= 0."""
+        """`dual_value` of a dual point, with the best multipliers for weights >= 0."""
         return dual_value(self.problem.project(z), loss, self.lam)
 
     def worst_answer(self) -> tuple[int, float] | None:
-        """The example whose overruled answer was the worst, and how far it fell short."""
+        """The example with the worst overruled answer, and how far its hinge was too low."""
         return None
 
     def state(self) -> Any:
-        """What a later run can go on from."""
+        """The state that a later run can start from."""
         return None
 
     def kept(self) -> dict[str, Kind]:
-        """The attributes that later rounds depend on, and what they are: a snapshot has them."""
+        """Names and kinds of the attributes that later rounds depend on; snapshots hold them."""
         return {
             "n_iter": count(least=1),
             "best_weights": vector(self.problem.n_weights, optional=True),
@@ -194,18 +193,17 @@ class Run(abc.ABC):
             "_dual_at_look": number(least=-math.inf),
             "_calls_before": count(),
             "_overruled_before": count(),
-            "_n_checked": count(most=self.n)._replace(optional=True),  # as version 0.1 has none
+            "_n_checked": count(most=self.n)._replace(optional=True),  # version 0.1 has none
         }
 
     def parts(self) -> dict[str, Part]:
-        """The objects that later rounds depend on, by what the names of their entries in a snapshot
-        begin with."""
+        """The objects that later rounds depend on, by the prefix of their names in a snapshot."""
         return {}
 
-    # ---- what they call
+    # ---- for subclasses to call
 
     def measured(self, dual: float, weights: NDArray[np.float64], hinge: float) -> bool:
-        """Take note of a round's values; True if the dual value is the best so far."""
+        """Record a round's values; returns whether the dual value is the best so far."""
         improved = dual > self.best_dual
         self.best_dual = max(self.best_dual, dual)
         self._compare(self.best_primal)
@@ -234,7 +232,7 @@ class Run(abc.ABC):
         return max(math.log(relative / self.tol), 0.0)
 
     def certify(self, weights: NDArray[np.float64]) -> float:
-        """Make a pass at these weights, which must not change afterwards; their mean hinge."""
+        """Make a pass at these weights, which must not change later; returns the mean hinge."""
         hinge, hinges = self._pass(weights)
         self.accept(weights, hinge, hinges)
         return hinge
@@ -252,15 +250,15 @@ class Run(abc.ABC):
             self.best_weights, self.best_hinges = weights, hinges
 
     def has_doubt(self, sentence: str) -> None:
-        """Say, once for a fit, why the gap is no certificate."""
+        """Record and warn, once a fit, why the gap is no certificate."""
         if self.doubt is None:
             self.doubt = sentence
             warn(sentence, OracleWarning)
 
-    # ---- what callbacks may call
+    # ---- for callbacks to call
 
     def presentable(self) -> NDArray[np.float64]:
-        """The weights that stopping now would try to give back."""
+        """The weights that a stop now would return."""
         return self._candidates()[-1]
 
     def snapshot(self) -> Snapshot:
@@ -273,7 +271,7 @@ class Run(abc.ABC):
         stream = self.random.get_state(legacy=False)
         if stream["bit_generator"] != "MT19937":
             raise ValueError(
-                f"a checkpoint cannot hold a {stream['bit_generator']}: give random_state as an int"
+                f"a checkpoint cannot hold a {stream['bit_generator']}: pass random_state as an int"
             )
         held["random/key"] = stream["state"]["key"].copy()
         for name in ("has_gauss", "gauss"):
@@ -288,7 +286,7 @@ class Run(abc.ABC):
         kinds = self.kept()
         kinds["history"] = Kind(np.float64, (None, len(RECORDED)), -math.inf, math.inf, True)
         kinds["seconds"] = number(least=0.0)
-        kinds["exact"] = count(most=1)._replace(optional=True)  # as version 0.1 has none
+        kinds["exact"] = count(most=1)._replace(optional=True)  # version 0.1 has none
         kinds["random/key"] = Kind(np.uint32, (624,))
         kinds["random/pos"] = count(most=624)
         kinds["random/has_gauss"] = count(most=1)
@@ -298,19 +296,19 @@ class Run(abc.ABC):
         return kinds
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from what `snapshot` gave.
+        """Continue from what `snapshot` returned.
 
         Raises
         ------
         ModelFileError
-            If it is not of such a run: then this one must not be used.
+            If the snapshot is from another kind of run; then this run must not be used.
         """
         check_snapshot(snapshot, self._kinds())
         n_iter = int(snapshot["n_iter"])
         calls = snapshot["history"][:, RECORDED.index("n_oracle_calls")]
         self._history.rows = snapshot["history"]
         self.problem.go_on_from(bool(snapshot.get("exact", True)))
-        # Of an oracle that misses the maximum no value is a bound.
+        # If an oracle misses the maximum, values are no bounds.
         excused = "doubt" in snapshot or not self.problem.exact
         bounds = float(snapshot["best_dual"]), float(snapshot["best_primal"])
         if (
@@ -320,7 +318,7 @@ class Run(abc.ABC):
             or (not excused and self._is_above(*bounds))
         ):
             raise ModelFileError(
-                f"the snapshot does not fit this problem: its numbers are not those of {n_iter} "
+                f"the snapshot does not fit this problem: its numbers are not from {n_iter} "
                 "iterations"
             )
         for name in self.kept():
@@ -393,7 +391,7 @@ class Run(abc.ABC):
     def _conclude(
         self, chosen: NDArray[np.float64] | None, status: str, error: Exception | None
     ) -> tuple[Answer, str, Exception | None]:
-        """Certify what is given back, however the run ended; a second Ctrl-C is obeyed."""
+        """Certify the weights to return, however the run ended, unless Ctrl-C comes again."""
         answer = None
         while answer is None:
             broken_off = status in ("interrupted", "failed")
@@ -401,7 +399,7 @@ class Run(abc.ABC):
                 if self._within_round:
                     self.settle()
                     self._within_round = False
-                # Only now, so that what callbacks keep does not depend on where the run ends.
+                # Only now: what callbacks see must not depend on where the run ends.
                 if not self._converged() and self._is_uncertified():
                     self._certify()
                 answer = self._answer(chosen)
@@ -425,7 +423,7 @@ class Run(abc.ABC):
         return self.best_weights is None or self._certified_at < self.n_iter
 
     def _answer(self, chosen: NDArray[np.float64] | None) -> Answer:
-        """The weights to give back, with their primal value."""
+        """The weights to return, with their primal value."""
         if chosen is None:
             answer = self._uncertified_answer(None)
             self._check(answer.weights, self.best_hinges)
@@ -436,7 +434,7 @@ class Run(abc.ABC):
         return answer
 
     def _uncertified_answer(self, chosen: NDArray[np.float64] | None) -> Answer:
-        """The weights to give back without another pass."""
+        """The weights to return without another pass."""
         if chosen is not None:
             return Answer(chosen, math.inf)
         weights = self.best_weights
@@ -452,7 +450,7 @@ class Run(abc.ABC):
     def _converged(self) -> bool:
         if self.n_iter == 0:
             return False
-        # A dual value above the primal one leaves nothing for further passes to close.
+        # If the dual value is above the primal one, further passes are useless.
         return self.gap <= self.tol or self._is_above(self.best_dual, self.best_primal)
 
     # ---- oracles from outside
@@ -461,21 +459,21 @@ class Run(abc.ABC):
         return self.problem.foreign and self.problem.exact and self.doubt is None
 
     def _pass(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64] | None]:
-        """The mean hinge at fixed weights, and each of them where they are to be checked."""
+        """The mean hinge at fixed weights, and all hinges if they are to be checked."""
         hinges = np.empty(self.n) if self.problem.foreign else None
         return self.mean_hinge(weights, hinges), hinges
 
     def _check_a_few(self) -> None:
-        """Look at a few answers early, so that nobody waits for a fit that is in vain."""
+        """Check a few answers early, to warn before a long fit that is in vain."""
         if self._is_checked():
             examples = a_few(self.problem)
             self._n_checked = len(examples)
             self._tell(find_fault_in(self.problem, self.presentable(), examples, self.engine))
 
     def _check(self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None) -> None:
-        """Compare the hinges of what is given back with predictions."""
+        """Compare the hinges of the weights to return with predictions."""
         if self._is_checked():
-            if hinges is None:  # of a checkpoint without them
+            if hinges is None:  # from a checkpoint without them
                 _, hinges = self._pass(weights)
                 assert hinges is not None
             self._tell(find_fault(self.problem, weights, hinges, self.engine))
@@ -488,8 +486,7 @@ class Run(abc.ABC):
         return _ESTIMATE_TO_GAP * self.estimate <= max(self._next_level, self.tol)
 
     def _relative_gap(self, primal: float) -> float:
-        """(P - D) / P; (D - P) / D where D is above P by more than rounding, as no two bounds of
-        one number are."""
+        """(P - D) / P; or (D - P) / D if D exceeds P by more than rounding, which is an error."""
         dual = self.best_dual
         if not math.isfinite(primal):
             return 1.0
@@ -508,9 +505,9 @@ class Run(abc.ABC):
         if self.problem.exact and self._is_above(self.best_dual, primal):
             self.contradicted(
                 f"the dual value, {self.best_dual / self.lam:.6g}, is above the objective, "
-                f"{primal / self.lam:.6g}: no bound can be, so the duality gap is no certificate. "
-                "Some answer of the oracle was not the maximum: structsvm.testing.check_model "
-                "finds such faults"
+                f"{primal / self.lam:.6g}: this is impossible for bounds, so the duality gap is no "
+                "certificate. Some answer of the oracle was not the maximum: "
+                "structsvm.testing.check_model finds such faults"
             )
 
     def _primal(self, weights: NDArray[np.float64], mean_hinge: float) -> float:
@@ -519,7 +516,7 @@ class Run(abc.ABC):
         return primal
 
     def _candidates(self) -> list[NDArray[np.float64]]:
-        # An average of weights >= 0 may be below 0 by a rounding error.
+        # Rounding may put an average of weights >= 0 below 0.
         return [check_weights(self.problem.project(weights)) for weights in self.candidates()]
 
     def _promising_multiple(self) -> NDArray[np.float64] | None:
@@ -598,9 +595,9 @@ class Run(abc.ABC):
 
 
 class StoreRun(Run):
-    """A run that stores planes: passes at fixed weights leave theirs in the store.
+    """A run that stores planes, including those of passes at fixed weights.
 
-    Subclasses set `store` and `evaluator`, and say in `vector_bytes` what else they hold.
+    Subclasses set `store` and `evaluator` and define `vector_bytes`.
     """
 
     store: PlaneStore
@@ -608,7 +605,7 @@ class StoreRun(Run):
 
     @abc.abstractmethod
     def vector_bytes(self) -> int:
-        """Memory of what is held beside the store, in bytes."""
+        """Memory of everything but the store, in bytes."""
 
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None

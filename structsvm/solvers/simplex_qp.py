@@ -12,22 +12,22 @@ from structsvm.solvers.base import TOO_LARGE
 
 __all__ = ["SimplexQP"]
 
-# Added to the diagonal, relative to its mean: exact and near duplicates stay solvable.
+# Added to the diagonal, relative to its mean, for duplicate and nearly duplicate planes.
 _RIDGE = 1e-11
-# Solved when no plane lies this much above the model, relative to the parts of the heights.
+# Optimal if no plane is above the model by more than this, relative to the terms of the heights.
 _PRECISION = 1e-11
 
 
 class SimplexQP:
-    r"""Maximise :math:`b^\top \alpha - \alpha^\top G \alpha / (2 \lambda)` over planes, warm.
+    r"""Maximise :math:`b^\top \alpha - \alpha^\top G \alpha / (2 \lambda)` over planes.
 
-    alpha >= 0 and sum alpha <= 1; what is missing to one is the weight of the truth, the plane
-    (0, 0). Rays come before the planes: the multipliers of weights that must be >= 0, which are
-    unit vectors without loss, of any weight >= 0. An active-set method: the equality-constrained
-    problem on the planes in use is solved by a Cholesky factor, planes whose weight would turn
-    negative leave, the plane farthest above the model enters, and the next call begins with the
-    planes of the last one. Finite, as each step raises the objective; O(k^3) a step for k planes in
-    use.
+    Subject to alpha >= 0 and sum alpha <= 1; the rest to one is the weight of the truth, the plane
+    (0, 0). Rays come before the planes: unit vectors without loss and with any alpha >= 0, the
+    multipliers of weights that must be >= 0. This is an active-set method: a Cholesky factor solves
+    the equality-constrained problem on the planes in use, planes whose weight would become negative
+    leave, and the plane farthest above the model enters. Each call starts from the planes in use of
+    the last call. It ends, because each step raises the objective; a step costs O(k^3) for k planes
+    in use.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class SimplexQP:
     alpha : ndarray of shape (n_rays + n_planes,)
     gram : ndarray of shape (n_rays + n_planes, n_rays + n_planes)
     loss : ndarray of shape (n_rays + n_planes,)
-        b.
+        The losses b.
 
     Examples
     --------
@@ -66,11 +66,11 @@ class SimplexQP:
 
     @property
     def mass(self) -> NDArray[np.float64]:
-        """What each alpha counts in the sum that is at most 1: 0 for rays, 1 for planes."""
+        """Coefficients of the constraint sum <= 1: 0 for rays, 1 for planes."""
         return (np.arange(len(self.loss)) >= self.n_rays).astype(float)
 
     def add(self, products: NDArray[np.float64] | list[float], sqnorm: float, loss: float) -> None:
-        """A plane without weight: its inner products with rays and planes, |plane|^2, loss."""
+        """Add a plane without weight, given its products with rays and planes, |plane|^2, loss."""
         m = len(self.loss)
         gram = np.empty((m + 1, m + 1))
         gram[:m, :m] = self.gram
@@ -82,7 +82,7 @@ class SimplexQP:
         self.alpha = np.append(self.alpha, 0.0)
 
     def keep(self, planes: NDArray[np.bool_]) -> None:
-        """Forget the others, which must have no weight."""
+        """Drop all other planes, which must have no weight."""
         planes = np.concatenate([np.ones(self.n_rays, dtype=bool), planes])
         self.gram = self.gram[np.ix_(planes, planes)]
         self.loss, self.alpha = self.loss[planes], self.alpha[planes]
@@ -96,7 +96,7 @@ class SimplexQP:
         return {"gram": gram, "loss": vector(None), "alpha": vector(None, least=0.0)}
 
     def restore(self, snapshot: dict[str, NDArray[np.float64]]) -> None:
-        """Become what `snapshot` was taken of.
+        """Restore the state that `snapshot` returned.
 
         Raises
         ------
@@ -132,10 +132,10 @@ class SimplexQP:
             size = float((np.abs(self.loss) + np.abs(self.loss - heights)).max())
             top = self.n_rays + int(heights[self.n_rays :].argmax())
             gap = max(heights[top], 0.0) - dot(self.alpha, heights)
-            # The height of a ray is how far its weight is below 0.
+            # The height of a ray is minus its weight in w.
             rays = np.flatnonzero(heights[: self.n_rays] > _PRECISION * size)
             value = self.value()
-            # A step that gained nothing means that rounding is all that is left.
+            # A step without gain means that only rounding is left.
             if (gap <= _PRECISION * size and not len(rays)) or not value > best:
                 break
             best = value
@@ -147,12 +147,12 @@ class SimplexQP:
         return self.value()
 
     def _level(self, used: NDArray[np.intp], truth: bool) -> tuple[NDArray[np.intp], bool]:
-        """Solve on the planes in use (and the truth); those whose weight turns zero leave."""
+        """Solve on the planes in use (and the truth); planes whose weight becomes 0 leave."""
         while len(used):
             alpha, mass = self.alpha[used], self.mass
             direction = self._solve_on(used, truth) - alpha
             if not truth:
-                # Exactly along the simplex, whatever rounding did.
+                # Remove rounding: the direction must stay in the simplex.
                 direction -= mass[used] * dot(mass[used], direction) / max(mass[used].sum(), 1)
             falling = np.flatnonzero(direction < 0)
             steps = -alpha[falling] / direction[falling]
@@ -173,15 +173,15 @@ class SimplexQP:
         return used, truth
 
     def _solve_on(self, used: NDArray[np.intp], truth: bool) -> NDArray[np.float64]:
-        """Weights that put all planes in use on one level, that of the truth if it is in use."""
+        """Weights that give all planes in use the same height, 0 if the truth is in use."""
         gram, mass = self.gram[np.ix_(used, used)] / self.lam, self.mass[used]
-        # Planes without length have a loss only: its size stands in, as both are in one unit.
+        # Planes of norm 0 have only a loss; it is in the same unit, so it scales the ridge, too.
         ridge = _RIDGE * (np.trace(gram) / len(used) + 1e-3 * np.abs(self.loss).max() + 1e-300)
         while (factor := cholesky(gram + ridge * np.eye(len(used)))) is None:
             ridge *= 100.0
             if not np.isfinite(ridge):
                 raise ValueError(TOO_LARGE)
-        # Measured from the present level, the losses are small numbers that do not cancel.
+        # Relative to the present level, losses are small and do not cancel.
         present = row_products(gram, self.alpha[used])
         truth = truth or not mass.any()
         level = 0.0 if truth else dot(mass, self.loss[used] - present) / mass.sum()

@@ -1,4 +1,4 @@
-"""Stochastic subgradient descent, with a certificate all the same."""
+"""Stochastic subgradient descent with a certificate."""
 
 from __future__ import annotations
 
@@ -38,24 +38,25 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
 
     .. math:: w \leftarrow \Big(1 - \frac bN\Big) w + \frac{1}{\lambda N} \sum_{k=1}^b \delta_k
 
-    for planes delta_1 ... delta_b of the next b = `batch_size` examples, N being the number of
-    planes met by then. The iterate is thus 1 / (lambda N) times the sum of all planes; after a pass
-    in permuted order this is a feasible dual point, whose value certifies the averaged weights.
-    Slow to high precision, small in memory: two vectors, no planes.
+    for the planes delta_1 ... delta_b of the next b = `batch_size` examples, where N is the number
+    of planes so far. So the iterate is 1 / (lambda N) times the sum of all planes; after a pass in
+    permuted order this is a feasible dual point, whose value certifies the averaged weights. It is
+    slow to high precision, but needs little memory: a few vectors, no planes.
 
     Parameters
     ----------
     batch_size : int, default=1
-        Examples a step; the last step of a pass, or of a call of ``partial_fit``, may have fewer.
+        Examples in a step; the last step of a pass, or of a call of ``partial_fit``, may have
+        fewer.
     averaging : {"weighted", "uniform", "none"}, default="weighted"
-        Certify and return the average of the iterates as well: with weight t for the t-th, or equal
-        weights.
+        Whether to also certify the average of the iterates and return it if it is better:
+        "weighted" gives the t-th iterate weight t, "uniform" equal weights.
     project : bool, default=False
-        After each step, go back to the ball of radius sqrt(greatest loss met / lambda), in which
-        the optimum lies.
+        Whether to project the weights after each step to the ball of radius
+        sqrt(greatest loss so far / lambda), which contains the optimum.
     n_examples : int, default=None
         For ``partial_fit`` only: the size n of the whole data in lambda = 1 / (C n), which the
-        pieces do not tell. Estimators take None for the size of the first piece.
+        batches do not show. With None, estimators use the size of the first batch.
 
     Notes
     -----
@@ -105,7 +106,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         state: Any = None,
         snapshot: Snapshot | None = None,
     ) -> SolverResult:
-        """See `structsvm.solvers.base.Solver`. `state` is not used: steps begin anew."""
+        """See `structsvm.solvers.base.Solver`. It ignores `state`."""
         self._check_parameters()
         planes = self._empty_sum(problem)
         run = _SubgradientRun(self, problem, C, tol, random_state, planes)
@@ -117,13 +118,13 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         if self.n_examples is None:
             raise ValueError(
                 "partial_fit with solver 'subgradient' needs the number of examples of the whole "
-                "data, as lambda = 1 / (C n): use solver=Subgradient(n_examples=...)"
+                "data for lambda = 1 / (C n): use solver=Subgradient(n_examples=...)"
             )
         planes = self._empty_sum(problem) if state is None else state
         if planes.averaging != self.averaging:
             raise ValueError(
-                f"averaging={self.averaging!r} of Subgradient differs from what partial_fit began "
-                f"with, {planes.averaging!r}"
+                f"averaging={self.averaging!r} of Subgradient differs from its value in the first "
+                f"call of partial_fit, {planes.averaging!r}"
             )
         before, status = planes.n_oracle_calls, "max_iter"
         overruled_before = planes.n_overruled
@@ -155,7 +156,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         )
 
     def state_at(self, weights: NDArray[np.float64], n_examples: int) -> PlaneSum:
-        """A state for `learn` to go on from: `n_examples` met, and these weights all along."""
+        """A state for `learn`, as if these weights had been constant over `n_examples` examples."""
         planes = PlaneSum(len(weights), self.averaging)
         held = planes.snapshot()
         steps = n_examples * (n_examples + 1) / 2 if self.averaging == "weighted" else n_examples
@@ -185,7 +186,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
 
 
 class _SubgradientRun(Run):
-    """A round is one pass in permuted order, at whose end the iterate is a dual point."""
+    """A round is one pass in permuted order; after it the iterate is a dual point."""
 
     def __init__(
         self,
@@ -220,7 +221,7 @@ class _SubgradientRun(Run):
             bool(self.options.project),
         )
         w = planes.weights()
-        # The factors that make up lambda w, divided among the examples, are a dual point.
+        # lambda w is a sum of planes; their factors, over the examples, are a dual point.
         loss = self.lam * planes.scale * planes.total_loss
         self.measured(self.dual_value(self.lam * w, loss), w, planes.hinge)
 

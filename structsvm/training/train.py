@@ -163,11 +163,11 @@ class Validation:
                 self.check()
 
     def check(self) -> None:
-        """Check that there are as many of each."""
+        """Check that X and y have equal lengths."""
         self.X, self.y = check_pairs(self.X, self.y)
 
     def prepare(self, model: StructuredModel) -> None:
-        """Have the sized model read the pairs, once, and bind the inputs."""
+        """Let the sized model prepare the pairs, once, and bind the inputs."""
         if not self.given:
             return
         with of_held_out_examples():
@@ -186,7 +186,7 @@ class Validation:
                 self.X = self.X.take(screened.kept)
 
     def score(self, model: StructuredModel, weights: NDArray[np.float64], engine: Engine) -> float:
-        """How well the model, which they were prepared for, predicts them with these weights."""
+        """Score of the model with these weights; `prepare` was called for this model."""
         with of_held_out_examples():
             answers, _ = self.problem.predict(weights, scored=False, engine=engine)
             return float(self._score(model, self.y, model.outputs_of(self.X, answers)))
@@ -198,7 +198,7 @@ def _own_score(model: StructuredModel, y: Any, guess: Any) -> float:
 
 @contextlib.contextmanager
 def of_held_out_examples() -> Iterator[None]:
-    """Say of complaints about X and y that they are about X_val and y_val."""
+    """Make errors about X and y say that they are about X_val and y_val."""
     try:
         yield
     except Exception as error:
@@ -215,7 +215,7 @@ def of_held_out_examples() -> Iterator[None]:
 
 
 class Bound(NamedTuple):
-    """A model bound to examples, and the state that a solver left: what training can go on from."""
+    """A model bound to examples, with the state of a solver: a later call can start from it."""
 
     model: StructuredModel
     problem: Problem  #: of scaled columns
@@ -227,7 +227,7 @@ class Bound(NamedTuple):
 
 @dataclasses.dataclass
 class Outcome:
-    """What training gives back: weights and certificate, and what more training can go on from."""
+    """The result of training: weights, their certificate, and where later training can start."""
 
     result: SolverResult
     bound: Bound  #: a later call for the same examples may `start` there
@@ -253,8 +253,7 @@ class Outcome:
         return sound and result.doubt is None and bool(self.bound.problem.exact)
 
     def kept(self) -> Bound | None:
-        """What a later call may `start` from that does not know whether the data are the same;
-        None where data cannot be compared."""
+        """A start for a later call whose data may differ; None if data cannot be compared."""
         of_data = None if self.of_data is None else _hash_or_none(self.of_data)
         return None if of_data is None else self.bound._replace(of_data=of_data)
 
@@ -292,7 +291,7 @@ class Outcome:
             )
 
     def _gap_in_words(self) -> str:
-        """The gap, as what it is: a certificate, an estimate, or none at all."""
+        """The gap in words: a certificate, an estimate, or none."""
         if not math.isfinite(self.result.objective):
             return "no certificate"
         return f"a duality gap of {self.result.gap:.2e}" + ("" if self.certified else " (estimate)")
@@ -374,7 +373,7 @@ def train(
     )
     snapshot, random = None, check_random_state(random_state)
     if resume_from is not None:
-        random = np.random.RandomState()  # to be rewound, which nobody else should feel
+        random = np.random.RandomState()  # of its own, since the snapshot sets its state
         snapshot = model_files.read_checkpoint(resume_from, identity())
     with log_to_stderr(verbose), contextlib.ExitStack() as stack:
         if resume_from is not None and snapshot is not None:

@@ -1,6 +1,6 @@
-"""Photographs: features of pixels, contrasts of neighbours, superpixels and pictures of labels.
+"""Photographs: features of pixels, contrasts of neighbours, superpixels and plots of labels.
 
-Features and superpixels need scikit-image, ``pip install 'structsvm[vision]'``; pictures need
+Features and superpixels need scikit-image, ``pip install 'structsvm[vision]'``; plots need
 matplotlib, ``pip install 'structsvm[plot]'``.
 """
 

@@ -1,4 +1,4 @@
-"""Features of the pixels of a photograph, made for linear models."""
+"""Features of the pixels of a photograph for linear models."""
 
 from __future__ import annotations
 
@@ -35,61 +35,60 @@ _POSITIONS = ("x", "y", "xx", "yy", "xy", "radius", "xxxx", "yyyy")
 
 _N_PATTERNS = 10  # uniform patterns of 8 neighbours: 0 to 8 brighter ones in a row, and the rest
 _PATTERN_WINDOW = 15
-_LEVELS_PER_UNIT = 100.0  # grey levels that patterns tell apart
+_LEVELS_PER_UNIT = 100.0  # grey levels for the patterns
 
-# The border is this share of the shorter side wide.
+# Width of the border, as a share of the shorter side.
 _BORDER_SHARE = 0.06
 _N_BINS = 12  # of the colour histogram, in each channel
 _BIN_SMOOTHING = 1.0  # standard deviation, in bins
-_COLOUR_WINDOW = 5  # colours are averaged over it before they are counted
-_RAREST = 1e-4  # added to the shares of colours, so that an unseen one has a finite logarithm
+_COLOUR_WINDOW = 5  # colours are averaged over this window before they are counted
+_RAREST = 1e-4  # added to the shares of colours: logarithms of unseen colours stay finite
 
 
 def pixel_features(
     image: Any, *, groups: Iterable[str] | None = None, scales: Sequence[int] = (9, 25)
 ) -> NDArray[np.float32]:
-    r"""Features that tell a linear model what is at each pixel of a photograph.
+    r"""Features of each pixel of a photograph for a linear model.
 
     Parameters
     ----------
     image : array of shape (height, width), (height, width, 1) or (height, width, 3)
         Grey or RGB; uint8, uint16, bool, or floats between 0 and 1.
     groups : iterable of str, default=None
-        Which groups, out of these; None is all. Columns have the order in which groups stand here.
+        Names from the list below; None for all. Columns have the order of this list.
 
         - "colour": CIE Lab over 50 (3 columns).
-        - "smoothed": the same averaged over a square window (3 for each scale).
+        - "smoothed": CIE Lab averaged over a square window (3 for each scale).
         - "deviation": standard deviation of the lightness in the window (1 for each scale).
-        - "gradient": its length (1), and absolute derivatives of the lightness in four directions,
-          averaged over the window (4 for each scale).
+        - "gradient": length of the lightness gradient (1), and absolute derivatives of the
+          lightness in four directions, averaged over the window (4 for each scale).
         - "texture": shares of the ten uniform local binary patterns in a window of 15 x 15 (10).
         - "position": x and y from -1 to 1, their products, fourth powers, and the distance from
           the centre (8).
-        - "border": contrast to the border of the image, where objects seldom are: absolute
+        - "border": contrast to the border of the image, where objects are rare: absolute
           difference of Lab from the median of the border (3), distance of the smoothed colour from
-          the median of each side (4), and how much more frequent a pixel's colour is in the border
-          than in the image, as a logarithm, there (1) and averaged over the window (1 for each
-          scale).
+          the median of each side (4), and the logarithm of a colour's share of the border over its
+          share of the image, at the pixel (1) and averaged over the window (1 for each scale).
     scales : sequence of int, default=(9, 25)
-        Widths of the windows in pixels, at least one; for photographs of about 200 pixels.
+        Widths of the windows in pixels, at least one width. The default suits photographs about
+        200 pixels wide.
 
     Returns
     -------
     features : array of shape (height, width, n_features), float32
-        48 features with the defaults. `feature_names` tells them.
+        48 features with the defaults; `feature_names` names them.
 
     Raises
     ------
     ImportError
         If scikit-image is not installed.
     ValueError
-        If the image has another shape (such as RGBA) or range, or is empty, or has an entry that
-        is not finite, or a group or scale does not exist.
+        If the image has another shape (such as RGBA) or range, is empty, or has an entry that is
+        not finite; or if a group is unknown or a scale is not an integer >= 1.
 
     Notes
     -----
-    Takes time O(height * width * n_features) whatever the scales. Beyond the image its pixels are
-    mirrored.
+    Time is O(height * width * n_features), for any scales. Windows mirror the image at its edges.
 
     References
     ----------
@@ -120,7 +119,22 @@ def pixel_features(
 def feature_names(
     *, groups: Iterable[str] | None = None, scales: Sequence[int] = (9, 25)
 ) -> list[str]:
-    """What the columns of `pixel_features` are, with the same parameters.
+    """Names of the columns of `pixel_features`.
+
+    Parameters
+    ----------
+    groups, scales
+        See `pixel_features`.
+
+    Returns
+    -------
+    names : list of str
+        The group, then the name of the feature in it.
+
+    Raises
+    ------
+    ValueError
+        If a group is unknown or a scale is not an integer >= 1.
 
     Examples
     --------
@@ -155,9 +169,9 @@ def _check_groups(groups: Iterable[str] | None) -> list[str]:
     for group in wanted:
         if group not in FEATURE_GROUPS:
             known = ", ".join(map(repr, FEATURE_GROUPS))
-            raise ValueError(f"groups has {group!r}: expected names out of {known}")
+            raise ValueError(f"groups has {group!r}: expected names from {known}")
     if not wanted:
-        raise ValueError("groups is empty: there would be no feature")
+        raise ValueError("groups is empty, expected at least one group")
     return [group for group in FEATURE_GROUPS if group in wanted]
 
 
@@ -178,7 +192,7 @@ def _average(plane: NDArray[Any], width: int) -> Plane:
 
 
 class _Photograph:
-    """Lab colours of one image; each method named by a group gives the planes of it."""
+    """Lab colours of one image; the method named like a group yields its features."""
 
     def __init__(self, lab: Plane, windows: tuple[int, ...]) -> None:
         self.lab = lab
@@ -266,7 +280,7 @@ class _Photograph:
 
 
 def _shares(cells: NDArray[np.intp]) -> Plane:
-    """The share of each cell of the colour histogram, smoothed over cells that are near."""
+    """The share of each cell of the colour histogram, smoothed over nearby cells."""
     counts = np.bincount(cells, minlength=_N_BINS**3).reshape((_N_BINS,) * 3)
     smooth: Plane = ndimage.gaussian_filter(counts / len(cells), _BIN_SMOOTHING)
     return smooth.ravel()

@@ -1,4 +1,4 @@
-"""What is taken as an image, and its colours; scikit-image is imported here alone."""
+"""Checks of images, and their colours; only this module imports scikit-image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from structsvm.exceptions import warn
 
 __all__ = ["as_rgb", "check_image", "lab_colours", "skimage_module"]
 
-# Lightness goes from 0 to 100; divided by this, all three values of Lab are within about -2 to 2.
+# Lightness is 0 to 100; divided by this, all three values of Lab are about -2 to 2.
 _LAB_UNIT = 50.0
 
 
 def skimage_module(name: str) -> Any:
-    """A module of scikit-image, or one sentence about what to install."""
+    """A module of scikit-image; if it is missing, the ImportError says what to install."""
     try:
         return importlib.import_module(f"skimage.{name}")
     except ImportError as error:
@@ -87,8 +87,8 @@ def _warn_of_few_bits(pixels: NDArray[Any]) -> None:
         return
     bits = most.bit_length()
     warn(
-        f"image has dtype {pixels.dtype} and values up to {most}, of {full} that there could be: "
-        f"data of {bits} bits? Then give image / {2**bits - 1} instead, as it is nearly black",
+        f"image has dtype {pixels.dtype} but values only up to {most}, not {full}, so it is nearly "
+        f"black. If the data have {bits} bits, pass image / {2**bits - 1}",
         UserWarning,
     )
 

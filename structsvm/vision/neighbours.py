@@ -1,4 +1,4 @@
-"""How alike neighbouring pixels are: edge features of grids."""
+"""Similarity of neighbouring pixels: edge features of grids."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ __all__ = ["contrast", "contrast_of"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _N_DIRECTIONS = {4: 2, 8: 4}
-_STEEPEST = 1e300  # keeps the rate finite: times no difference it is 0, a contrast of 1
+_STEEPEST = 1e300  # keeps the rate finite: times a difference of 0 it must be 0, not NaN
 
 
 def contrast(
     image: Any, *, beta: float | None = None, connectivity: int = 8
 ) -> NDArray[np.float64]:
-    r"""Likeness of each pixel and its neighbours: ``exp(-beta * |dI|^2)``, from 0 to 1.
+    r"""Similarity of each pixel and its neighbours: ``exp(-beta * |dI|^2)``, from 0 to 1.
 
     Parameters
     ----------
     image : array of shape (height, width) or (height, width, n_channels)
-        Real numbers of any range, taken as they are. Lab colours of a photograph tell borders of
+        Real numbers of any range, used as they are. Lab colours of a photograph show borders of
         objects better than RGB: ``pixel_features(image, groups=["colour"])``.
     beta : float, default=None
-        At least 0. None: ``1 / (2 * mean |dI|^2)`` over all pairs of neighbours in this image, so
-        that the result does not depend on the unit of the pixels.
+        Finite, >= 0. None: ``1 / (2 * mean |dI|^2)`` over all pairs of neighbours in this image, so
+        the result does not depend on the unit of the pixels.
     connectivity : {4, 8}, default=8
-        Neighbours to the right and below, or also along the diagonals.
+        4: neighbours to the right and below; 8: also the two diagonals below.
 
     Returns
     -------
     contrast : array of shape (n_directions, height, width), float64
-        Entry [k, i, j] is for the edge from pixel (i, j) to its neighbour in direction k out of
-        (0, 1), (1, 0), (1, 1), (1, -1), the first two of them for 4 neighbours; 0 where that
-        neighbour is outside of the image. All grids of this library have this order.
+        Entry [k, i, j] is for the edge from pixel (i, j) to its neighbour in direction k of (0, 1),
+        (1, 0), (1, 1), (1, -1), the first two only for 4 neighbours; 0 if this neighbour is outside
+        the image. All grids of this library have this order.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def contrast(
 
 
 def contrast_of(differences: NDArray[np.float64], beta: float | None) -> NDArray[np.float64]:
-    """Contrasts of edges, from the differences along them, of shape (n_edges, n_channels)."""
+    """Contrasts of edges from the differences along them, of shape (n_edges, n_channels)."""
     if beta is not None and (
         isinstance(beta, bool) or not isinstance(beta, Real) or not 0 <= float(beta) < math.inf
     ):
@@ -86,7 +86,7 @@ def contrast_of(differences: NDArray[np.float64], beta: float | None) -> NDArray
         return np.ones(len(differences))
     if not np.isfinite(unit):
         raise ValueError("image has neighbours that differ by more than a float64 can hold")
-    # In this unit squares neither overflow nor vanish.
+    # In this unit squares neither overflow nor underflow.
     squares = ((differences / unit) ** 2).sum(axis=1)
     rate = 0.5 / squares.mean() if beta is None else min(float(beta) * unit * unit, _STEEPEST)
     likeness: NDArray[np.float64] = decay(rate * squares)
@@ -94,7 +94,7 @@ def contrast_of(differences: NDArray[np.float64], beta: float | None) -> NDArray
 
 
 def _ends(shape: tuple[int, ...], step: tuple[int, int]) -> tuple[Any, Any]:
-    """Where the edges in one direction begin, and where they end."""
+    """Slices of the first and of the second ends of all edges in one direction."""
     (down, right), (height, width) = step, shape[:2]
     here = (slice(0, height - down), slice(max(-right, 0), width - max(right, 0)))
     there = (slice(down, height), slice(max(right, 0), width + min(right, 0)))

@@ -1,4 +1,4 @@
-"""Pictures of segmentations: image, truth, prediction and errors side by side."""
+"""Plots of segmentations: image, truth, prediction and errors side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PANEL_HEIGHT = 2.6  # inches
 _GREY = (0.6, 0.6, 0.6)
 _ERROR = (0.85, 0.1, 0.1)
 _OPACITY = 0.65  # of a mask over the image
-_FADED = 0.25  # contrast of the image below errors
+_FADED = 0.25  # contrast of the image under errors
 _PALETTE = "tab20"
 # Strong colours first, then their pale companions.
 _N_COLOURS = 20
@@ -44,32 +44,32 @@ def plot_segmentation(
     image : array of shape (height, width), (height, width, 1) or (height, width, 3)
         Grey or RGB; uint8, uint16, bool, or floats between 0 and 1.
     truth, prediction : array of shape (height, width) of int, bool or str, default=None
-        Label images. Errors are drawn where both are given.
+        Label images. A panel of errors is drawn if both are given.
     labels : sequence of labels, default=None
-        The label at place k has colour k in every picture: pass all labels of the data, such as
-        ``svm.classes_``. None: those that occur here, sorted; non-negative integers are places
-        themselves. After twenty colours the first comes again.
+        Label k of this sequence has colour k in every plot: pass all labels of the data, such as
+        ``svm.classes_``. None: the labels that occur, sorted; if they are all non-negative
+        integers, label k has colour k. The colours repeat after twenty.
     names : sequence of str, default=None
-        What to call the labels in the legend, in the order of `labels`. None: the labels.
+        Names of the labels in the legend, in the order of `labels`. None: the labels.
     ignore_label : int, bool or str, default=None
-        Label of void pixels, drawn in grey, without errors.
+        Label of void pixels; they are drawn in grey and do not count as errors.
     legend : bool, default=True
-        Whether to say, right of the last panel, which colour is which of the labels drawn.
+        Whether to draw a legend of the labels to the right of the last panel.
     axes : sequence of matplotlib axes, default=None
         One for each panel. None makes a new figure.
 
     Returns
     -------
     axes : array of matplotlib axes
-        Of the panels: image, then truth, prediction and errors as far as they are given.
+        The panels: the image, then truth, prediction and errors if they are given.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     ValueError
-        If a label image has another shape than the image, or holds a label that is not among
-        `labels`, or there are not as many axes as panels or names as labels.
+        If a label image has another shape than the image, or holds a label that is not in
+        `labels`; or if there are too few names, or not one axes for each panel.
 
     Examples
     --------

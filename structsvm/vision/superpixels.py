@@ -1,4 +1,4 @@
-"""Photographs as graphs of superpixels, with a way back to pixels."""
+"""Photographs as graphs of superpixels, and back to pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from structsvm.vision.neighbours import contrast_of
 
 __all__ = ["EDGE_FEATURE_NAMES", "SuperpixelGraph", "superpixel_graph"]
 
-# Fewer superpixels than this share of those asked for are too few.
+# Warn of fewer superpixels than this share of `n_segments`.
 _FEW = 0.25
 
 #: Names of the columns of the edge features of `superpixel_graph`.
@@ -40,24 +40,24 @@ class SuperpixelGraph(Graph):
     segments: NDArray[np.int32] = dataclasses.field(kw_only=True)
 
     def labels(self, mask: Any, *, ignore_label: Any = None) -> NDArray[Any]:
-        """For each node the label that most of its pixels have, to train on.
+        """The most frequent label of each node's pixels, to train on.
 
         Parameters
         ----------
         mask : array of shape (height, width) of int, bool or str
             The label of each pixel.
         ignore_label : int, bool or str, default=None
-            Pixels with this label (void) do not count; a node that has no others gets it.
+            Pixels with this label (void) do not count; a node with only void pixels is void.
 
         Returns
         -------
         labels : array of shape (n_nodes,)
-            Of the dtype of `mask`. Of labels that are equally frequent, the smallest.
+            In the dtype of `mask`. Of equally frequent labels, the smallest.
 
         Raises
         ------
         ValueError
-            If the mask has another shape than the image, or holds no labels.
+            If the mask has another shape than the image, or its dtype is not int, bool or str.
         """
         array = np.asarray(mask)
         if array.shape != self.segments.shape:
@@ -74,13 +74,13 @@ class SuperpixelGraph(Graph):
         counts = counts.reshape(self.n_nodes, len(classes))
         if ignore_label is not None:
             void = classes == ignore_label
-            # Void wins only where no other label occurs.
+            # Void wins only if no other label occurs.
             counts[:, void] = np.where(counts[:, ~void].any(axis=1, keepdims=True), -1, 1)
         labels: NDArray[Any] = classes[counts.argmax(axis=1)]
         return labels
 
     def to_pixels(self, node_labels: Any) -> NDArray[Any]:
-        """The values of nodes, given to each of their pixels.
+        """Give each pixel the value of its node.
 
         Parameters
         ----------
@@ -115,19 +115,19 @@ def superpixel_graph(
     groups: Iterable[str] | None = None,
     scales: Sequence[int] = (9, 25),
 ) -> SuperpixelGraph:
-    r"""Divide a photograph into superpixels: nodes with features, and edges where they touch.
+    r"""Divide a photograph into superpixels: nodes with features, and edges between neighbours.
 
     Parameters
     ----------
     image : array of shape (height, width), (height, width, 1) or (height, width, 3)
         As `pixel_features` takes it.
     n_segments : int, default=300
-        About how many superpixels SLIC makes; a warning says if it makes far fewer.
+        Approximate number of superpixels for SLIC; it warns if SLIC makes far fewer.
     compactness : float, default=10.0
-        How much SLIC weighs distance against colour; larger values give squarer superpixels.
+        SLIC's weight of distance against colour; larger values give squarer superpixels.
     segments : array of int of shape (height, width), default=None
-        Instead of SLIC: the segment of each pixel by any numbers, which are replaced by
-        0, 1, ... in their order.
+        The segment of each pixel, instead of SLIC. The numbers are replaced by 0, 1, ... in their
+        order.
     groups, scales
         As of `pixel_features`.
 
@@ -137,19 +137,19 @@ def superpixel_graph(
         features : (n_nodes, n_features)
             The mean of the pixels' features over the superpixel.
         edges : (n_edges, 2)
-            Superpixels that share a side of a pixel; the smaller number first, in sorted order.
+            Pairs of superpixels that share a side of a pixel, the smaller number first, sorted.
         edge_features : (n_edges, 3)
             Contrast ``exp(-|dI|^2 / (2 mean |dI|^2))`` of the mean Lab colours; length of the
-            common border in sides of pixels, over the side of a square of mean size,
-            ``sqrt(height * width / n_nodes)``; and the product of both.
+            common border in pixels, divided by ``sqrt(height * width / n_nodes)``; and the product
+            of both.
 
     Raises
     ------
     ImportError
         If scikit-image is not installed.
     ValueError
-        For what `pixel_features` refuses; if `segments` has another shape than the image or is no
-        integers, or a parameter is out of range.
+        As `pixel_features`; or if `segments` has another shape than the image or no integers, or a
+        parameter is out of range.
 
     References
     ----------
@@ -180,9 +180,9 @@ def superpixel_graph(
     wanted = min(int(n_segments), nodes.size)
     if made and n_nodes < _FEW * wanted:
         warn(
-            f"SLIC made {n_nodes} superpixels where {wanted} were asked for, as colours differ by "
-            "more from pixel to pixel than compactness lets pass, or the image is too small: "
-            f"raise compactness ({compactness:g}), or smooth the image",
+            f"SLIC made {n_nodes} superpixels, but n_segments is {wanted}: colours differ too much "
+            "from pixel to pixel for this compactness, or the image is too small. Raise "
+            f"compactness ({compactness:g}), or smooth the image",
             UserWarning,
         )
     features = _means(pixel_features(image, groups=groups, scales=scales), nodes, n_nodes)

@@ -403,7 +403,7 @@ def test_pieces_of_different_sizes_are_refused():
 
 def test_graphs_that_are_none_are_refused():
     wrong = np.array([[0, 3]], dtype=np.int32)
-    with pytest.raises(ValueError, match="edge 0 of graph 1 ends at node 3, but it has 3"):
+    with pytest.raises(ValueError, match="edge 0 of graph 1 ends at node 3, but the graph has 3"):
         GraphMaximizer([3, 3], [EDGES[0], wrong], 2, tables=False, by_cut=True)
     with pytest.raises(ValueError, match="a cut is for two labels without tables"):
         GraphMaximizer([3], EDGES[:1], 3, tables=False, by_cut=True)

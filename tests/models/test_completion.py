@@ -49,7 +49,7 @@ def test_constraints_hold_for_both():
     for labels in found:
         assert all(b != "I-X" or a != "O" for a, b in zip(["O", *labels], labels, strict=False))
     assert tagger.complete(X[:1], [[None, "I-X", None]])[0][0] == "B-X"
-    with pytest.raises(ValueError, match=r"y\[0\] leaves no labelling: with what it gives"):
+    with pytest.raises(ValueError, match=r"y\[0\] leaves no labelling: constraints forbid"):
         tagger.complete(X[:1], [["I-X", None, None]])
 
 
@@ -59,7 +59,7 @@ def test_constraints_hold_for_both():
         ([[0, None]], r"y\[0\] has 2 items, but X\[0\] has 3 positions"),
         ([[0, None, 9]], r"y\[0\]\[2\] is 9; expected None, or one or several of 0, 1, 2"),
         ([[0, None, [0, "a"]]], r"y\[0\]\[2\] is \[0, 'a'\]; expected None"),
-        ([[0, [], None]], r"y\[0\]\[1\] leaves no label; None leaves them all"),
+        ([[0, [], None]], r"y\[0\]\[1\] allows no label; None allows all labels"),
         ([None], r"y\[0\] is None; expected, for each position"),
         ([], "X has 1 examples but y has 0"),
         (3, "y is a int; expected a list"),

@@ -330,7 +330,7 @@ def test_violations_that_cannot_be_helped():
 
 def test_constraints_need_transitions_and_something_allowed():
     X, y = [np.zeros((2, 1))], [["a", "b"]]
-    with pytest.raises(ValueError, match="so they need transitions=True"):
+    with pytest.raises(ValueError, match="constraints need transitions=True"):
         ChainSVM(constraints=[("a", "a")], transitions=False).fit(X, y)
     svm = ChainSVM(constraints=[("a", "a"), ("b", "a"), ("b", "b")]).fit(X, y)
     with pytest.raises(ValueError, match="constraints forbid every labelling of sequence 1"):

@@ -132,9 +132,9 @@ def test_weights_of_the_loss_go_to_where_y_is_read():
     model.initialize(inputs, outputs)
     w = np.zeros(model.n_weights)
     assert model.bind(inputs, outputs).oracle(0, w)[2] == 2 * model.bind(X, y).oracle(0, w)[2]
-    with pytest.raises(ValueError, match="y was prepared: give position_weight to prepare_ex"):
+    with pytest.raises(ValueError, match="y is prepared already: pass position_weight to"):
         model.bind(inputs, outputs, position_weight=weight)
     with pytest.raises(ValueError, match="position_weight weighs the loss, which needs y"):
         model.bind(X, position_weight=weight)
-    with pytest.raises(TypeError, match="ChainModel has no use for 'node_weight'"):
+    with pytest.raises(TypeError, match="ChainModel takes no 'node_weight'"):
         model.bind(X, y, node_weight=weight)

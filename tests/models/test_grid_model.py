@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from reference.models import parts_of, twin
+from reference.models import arrays_of, twin
 
 from structsvm import GraphModel, GridModel
 from structsvm.models.grid import grid_edges
@@ -33,7 +33,7 @@ def image(seed=0, shape=(3, 4, 2)):
 def learnt_parts(model, X, y=None):
     y = [np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2]) % 2 for x in X] if y is None else y
     model.initialize(X, y)
-    return parts_of(model, X)
+    return arrays_of(model, X)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
@@ -131,11 +131,11 @@ def test_differences_too_large_for_a_number_are_borders():
         x = np.zeros((1, 3, 2), dtype=dtype)
         x[0, 1] = value
         x[0, 2] = -value
-        (part,) = parts_of(model, [x])
+        (part,) = arrays_of(model, [x])
         assert part.pairs.tolist() == [[0.0], [0.0]]
     constant = GridModel()
     learnt_parts(constant, [np.ones((3, 4, 2))])
-    (part,) = parts_of(constant, [x])
+    (part,) = arrays_of(constant, [x])
     assert part.pairs.tolist() == [[1.0], [1.0]]
 
 
@@ -168,7 +168,7 @@ def test_oracles_are_those_of_a_graph_with_the_same_edges(
     settings = {"pairwise": pairwise, "edge_intercept": not directions}
     grid = GridModel(connectivity=connectivity, directions=directions, **settings)
     grid.initialize(X, y)
-    graphs = [(part.nodes, part.edges, part.pairs) for part in parts_of(grid, X)]
+    graphs = [(part.nodes, part.edges, part.pairs) for part in arrays_of(grid, X)]
     flat = [labels.ravel() for labels in y]
     graph = GraphModel(**settings)
     graph.initialize(graphs, flat)
@@ -255,7 +255,7 @@ def test_scores_of_any_number_of_features(n_features, n_labels, dtype):
         (labels,) = model.batch_inference([(x, own)], w)
         (score,) = model.batch_best_score([(x, own)], w)
         assert score == pytest.approx(w @ model.joint_feature((x, own), labels), rel=1e-12)
-        (part,) = parts_of(model, [(x, own)])
+        (part,) = arrays_of(model, [(x, own)])
         unary, _ = twin(model)._scores(part, w)
         np.testing.assert_array_less(unary.max(axis=1).sum() - 1e-9, score)
         if n_labels == 2 and pairwise == "potts":

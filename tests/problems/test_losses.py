@@ -161,10 +161,10 @@ def test_losses_that_cannot_be_counted_or_do_not_fit():
         problem.features, problem.maximizer, problem.loss, np.concatenate(known),
         problem.label_offsets, 1.0,
     )  # fmt: skip
-    with pytest.raises(ValueError, match="parts that are used or not cannot be counted"):
+    with pytest.raises(ValueError, match="a loss of used and unused parts has no levels"):
         problem.set_rescaling("slack")
     ends = [np.array([[0, 2]], dtype=np.int32)]
-    with pytest.raises(ValueError, match="pair 0 of example 0 is of label 2, but it has 2"):
+    with pytest.raises(ValueError, match="pair 0 of example 0 has label 2, but the example has 2"):
         LabelLoss(np.array([0, 2]), COST, np.ones(2), row_size=2, pairs=ends)
     with pytest.raises(ValueError, match="3 weights for 2 labels"):
         LabelLoss(np.array([0, 2]), COST, np.ones(3), row_size=2)

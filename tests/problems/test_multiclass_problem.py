@@ -306,7 +306,7 @@ def test_a_block_dual_is_for_one_kind_of_problem():
     labels = np.arange(3, dtype=np.int32)
     rows = FeatureRows(np.eye(3), intercept=False)
     assert block_dual_of(MulticlassProblem(rows, labels, **given)) is MulticlassDual
-    with pytest.raises(ValueError, match="which Other has not: use solver='bcfw'"):
+    with pytest.raises(ValueError, match="and Other has none: use solver='bcfw'"):
         block_dual_of(Other(rows, labels, **given))
 
 

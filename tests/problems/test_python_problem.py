@@ -386,7 +386,9 @@ def test_an_oracle_that_returns_an_energy_too_is_told_so(energy):
     def with_energy(self, x, *args):
         return 0, energy
 
-    message = r"returned \(0, .*\) for example 0, expected an output such as y: return the output "
+    message = (
+        r"returned \(0, .*\) for example 0, expected an output such as y: return only the output, "
+    )
     oracle = variant(loss_augmented_inference=with_energy)
     with pytest.raises(ValueError, match="^loss_augmented_inference " + message):
         StructSVM(oracle, C=1.0, scale=None, solver="n_slack").fit(X, Y)

@@ -18,8 +18,9 @@ from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.losses import HammingLoss
 from structsvm.models.grid import grid_edges
 from structsvm.problems._factored import FactoredProblem
-from tests.problems.test_graph_problem import VOID, blobs, dense, random_graphs, random_weights
-from tests.reference.models import parts_of, twin
+from tests.problems.test_graph_problem import VOID, blobs, random_graphs, random_weights
+from tests.reference.models import arrays_of, twin
+from tests.reference.planes import dense
 
 TOL = 1e-5
 
@@ -62,7 +63,7 @@ def test_planes_are_points_of_the_local_polytope_next_to_the_best(
     w, other = random_weights(model, rng), random_weights(model, rng)
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
         psi = twin(model).joint_feature(x, truth)
-        delta, loss = dense(problem, i, w)
+        delta, loss = dense(problem, problem.oracle(i, w))
         scores = augmented_scores(model, x, truth, w)
         best = relaxed_optimum(*scores) - w @ psi
         rounding = 1e-9 * (1 + np.abs(w).sum())
@@ -105,7 +106,7 @@ def test_what_an_answer_misses_is_known_when_sweeps_run_out():
     edges = model.layout_.place("edge", "edge_intercept")
     w[edges] -= 20 * (np.eye(4) + (np.arange(4) > 1)).ravel()
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-        delta, loss = dense(problem, i, w)
+        delta, loss = dense(problem, problem.oracle(i, w))
         best = relaxed_optimum(*augmented_scores(model, x, truth, w))
         best -= w @ twin(model).joint_feature(x, truth)
         assert loss - w @ delta <= best + 1e-9
@@ -129,7 +130,7 @@ def test_the_hinge_is_the_true_one_on_trees(pairwise):
     problem = model.bind(X, y)
     w = random_weights(model, rng)
     for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-        delta, loss = dense(problem, i, w)
+        delta, loss = dense(problem, problem.oracle(i, w))
         best, labels = best_by_enumeration(*augmented_scores(model, x, truth, w))
         hinge = best - w @ twin(model).joint_feature(x, truth)
         assert loss - w @ delta == pytest.approx(hinge, abs=2e-6)
@@ -241,7 +242,10 @@ def test_void_nodes_make_no_difference():
     y.append(np.full(len(y[-1]), VOID))
     before, after = model.bind([*X, X[-1]], y), model.bind([*changed, X[-1]], y)
     for i in range(len(y)):
-        (ours, loss), (theirs, other) = dense(before, i, w), dense(after, i, w)
+        (ours, loss), (theirs, other) = (
+            dense(before, before.oracle(i, w)),
+            dense(after, after.oracle(i, w)),
+        )
         np.testing.assert_array_equal(ours, theirs)
         assert loss == other
     assert not ours.any()
@@ -290,7 +294,7 @@ def test_labels_are_at_least_as_good_as_those_of_the_relaxation():
     for _ in range(5):
         w = rng.normal(size=model.n_weights)
         for x, value in zip(X, model.batch_best_score(X, w), strict=True):
-            (part,) = parts_of(model, [x])
+            (part,) = arrays_of(model, [x])
             unary, pairwise = twin(model)._scores(part, w)
             best, _ = best_by_enumeration(unary, part.edges, pairwise)
             rounded = structsvm.inference.relax(unary, part.edges, pairwise).score

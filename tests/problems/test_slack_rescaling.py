@@ -150,7 +150,7 @@ def test_what_cannot_be_maximised_is_refused(words):
     weight = [np.ones(len(labels)) for labels in y]
     uneven = next(i for i, labels in enumerate(y) if len(labels) > 1)
     weight[uneven][0] = 0.5
-    message = f"constant within each sequence, that of sequence {uneven} is not"
+    message = f"constant within each example; they are not in example {uneven}:"
     with pytest.raises(ValueError, match=message):
         ChainSVM(C=1.0, scale=None, rescaling="slack").fit(X, y, position_weight=weight)
     with pytest.raises(ValueError, match="unknown rescaling 'both': expected one of 'margin'"):

@@ -21,9 +21,9 @@ def twin(model):
     return result
 
 
-def parts_of(model, X):
+def arrays_of(model, X):
     """Nodes, edges and edge features of raw graphs or images, as a sized model reads them."""
-    return model.parts(model.prepare_examples(X)[0])
+    return model.graphs(model.prepare_examples(X)[0])
 
 
 class Python:
@@ -143,7 +143,7 @@ class PythonGraphs(Python):
         return float(costs.sum() * self._scale(len(right)))
 
     def inference(self, x, w):
-        (part,) = parts_of(self, [x])
+        (part,) = arrays_of(self, [x])
         (shape,) = self.prepare_examples([x])[0].shapes
         return self._best_labels(part, None, *self._scores(part, w)).reshape(shape)
 
@@ -157,7 +157,7 @@ class PythonGraphs(Python):
         return self._best_labels(part, labels, unary, pairwise).reshape(np.shape(y))
 
     def _example(self, x, y):
-        (part,) = parts_of(self, [x])
+        (part,) = arrays_of(self, [x])
         return part, self._class_numbers(y)
 
     def _class_numbers(self, y):

@@ -179,7 +179,7 @@ def test_a_store_becomes_what_a_snapshot_was_taken_of(problem, mixed):
 def test_arrays_that_do_not_fit_each_other_are_refused(problem, name, change):
     store, _, _ = filled(problem)
     held = store.snapshot()
-    with pytest.raises(ModelFileError, match=f"its planes are not those of {N} examples"):
+    with pytest.raises(ModelFileError, match=f"its planes are not for {N} examples"):
         store.restore(held | {name: change(held[name])})
     # Nothing has changed by then.
     for key, array in store.snapshot().items():

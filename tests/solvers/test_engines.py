@@ -76,7 +76,7 @@ class Ahead(Serial):
 
 
 @pytest.fixture
-def dear():
+def slow():
     """A problem whose oracle is worth sharing."""
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(length, 6)) for length in rng.integers(80, 120, size=60)]
@@ -94,13 +94,13 @@ def solve(problem, engine):
 
 
 @pytest.mark.parametrize("in_flight", [1, 3])
-def test_results_do_not_depend_on_timing(dear, in_flight):
+def test_results_do_not_depend_on_timing(slow, in_flight):
     late = Late(in_flight)
-    fit, again = solve(dear, late), solve(dear, Ahead(in_flight))
+    fit, again = solve(slow, late), solve(slow, Ahead(in_flight))
     assert np.array_equal(fit.weights, again.weights)
     assert late.most == in_flight
     assert not late.under_way
-    threads = solve(dear, Threads(3))
+    threads = solve(slow, Threads(3))
     assert np.array_equal(fit.weights, threads.weights) == (in_flight == 1)
 
 
@@ -131,7 +131,7 @@ def test_a_stream_is_in_order_and_takes_weights_as_they_are_then(kind, in_flight
     assert sorted(made) == [(k, max(k - in_flight, 0)) for k in range(8)]
 
 
-def test_no_job_is_under_way_after_an_error(dear):
+def test_no_job_is_under_way_after_an_error(slow):
     late = Late(3)
     batches = [np.array([k], dtype=np.int32) for k in range(10)]
 
@@ -139,29 +139,29 @@ def test_no_job_is_under_way_after_an_error(dear):
         raise ArithmeticError("enough")
 
     with pytest.raises(ArithmeticError, match="enough"):
-        late.stream(dear, batches, np.zeros(dear.n_weights), take)
+        late.stream(slow, batches, np.zeros(slow.n_weights), take)
     assert not late.under_way
-    batches[1][0] = dear.n_examples
+    batches[1][0] = slow.n_examples
     with pytest.raises(IndexError, match="example 60 of 60"):
-        late.stream(dear, batches, np.zeros(dear.n_weights), lambda *_: None)
+        late.stream(slow, batches, np.zeros(slow.n_weights), lambda *_: None)
     assert not late.under_way
 
 
-def test_a_problem_refuses_questions_that_make_no_sense(dear):
-    w, out = padded_copy(np.zeros(dear.n_weights)), PlaneBatch(2)
+def test_a_problem_refuses_questions_that_make_no_sense(slow):
+    w, out = padded_copy(np.zeros(slow.n_weights)), PlaneBatch(2)
     some = np.arange(2, dtype=np.int32)
-    dear.reserve(1)
-    dear.planes(some, w, out)
+    slow.reserve(1)
+    slow.planes(some, w, out)
     for arguments, message in (
         ((some, w[:-1], out), "w must be a padded vector of"),
-        ((some, np.zeros(dear.n_weights), out), "w must be a padded vector of"),
+        ((some, np.zeros(slow.n_weights), out), "w must be a padded vector of"),
         ((some, w, out, 1), "2 planes from slot 1 on do not fit a batch of 2"),
         ((some, w, out, -1), "2 planes from slot -1 on do not fit a batch of 2"),
         ((some, w, out, 0, 10**6), "thread 1000000 of"),
         ((some, w, out, 0, -1), "thread -1 of"),
     ):
         with pytest.raises(ValueError, match=message):
-            dear.planes(*arguments)
+            slow.planes(*arguments)
 
 
 def test_the_number_of_jobs_chooses_the_engine():
@@ -173,14 +173,14 @@ def test_the_number_of_jobs_chooses_the_engine():
             kind(0)
 
 
-def test_processes_are_for_problems_that_can_answer_elsewhere(dear):
-    assert not dear.portable
+def test_processes_are_for_problems_that_can_answer_elsewhere(slow):
+    assert not slow.portable
     out = PlaneBatch(2)
     with pytest.raises(
         TypeError, match="FactoredProblem answers in this process alone: use Threads or Serial"
     ):
         Processes(2).planes(
-            dear, np.arange(2, dtype=np.int32), padded_copy(np.zeros(dear.n_weights)), out
+            slow, np.arange(2, dtype=np.int32), padded_copy(np.zeros(slow.n_weights)), out
         )
 
 

@@ -184,10 +184,13 @@ def test_rounding_is_no_fault(rows):
         (
             Minimum,
             r"Minimum.loss_augmented_inference misses the maximum on example \d+: its hinge is 0, "
-            r"but the model's own prediction there has loss 1.* structsvm.testing.check_model find",
+            r"but the model's own prediction has loss 1.* structsvm.testing.check_model find",
         ),
         (PredictsMinimum, r"PredictsMinimum.inference misses the maximum on example \d+: the sc"),
-        (Similarity, r"loss\(y\[\d+\], y\[\d+\]\) of Similarity is 1, expected 0: a loss tells ho"),
+        (
+            Similarity,
+            r"loss\(y\[\d+\], y\[\d+\]\) of Similarity is 1, expected 0: a loss measures ho",
+        ),
     ],
 )
 def test_the_warning_says_which_method_where_and_by_how_much(rows, model, message):

@@ -76,8 +76,8 @@ class Dying(PythonChain):
 
 
 @pytest.fixture(scope="module")
-def dear():
-    """Chains with 100 labels: so dear that an exact pass is shared among threads."""
+def slow():
+    """Chains with 100 labels: so slow that an exact pass is shared among threads."""
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(length, 6)) for length in rng.integers(80, 120, size=60)]
     W = rng.normal(size=(6, 100))
@@ -110,8 +110,8 @@ def same_fit(a, b):
 
 
 @pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack"])
-def test_any_number_of_threads_gives_the_same_bits(dear, solver):
-    X, y = dear
+def test_any_number_of_threads_gives_the_same_bits(slow, solver):
+    X, y = slow
     fits = []
     for n_jobs in (2, 5):
         svm = ChainSVM(
@@ -146,8 +146,8 @@ def test_processes_give_the_optimum_and_the_same_bits(words):
     same_fit(*(clone(svm).set_params(n_jobs=n).fit(X, y) for n in (1, 2)))
 
 
-def test_a_warm_start_may_have_another_number_of_threads(dear):
-    X, y = dear
+def test_a_warm_start_may_have_another_number_of_threads(slow):
+    X, y = slow
     svm = ChainSVM(
         scale=None, loss="normalized_hamming", C=0.01, tol=0.3, random_state=0, warm_start=True
     )

@@ -74,8 +74,8 @@ def test_every_entry_of_a_snapshot_is_checked_before_its_use(words, name):
         solve(snapshot | {"other": np.zeros(1)})
     for entry, value, message in (
         ("n_iter", -(2**63), "n_iter is -9223372036854775808, expected a number from 1"),
-        ("n_iter", 2, "its numbers are not those of 2 iterations"),
-        ("_certified_at", 4, "its numbers are not those of 3 iterations"),
+        ("n_iter", 2, "its numbers are not from 2 iterations"),
+        ("_certified_at", 4, "its numbers are not from 3 iterations"),
         ("_next_level", np.inf, "_next_level is inf, expected a number from 0 to 1"),
         ("_next_level", np.nan, "_next_level is nan"),
         ("random/pos", 625, "no state of a random generator: random/pos is 625"),

@@ -74,7 +74,7 @@ def test_only_values_of_an_exact_oracle_must_be_bounds(words, tmp_path, model):
         crossed = snapshot | {"best_dual": np.array(2.0), "best_primal": np.array(1.0)}
         model_files.write_checkpoint(crossed, path)
         if model.exact:
-            with pytest.raises(ModelFileError, match="its numbers are not those of 2 iterations"):
+            with pytest.raises(ModelFileError, match="its numbers are not from 2 iterations"):
                 svm.fit(*words, resume_from=path)
         else:
             assert not svm.fit(*words, resume_from=path).certified_
@@ -119,7 +119,7 @@ def test_resume_leaves_other_generators_alone_and_refuses_those_it_cannot_hold(w
     ChainSVM(C=1.0, scale=None, max_iter=500).fit(X, y, resume_from=path)
     assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     strange = np.random.RandomState(np.random.PCG64(0))
-    with pytest.raises(ValueError, match="a checkpoint cannot hold a PCG64: give random_state as"):
+    with pytest.raises(ValueError, match="a checkpoint cannot hold a PCG64: pass random_state as"):
         ChainSVM(
             C=1.0, scale=None, random_state=strange, callbacks=[Checkpoint(path, every=1)]
         ).fit(X, y)

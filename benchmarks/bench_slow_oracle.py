@@ -1,6 +1,6 @@
 """What the solver adds when the oracle is slow: fit time over oracle time, in CPU seconds.
 
-    STRUCTSVM_DATA=... python benchmarks/bench_dear_oracle.py
+    STRUCTSVM_DATA=... python benchmarks/bench_slow_oracle.py
 
 The letters of fold 0 through the four Python methods of ChainModel, as a user's own model would be,
 with its loss-augmented inference kept busy until a call has taken 0, 1 or 5 ms. Cached passes are
@@ -62,7 +62,7 @@ def main():
             f"{milliseconds or 'as is':>9} {svm.n_oracle_calls_ / len(X):7.1f} {total:7.2f} "
             f"{SlowChain.spent:10.2f} {ratio:6.2f}  {TARGET if milliseconds else ''}"
         )
-    save("dear_oracle", rows)
+    save("slow_oracle", rows)
 
 
 if __name__ == "__main__":
