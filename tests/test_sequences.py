@@ -162,7 +162,8 @@ def test_rows_that_change_during_a_fit_end_it(solver, order):
         C=1.0, scale=None, tol=1e-9, solver=solver, order=order, callbacks=[change], random_state=0
     )
     place, t = packed.place(int(np.searchsorted(packed.rows.indptr, 50, side="right")) - 1)
-    with pytest.raises(ValueError, match=rf"features of X\[{place}\] at position {t} were changed"):
+    told = rf"features of X\[{place}\] at position {t} changed after they were packed"
+    with pytest.raises(ValueError, match=told):
         svm.fit(packed, y)
     packed.edges.indices[20] = -5
     packed.rows.indices[50] = 0

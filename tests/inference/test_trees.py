@@ -131,7 +131,10 @@ U = np.zeros((3, 2))
 @pytest.mark.parametrize(
     ("edges", "message"),
     [
-        ([[0, 1], [1, 2], [2, 0]], r"edges\[2\] = \(2, 0\) closes a cycle: this search is for"),
+        (
+            [[0, 1], [1, 2], [2, 0]],
+            r"edges\[2\] = \(2, 0\) closes a cycle: max_product_tree",
+        ),
         ([[0, 1], [1, 0]], r"edges\[1\] = \(1, 0\) closes a cycle"),
         ([[0, 1], [1, 1]], r"edges\[1\] joins node 1 to itself"),
         ([[0, 1], [1, 3]], r"edges\[1, 1\] is 3, expected a node from 0 to 2"),

@@ -143,7 +143,7 @@ def test_what_cannot_be_maximised_is_refused(words):
     X, y = words
     with pytest.raises(ValueError, match="Multiclass has no slack_rescaled_inference"):
         StructSVM(Multiclass(), C=1.0, scale=None, rescaling="slack").fit(*points())
-    message = "costs must be whole multiples of one unit, the smallest cost 1 or a simple fraction"
+    message = "needs costs that are integer multiples of one unit, the smallest cost 1"
     cost = np.array([[0, 1, np.pi], [1, 0, 1], [1, 1, 0]])
     with pytest.raises(ValueError, match=message):
         ChainSVM(C=1.0, scale=None, loss=HammingLoss(cost=cost), rescaling="slack").fit(X, y)

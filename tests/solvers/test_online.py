@@ -206,7 +206,7 @@ def test_partial_fit_refuses_what_it_cannot_do(words, tmp_path):
             svm.partial_fit(X[:4], [np.zeros(len(k), int) for k in y[:4]], classes=classes)
     with pytest.raises(ValueError, match="y has the label 2, which is not in classes"):
         ChainSVM(C=1.0, scale=None, solver="perceptron").partial_fit(X, y, classes=[0, 1])
-    with pytest.raises(ValueError, match="averaging=False of Perceptron differs from what"):
+    with pytest.raises(ValueError, match="averaging=False of Perceptron differs from its value"):
         svm.set_params(solver=Perceptron(averaging=False)).partial_fit(
             X[:4], [np.zeros(len(k), int) for k in y[:4]]
         )

@@ -186,7 +186,10 @@ def test_rounding_is_no_fault(rows):
             r"Minimum.loss_augmented_inference misses the maximum on example \d+: its hinge is 0, "
             r"but the model's own prediction has loss 1.* structsvm.testing.check_model find",
         ),
-        (PredictsMinimum, r"PredictsMinimum.inference misses the maximum on example \d+: the sc"),
+        (
+            PredictsMinimum,
+            r"PredictsMinimum.inference misses the maximum on example \d+: its output, with loss 1, scores ",
+        ),
         (
             Similarity,
             r"loss\(y\[\d+\], y\[\d+\]\) of Similarity is 1, expected 0: a loss measures ho",
