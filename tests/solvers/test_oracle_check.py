@@ -188,7 +188,7 @@ def test_rounding_is_no_fault(rows):
         ),
         (
             PredictsMinimum,
-            r"PredictsMinimum.inference misses the maximum on example \d+: its output, with loss 1, scores ",
+            r"PredictsMinimum.inference misses the maximum on example \d+: its output, with loss 1",
         ),
         (
             Similarity,
