@@ -143,7 +143,8 @@ def learn_columns(
         return ColumnScaling(zeros, ones, mean_square)
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.sqrt(squares / np.where(count > 0, count, 1.0))
-    usable = (size > 0) & np.isfinite(size) & np.isfinite(sums)
+        # About the mean, squares add up to no more than four times as much as about zero.
+        usable = (size > 0) & np.isfinite(4 * squares) & np.isfinite(sums)
     if not usable.any() and count.any() and not _divided:
         factor = _greatest(chunks)
         moderate = learn_columns(
@@ -254,7 +255,8 @@ def _squares_about(
         total = matrix.shape[0] if weights is None else float(np.sum(weights))
         if sp.issparse(matrix):
             columns, values, factor = _entries(matrix, weights)
-            squares = (values - mean[columns]) ** 2
+            # Squares of columns that were not chosen may overflow.
+            squares = np.where(chosen[columns], values - mean[columns], 0.0) ** 2
             result += np.bincount(columns, squares if factor is None else factor * squares, n)
             stored = np.bincount(columns, factor, n)
             result += np.maximum(total - stored, 0.0) * mean**2

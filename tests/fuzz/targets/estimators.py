@@ -336,9 +336,10 @@ def _check_fit(name: str, svm: Any, case: Any) -> None:
     if not isinstance(X, (list, structsvm.PackedSequences)) or not isinstance(y, list):
         return
     hinges = structured_hinge(svm.model_, X, y, svm.coef_, rescaling=svm.rescaling, reduction="sum")
-    expected = float(svm.coef_ @ svm.coef_) / 2 + svm.C * float(hinges)
+    scaled = svm.model_.in_user_units(svm.coef_, svm.scaling_, back=True)  # the norm is theirs
+    expected = float(scaled @ scaled) / 2 + svm.C_ * float(hinges)
     # Hinges are differences of losses and scores, which round as these do.
-    largest = primal + svm.C * sum(np.size(item) for item in y)
+    largest = primal + svm.C_ * sum(np.size(item) for item in y)
     if not abs(primal - expected) <= 1e-9 * largest + 1e-300:
         raise WrongAnswerError(f"{name}: objective_ {primal}, but at coef_ it is {expected}")
 
