@@ -335,16 +335,16 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
         For two classes the score of the second, positive where that is predicted.
         """
-        check_is_fitted(self)
+        model: Any = self._fitted_model()
         X, _ = read_rows(self, X, reset=False, needs_y=False)
-        scores = self.model_.scores(X, self._flat_weights())
+        scores: NDArray[np.float64] = model.scores(X, self._flat_weights())
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> NDArray[Any]:  # type: ignore[override]
         """The class of each row, of shape (n_samples,)."""
-        check_is_fitted(self)
+        model = self._fitted_model()
         X, _ = read_rows(self, X, reset=False, needs_y=False)
-        numbers, _ = self._ask(self.model_.bind(X), scored=False)
+        numbers, _ = self._ask(model.bind(X), scored=False)
         classes: NDArray[Any] = self.classes_[numbers]
         return classes
 

@@ -57,11 +57,12 @@ cdef double* row_of_doubles(object array):
 
 cdef Weights weights_of(object w) except *:
     """The struct for a vector made by ``padded_vector``; `w` must outlive it."""
-    cdef double[::1] view = w
     cdef Weights weights
-    weights.data = &view[0] if view.shape[0] else NULL
+    weights.data = row_of_doubles(w)
+    if weights.data == NULL:
+        raise ValueError("weights are no writable vector of float64")
     weights.scale = 1.0
-    weights.size = view.shape[0]
+    weights.size = len(w)
     weights.owner = <void*> w
     return weights
 

@@ -15,6 +15,7 @@ from structsvm.data.labels import PackedLabels
 from structsvm.data.scaling import ColumnScaling, FeatureGroup
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
+from structsvm.linalg._plane import padded_vector
 from structsvm.models.factored import PackedInputs
 from structsvm.models.multiclass import MulticlassModel
 from structsvm.problems._multiclass import MulticlassProblem
@@ -187,8 +188,8 @@ class KernelMulticlassModel(MulticlassModel):
         """The weight vector from `fitted_attributes`; predictions do not need the examples' scores,
         which are set to 0."""
         coefficients = attributes["dual_coef_"]
-        weights: NDArray[np.float64]
-        weights = np.concatenate([np.zeros_like(coefficients), coefficients]).ravel()
+        weights = padded_vector(2 * coefficients.size)
+        weights[coefficients.size :] = coefficients.ravel()
         return weights
 
     def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
