@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import skimage.graph
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -239,7 +240,7 @@ def test_networkx_attributes_have_the_names_given_and_may_be_numbers():
 
 
 def test_region_adjacency_graph_of_scikit_image():
-    rag = pytest.importorskip("skimage.graph").rag_mean_color
+    rag = skimage.graph.rag_mean_color
     image = np.zeros((4, 6, 3))
     image[:, 2:4], image[:, 4:] = (30, 0, 0), (0, 40, 0)
     graph = as_graph(

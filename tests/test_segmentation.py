@@ -6,8 +6,6 @@ import signal
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
-from reference.models import arrays_of
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -20,6 +18,7 @@ from structsvm.exceptions import ModelFileError
 from structsvm.losses import HammingLoss
 from structsvm.metrics import jaccard
 from structsvm.solvers import BCFW, Subgradient
+from tests.test_graph_svm import small_graphs
 from tests.test_persistence import npy, rewrite, set_header, set_member
 
 VOID = -1
@@ -34,24 +33,6 @@ def blobs():
 @pytest.fixture(scope="module")
 def fitted(blobs):
     return GridSVM(scale=None, C=10, random_state=0).fit(blobs.X_train, blobs.y_train)
-
-
-def graphs_of(X, connectivity=4, **settings):
-    """The same images as graphs, with the edges and edge features that a grid gives them."""
-    model = GridModel(connectivity=connectivity, **settings)
-    model.initialize(X, [np.zeros(x.shape[:2], int) for x in X])
-    return [(part.nodes, part.edges, part.pairs) for part in arrays_of(model, X)]
-
-
-def small_graphs(n_labels=2, n=6):
-    rng = np.random.default_rng(0)
-    X, y = [], []
-    for i in range(n):
-        labels = np.repeat([i % n_labels, (i + 1) % n_labels], 4)
-        edges = [(k, k + 1) for k in range(7)]
-        X.append((np.eye(n_labels)[labels] + rng.normal(size=(8, n_labels)), edges))
-        y.append(labels)
-    return X, y
 
 
 # ---- what scikit-learn expects
@@ -593,93 +574,6 @@ def test_images_without_features_learn_which_label_is_common():
     svm = GridSVM(C=1.0, scale=None, class_weight=None, random_state=0)
     svm.fit([np.zeros((2, 3, 0))], y)
     assert svm.predict([np.zeros((1, 2, 0))])[0].tolist() == [[1, 1]]
-
-
-# ---- graphs
-
-
-@pytest.mark.parametrize("connectivity", [4, 8])
-@pytest.mark.parametrize("pairwise", ["potts", "table"])
-def test_grids_are_graphs_with_the_same_edges(blobs, connectivity, pairwise):
-    X, y = blobs.X_train, blobs.y_train
-    settings = {"pairwise": pairwise, "tol": 1e-4 if pairwise == "potts" else 0.05}
-    grid = GridSVM(
-        connectivity=connectivity,
-        contrast_channels=None,
-        class_weight=None,
-        random_state=0,
-        **({"C": 1.0, "scale": None} | settings),
-    ).fit(X, y)
-    graphs = graphs_of(X, connectivity)
-    flat = [labels.ravel() for labels in y]
-    graph = GraphSVM(random_state=0, **({"C": 1.0, "scale": None} | settings)).fit(graphs, flat)
-    assert graph.objective_ == grid.objective_
-    assert np.array_equal(graph.coef_, grid.coef_)
-    for a, b in zip(grid.predict(X), graph.predict(graphs), strict=True):
-        assert a.ravel().tolist() == b.tolist()
-
-
-def test_graphs_of_other_packages_are_the_same_graphs():
-    nx = pytest.importorskip("networkx")
-    X, y = small_graphs()
-    want = GraphSVM(C=1.0, scale=None, random_state=0).fit(X, y)
-    drawn = []
-    for nodes, edges in X:
-        graph = nx.Graph()
-        for i, row in enumerate(nodes):
-            graph.add_node(i, x=row)
-        graph.add_edges_from(edges)
-        drawn.append(graph)
-    assert np.array_equal(
-        GraphSVM(C=1.0, scale=None, random_state=0).fit(drawn, y).coef_, want.coef_
-    )
-
-
-def test_weights_of_an_adjacency_matrix_are_edge_features():
-    X, y = small_graphs()
-    weighted, matrices = [], []
-    for nodes, edges in X:
-        weight = np.linspace(0.5, 1.5, len(edges))
-        weighted.append((nodes, edges, weight[:, None]))
-        rows, columns = np.array(edges).T
-        upper = sp.coo_array((weight, (rows, columns)), shape=(8, 8))
-        matrices.append((nodes, sp.csr_array(upper + upper.T)))
-    a = GraphSVM(C=1.0, scale=None, tol=1e-5, max_iter=5000, random_state=0).fit(weighted, y)
-    b = GraphSVM(C=1.0, scale=None, tol=1e-5, max_iter=5000, random_state=0).fit(matrices, y)
-    assert a.edge_coef_.shape == b.edge_coef_.shape == (1,)
-    assert a.objective_ == pytest.approx(b.objective_, rel=2e-5)
-
-
-def test_region_adjacency_graphs_of_scikit_image():
-    pytest.importorskip("skimage")
-    graph_module = pytest.importorskip("skimage.graph")
-    from structsvm.graphs import as_graph
-
-    rng = np.random.default_rng(0)
-    X, y = [], []
-    for _ in range(4):
-        regions = np.kron(np.arange(12).reshape(3, 4), np.ones((3, 3), int))
-        truth = rng.integers(2, size=12)
-        image = truth[regions][:, :, None] + 0.3 * rng.normal(size=(*regions.shape, 3))
-        rag = graph_module.rag_mean_color(image, regions)
-        X.append(as_graph(rag, node_attribute="mean color", edge_attribute="weight"))
-        y.append(truth)
-    svm = GraphSVM(scale=None, C=10, random_state=0).fit(X, y)
-    assert svm.score(X, y) > 0.9
-
-
-@pytest.mark.parametrize("pairwise", ["potts", "table"])
-def test_graphs_without_edges_are_nodes_alone(pairwise):
-    X, y = small_graphs()
-    bare = [(nodes, []) for nodes, _ in X]
-    alone = GraphSVM(C=1.0, scale=None, pairwise=pairwise, random_state=0).fit(bare, y)
-    assert not alone.edge_intercept_.any()
-    off = GraphSVM(C=1.0, scale=None, edge_intercept=False, random_state=0).fit(X, y)
-    assert alone.objective_ == pytest.approx(off.objective_, rel=2e-3)
-    mixed = GraphSVM(C=1.0, scale=None, pairwise=pairwise, tol=0.05, random_state=0).fit(
-        [*X[:3], *bare[3:]], y
-    )
-    assert len(mixed.predict(bare)) == len(bare)
 
 
 # ---- solvers and threads

@@ -3,13 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from structsvm.estimators.structured import RepeatedFits, StructSVM
+from sklearn.base import clone
 
-__all__ = ["fit_path"]
+from structsvm.training.penalty import InUnits
+from structsvm.training.train import Bound, Examples, Validation
 
-_Estimator = TypeVar("_Estimator", bound=StructSVM)
+if TYPE_CHECKING:
+    from structsvm.estimators.structured import StructSVM
+
+__all__ = ["RepeatedFits", "fit_path"]
+
+_Estimator = TypeVar("_Estimator", bound="StructSVM")
+
+
+class RepeatedFits:
+    """Fits of clones of one estimator to the same data, which are read once.
+
+    Parameters
+    ----------
+    estimator : StructSVM
+        With a solver that keeps a dual state.
+    X, y, X_val, y_val, **fit_params
+        What ``fit`` takes.
+    """
+
+    def __init__(
+        self,
+        estimator: StructSVM,
+        X: Any,
+        y: Any,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        **fit_params: Any,
+    ) -> None:
+        estimator._check_path()
+        self._estimator = estimator
+        self._data: tuple[Any, Any, dict[str, Any]] | None = (X, y, fit_params)
+        self._held_out = (X_val, y_val)
+        self._read: tuple[Examples, Validation] | None = None
+        self.start: Bound | None = None  #: what the next fit goes on from
+
+    @classmethod
+    def of_examples(cls, estimator: StructSVM, examples: Examples) -> Self:
+        """Of examples that may have been read."""
+        fits = cls.__new__(cls)
+        fits._estimator, fits._data, fits._held_out = estimator, None, (None, None)
+        fits._read, fits.start = (examples, Validation(None, None)), None
+        return fits
+
+    def fit(self, C: float | InUnits) -> Any:
+        """A clone with this C, trained from where the last one ended."""
+        svm = clone(self._estimator).set_params(C=C)
+        if self._data is not None:
+            X, y, fit_params = self._data
+            examples = svm._examples(X, y, **fit_params)  # also tells the clone what X has
+            if self._read is None:
+                self._read = examples, svm._validation(*self._held_out)
+        assert self._read is not None
+        self.start = svm._fit(*self._read, start=self.start, of_use=False)
+        svm._warm = None  # the dual state goes on to the next one
+        return svm
 
 
 def fit_path(

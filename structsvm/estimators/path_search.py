@@ -14,15 +14,16 @@ from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, check_cv
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.checks import check_scalar
-from structsvm.data.sequences import PackedSequences, as_items
-from structsvm.estimators.structured import RepeatedFits, StructSVM
+from structsvm.data.sequences import as_items
+from structsvm.estimators.path import RepeatedFits
+from structsvm.estimators.structured import StructSVM
 from structsvm.metrics import SCORES, jaccard
 from structsvm.training.penalty import InUnits
+from structsvm.training.train import check_both, taken
 
 __all__ = ["PathSearch"]
 
@@ -51,7 +52,7 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         `ChainSVM`, `GraphSVM`, `GridSVM`, `MulticlassSVM` or `StructSVM`, with a solver that keeps
         a dual state. Cloned, not changed.
     Cs : "auto" or list of float, default="auto"
-        "auto": 0.03, 0.1, 0.3, 1, 3, 10 and 30 in the unit that ``C="scale"`` is 3 of.
+        "auto": 0.03, 0.1, 0.3, 1, 3, 10 and 30 times the unit of C; ``C="scale"`` is 3 units.
     class_weights : list, default=None
         Values of the estimator's `class_weight`, such as ``[None, "balanced", {"horse": 4}]``. A
         number stands for a dict in which the rarest label of y weighs so much, and others 1.
@@ -62,12 +63,12 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         y)``. Higher is better.
     cv : int, splitter or iterable of pairs, default=None
         As in scikit-learn's `GridSearchCV`. None: a fifth of the examples is held out, at random,
-        with `groups` whole. Of no use where `fit` is given X_val.
+        with `groups` whole. Ignored if `fit` gets X_val.
     refit : bool, default=True
         After cross-validation, train on all examples with what was best. With X_val the best
         estimator is there already, at no cost.
     random_state : int, RandomState or None, default=0
-        Of what `cv=None` holds out.
+        Chooses what `cv=None` holds out.
 
     Attributes
     ----------
@@ -142,12 +143,10 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        if (X_val is None) != (y_val is None):
-            given, lacking = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-            raise ValueError(f"{given} is given without {lacking}: give both or neither")
+        has_val = check_both(X_val, y_val)
         Cs, score = self._penalties(), self._scorer()
         X, y = _indexable("X", X), _indexable("y", y)
-        if X_val is not None:
+        if has_val:
             splits: list[Any] = [None]
         else:
             splits = list(self._splitter(y, groups).split(np.zeros(_length(X)), y, groups))
@@ -284,7 +283,7 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         return self._best().decision_function(X)
 
     def score(self, X: Any, y: Any) -> float:
-        """The score that was chosen by, of the best estimator."""
+        """The best estimator's score, by `scoring`."""
         return float(self._scorer()(self._best(), X, y))
 
     def _best(self) -> Any:
@@ -318,16 +317,10 @@ def _piece(
     """Some of the examples, and what comes with each of them."""
     n = _length(X)
     split = {
-        name: _taken(value, chosen) if hasattr(value, "__len__") and _length(value) == n else value
+        name: taken(value, chosen) if hasattr(value, "__len__") and _length(value) == n else value
         for name, value in fit_params.items()
     }
-    return _taken(X, chosen), _taken(y, chosen), split
-
-
-def _taken(values: Any, chosen: NDArray[np.intp]) -> Any:
-    if isinstance(values, PackedSequences):
-        return values.take(chosen.tolist())
-    return _safe_indexing(values, chosen)
+    return taken(X, chosen), taken(y, chosen), split
 
 
 def _rarest(y: Any, void: Any) -> Any:

@@ -19,6 +19,7 @@ from structsvm.data.checks import check_n_jobs, check_scalar
 from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items, check_pairs
 from structsvm.engines import Engine, make_engine
+from structsvm.estimators.chosen_c import path_of
 from structsvm.linalg._plane import padded_copy
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
@@ -27,7 +28,7 @@ from structsvm.training.capabilities import check_warm_starts
 from structsvm.training.penalty import DEFAULT, InUnits
 from structsvm.training.train import Bound, Examples, Outcome, Validation, learn, train
 
-__all__ = ["RepeatedFits", "StructSVM", "of_model", "weight_block"]
+__all__ = ["StructSVM", "of_model", "weight_block"]
 
 
 class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -292,7 +293,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         report = TaskReport(self)
         self.__dict__.pop("path_", None)
         if self._chooses(solver):
-            path, begun = _path_of(self, examples, validation)
+            path, begun = path_of(self, examples, validation)
             if path:
                 self.path_, C = path, float(path["C"][np.argmax(path["score"])])
                 start = begun if start is None else start
@@ -591,127 +592,6 @@ def weight_block(name: str) -> Any:
         return views[name]
 
     return property(block)
-
-
-class RepeatedFits:
-    """Fits of clones of one estimator to the same data, which are read once.
-
-    Parameters
-    ----------
-    estimator : StructSVM
-        With a solver that keeps a dual state.
-    X, y, X_val, y_val, **fit_params
-        What ``fit`` takes.
-    """
-
-    def __init__(
-        self,
-        estimator: StructSVM,
-        X: Any,
-        y: Any,
-        *,
-        X_val: Any = None,
-        y_val: Any = None,
-        **fit_params: Any,
-    ) -> None:
-        estimator._check_path()
-        self._estimator = estimator
-        self._data: tuple[Any, Any, dict[str, Any]] | None = (X, y, fit_params)
-        self._held_out = (X_val, y_val)
-        self._read: tuple[Examples, Validation] | None = None
-        self.start: Bound | None = None  #: what the next fit goes on from
-
-    @classmethod
-    def of_examples(cls, estimator: StructSVM, examples: Examples) -> Self:
-        """Of examples that may have been read."""
-        fits = cls.__new__(cls)
-        fits._estimator, fits._data, fits._held_out = estimator, None, (None, None)
-        fits._read, fits.start = (examples, Validation(None, None)), None
-        return fits
-
-    def fit(self, C: float | InUnits) -> Any:
-        """A clone with this C, trained from where the last one ended."""
-        svm = clone(self._estimator).set_params(C=C)
-        if self._data is not None:
-            X, y, fit_params = self._data
-            examples = svm._examples(X, y, **fit_params)  # also tells the clone what X has
-            if self._read is None:
-                self._read = examples, svm._validation(*self._held_out)
-        assert self._read is not None
-        self.start = svm._fit(*self._read, start=self.start, of_use=False)
-        svm._warm = None  # the dual state goes on to the next one
-        return svm
-
-
-# Multiples of the unit of C: those tried at first, and what may follow below and above them.
-_FIRST, _BELOW, _ABOVE = (0.3, 1.0, 3.0), (0.1, 0.03), (10.0, 30.0)
-_SLOWED = 0.25
-
-# Where fewer examples are held out, chance would decide.
-_FEWEST = 5
-
-# As close to the optimum as scores need it.
-_PATH_TOL = 1e-2
-
-
-def _path_of(
-    svm: StructSVM, examples: Examples, validation: Validation
-) -> tuple[dict[str, NDArray[np.float64]], Bound | None]:
-    """Several C in units of the data, trained one after the other, and the score of each.
-
-    On examples held out by a fixed seed, or on `validation` where there is one. Three values at
-    first, then further to that side where the score still rises.
-
-    Returns
-    -------
-    path : dict of ndarray
-        "C", "score", "dual_gap" and "n_iter", by ascending C.
-    start : Bound
-        What a fit of all examples may go on from, where the path was of them.
-    """
-    examples.check()
-    part, held_out = examples, validation
-    if not validation.given:
-        kept, others = _hold_out(examples.y)
-        if len(others) < _FEWEST:
-            return {}, None
-        part, held_out = examples.take(kept), svm._held_out(examples.take(others))
-    tol = max(svm._tolerance(make_solver(svm.solver)) or 0.0, _PATH_TOL)
-    cell = clone(svm).set_params(callbacks=None, warm_start=False, tol=tol, verbose=0)
-    fits, rows = RepeatedFits.of_examples(cell, part), {}
-
-    def score(factor: float) -> float:
-        if factor not in rows:
-            fitted = fits.fit(InUnits(factor))
-            model, w = fitted.model_, fitted._flat_weights()
-            held_out.prepare(model)
-            with svm._engine() as engine:
-                value = held_out.score(model, w, engine)
-            rows[factor] = (fitted.C_, value, fitted.dual_gap_, float(fitted.n_iter_))
-        return rows[factor][1]
-
-    best = max(_FIRST, key=score)
-    for further in _BELOW if best == _FIRST[0] else _ABOVE if best == _FIRST[-1] else ():
-        if score(further) <= score(best):
-            break
-        best = further
-    table = np.array([rows[factor] for factor in sorted(rows)]).T
-    path = dict(zip(("C", "score", "dual_gap", "n_iter"), table, strict=True))
-    return path, fits.start if part is examples else None
-
-
-def _hold_out(y: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The examples but for a third, and that third: at random, or of each class where outputs are
-    classes."""
-    n, random = len(y), np.random.RandomState(0)
-    order = random.permutation(n)
-    if isinstance(y, np.ndarray) and y.ndim == 1:
-        # Neighbours in a list sorted by class fall into different parts.
-        order = order[np.argsort(y[order], kind="stable")]
-        held = np.zeros(n, dtype=bool)
-        held[order[1::3]] = True
-        return np.flatnonzero(~held), np.flatnonzero(held)
-    return np.sort(order[n // 3 :]), np.sort(order[: n // 3])
 
 
 # Else scikit-learn would not break the lines of a long one.

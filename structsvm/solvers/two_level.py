@@ -1,8 +1,8 @@
 """A dual of two levels: blocks, one for each example, and a few atoms over all examples.
 
-Block ascent stalls where the weights are few and badly conditioned: each block undoes what the
-others did. Cutting planes do not, but they crawl where there are many weights. Here rounds of the
-one are interrupted by rounds of the other where these promise more, and both move one dual point.
+Block ascent stalls if the weights are few and badly conditioned: each block undoes what the others
+did. Cutting planes do not stall, but they are slow if there are many weights. Here rounds of cuts
+replace rounds of blocks while they promise more, and both move the same dual point.
 """
 
 from __future__ import annotations
@@ -22,40 +22,39 @@ from structsvm.solvers.run import Run
 
 __all__ = ["Atom", "CoarseLevel", "TwoLevelRun"]
 
-# Atoms that the coarse level holds, by the memory of their vectors; none at all where that would be
-# too few to be of use.
+# Most atoms, and most numbers in their vectors. If these allow fewer than the least: none at all.
 _MOST_ATOMS, _LEAST_ATOMS, _MOST_NUMBERS = 100, 8, 2e7
-# An atom without weight for so many solutions is forgotten.
+# An atom is dropped after so many solutions without weight.
 _IDLE_SOLUTIONS = 50
 # A round of cuts ends when they find less than this share of what its first one found.
 _CACHED_SHARE = 0.1
 _MOST_CACHED_CUTS = 30
 
-# Declared work, in multiply-adds on entries of planes: of a round whatever it does, and of the
-# quadratic program. Dense sums run this many times as fast.
+# Declared work in multiply-adds on entries of planes: a constant for each round, and one for each
+# solution of the quadratic program. Dense sums are so many times as fast.
 _ROUND_WORK, _PROGRAM_WORK, _LANES = 1e5, 1e6, 8.0
-# Rounds of blocks between two decisions, ...
+# Rounds of blocks between two decisions.
 _WINDOW = 5
-# ... after which cuts are tried if the tolerance is further away than so many rounds.
+# Cuts are tried if the tolerance is more than so many rounds of blocks away.
 _FAR = 25.0
-# A trial ends after this share of the work of all rounds of blocks so far, but for a least budget
-# and a least number of rounds.
+# Budget of a trial: this share of the work of all rounds of blocks so far, or the least budget; and
+# a trial has at least so many rounds.
 _TRIAL_SHARE, _LEAST_BUDGET, _TRIAL_ROUNDS = 0.25, 4e7, 2
 # Cuts also win if they leave less than this share of the gap: that of blocks may have fallen fast
-# at first alone.
+# only at first.
 _MUCH = 0.5
-# After a trial in vain the window grows by how much slower cuts were, within these bounds.
+# After a lost trial the window grows by the factor that cuts were slower, within these bounds.
 _LEAST_GROWTH, _MOST_GROWTH = 3.0, 10.0
-# Cuts that won stay while they are faster, as found every few rounds, and no longer than for as
-# much work as all rounds of blocks so far, or this: then the rate of blocks must be found anew.
+# Winning cuts go on while they are faster, which is checked every few rounds, but not for more work
+# than all rounds of blocks so far, or this: then the rate of blocks is measured again.
 _CUT_WINDOW, _LEAST_STAY = 3, 3e8
 
 
 class Atom(NamedTuple):
-    """What part of the dual an atom stands for: the weights of some planes."""
+    """A dual point over all examples: weights of planes."""
 
     examples: NDArray[np.int32]
-    planes: NDArray[np.int32]  #: of each example, by a number that the fine level knows it by
+    planes: NDArray[np.int32]  #: numbers by which the fine level knows the planes of an example
     weights: NDArray[np.float64]
 
 
@@ -80,13 +79,13 @@ def merged(atom: Atom) -> Atom:
 
 
 def most_atoms(problem: Problem) -> int:
-    """How many atoms there may be; 0 where there would be too few."""
+    """How many atoms there may be; 0 if that would be too few."""
     limit = min(_MOST_ATOMS, int(_MOST_NUMBERS / (problem.n_weights + 2 * problem.n_examples + 1)))
     return limit if limit >= _LEAST_ATOMS else 0
 
 
 class CoarseLevel:
-    """Atoms, the program over their hull, and the account that decides which level moves.
+    """Atoms, the program over their hull, and the counts that decide which level moves.
 
     Decisions depend on declared work alone, never on the clock.
 
@@ -95,7 +94,7 @@ class CoarseLevel:
     cuts : Cuts
         The atoms as cuts of the mean hinge.
     atoms : list of Atom
-        What each of them stands for.
+        The dual point of each.
     cutting : bool
         Whether the coarse level moves now.
     """
@@ -114,7 +113,7 @@ class CoarseLevel:
         self.block_rate = 0.0  # fall of ln(gap) for a unit of work
         self.budget = 0.0  # of the trial
         self.stay = 0.0  # work of cuts since they began
-        self.cut_rate = 0.0  # the like of `block_rate`, of the last rounds of cuts
+        self.cut_rate = 0.0  # as `block_rate`, in the last rounds of cuts
 
     def begin_window(self, gap: float) -> None:
         self.gap, self.work, self.rounds = gap, 0.0, 0
@@ -128,8 +127,7 @@ class CoarseLevel:
         return math.log(self.gap / gap) / self.work
 
     def is_time(self, gap: float) -> bool:
-        """Whether a window of rounds of blocks is over: before its time if these have become slower
-        than cuts were."""
+        """Whether the window of blocks is over, or blocks have become slower than cuts were."""
         overtaken = self.rounds >= _WINDOW and self.rate(gap) < self.cut_rate
         return overtaken or self.rounds >= self.window
 
@@ -143,7 +141,7 @@ class CoarseLevel:
         return _PROGRAM_WORK + 100.0 * m * m + 2.0 * m * d / _LANES
 
     def add(self, g: NDArray[np.float64], loss: float, atom: Atom) -> float:
-        """Take an atom in and solve; by how much it lay above the hull."""
+        """Add an atom and solve; returns how far its cut was above the others."""
         excess = self.cuts.excess(g, loss)
         self.cuts.add(g, loss)
         self.atoms.append(atom)
@@ -156,7 +154,7 @@ class CoarseLevel:
         return excess
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
-        """Forget the other atoms; the solution is that of before if these had no weight."""
+        """Drop the other atoms; the solution stays the same if they had no weight."""
         self.cuts.keep(kept)
         self.atoms = [atom for atom, is_kept in zip(self.atoms, kept, strict=True) if is_kept]
 
@@ -165,11 +163,11 @@ class CoarseLevel:
         self.atoms = []
 
     def point(self) -> Atom:
-        """The dual point that the hull's solution is."""
+        """The dual point of the solution."""
         return mixture(self.cuts.shares, self.atoms)
 
     def _make_room(self) -> None:
-        """Forget atoms that have been without weight longest; else make one of all in use."""
+        """Drop the atoms that have had no weight for longest; if all have weight, merge them."""
         shares = self.cuts.shares
         if (shares > 0).sum() < self.limit:
             kept = np.zeros(len(shares), dtype=bool)
@@ -246,14 +244,14 @@ _ACCOUNT = (
 
 
 class TwoLevelRun(Run):
-    """A run whose rounds are those of blocks, or cuts where blocks stall.
+    """A run with rounds of blocks, and rounds of cuts where blocks stall.
 
-    After a window of rounds of blocks, the fall of the gap for a unit of declared work tells how
-    many more rounds the tolerance is away. If these are many, cuts are tried, within a budget:
-    atoms are the present dual point and aggregates, each the mean of one plane an example, and the
-    program over their hull gives weights and a dual value. If the gap falls faster, cuts go on
-    while it does, and leave the hull's dual point to the blocks; if not, these go on as if nothing
-    had been, and the next window is longer.
+    After a window of rounds of blocks, the fall of the gap per unit of declared work tells how many
+    rounds the tolerance is away. If they are many, cuts are tried within a budget. The atoms are
+    the present dual point and aggregates, each the mean of one plane an example; the program over
+    their hull gives weights and a dual value. If the gap falls faster than with blocks, cuts go on
+    while it does, and the blocks continue from the dual point of the hull. Otherwise the blocks
+    continue from where they were, and the next window is longer.
     """
 
     coarse: CoarseLevel | None = None
@@ -262,8 +260,10 @@ class TwoLevelRun(Run):
 
     @abc.abstractmethod
     def block_round(self, first: bool) -> float:
-        """A round of the fine level; calls `measured` at its end. Returns its declared work, but
-        for what each round costs anyway."""
+        """Make a round of the fine level and call `measured` at its end.
+
+        Returns its declared work, without the constant of each round.
+        """
 
     @abc.abstractmethod
     def cut_work(self, exact: bool) -> float:
@@ -271,11 +271,11 @@ class TwoLevelRun(Run):
 
     @abc.abstractmethod
     def dual_point(self) -> tuple[NDArray[np.float64], float, Atom]:
-        """The fine level's z and loss, from scratch, and what they are made of."""
+        """z and loss of the fine level, computed anew, and its dual weights."""
 
     @abc.abstractmethod
     def aggregate(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, Atom]:
-        """A cut at these weights by the planes that are known."""
+        """A cut at these weights made of known planes."""
 
     def exact_cut(
         self, weights: NDArray[np.float64]
@@ -286,10 +286,10 @@ class TwoLevelRun(Run):
 
     @abc.abstractmethod
     def take_over(self, atom: Atom) -> None:
-        """Have this dual point on the fine level, if it is no worse than the one there."""
+        """Move the fine level to this dual point if it is no worse than the present one."""
 
     def is_whole(self, atom: Atom) -> bool:
-        """Whether the fine level still has all that the atom is made of."""
+        """Whether the fine level still has all planes of the atom."""
         return True
 
     # ---- rounds
@@ -316,7 +316,7 @@ class TwoLevelRun(Run):
         coarse.count(work)
         if not coarse.is_time(self.present_gap()) or not self._is_far(coarse, work):
             return
-        # What was an estimate so far decides only once it is certain.
+        # The gap was an estimate so far; decide by a certificate.
         self._certified_at = self.n_iter + 1
         self.certify(self._candidates()[-1])
         gap = self.present_gap()
@@ -358,7 +358,7 @@ class TwoLevelRun(Run):
         self._judge(coarse)
 
     def _judge(self, coarse: CoarseLevel) -> None:
-        """Whether cuts go on."""
+        """Decide whether cuts go on."""
         gap = max(self.best_primal - self.best_dual, 0.0)
         faster = gap == 0.0 or coarse.rate(gap) > coarse.block_rate
         if not coarse.won and coarse.rounds >= _TRIAL_ROUNDS:

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 
 from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_to_stderr, logger
 from structsvm.data.checks import check_sample_weight
 from structsvm.data.scaling import ColumnScaling
-from structsvm.data.sequences import check_pairs
+from structsvm.data.sequences import PackedSequences, check_pairs
 from structsvm.engines import Engine, Serial
 from structsvm.exceptions import OracleWarning, TrivialFitWarning, warn
 from structsvm.persistence import model_files
@@ -38,8 +38,10 @@ __all__ = [
     "Examples",
     "Outcome",
     "Validation",
+    "check_both",
     "learn",
     "of_held_out_examples",
+    "taken",
     "train",
 ]
 
@@ -65,9 +67,9 @@ class Examples:
         self.weight = check_sample_weight(self.weight, len(self.X))
 
     def prepare(self, model: StructuredModel, *, whole: bool = True) -> None:
-        """Have the model read the examples, once, and see to outputs that it could not take.
+        """Let the model read the examples, once; outputs that it cannot take are told or left out.
 
-        These are the `whole` data, or a piece.
+        `whole`: these are all the data, not a piece of them.
         """
         if self.prepared:
             return
@@ -89,12 +91,12 @@ class Examples:
 
     def take(self, chosen: NDArray[np.intp]) -> Self:
         """Some of the examples, checked and not read by a model yet."""
-        columns = {name: _taken(value, chosen) for name, value in self.bind_params.items()}
+        columns = {name: taken(value, chosen) for name, value in self.bind_params.items()}
         return dataclasses.replace(
             self,
-            X=_taken(self.X, chosen),
-            y=_taken(self.y, chosen),
-            weight=_taken(self.weight, chosen),
+            X=taken(self.X, chosen),
+            y=taken(self.y, chosen),
+            weight=taken(self.weight, chosen),
             bind_params=columns,
         )
 
@@ -112,7 +114,7 @@ class Examples:
     ) -> Bound:
         """These examples as a problem; a model that is not `sized` learns its sizes first.
 
-        With `scale` columns are scaled as they should be, with a `scaling` as it says.
+        `scale`: learn how to scale columns. `scaling`: scale them so.
         """
         if not sized:
             known = {} if self.classes is None else {"classes": self.classes}
@@ -126,13 +128,19 @@ class Examples:
         return Bound(model, problem, None, scaling, scale)
 
 
-def _taken(values: Any, chosen: NDArray[np.intp]) -> Any:
-    """Some of the items of a list, an array, a matrix or packed sequences."""
-    if values is None:
-        return None
-    if hasattr(values, "take") and not hasattr(values, "shape"):
-        return values.take(chosen)
-    return values[chosen] if hasattr(values, "shape") else [values[i] for i in chosen.tolist()]
+def taken(values: Any, chosen: NDArray[np.intp]) -> Any:
+    """Some items of a list, an array, a matrix, a frame or packed sequences; None stays None."""
+    if isinstance(values, PackedSequences):
+        return values.take(chosen.tolist())
+    return None if values is None else _safe_indexing(values, chosen)
+
+
+def check_both(X_val: Any, y_val: Any) -> bool:
+    """Whether there are held-out examples; one without the other is refused."""
+    if (X_val is None) != (y_val is None):
+        given, lacking = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+        raise ValueError(f"{given} is given without {lacking}: give both or neither")
+    return X_val is not None
 
 
 class Validation:
@@ -142,7 +150,7 @@ class Validation:
     ----------
     X, y : sequences of equal length, or None
     score : callable, default=None
-        Of a model, outputs and guesses, higher being better; None is the model's own.
+        Takes a model, outputs and predictions; higher is better. None is the model's own score.
     """
 
     problem: Problem  #: the inputs, bound to the model that they were prepared for
@@ -151,10 +159,7 @@ class Validation:
         self, X: Any, y: Any, score: Callable[[StructuredModel, Any, Any], float] | None = None
     ) -> None:
         self._score = _own_score if score is None else score
-        if (X is None) != (y is None):
-            given, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
-            raise ValueError(f"{given} is given without {lacking}: give both or neither")
-        self.given = X is not None
+        self.given = check_both(X, y)
         self.prepared = False
         self.X: Any = X if self.given else []
         self.y: Any = y if self.given else []
@@ -258,8 +263,8 @@ class Outcome:
         return None if of_data is None else self.bound._replace(of_data=of_data)
 
     def warn(self, name: str, *, of_use: bool = True) -> None:
-        """Tell, as of the estimator called `name`, what the user should know of how it ended; with
-        `of_use` also whether the weights say anything."""
+        """Warn of how the fit of the estimator `name` ended; with `of_use` also of weights that say
+        nothing."""
         result = self.result
         look = self.remark if of_use and result.status == "converged" else None
         if look is not None and (remark := look()) is not None:
@@ -335,13 +340,13 @@ def train(
     tol, max_iter, rescaling, random_state, verbose, callbacks, resume_from
         See `StructSVM`.
     engine : Engine, default=None
-        Who makes the oracle calls, and the predictions of held-out examples; None: this thread.
-        Whoever made it closes it.
+        Makes the oracle calls and the predictions of held-out examples. None: this thread. The
+        caller closes it.
     validation : Validation, default=None
         Held-out examples: the weights are then those that score best on them.
     start : Bound, default=None
-        Of an earlier outcome: go on from there, perhaps with another C, if model and data are the
-        same; else start afresh, and say so in the log.
+        Of an earlier outcome. If model and data are the same, training starts there; C may differ.
+        Otherwise it starts afresh and says so in the log.
     listen : callable, default=None
         A last callback, called with the model as well.
 
@@ -421,13 +426,11 @@ def learn(
         Sized from the examples here, unless there is a `state`.
     solver : solver object that can learn
     state : default=None
-        The solver's, of an earlier outcome. It is not changed: what raises on the way leaves it as
-        it was.
+        The solver's, of an earlier outcome. It is never changed, even by a call that fails.
     scaling : mapping, default=None
         Of the columns, of an earlier outcome. None leaves them as they are.
     n_examples : int, default=None
-        How many there are in all, for a solver that counts them and was not told; None is the
-        number of these.
+        Number of all examples, for solvers that need it and were not told. None: of these.
     """
     check_learns(solver)
     examples.prepare(model, whole=False)
@@ -448,7 +451,7 @@ def _remark(outcome: Outcome, examples: Examples) -> str | None:
 
 
 def _penalty(C: float | InUnits, bound: Bound, examples: Examples, solver: Solver) -> float:
-    """C as a number; 1 for solvers that have no use for it."""
+    """C as a number; 1 for solvers that do not use it."""
     if not isinstance(C, InUnits):
         return C
     if not capabilities_of(solver).regularizes:
@@ -462,9 +465,9 @@ def _tell(listen: Callable[..., Any], model: StructuredModel, progress: Progress
 
 
 def _data_hash(model: StructuredModel, examples: Examples, rescaling: str) -> Callable[[], str]:
-    """A hash of all that a problem is made of, when it is asked for.
+    """A function that hashes all that a problem is made of.
 
-    It raises TypeError where a part cannot be compared with that of another fit, and names it.
+    It raises TypeError for a part that cannot be compared with another fit's, and names it.
     """
     # Parameters as they are before the model learns, which may change them.
     kind, params = f"{type(model).__module__}.{type(model).__qualname__}", model.get_params()
