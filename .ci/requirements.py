@@ -13,7 +13,7 @@ def all_of(requirements: list[str]) -> list[str]:
     """With those of our own extras in place of their names."""
     found = []
     for requirement in requirements:
-        if own := re.fullmatch(r"structsvm\[(.*)\]", requirement):
+        if own := re.fullmatch(r"structured-svm\[(.*)\]", requirement):
             found += [each for extra in own[1].split(",") for each in all_of(EXTRAS[extra])]
         else:
             found.append(requirement)

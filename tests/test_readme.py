@@ -4,6 +4,7 @@ import importlib
 import io
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,12 @@ def test_commands_are_those_of_ci():
     assert [command.split()[0] for command in COMMANDS] == ["pip", "structsvm", "pip"]
     for command in (COMMANDS[0], COMMANDS[2]):
         assert f'"{command}"' in ci
+
+
+def test_what_is_installed_has_the_name_of_the_distribution():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    package = [path.read_text() for path in (ROOT / "structsvm").rglob("*.py")]
+    named = re.findall(r"pip install '([\w-]+)\[(\w+)\]'", "".join([README, *package]))
+    assert len(named) >= 4
+    assert {name for name, _ in named} == {project["name"]}
+    assert {extra for _, extra in named} <= set(project["optional-dependencies"])

@@ -135,7 +135,7 @@ def test_what_to_install_is_said(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(images.importlib, "import_module", absent)
-    with pytest.raises(ImportError, match=r"pip install 'structsvm\[vision\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'structured-svm\[vision\]'"):
         pixel_features(np.zeros((4, 4)))
 
 

@@ -1,7 +1,7 @@
 """Photographs: features of pixels, contrasts of neighbours, superpixels and plots of labels.
 
-Features and superpixels need scikit-image, ``pip install 'structsvm[vision]'``; plots need
-matplotlib, ``pip install 'structsvm[plot]'``.
+Features and superpixels need scikit-image, ``pip install 'structured-svm[vision]'``; plots need
+matplotlib, ``pip install 'structured-svm[plot]'``.
 """
 
 from structsvm.vision.features import FEATURE_GROUPS, feature_names, pixel_features

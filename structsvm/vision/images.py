@@ -23,7 +23,7 @@ def skimage_module(name: str) -> Any:
         return importlib.import_module(f"skimage.{name}")
     except ImportError as error:
         raise ImportError(
-            "structsvm.vision needs scikit-image: pip install 'structsvm[vision]'"
+            "structsvm.vision needs scikit-image: pip install 'structured-svm[vision]'"
         ) from error
 
 

@@ -206,5 +206,5 @@ def _matplotlib(name: str) -> Any:
         return importlib.import_module(f"matplotlib.{name}" if name else "matplotlib")
     except ImportError as error:
         raise ImportError(
-            "plot_segmentation needs matplotlib: pip install 'structsvm[plot]'"
+            "plot_segmentation needs matplotlib: pip install 'structured-svm[plot]'"
         ) from error
