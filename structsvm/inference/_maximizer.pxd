@@ -9,6 +9,8 @@ cdef extern from "structsvm/inference/maximizer.h" nogil:
     enum:
         SSVM_MAXIMIZER_VERSION
         SSVM_VOID
+        SSVM_COUNTS
+        SSVM_INDICES
 
     ctypedef struct ssvm_counts:
         int32_t* parts
@@ -18,6 +20,10 @@ cdef extern from "structsvm/inference/maximizer.h" nogil:
 
     ctypedef int (*ssvm_maximize)(
         void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value
+    ) noexcept nogil
+    ctypedef int (*ssvm_maximize_bounded)(
+        void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value,
+        double* bound,
     ) noexcept nogil
     ctypedef int (*ssvm_count)(
         void* user, int64_t i, const int32_t* labels, ssvm_counts* mu
@@ -57,6 +63,8 @@ cdef extern from "structsvm/inference/maximizer.h" nogil:
         ssvm_maximize_slack maximize_slack
         ssvm_n_best n_best
         ssvm_reserve reserve
+        ssvm_maximize_bounded maximize_bounded
+        int32_t form
 
 
 cdef inline void counts_add(ssvm_counts* mu, Py_ssize_t part, double count) noexcept nogil:
@@ -79,8 +87,10 @@ cdef class Maximizer:
     cpdef int reserve(self, Py_ssize_t n_threads, Py_ssize_t n_levels=*) except -1
 
     # The calls of the struct; they raise its errors and check foreign answers.
+    # excess OUT: no output scores more than value + excess; 0 unless a search may end early
     cdef int call_maximize(
-        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value
+        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value,
+        double* excess,
     ) except -1 nogil
     cdef int call_count(self, Py_ssize_t i, const label_t* labels, ssvm_counts* mu) except -1 nogil
     # y_hat IN OUT: set to void where y is void

@@ -184,16 +184,52 @@ cdef class Maximizer:
     # ---- the calls of the struct
 
     cdef int call_maximize(
-        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value
+        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value,
+        double* excess,
     ) except -1 nogil:
-        cdef int status = self.struct.maximize(self.struct.user, i, thread, theta, labels, value)
+        cdef int status
+        cdef double bound
+        if self.struct.maximize_bounded == NULL:
+            status = self.struct.maximize(self.struct.user, i, thread, theta, labels, value)
+            if status:
+                failed(self, i, "maximize", status)
+            excess[0] = 0.0
+            return 0
+        status = self.struct.maximize_bounded(
+            self.struct.user, i, thread, theta, labels, value, &bound
+        )
         if status:
             failed(self, i, "maximize", status)
+        excess[0] = bound - value[0]
+        if not excess[0] >= 0.0:
+            with gil:
+                raise RuntimeError(
+                    f"{type(self).__name__}: maximize found an output of example {i} that scores "
+                    f"{value[0]}, but its bound says that none scores more than {bound}"
+                )
         return 0
 
     cdef int call_count(self, Py_ssize_t i, const label_t* labels, ssvm_counts* mu) except -1 nogil:
-        cdef Py_ssize_t p
+        cdef Py_ssize_t p, k
+        cdef label_t last = -1
         cdef int status
+        if self.struct.count == NULL and self.struct.form == SSVM_INDICES:
+            for k in range(self.struct.n_labels[i]):
+                if labels[k] == SSVM_VOID:
+                    break
+                if not last <= labels[k] < self.struct.n_parts[i]:
+                    with gil:
+                        raise ValueError(
+                            f"label {k} of example {i} is {labels[k]}; labels are the used parts, "
+                            f"ascending: expected {max(last, 0)} to {self.struct.n_parts[i] - 1}, or "
+                            "-1 after the last"
+                        )
+                if labels[k] == last:
+                    mu.counts[mu.size - 1] += 1.0
+                    continue
+                last = labels[k]
+                counts_add(mu, last, 1.0)
+            return 0
         if self.struct.count == NULL:
             for p in range(self.struct.n_parts[i]):
                 if labels[p] < 0:
@@ -216,9 +252,11 @@ cdef class Maximizer:
         cdef Py_ssize_t k, start, first
         cdef int status
         if self.struct.difference == NULL:
-            for k in range(self.struct.n_labels[i]):
-                if y[k] == SSVM_VOID:
-                    y_hat[k] = SSVM_VOID
+            # Among indices void only ends a row.
+            if self.struct.count != NULL or self.struct.form != SSVM_INDICES:
+                for k in range(self.struct.n_labels[i]):
+                    if y[k] == SSVM_VOID:
+                        y_hat[k] = SSVM_VOID
             start = mu.size
             self.call_count(i, y, mu)
             first = mu.size
@@ -323,13 +361,13 @@ cdef class Maximizer:
         value : float
             Its score.
         """
-        cdef double value = 0.0
+        cdef double value = 0.0, excess = 0.0
         scores, labels = self._scores(i, theta), np.zeros(self.n_labels[i] + 1, dtype=np.int32)
         cdef double[::1] own = scores
         cdef label_t[::1] found = labels
         self.reserve(1)
         with nogil:
-            self.call_maximize(i, 0, &own[0], &found[0], &value)
+            self.call_maximize(i, 0, &own[0], &found[0], &value, &excess)
         return labels[:self.n_labels[i]], value
 
     def count(self, Py_ssize_t i, labels):
@@ -475,7 +513,7 @@ cdef class ForeignMaximizer(Maximizer):
                 f"the maximizer has n_examples={n} and n_counts={given.n_counts}; expected 0 or "
                 "more"
             )
-        if given.maximize == NULL or (n and (given.n_parts == NULL or given.n_labels == NULL)):
+        if (given.maximize == NULL and given.maximize_bounded == NULL) or (n and (given.n_parts == NULL or given.n_labels == NULL)):
             raise ValueError("the maximizer lacks maximize, n_parts or n_labels: they are NULL")
         self.owner = owner
         self.foreign = True
@@ -485,7 +523,14 @@ cdef class ForeignMaximizer(Maximizer):
             [given.n_parts[i] for i in range(n)], [given.n_labels[i] for i in range(n)],
             given.n_counts,
         )
-        if given.count == NULL:
+        if given.form not in (SSVM_COUNTS, SSVM_INDICES):
+            raise ValueError(
+                f"the maximizer has form {given.form}, expected {SSVM_COUNTS} (counts) or "
+                f"{SSVM_INDICES} (indices)"
+            )
+        if given.count == NULL and given.form == SSVM_INDICES:
+            self.struct.n_counts = max(self.struct.n_counts, self.most_labels)
+        elif given.count == NULL:
             if not np.array_equal(self.n_parts, self.n_labels):
                 raise ValueError("without count there is one label a part: n_parts and n_labels "
                                  "must be equal")

@@ -22,7 +22,10 @@
 
 enum {
     SSVM_MAXIMIZER_VERSION = 1,
-    SSVM_VOID = -1 /* an unknown true label: it and the parts that touch it are left out */
+    SSVM_VOID = -1, /* an unknown true label: it and the parts that touch it are left out */
+    /* How the labels of an output say which parts it uses, where there is no `count`: */
+    SSVM_COUNTS = 0, /* label p says how often part p is used */
+    SSVM_INDICES = 1 /* the used parts, ascending, one as often as it is used; then SSVM_VOID */
 };
 
 /* How often parts are used, sparsely: part parts[k] counts[k] times, for k < size. Other parts are not
@@ -38,6 +41,11 @@ typedef struct {
  * is 0); value OUT: its score. */
 typedef int (*ssvm_maximize)(void *user, int64_t i, int32_t thread, double *theta, int32_t *labels,
                              double *value);
+
+/* As `maximize`, for a search that may stop before the best output is found; bound OUT: no output
+ * scores more, so that the certificate of training holds all the same. */
+typedef int (*ssvm_maximize_bounded)(void *user, int64_t i, int32_t thread, double *theta,
+                                     int32_t *labels, double *value, double *bound);
 
 /* labels IN, which may hold SSVM_VOID if the family allows it; mu OUT: the parts that they use. It is an
  * error if they are not an output. */
@@ -76,7 +84,8 @@ typedef int (*ssvm_reserve)(void *user, int32_t n_threads, int64_t n_levels);
 
 typedef struct {
     int32_t version;         /* SSVM_MAXIMIZER_VERSION */
-    int32_t exact;           /* whether `maximize`, or `relax` where it finds an output, is exact */
+    int32_t exact;           /* whether `maximize`, or `relax` where it finds an output, is exact;
+                                with `maximize_bounded`, whether its bounds hold */
     int64_t size;            /* sizeof(ssvm_maximizer), for whoever filled it */
     void *user;              /* the first argument of all calls */
     int64_t n_examples;
@@ -85,12 +94,14 @@ typedef struct {
     int64_t n_counts;        /* the most entries that one call appends to counts */
     ssvm_maximize maximize;
     /* All others are optional: NULL if missing. */
-    ssvm_count count;           /* NULL: labels are the counts, one for each part */
+    ssvm_count count;           /* NULL: labels say what is used, in the form `form` */
     ssvm_difference difference; /* NULL: computed by two calls of count */
     ssvm_relax relax;
     ssvm_maximize_slack maximize_slack;
     ssvm_n_best n_best;
     ssvm_reserve reserve;
+    ssvm_maximize_bounded maximize_bounded; /* used in place of `maximize`, which may be NULL then */
+    int32_t form;                           /* SSVM_COUNTS or SSVM_INDICES */
 } ssvm_maximizer;
 
 #endif

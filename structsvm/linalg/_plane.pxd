@@ -23,6 +23,7 @@ cdef struct Plane:
     Py_ssize_t nnz
     Py_ssize_t capacity
     double loss
+    double excess      # how far the hinge may lie above; > 0 only if the oracle was cut short
 
 
 cdef struct PlaneBuilder:

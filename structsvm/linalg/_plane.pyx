@@ -192,6 +192,7 @@ cdef void plane_scale(Plane* plane, double factor) noexcept nogil:
     """delta and loss *= factor."""
     plane_stretch(plane, factor)
     plane.loss *= factor
+    plane.excess *= factor
 
 
 cdef int plane_copy(const Plane* source, Plane* target) except -1 nogil:
@@ -201,6 +202,7 @@ cdef int plane_copy(const Plane* source, Plane* target) except -1 nogil:
         memcpy(target.values, source.values, source.nnz * sizeof(double))
     target.nnz = source.nnz
     target.loss = source.loss
+    target.excess = source.excess
     return 0
 
 

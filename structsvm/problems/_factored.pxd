@@ -29,6 +29,7 @@ cdef struct Scratch:
     index_t* slot
     ssvm_counts mu
     RowSums sums
+    double excess          # of the last answer: how far its bound is above its value
     int32_t* levels        # levels of the parts, for slack rescaling
 
 

@@ -198,6 +198,7 @@ cdef class FactoredProblem(Problem):
         cdef Scratch* s = &self._scratch[thread]
         cdef const label_t* y
         cdef double unit, beside = self.score(i, w, rescaling, s.theta)
+        s.excess = 0.0
         if rescaling == SLACK:
             y = self._labels + self.offsets[i]
             memset(s.levels, 0, self.maximizer.struct.n_parts[i] * sizeof(int32_t))
@@ -207,7 +208,7 @@ cdef class FactoredProblem(Problem):
                 i, thread, s.theta, s.levels, self.loss.n_levels(i, y), unit, y_hat, value
             )
         else:
-            self.maximizer.call_maximize(i, thread, s.theta, y_hat, value)
+            self.maximizer.call_maximize(i, thread, s.theta, y_hat, value, &s.excess)
             value[0] += beside
         if self.maximizer.foreign and self.loss is not None:
             self.loss.check(i, y_hat)
@@ -228,6 +229,7 @@ cdef class FactoredProblem(Problem):
         if self.maximizer.struct.relax != NULL and self._rescaling == MARGIN:
             self.score(i, w, MARGIN, s.theta)
             self.maximizer.call_relax(i, thread, s.theta, y, &s.mu, &is_output)
+            s.excess = 0.0
             if not is_output:  # a fractional point: the gap is no certificate any more
                 self.exact = False
             value = self.loss.relaxed_value(i, y, &s.mu)
@@ -238,6 +240,7 @@ cdef class FactoredProblem(Problem):
         builder.slot = s.slot
         builder.plane = out
         out.nnz = 0
+        out.excess = s.excess
         try:
             self.features.accumulate(i, &s.mu, &s.sums, &builder)
         finally:

@@ -309,7 +309,7 @@ cdef class Problem:
         for piece in pieces:
             self._ask(engine, piece, point, batch)
             for k in range(len(piece)):
-                hinge = max(plane_value(&batch.planes[k], &w), 0.0)
+                hinge = max(plane_value(&batch.planes[k], &w) + batch.planes[k].excess, 0.0)
                 total += hinge
                 if hinges is not None:
                     hinges[i] = hinge

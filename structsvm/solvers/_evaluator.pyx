@@ -53,29 +53,30 @@ cdef class Evaluator:
     ) except -1 nogil:
         """Add the oracle's plane to block i, which is rescored at w, if it is the highest.
 
-        An answer below a known plane is overruled and counted, unless it is for older weights.
+        An answer below a known plane is overruled and counted, unless it is for older weights or
+        says itself that the hinge may lie above.
 
-        hinge  OUT  the greatest height known
+        hinge  OUT  the greatest height known, or what the hinge may be if the oracle was cut short
         stale  IN   whether the answer is for older weights
         """
         cdef const Block* b = &self.store.blocks[i]
         cdef int best = highest(b, 0.0)
         cdef double known = height_at(b, best)
-        cdef double height = plane_value(plane, w)
+        cdef double height = plane_value(plane, w), limit = height + plane.excess
         cdef double magnitude = fabs(plane.loss) + fabs(plane.loss - height)
         self.n_oracle_calls += 1
         if best != TRUTH:
             magnitude += fabs(b.planes[best].loss) + fabs(b.planes[best].loss - known)
-        hinge[0] = max(known, height)
-        if height < known - WORSE_HEIGHT * magnitude:
+        hinge[0] = max(known, limit)
+        if limit < known - WORSE_HEIGHT * magnitude:
             # This is rare, so bound the rounding by the magnitudes of all terms.
             magnitude = plane_size(plane, w)
             if best != TRUTH:
                 magnitude += self.store.size_at(i, best, w)
-            if not stale and height < known - WORSE_HEIGHT * magnitude:
+            if not stale and limit < known - WORSE_HEIGHT * magnitude:
                 self.n_overruled += 1
-                if known - height > self.worst_shortfall:
-                    self.worst_shortfall = known - height
+                if known - limit > self.worst_shortfall:
+                    self.worst_shortfall = known - limit
                     self.worst_example = i
             return 0
         if height > known + SAME_HEIGHT * magnitude:

@@ -122,6 +122,7 @@ cdef class PlaneSum:
                     problem.plane(order[start + k], &w, 0, &batch.planes[k])
                     height = plane_value(&batch.planes[k], &w)
                     overflown |= not isfinite(height)
+                    height += batch.planes[k].excess
                     if height > 0.0:
                         hinge_sum += height
                     elif height < 0.0 and height < -WORSE_HEIGHT * plane_size(

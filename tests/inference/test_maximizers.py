@@ -62,6 +62,8 @@ class Struct(ctypes.Structure):
         ("maximize_slack", ctypes.c_void_p),
         ("n_best", ctypes.c_void_p),
         ("reserve", ctypes.c_void_p),
+        ("maximize_bounded", ctypes.c_void_p),
+        ("form", ctypes.c_int32),
     ]
 
 
@@ -428,3 +430,41 @@ def test_labels_beyond_32_bits_are_refused():
     maximizer = PythonMaximizer(lambda i, theta: np.array([2**32 + 1]), [1], [1])
     with pytest.raises(ValueError, match="do not fit into int32"):
         maximizer.maximize(0, np.zeros(1))
+
+
+def best_two(sizes, rows=None, form=1):
+    """The two best of n parts as a row of three indices; or what `rows` says."""
+
+    def maximize(user, i, thread, theta, labels, value):
+        best = sorted(np.argsort([-theta[p] for p in range(sizes[i])], kind="stable")[:2].tolist())
+        for k, p in enumerate([*best, -1] if rows is None else rows):
+            labels[k] = p
+        value[0] = sum(theta[p] for p in best)
+        return 0
+
+    return foreign(maximize, None, sizes, [3] * len(sizes), 0, {"form": form}.items())
+
+
+def test_labels_may_be_the_used_parts():
+    maximizer = best_two([4, 3])
+    labels, value = maximizer.maximize(0, [1.0, 3.0, -1.0, 2.0])
+    assert (labels.tolist(), value) == ([1, 3, -1], 5.0)
+    assert maximizer.count(0, labels).tolist() == [0, 1, 0, 1]
+    assert maximizer.count(0, [2, 2, -1]).tolist() == [0, 0, 2, 0]
+    assert maximizer.difference(0, [0, 1, 3], labels).tolist() == [1, 0, 0, 0]
+    assert maximizer.count(1, [-1, -1, -1]).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([2, 1, -1], "label 1 of example 0 is 1; labels are the used parts, ascending: expected 2"),
+        ([0, 4, -1], "label 1 of example 0 is 4; .*expected 0 to 3, or -1 after the last"),
+        ([-2, -1, -1], "label 0 of example 0 is -2"),
+    ],
+)
+def test_rows_that_are_no_used_parts_are_refused(row, message):
+    with pytest.raises(ValueError, match=message):
+        best_two([4]).count(0, row)
+    with pytest.raises(ValueError, match=r"has form 2, expected 0 \(counts\) or 1 \(indices\)"):
+        best_two([4], form=2)
