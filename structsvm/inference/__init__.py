@@ -4,36 +4,56 @@ from structsvm.inference._chain import max_marginals, n_best, viterbi
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference._grid_cut import GridCut
 from structsvm.inference._maximizer import ForeignMaximizer, Maximizer, PythonMaximizer
+from structsvm.inference.arborescence import Arborescence, arborescence
 from structsvm.inference.cut_scores import CutCertificate
 from structsvm.inference.exhaustive import exhaustive
 from structsvm.inference.expansion import alpha_expansion
 from structsvm.inference.graph_cut import graph_cut
 from structsvm.inference.grid_cut import grid_cut, grid_cut_many
+from structsvm.inference.integer_program import (
+    IntegerProgram,
+    IntegerSolution,
+    integer_program,
+)
+from structsvm.inference.intervals import IntervalSchedule, best_intervals
+from structsvm.inference.knapsack import Knapsack, knapsack
 from structsvm.inference.labelling import Labelling
 from structsvm.inference.relaxation import Relaxation, RelaxedLabelling, relax
 from structsvm.inference.roof_duality import PersistentLabels, roof_duality
+from structsvm.inference.spanning_tree import SpanningTree, spanning_tree
 from structsvm.inference.trees import max_product_tree
 
 __all__ = [
+    "Arborescence",
     "CutCertificate",
     "ForeignMaximizer",
     "GraphCut",
     "GridCut",
+    "IntegerProgram",
+    "IntegerSolution",
+    "IntervalSchedule",
+    "Knapsack",
     "Labelling",
     "Maximizer",
     "PersistentLabels",
     "PythonMaximizer",
     "Relaxation",
     "RelaxedLabelling",
+    "SpanningTree",
     "alpha_expansion",
+    "arborescence",
+    "best_intervals",
     "exhaustive",
     "graph_cut",
     "grid_cut",
     "grid_cut_many",
+    "integer_program",
+    "knapsack",
     "max_marginals",
     "max_product_tree",
     "n_best",
     "relax",
     "roof_duality",
+    "spanning_tree",
     "viterbi",
 ]

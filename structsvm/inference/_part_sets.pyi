@@ -1,0 +1,3 @@
+from structsvm.inference._maximizer import Maximizer
+
+class PartSetMaximizer(Maximizer): ...

@@ -1,0 +1,86 @@
+"""Maximizers whose outputs are sets of parts."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdlib cimport free
+
+from structsvm._typedefs cimport label_t
+from structsvm.inference._maximizer cimport (
+    SSVM_INDICES, SSVM_VOID, Maximizer, ssvm_maximize, ssvm_reserve,
+)
+
+cdef extern from "stdlib.h" nogil:
+    void* aligned_alloc(size_t alignment, size_t size)
+
+
+cdef double write_parts(
+    const uint8_t* used,         # IN   (n_parts,)
+    const double* theta,         # IN   (n_parts,)
+    Py_ssize_t n_parts,
+    label_t* labels,             # OUT  (n_labels,): the used parts ascending, then void
+    Py_ssize_t n_labels,
+) noexcept nogil:
+    """Returns the score: the sum over the used parts in this order."""
+    cdef Py_ssize_t p, found = 0
+    cdef double value = 0.0
+    for p in range(n_parts):
+        if used[p]:
+            labels[found] = <label_t> p
+            value += theta[p]
+            found += 1
+    for p in range(found, n_labels):
+        labels[p] = SSVM_VOID
+    return value
+
+
+cdef class PartSetMaximizer(Maximizer):
+    """A family whose outputs are sets of parts, each part used at most once.
+
+    The labels of an output are its parts, ascending, then -1. Subclasses call `set_outputs` and
+    override `decode`.
+    """
+
+    def __dealloc__(self):
+        free(self._scratch)
+
+    cdef int set_outputs(self, n_parts, n_labels, size_t n_bytes) except -1:
+        """Set the numbers of parts and the most parts of an output, and the scratch of a thread."""
+        self.set_sizes(n_parts, n_labels, max(n_labels, default=0))
+        self._n_bytes = aligned(n_bytes + 1)
+        self.struct.exact = True
+        self.struct.form = SSVM_INDICES
+        self.struct.maximize = <ssvm_maximize> part_set_maximize
+        self.struct.reserve = <ssvm_reserve> part_set_reserve
+        return 0
+
+    cdef int decode(
+        self, Py_ssize_t i, double* theta, char* scratch, label_t* labels, double* value
+    ) except -1 nogil:
+        with gil:
+            raise NotImplementedError("decode is for subclasses")
+
+    cdef int make_room(self, Py_ssize_t n_threads) except -1:
+        cdef char* scratch
+        if n_threads <= self._n_scratch:
+            return 0
+        scratch = <char*> aligned_alloc(64, n_threads * self._n_bytes)
+        if scratch == NULL:
+            raise MemoryError(
+                f"{type(self).__name__}: no memory for {n_threads} threads of {self._n_bytes} bytes"
+            )
+        free(self._scratch)
+        self._scratch, self._n_scratch = scratch, n_threads
+        return 0
+
+
+cdef int part_set_maximize(
+    void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value
+) except -1 nogil:
+    return (<PartSetMaximizer> user).decode(
+        i, theta, (<PartSetMaximizer> user)._scratch + thread * (<PartSetMaximizer> user)._n_bytes,
+        labels, value,
+    )
+
+
+cdef int part_set_reserve(void* user, int32_t n_threads, int64_t n_levels) except -1 nogil:
+    with gil:
+        return (<PartSetMaximizer> user).make_room(n_threads)
