@@ -10,6 +10,12 @@ from structsvm._typedefs cimport label_t
 from structsvm.inference._part_sets cimport PartSetMaximizer, aligned, write_parts
 
 
+cdef extern from "structsvm/inference/knapsack.h" nogil:
+    uint64_t ssvm_knapsack_rooms(
+        const double* kept, Py_ssize_t room, Py_ssize_t weight, double score, double* best
+    )
+
+
 cdef struct Items:
     Py_ssize_t n
     Py_ssize_t capacity     # at most the sum of all weights
@@ -29,40 +35,11 @@ cdef size_t knapsack_bytes(const Items* items) noexcept nogil:
     )
 
 
-cdef void better(
-    const double* kept,      # IN   best scores of the items after this one, for each room
-    Py_ssize_t weight, double score, Py_ssize_t first, Py_ssize_t last,
-    double* best,            # OUT  the same with it, from `first`, a multiple of 64, to `last`
-    uint64_t* taken,         # OUT  bits: whether it is taken
-) noexcept nogil:
-    """One step of the recursion."""
-    cdef Py_ssize_t word, k, fits, end
-    cdef const double* without
-    cdef const double* rest
-    cdef double* out
-    cdef double candidate
-    cdef uint64_t bits
-    for word in range(first // 64, last // 64 + 1):
-        end = min(last + 1 - 64 * word, <Py_ssize_t> 64)
-        without = kept + 64 * word
-        rest = without - weight
-        out = best + 64 * word
-        bits = 0
-        fits = min(max(weight - 64 * word, <Py_ssize_t> 0), end)
-        for k in range(fits):
-            out[k] = without[k]
-        for k in range(fits, end):
-            candidate = rest[k] + score
-            bits |= (<uint64_t> (candidate > without[k])) << k
-            out[k] = candidate if candidate > without[k] else without[k]
-        taken[word] = bits
-
-
 cdef void fill(
     const Items* items, const double* theta, char* scratch, uint8_t* used
 ) noexcept nogil:
     """Mark the items of the best set, of several the one that leaves out the first in dispute."""
-    cdef Py_ssize_t words = n_words(items.capacity), room = items.capacity, need = 0, k, first
+    cdef Py_ssize_t words = n_words(items.capacity), room = items.capacity, need = 0, k, word
     cdef uint64_t* taken = <uint64_t*> scratch
     cdef double* best
     cdef double* kept
@@ -80,10 +57,10 @@ cdef void fill(
     for k in range(items.n - 1, -1, -1):
         if theta[k] > 0.0 and items.weights[k] <= items.capacity:
             need -= items.weights[k]
-            first = max(items.capacity - need, <Py_ssize_t> 0) // 64 * 64
-            better(
-                kept, items.weights[k], theta[k], first, items.capacity, best, taken + k * words
-            )
+            for word in range(max(items.capacity - need, <Py_ssize_t> 0) // 64, words):
+                taken[k * words + word] = ssvm_knapsack_rooms(
+                    kept, 64 * word, items.weights[k], theta[k], best
+                )
             kept, best = best, kept
     for k in range(items.n):
         if theta[k] > 0.0 and items.weights[k] <= room and (

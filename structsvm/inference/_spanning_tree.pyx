@@ -1,26 +1,28 @@
 """Maximum spanning trees as a maximizer: part e is edge e of a graph."""
 
-from libc.stdint cimport int32_t, uint8_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
-
 import numpy as np
+
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
 
 from structsvm._typedefs cimport label_t
 from structsvm.inference._part_sets cimport PartSetMaximizer, aligned, write_parts
 
 cdef enum:
-    FEW = 24        # so few edges are sorted by insertion
-    MOST_RANGES = 160
+    N_DIGITS = 8        # of a key, each of 8 bits
+    N_VALUES = 256
+    FEW = 256           # so few edges are not split
+    MOST_RANGES = 128
 
 
-cdef struct Scored:
-    double score
+cdef struct Keyed:
+    uint64_t key        # the lower, the higher the score
     int32_t edge
 
 
 cdef struct Range:
-    # Edges first to last - 1, which may be split so many times before they are sorted by a heap.
+    # Edges first to last - 1, which may be split so many times before they are sorted.
     Py_ssize_t first, last
     int32_t splits
 
@@ -38,9 +40,12 @@ cdef struct Graph:
     const int32_t* edges
 
 
-cdef inline bint comes_before(const Scored* a, const Scored* b) noexcept nogil:
-    """Higher scores first, the lower edge among equals: no two edges are alike."""
-    return a.score > b.score or (a.score == b.score and a.edge < b.edge)
+cdef inline uint64_t key_of(double score) noexcept nogil:
+    """The bits of a float are ordered as integers, but for the sign."""
+    cdef uint64_t bits
+    score += 0.0    # no negative zero
+    memcpy(&bits, &score, sizeof(double))
+    return bits if bits >> 63 else ~bits ^ (<uint64_t> 1 << 63)
 
 
 cdef inline int32_t find(int32_t* leader, int32_t node) noexcept nogil:
@@ -60,113 +65,111 @@ cdef inline void unite(Tree* tree, int32_t edge) noexcept nogil:
         tree.missing -= 1
 
 
-cdef void sort_few(Scored* some, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t k, place
-    cdef Scored one
-    for k in range(1, n):
-        one = some[k]
-        place = k
-        while place and comes_before(&one, &some[place - 1]):
-            some[place] = some[place - 1]
-            place -= 1
-        some[place] = one
+cdef inline bint comes_before(const Keyed* a, const Keyed* b) noexcept nogil:
+    """Higher scores first, the lower edge among equals: no two edges are alike."""
+    return a.key < b.key or (a.key == b.key and a.edge < b.edge)
 
 
-cdef void sift(Scored* heap, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
-    """Move entry k of a heap, whose top comes last, down to its place."""
-    cdef Py_ssize_t child = 2 * k + 1
-    while child < n:
-        if child + 1 < n and comes_before(&heap[child], &heap[child + 1]):
-            child += 1
-        if not comes_before(&heap[k], &heap[child]):
-            return
-        heap[k], heap[child] = heap[child], heap[k]
-        k = child
-        child = 2 * k + 1
-
-
-cdef void sort_by_heap(Scored* some, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(n // 2 - 1, -1, -1):
-        sift(some, k, n)
-    for k in range(n - 1, 0, -1):
-        some[0], some[k] = some[k], some[0]
-        sift(some, 0, k)
-
-
-cdef Py_ssize_t split(Scored* some, Py_ssize_t n) noexcept nogil:
-    """Move the better edges to the front, 1 to n - 1 of them; returns their number. n >= 3."""
-    cdef Py_ssize_t low = -1, high = n
-    cdef Scored* first = &some[0]
-    cdef Scored* middle = &some[n // 2]
-    cdef Scored* last = &some[n - 1]
-    cdef Scored pivot
+cdef Py_ssize_t split(Keyed* some, Keyed* other, Py_ssize_t n) noexcept nogil:
+    """Move the better edges to the front, in order, 1 to n - 1 of them; returns their number. n >= 3."""
+    cdef const Keyed* first = &some[0]
+    cdef const Keyed* middle = &some[n // 2]
+    cdef const Keyed* last = &some[n - 1]
+    cdef Keyed pivot
+    cdef Py_ssize_t k, better = 0, worse = 0
     if comes_before(middle, first):
-        middle[0], first[0] = first[0], middle[0]
+        first, middle = middle, first
     if comes_before(last, middle):
-        middle[0], last[0] = last[0], middle[0]
-        if comes_before(middle, first):
-            middle[0], first[0] = first[0], middle[0]
+        middle = first if comes_before(last, first) else last
     pivot = middle[0]
-    while True:
-        low += 1
-        while comes_before(&some[low], &pivot):
-            low += 1
-        high -= 1
-        while comes_before(&pivot, &some[high]):
-            high -= 1
-        if low >= high:
-            return low if low > 0 else 1
-        some[low], some[high] = some[high], some[low]
+    for k in range(n):
+        other[worse] = some[k]
+        some[better] = some[k]
+        if comes_before(&other[worse], &pivot):
+            better += 1
+        else:
+            worse += 1
+    memcpy(some + better, other, worse * sizeof(Keyed))
+    return better
 
 
-cdef void grow(Tree* tree, Scored* scored, Py_ssize_t n_edges) noexcept nogil:
-    """Kruskal's algorithm; worse edges are sorted only if they still join two components."""
+cdef Keyed* sort(
+    Keyed* some, Keyed* other, Py_ssize_t n, Py_ssize_t[N_VALUES]* places
+) noexcept nogil:
+    """Sort by the digits of the keys, the last one first; returns that of the two arrays it is in.
+
+    Edges with equal keys keep their order.
+    """
+    cdef Py_ssize_t k, place, count
+    cdef int digit, value
+    cdef Keyed* source = some
+    cdef Keyed* target = other
+    memset(places, 0, N_DIGITS * N_VALUES * sizeof(Py_ssize_t))
+    for k in range(n):
+        for digit in range(N_DIGITS):
+            places[digit][some[k].key >> (8 * digit) & 255] += 1
+    for digit in range(N_DIGITS):
+        if places[digit][source[0].key >> (8 * digit) & 255] == n:
+            continue    # all have this digit
+        place = 0
+        for value in range(N_VALUES):
+            count = places[digit][value]
+            places[digit][value] = place
+            place += count
+        for k in range(n):
+            value = source[k].key >> (8 * digit) & 255
+            target[places[digit][value]] = source[k]
+            places[digit][value] += 1
+        source, target = target, source
+    return source
+
+
+cdef Py_ssize_t drop_inner(const Tree* tree, Keyed* some, Py_ssize_t n) noexcept nogil:
+    """Keep the edges that join two components; returns their number."""
+    cdef Py_ssize_t k, kept = 0
+    cdef const int32_t* ends
+    for k in range(n):
+        ends = tree.edges + 2 * some[k].edge
+        if find(tree.leader, ends[0]) != find(tree.leader, ends[1]):
+            some[kept] = some[k]
+            kept += 1
+    return kept
+
+
+cdef void grow(
+    Tree* tree, Keyed* keyed, Keyed* other, Py_ssize_t n_edges, Py_ssize_t[N_VALUES]* places
+) noexcept nogil:
+    """Kruskal's algorithm. Of many edges the worse ones wait, and most of them need no sorting."""
     cdef Range[MOST_RANGES] waiting
     cdef Range some
-    cdef Py_ssize_t n_waiting = 1, k, n, kept
-    cdef bint filtered = True
-    cdef int32_t splits = 2
-    n = n_edges
-    while n > 1:
-        splits += 2
-        n //= 2
-    waiting[0].first, waiting[0].last, waiting[0].splits = 0, n_edges, splits
+    cdef Py_ssize_t n_waiting = 1, k, n
+    cdef Keyed* ordered
+    cdef bint has_grown = False
+    waiting[0].first, waiting[0].last, waiting[0].splits = 0, n_edges, 64
     while n_waiting and tree.missing:
         n_waiting -= 1
         some = waiting[n_waiting]
-        if not filtered:
-            kept = some.first
-            for k in range(some.first, some.last):
-                if find(tree.leader, tree.edges[2 * scored[k].edge]) != find(
-                    tree.leader, tree.edges[2 * scored[k].edge + 1]
-                ):
-                    scored[kept] = scored[k]
-                    kept += 1
-            some.last = kept
-        filtered = True
+        if has_grown:
+            some.last = some.first + drop_inner(tree, keyed + some.first, some.last - some.first)
         n = some.last - some.first
-        if n <= FEW or some.splits == 0 or n_waiting + 2 > MOST_RANGES:
-            if n <= FEW:
-                sort_few(scored + some.first, n)
-            else:
-                sort_by_heap(scored + some.first, n)
-            for k in range(some.first, some.last):
-                unite(tree, scored[k].edge)
-            filtered = False
-            continue
-        k = some.first + split(scored + some.first, n)
-        waiting[n_waiting].first, waiting[n_waiting].last = k, some.last
-        waiting[n_waiting].splits = some.splits - 1
-        n_waiting += 1
-        waiting[n_waiting].first, waiting[n_waiting].last = some.first, k
-        waiting[n_waiting].splits = some.splits - 1
-        n_waiting += 1
+        has_grown = n <= FEW or n <= 4 * tree.missing or some.splits == 0
+        if has_grown and n:
+            ordered = sort(keyed + some.first, other, n, places)
+            for k in range(n):
+                unite(tree, ordered[k].edge)
+        elif n:
+            k = some.first + split(keyed + some.first, other, n)
+            waiting[n_waiting].first, waiting[n_waiting].last = k, some.last
+            waiting[n_waiting + 1].first, waiting[n_waiting + 1].last = some.first, k
+            waiting[n_waiting].splits = some.splits - 1
+            waiting[n_waiting + 1].splits = some.splits - 1
+            n_waiting += 2
 
 
 cdef size_t tree_bytes(Py_ssize_t n_nodes, Py_ssize_t n_edges) noexcept nogil:
     return (
-        aligned(n_edges * sizeof(Scored)) + aligned(n_nodes * sizeof(int32_t)) + aligned(n_edges)
+        2 * aligned(n_edges * sizeof(Keyed)) + aligned(n_nodes * sizeof(int32_t))
+        + aligned(n_edges) + N_DIGITS * N_VALUES * sizeof(Py_ssize_t)
     )
 
 
@@ -209,20 +212,24 @@ cdef class SpanningTreeMaximizer(PartSetMaximizer):
         self, Py_ssize_t i, double* theta, char* scratch, label_t* labels, double* value
     ) except -1 nogil:
         cdef Graph* graph = &self.graphs[i]
-        cdef Scored* scored = <Scored*> scratch
+        cdef size_t n_bytes = aligned(graph.n_edges * sizeof(Keyed))
+        cdef Keyed* keyed = <Keyed*> scratch
+        cdef Keyed* other = <Keyed*> (scratch + n_bytes)
         cdef Tree tree
         cdef Py_ssize_t k
-        scratch += aligned(graph.n_edges * sizeof(Scored))
+        scratch += 2 * n_bytes
         tree.leader = <int32_t*> scratch
-        tree.used = <uint8_t*> (scratch + aligned(graph.n_nodes * sizeof(int32_t)))
+        scratch += aligned(graph.n_nodes * sizeof(int32_t))
+        tree.used = <uint8_t*> scratch
+        scratch += aligned(graph.n_edges)
         tree.edges = graph.edges
         tree.missing = max(graph.n_nodes - 1, <Py_ssize_t> 0)
         for k in range(graph.n_edges):
-            scored[k].score, scored[k].edge = theta[k], <int32_t> k
+            keyed[k].key, keyed[k].edge = key_of(theta[k]), <int32_t> k
         for k in range(graph.n_nodes):
             tree.leader[k] = <int32_t> k
         memset(tree.used, 0, graph.n_edges)
-        grow(&tree, scored, graph.n_edges)
+        grow(&tree, keyed, other, graph.n_edges, <Py_ssize_t[N_VALUES]*> scratch)
         value[0] = write_parts(
             tree.used, theta, graph.n_edges, labels, self.struct.n_labels[i]
         )

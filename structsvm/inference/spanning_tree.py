@@ -57,9 +57,10 @@ def spanning_tree(
 
     Notes
     -----
-    Kruskal's algorithm. Edges are split into better and worse ones as by quicksort, and the worse
-    ones are thrown away unsorted if their ends are connected by then. Time is O(n_edges log
-    n_edges), about O(n_edges) if edges are many; memory is O(n_edges).
+    Kruskal's algorithm. Edges are sorted by the digits of their scores; where there are many more
+    edges than nodes, they are first split into better and worse ones as by quicksort, and worse
+    ones whose ends are connected by then are thrown away unsorted. Time is about O(n_edges), memory
+    32 bytes an edge.
 
     References
     ----------
