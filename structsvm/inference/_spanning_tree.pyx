@@ -71,7 +71,10 @@ cdef inline bint comes_before(const Keyed* a, const Keyed* b) noexcept nogil:
 
 
 cdef Py_ssize_t split(Keyed* some, Keyed* other, Py_ssize_t n) noexcept nogil:
-    """Move the better edges to the front, in order, 1 to n - 1 of them; returns their number. n >= 3."""
+    """Move the better edges to the front, 1 to n - 1 of them; returns their number. n >= 3.
+
+    Both sides keep their order.
+    """
     cdef const Keyed* first = &some[0]
     cdef const Keyed* middle = &some[n // 2]
     cdef const Keyed* last = &some[n - 1]

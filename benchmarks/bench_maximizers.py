@@ -1,0 +1,197 @@
+"""Milliseconds of the maximizers of sets of parts, beside other libraries in the same run.
+
+    python benchmarks/bench_maximizers.py
+
+For each structure the function, which checks and prepares its input; the maximizer that a
+structure binds once, called with new scores; another library; and how many times as long that takes
+as the function. CPU time of one core, best of several repetitions.
+"""
+
+import argparse
+import itertools
+
+import networkx as nx
+import numpy as np
+from measure import best_cpu_seconds, save
+from scipy.optimize import LinearConstraint, milp
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from structsvm.inference import (
+    Arborescence,
+    IntegerProgram,
+    IntervalSchedule,
+    Knapsack,
+    SpanningTree,
+    arborescence,
+    best_intervals,
+    integer_program,
+    knapsack,
+    spanning_tree,
+)
+
+
+def grid(side):
+    place = np.arange(side * side).reshape(side, side)
+    right = np.stack([place[:, :-1].ravel(), place[:, 1:].ravel()], axis=1)
+    down = np.stack([place[:-1].ravel(), place[1:].ravel()], axis=1)
+    return side * side, np.concatenate([right, down])
+
+
+def spanning_trees(rng):
+    complete = [(n, np.array(list(itertools.combinations(range(n), 2)))) for n in (30, 100, 1000)]
+    for name, (n, edges) in (
+        ("complete graph", complete[0]),
+        ("complete graph", complete[1]),
+        ("complete graph", complete[2]),
+        ("grid", grid(30)),
+        ("grid", grid(300)),
+    ):
+        scores = rng.uniform(1, 2, size=len(edges))  # csgraph takes 0 for no edge
+        graph = csr_array((-scores, tuple(edges.T)), shape=(n, n))
+        yield (
+            f"spanning tree, {name}",
+            f"{n:,} nodes",
+            lambda e=edges, s=scores, n=n: spanning_tree(e, s, n)[1],
+            (SpanningTree(n, edges), scores),
+            ("csgraph", lambda g=graph: -minimum_spanning_tree(g).sum()),
+        )
+
+
+def networkx_arborescence(scores):
+    """Any number of arcs from the root."""
+    graph = nx.DiGraph()
+    graph.add_weighted_edges_from(
+        (u, v, s) for (u, v), s in np.ndenumerate(scores) if v != 0 and u != v
+    )
+    return nx.maximum_spanning_arborescence(graph).size("weight")
+
+
+def arborescences(rng):
+    for n in (10, 30, 100):
+        scores = rng.normal(size=(n, n))
+        yield (
+            "arborescence, any root arcs",
+            f"{n} nodes",
+            lambda s=scores: arborescence(s, single_root=False)[1],
+            (Arborescence(single_root=False), scores.ravel()),
+            ("networkx", lambda s=scores: networkx_arborescence(s)),
+        )
+        yield (
+            "arborescence, one root arc",
+            f"{n} nodes",
+            lambda s=scores: arborescence(s)[1],
+            (Arborescence(), scores.ravel()),
+            None,
+        )
+
+
+def knapsacks(rng):
+    for n, capacity in ((50, 500), (100, 10_000)):
+        weights = rng.integers(1, 4 * capacity // n, size=n)
+        scores = weights * rng.uniform(0.8, 1.2, size=n)
+        fits = LinearConstraint(weights, -np.inf, capacity)
+        peer = ("HiGHS", lambda s=scores, f=fits: highs(s, f, 1))
+        yield (
+            "knapsack",
+            f"{n} items, {capacity:,}",
+            lambda s=scores, w=weights, c=capacity: knapsack(s, w, c)[1],
+            (Knapsack(weights, capacity), scores),
+            peer,
+        )
+
+
+def intervals_in_python(starts, ends, scores):
+    order = np.argsort(ends, kind="stable")
+    before = np.searchsorted(ends[order], starts[order], side="right").tolist()
+    best = [0.0]
+    for k, score in zip(before, scores[order].tolist(), strict=True):
+        best.append(max(best[-1], best[k] + score))
+    return best[-1]
+
+
+def intervals(rng):
+    for n in (100, 100_000):
+        starts = rng.uniform(0, n, size=n)
+        ends = starts + rng.exponential(10, size=n)
+        scores = rng.normal(size=n)
+        yield (
+            "intervals",
+            f"{n:,}",
+            lambda a=starts, b=ends, s=scores: best_intervals(a, b, s)[1],
+            (IntervalSchedule(starts, ends), scores),
+            ("Python", lambda a=starts, b=ends, s=scores: intervals_in_python(a, b, s)),
+        )
+
+
+def highs(scores, constraint, integrality):
+    found = milp(
+        -scores,
+        integrality=np.full(len(scores), integrality),
+        bounds=(0, 1),
+        constraints=constraint,
+        options={"mip_rel_gap": 0},
+    )
+    return -found.fun
+
+
+def integer_programs(rng):
+    """Paths through a grid as flows of one unit."""
+    for side in (5, 15):
+        n, arcs = grid(side)
+        A = np.zeros((n, len(arcs)))
+        A[arcs[:, 0], np.arange(len(arcs))] = 1
+        A[arcs[:, 1], np.arange(len(arcs))] = -1
+        b = np.zeros(n)
+        b[0], b[-1] = 1, -1
+        scores = -rng.uniform(1, 2, size=len(arcs))
+        flow = LinearConstraint(csr_array(A), b, b)
+        for name, integrality in (("integer", None), ("linear", 0)):
+            yield (
+                f"path as {name} program",
+                f"{side} x {side}",
+                lambda s=scores, f=flow, k=integrality: integer_program(s, f, integrality=k).value,
+                (IntegerProgram(flow, integrality=integrality), scores),
+                (
+                    "milp",
+                    lambda s=scores, f=flow, k=integrality: highs(s, f, 1 if k is None else k),
+                ),
+            )
+
+
+KINDS = (spanning_trees, arborescences, knapsacks, intervals, integer_programs)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeat", type=int, default=5)
+    args = parser.parse_args()
+    rows = []
+    print(
+        f"{'structure':28} {'size':>18} {'function':>10} {'bound':>10} {'other':>20} {'ratio':>7}"
+    )
+    for kind in KINDS:
+        for name, size, function, (structure, scores), peer in kind(np.random.default_rng(0)):
+            maximizer = structure.bind([None], [len(scores)])
+            row = {"structure": name, "size": size}
+            row["function"] = best_cpu_seconds(function, args.repeat)
+            row["bound"] = best_cpu_seconds(
+                lambda m=maximizer, s=scores: m.maximize(0, s), args.repeat
+            )
+            text = ""
+            if peer is not None:
+                row["peer"], other = peer
+                assert np.isclose(function(), other()), (name, size)
+                row["peer_seconds"] = best_cpu_seconds(other, args.repeat)
+                row["ratio"] = row["peer_seconds"] / row["function"]
+                text = f"{row['peer']} {1e3 * row['peer_seconds']:.3f}"
+            rows.append(row)
+            print(
+                f"{name:28} {size:>18} {1e3 * row['function']:10.3f} {1e3 * row['bound']:10.3f} "
+                f"{text:>20} {row.get('ratio', float('nan')):7.1f}"
+            )
+    save("maximizers", rows)
+
+
+if __name__ == "__main__":
+    main()
