@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from structsvm.estimators.surrogate import SurrogateSVM
     from structsvm.models.registry import *
     from structsvm.persistence.model_files import load
+    from structsvm.solvers.risk import BundleMethod, minimize_risk
 
 __version__ = "0.1.0"
 
 # Imported when first used: the command line answers --help without numpy and scikit-learn.
 _HOMES = {
+    "BundleMethod": "solvers.risk",
     "PackedSequences": "data.sequences",
     "PathSearch": "estimators.path_search",
     "StructSVM": "estimators",
@@ -26,6 +28,7 @@ _HOMES = {
     "SurrogateSVM": "estimators",
     "fit_path": "estimators.path",
     "load": "persistence.model_files",
+    "minimize_risk": "solvers.risk",
     **{name: place.partition(":")[0] for name, place in registry.places().items()},
 }
 

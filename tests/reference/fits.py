@@ -23,6 +23,7 @@ from structsvm import (
     StructuredModel,
     SurrogateSVM,
     fit_path,
+    minimize_risk,
     solvers,
 )
 from structsvm.datasets import make_digit_words
@@ -286,6 +287,21 @@ for name in SURROGATES:
     if name not in ("hinge", "perceptron"):
         FITS[f"surrogate {name}"] = functools.partial(surrogate, name, "newton")
 FITS["surrogate sparse"] = lambda: surrogate("squared_hinge", "newton", "sparse")
+
+
+def risk(lam):
+    A, b = uniform(3, 60, 7), uniform(4, 60)
+
+    def highest(w):
+        heights = (A * w).sum(axis=1) + b
+        return heights.max(), A[heights.argmax()]
+
+    result = minimize_risk(highest, 7, regularization=lam, tol=1e-6)
+    return result.weights.tobytes() + result.history["dual_objective"].tobytes()
+
+
+for lam in (1.0, 1e-3):
+    FITS[f"risk lam={lam:g}"] = functools.partial(risk, lam)
 
 
 if __name__ == "__main__":
