@@ -214,6 +214,11 @@ class Arborescence(Structure):
         self.root = root
         self.single_root = single_root
 
+    def part_count(self) -> int | None:
+        if self.arcs is not None:
+            return len(np.asarray(self.arcs))
+        return None if self.n_nodes is None else self.n_nodes**2
+
     def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> ArborescenceMaximizer:
         graphs = read_contexts(contexts, n_parts, self._graph)
         return ArborescenceMaximizer(

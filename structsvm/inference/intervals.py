@@ -122,6 +122,9 @@ class IntervalSchedule(Structure):
         self.starts = starts
         self.ends = ends
 
+    def part_count(self) -> int | None:
+        return None if self.starts is None else len(np.asarray(self.starts))
+
     def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> IntervalMaximizer:
         sorted_ = read_contexts(contexts, n_parts, self._intervals)
         return IntervalMaximizer([order for order, _ in sorted_], [before for _, before in sorted_])

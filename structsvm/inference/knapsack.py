@@ -117,7 +117,7 @@ def _check_items(weights: ArrayLike, capacity: Any) -> tuple[NDArray[np.int64], 
             "integer_program"
         )
     small = np.full(array.shape, room + 1, dtype=np.int64)
-    small[~heavy] = np.array(light, dtype=np.int64) // divisor
+    small[~heavy] = [weight // divisor for weight in light]
     return small, room
 
 
@@ -149,6 +149,9 @@ class Knapsack(Structure):
     def __init__(self, weights: ArrayLike | None = None, capacity: int | None = None) -> None:
         self.weights = weights
         self.capacity = capacity
+
+    def part_count(self) -> int | None:
+        return None if self.weights is None else len(np.asarray(self.weights))
 
     def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> KnapsackMaximizer:
         items = read_contexts(contexts, n_parts, self._items)

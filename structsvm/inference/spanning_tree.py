@@ -120,6 +120,9 @@ class SpanningTree(Structure):
         self.n_nodes = n_nodes
         self.edges = edges
 
+    def part_count(self) -> int | None:
+        return None if self.edges is None else len(np.asarray(self.edges))
+
     def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> SpanningTreeMaximizer:
         graphs = read_contexts(contexts, n_parts, self._graph)
         return SpanningTreeMaximizer([n for n, _ in graphs], [edges for _, edges in graphs])

@@ -388,6 +388,22 @@ def test_structures_name_the_example(name):
         structure.bind(contexts[:2], n_parts)
 
 
+@pytest.mark.parametrize(
+    ("structure", "count"),
+    [
+        (SpanningTree(4, EDGES), 5),
+        (Arborescence(4), 16),
+        (Arborescence(4, EDGES), 5),
+        (Arborescence(), None),
+        (Knapsack([1, 2]), 2),
+        (Knapsack(), None),
+        (IntervalSchedule([0], [1]), 1),
+    ],
+)
+def test_structures_know_their_parts(structure, count):
+    assert structure.part_count() == count
+
+
 T, E2 = [[0, 1]], [0, 0]
 
 
