@@ -1,6 +1,7 @@
 """Structured support vector machines, trained to a certified duality gap."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from structsvm.models import registry
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from structsvm.estimators.path_search import PathSearch
     from structsvm.estimators.structured import StructSVM
     from structsvm.estimators.surrogate import SurrogateSVM
+    from structsvm.models.parts import Parts
     from structsvm.models.registry import *
     from structsvm.persistence.model_files import load
     from structsvm.solvers.risk import BundleMethod, minimize_risk
@@ -22,6 +24,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "BundleMethod": "solvers.risk",
     "PackedSequences": "data.sequences",
+    "Parts": "models.parts",
     "PathSearch": "estimators.path_search",
     "StructSVM": "estimators",
     "StructuredModel": "base",
@@ -32,7 +35,7 @@ _HOMES = {
     **{name: place.partition(":")[0] for name, place in registry.places().items()},
 }
 
-__all__ = [*_HOMES]
+__all__ = [*_HOMES, "get_include"]
 
 _MODULES = (
     "callbacks",
@@ -52,6 +55,18 @@ _MODULES = (
 )
 
 _ROOMS = {*_MODULES, *(home.partition(".")[0] for home in _HOMES.values())}
+
+
+def get_include() -> str:
+    """The directory of the C header ``structsvm/maximizer.h``, for compilers.
+
+    Examples
+    --------
+    >>> import os, structsvm
+    >>> os.path.exists(os.path.join(structsvm.get_include(), "structsvm", "maximizer.h"))
+    True
+    """
+    return os.path.join(os.path.dirname(__file__), "include")
 
 
 def __getattr__(name: str) -> Any:

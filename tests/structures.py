@@ -19,6 +19,8 @@ from structsvm import (
     GraphModel,
     GridModel,
     MulticlassModel,
+    Parts,
+    PartsModel,
     StructuredModel,
 )
 from structsvm.losses import HammingLoss
@@ -210,6 +212,58 @@ def chosen_items(draw):
     return X, y
 
 
+# ---- sets of parts
+
+
+def best_pair(theta, x):
+    """The two best items of x, as indices."""
+    return sorted(np.argsort(-theta, kind="stable")[:2].tolist())
+
+
+def uses_of(parts, n):
+    return np.bincount(np.array(parts, dtype=np.int64), minlength=n)
+
+
+def pair_uses(theta, x):
+    return uses_of(best_pair(theta, x), len(theta))
+
+
+def n_items(x):
+    return len(x.rows if isinstance(x, Parts) else x)
+
+
+def pairs_of_items(model, x):
+    n = model.n_parts_ or n_items(x)
+    for pair in itertools.combinations(range(n), 2):
+        yield np.array(pair) if model.output == "indices" else uses_of(pair, n)
+
+
+@st.composite
+def items(draw, indices=False, kinds=False, vector=False, n=None):
+    """Sets of items with rows of features, and which two are chosen."""
+    X, y = [], []
+    for _ in range(draw(st.integers(1, 3))):
+        size = draw(st.integers(2, 4)) if n is None else n
+        rows = numbers(draw, size, 2)
+        of_kinds = np.append(draw(arrays(np.int64, size - 1, elements=st.integers(0, 1))), 1)
+        of_all = numbers(draw, 2) if vector else None
+        X.append(Parts(rows, of_all, of_kinds) if kinds or vector else rows)
+        pair = draw(st.sampled_from(list(itertools.combinations(range(size), 2))))
+        y.append(np.array(pair) if indices else uses_of(pair, size))
+    return X, y
+
+
+@st.composite
+def vectors(draw):
+    """A vector for four items, of which two are chosen."""
+    X = numbers(draw, draw(st.integers(1, 3)), 2)
+    y = []
+    for _ in X:
+        pair = draw(st.sampled_from(list(itertools.combinations(range(4), 2))))
+        y.append(uses_of(pair, 4))
+    return X, y
+
+
 # ---- the table
 
 COSTS = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0], [4.0, 1.0, 0.0]])
@@ -225,6 +279,10 @@ EXPANSION = functools.partial(GraphModel, inference_method="expansion")
 RELAXATION = functools.partial(GraphModel, inference_method="relaxation", relaxation_tol=1e-6)
 NEIGHBOURS = functools.partial(GridModel, connectivity=8, directions=True)
 EXPENSIVE = functools.partial(MulticlassModel, cost=COSTS)
+INDICES = functools.partial(PartsModel, best_pair, output="indices")
+USES = functools.partial(PartsModel, pair_uses)
+ALL_SORTS = items(kinds=True, vector=True, n=4)
+FOUR = functools.partial(PartsModel, pair_uses, n_parts=4)
 OVER, UNDER = "over-generating", "under-generating"
 
 STRUCTURES: dict[str, Structure] = {
@@ -244,5 +302,9 @@ STRUCTURES: dict[str, Structure] = {
     "classes": Structure(MulticlassModel, rows(), classes, slack=True),
     "two classes": Structure(MulticlassModel, rows(2), classes, slack=True),
     "classes of costs": Structure(EXPENSIVE, rows(), classes, slack=True),
+    "sets of parts, in Python": Structure(USES, items(), pairs_of_items),
+    "indices of parts, in Python": Structure(INDICES, items(True, True), pairs_of_items),
+    "parts of one vector, in Python": Structure(FOUR, vectors(), pairs_of_items),
+    "parts with all features, in Python": Structure(USES, ALL_SORTS, pairs_of_items),
     "subsets, in Python": Structure(Subsets, chosen_items(), subsets, slack=True),
 }

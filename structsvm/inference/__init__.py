@@ -21,10 +21,13 @@ from structsvm.inference.labelling import Labelling
 from structsvm.inference.relaxation import Relaxation, RelaxedLabelling, relax
 from structsvm.inference.roof_duality import PersistentLabels, roof_duality
 from structsvm.inference.spanning_tree import SpanningTree, spanning_tree
+from structsvm.inference.structures import Bounded, Compiled, Structure
 from structsvm.inference.trees import max_product_tree
 
 __all__ = [
     "Arborescence",
+    "Bounded",
+    "Compiled",
     "CutCertificate",
     "ForeignMaximizer",
     "GraphCut",
@@ -40,6 +43,7 @@ __all__ = [
     "Relaxation",
     "RelaxedLabelling",
     "SpanningTree",
+    "Structure",
     "alpha_expansion",
     "arborescence",
     "best_intervals",

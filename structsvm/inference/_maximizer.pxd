@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 from structsvm._typedefs cimport label_t
 
 
-cdef extern from "structsvm/inference/maximizer.h" nogil:
+cdef extern from "structsvm/include/structsvm/maximizer.h" nogil:
     enum:
         SSVM_MAXIMIZER_VERSION
         SSVM_VOID

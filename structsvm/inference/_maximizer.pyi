@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,7 +40,19 @@ class Maximizer:
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 
 class ForeignMaximizer(Maximizer):
-    def __init__(self, address: int, owner: object = None) -> None: ...
+    def __init__(self, address: Any, owner: object = None) -> None: ...
+
+class CompiledMaximizer(Maximizer):
+    def __init__(
+        self,
+        address: int,
+        n_parts: Sequence[int],
+        n_labels: Sequence[int],
+        *,
+        user: int = 0,
+        owner: object = None,
+        exact: bool = True,
+    ) -> None: ...
 
 class PythonMaximizer(Maximizer):
     def __init__(

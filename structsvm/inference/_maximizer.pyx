@@ -4,8 +4,9 @@ import numbers
 
 import numpy as np
 
+from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uintptr_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strcmp
 
 from structsvm._typedefs cimport index_t, label_t
 
@@ -15,6 +16,8 @@ cdef enum:
 
 # Most counts of an example: sizes of memory computed from them do not overflow.
 cdef Py_ssize_t MOST_COUNTS = 1 << 40
+
+cdef const char* CAPSULE = "ssvm_maximizer"
 
 cdef extern from *:
     """
@@ -221,8 +224,8 @@ cdef class Maximizer:
                     with gil:
                         raise ValueError(
                             f"label {k} of example {i} is {labels[k]}; labels are the used parts, "
-                            f"ascending: expected {max(last, 0)} to {self.struct.n_parts[i] - 1}, or "
-                            "-1 after the last"
+                            f"ascending: expected {max(last, 0)} to "
+                            f"{self.struct.n_parts[i] - 1}, or -1 after the last"
                         )
                 if labels[k] == last:
                     mu.counts[mu.size - 1] += 1.0
@@ -482,21 +485,33 @@ cdef class ForeignMaximizer(Maximizer):
 
     Parameters
     ----------
-    address : int
-        Address of a filled ``ssvm_maximizer``, which is copied.
+    address : int or PyCapsule
+        Address of a filled ``ssvm_maximizer``, which is copied; or a capsule of the name
+        "ssvm_maximizer" that holds it.
     owner : object, default=None
         Owner of the memory that the struct points to; kept alive by this object.
 
     Raises
     ------
     ValueError
-        If the address is 0, or the struct has another version, fewer bytes or missing entries.
+        If the address is 0, the capsule has another name, or the struct has another version, fewer
+        bytes or missing entries.
     """
     cdef object owner
 
     def __init__(self, address, owner=None):
-        cdef const ssvm_maximizer* given = <const ssvm_maximizer*> <uintptr_t> address
+        cdef const ssvm_maximizer* given
+        cdef const char* name
         cdef Py_ssize_t i, n
+        if PyCapsule_CheckExact(address):
+            name = PyCapsule_GetName(address)
+            if name == NULL or strcmp(name, CAPSULE):
+                found = "no name" if name == NULL else f"the name {(<bytes> name).decode()!r}"
+                raise ValueError(f"the capsule has {found}, expected 'ssvm_maximizer'")
+            given = <const ssvm_maximizer*> PyCapsule_GetPointer(address, CAPSULE)
+            owner = (address, owner)
+        else:
+            given = <const ssvm_maximizer*> <uintptr_t> address
         if given == NULL:
             raise ValueError("the address of the maximizer is 0")
         if given.version != SSVM_MAXIMIZER_VERSION:
@@ -513,7 +528,9 @@ cdef class ForeignMaximizer(Maximizer):
                 f"the maximizer has n_examples={n} and n_counts={given.n_counts}; expected 0 or "
                 "more"
             )
-        if (given.maximize == NULL and given.maximize_bounded == NULL) or (n and (given.n_parts == NULL or given.n_labels == NULL)):
+        if (given.maximize == NULL and given.maximize_bounded == NULL) or (
+            n and (given.n_parts == NULL or given.n_labels == NULL)
+        ):
             raise ValueError("the maximizer lacks maximize, n_parts or n_labels: they are NULL")
         self.owner = owner
         self.foreign = True
@@ -535,6 +552,36 @@ cdef class ForeignMaximizer(Maximizer):
                 raise ValueError("without count there is one label a part: n_parts and n_labels "
                                  "must be equal")
             self.struct.n_counts = max(self.struct.n_counts, self.most_parts)
+
+
+cdef class CompiledMaximizer(Maximizer):
+    """A compiled function ``maximize`` of maximizer.h, whose outputs are rows of the used parts.
+
+    Parameters
+    ----------
+    address : int
+        Of the function.
+    n_parts, n_labels : sequence of int
+        Numbers of parts of each example, and the most parts that an output uses.
+    user : int, default=0
+        Address that the function gets as its first argument.
+    owner : object, default=None
+        What must live as long as this.
+    exact : bool, default=True
+        Whether the function always finds the best output.
+    """
+    cdef object owner
+
+    def __init__(self, address, n_parts, n_labels, *, user=0, owner=None, bint exact=True):
+        if not address:
+            raise ValueError("the address of the function is 0")
+        self.owner = owner
+        self.foreign = True
+        self.set_sizes(n_parts, n_labels, max(n_labels, default=0))
+        self.struct.exact = exact
+        self.struct.form = SSVM_INDICES
+        self.struct.user = <void*> <uintptr_t> user
+        self.struct.maximize = <ssvm_maximize> <uintptr_t> address
 
 
 cdef class PythonMaximizer(Maximizer):

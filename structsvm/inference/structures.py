@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import Any
+import ctypes
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy import LowLevelCallable
 from sklearn.base import BaseEstimator
 
-from structsvm.inference._maximizer import Maximizer
+from structsvm.inference._maximizer import CompiledMaximizer, Maximizer
 
-__all__ = ["Structure"]
+__all__ = ["Bounded", "Compiled", "Structure"]
+
+
+# What all function types of ctypes derive from; it has no public name.
+_CFUNCTION: Any = ctypes.CFUNCTYPE(None).__base__
+
+
+class Bounded(NamedTuple):
+    """What a maximizer may answer that stops before it has found the best output."""
+
+    output: Any
+    bound: float  #: no output scores more
 
 
 class Structure(BaseEstimator, abc.ABC):  # type: ignore[misc]
@@ -37,3 +53,86 @@ class Structure(BaseEstimator, abc.ABC):  # type: ignore[misc]
         ValueError
             If a context does not fit, or an example has no output; the error names the example.
         """
+
+    def part_count(self) -> int | None:
+        """The number of parts, if all examples have the same and the constructor says it."""
+        return None
+
+
+class Compiled(Structure):
+    """Outputs that a compiled function finds, of numba, cffi, ctypes, Cython or C.
+
+    The function is called without the GIL, as ``maximize`` of the header ``maximizer.h`` in
+    `structsvm.get_include`::
+
+        int maximize(void *user, int64_t i, int32_t thread, double *theta,
+                     int32_t *labels, double *value)
+
+    For example `i` and scores `theta` it writes the parts that the best output uses into `labels`,
+    ascending, with -1 after the last if there is room; and their score into `value`. Other than 0
+    it returns to say that it failed.
+
+    Parameters
+    ----------
+    function : int, ctypes function, numba ``cfunc``, or `scipy.LowLevelCallable`
+        The function or its address.
+    n_labels : int, default=None
+        The most parts that an output uses, the room in `labels`. None: all parts.
+    user : ndarray or callable, default=None
+        The array whose data `user` points to, or ``user(contexts, n_parts)``, which makes it for
+        the examples that are bound.
+    exact : bool, default=True
+        Whether the function always finds the best output; if not, the gap of a fit is an estimate.
+    """
+
+    def __init__(
+        self,
+        function: Any,
+        n_labels: int | None = None,
+        *,
+        user: NDArray[Any] | Callable[..., NDArray[Any]] | None = None,
+        exact: bool = True,
+    ) -> None:
+        self.function = function
+        self.n_labels = n_labels
+        self.user = user
+        self.exact = exact
+
+    def __sklearn_clone__(self) -> Compiled:
+        return self  # functions of ctypes cannot be copied
+
+    def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> Maximizer:
+        user = self.user(contexts, n_parts) if callable(self.user) else self.user
+        if user is not None and not (isinstance(user, np.ndarray) and user.flags.c_contiguous):
+            raise TypeError(f"user is {type(user).__name__}, expected a C-contiguous array")
+        room = n_parts if self.n_labels is None else [self.n_labels] * len(n_parts)
+        return CompiledMaximizer(
+            address_of(self.function),
+            n_parts,
+            room,
+            user=0 if user is None else user.ctypes.data,
+            owner=(self.function, user),
+            exact=self.exact,
+        )
+
+
+def address_of(function: Any) -> int:
+    """The address of a compiled function.
+
+    Raises
+    ------
+    TypeError
+        If it is none of the kinds that `Compiled` takes.
+    """
+    if isinstance(function, LowLevelCallable):
+        function = function.function
+    if isinstance(function, numbers.Integral):
+        return int(function)
+    if isinstance(getattr(function, "address", None), int):  # numba
+        return int(function.address)
+    if isinstance(function, _CFUNCTION):
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+    raise TypeError(
+        f"function is {type(function).__name__}, expected a function of ctypes or numba.cfunc, a "
+        "LowLevelCallable, or an address. A Python function goes to PartsModel as it is"
+    )

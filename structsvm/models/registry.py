@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.models.grid import GridModel as GridModel
     from structsvm.models.kernel_multiclass import KernelMulticlassModel as KernelMulticlassModel
     from structsvm.models.multiclass import MulticlassModel as MulticlassModel
+    from structsvm.models.parts import PartsModel as PartsModel
 
 
 class Family(NamedTuple):
@@ -49,6 +50,7 @@ FAMILIES = (
         "multiclass", "models.multiclass:MulticlassModel", ("estimators.multiclass:MulticlassSVM",)
     ),
     Family("kernel multiclass", "models.kernel_multiclass:KernelMulticlassModel"),
+    Family("parts", "models.parts:PartsModel"),
 )
 
 

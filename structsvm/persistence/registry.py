@@ -95,10 +95,15 @@ def _shipped_places() -> dict[str, str]:
 
 
 def _shipped(name: str) -> type | None:
+    from structsvm import inference
     from structsvm.solvers import SOLVERS
 
     if (place := _shipped_places().get(name)) is not None:
         module, _, _ = place.partition(":")
         kind: type = getattr(importlib.import_module(f"structsvm.{module}"), name)
         return kind
+    structure = getattr(inference, name, None)
+    # A file may not say at which address there is code.
+    if isinstance(structure, type) and issubclass(structure, inference.Structure):
+        return None if structure is inference.Compiled else structure
     return next((kind for kind in SOLVERS.values() if kind.__name__ == name), None)

@@ -41,6 +41,8 @@ cdef class FactoredProblem(Problem):
     cdef readonly object label_offsets    # int64 ndarray: start of each example's labels
     cdef const offset_t[::1] offsets      # the same
     cdef const label_t* _labels
+    cdef bint in_rows                     # whether outputs are rows of used parts
+    cdef const offset_t[::1] room         # where predictions of examples start
     cdef Py_ssize_t _n_levels             # of slack rescaling: more than any output's level
     cdef Scratch* _scratch                # one a thread
     cdef Py_ssize_t _n_scratch

@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from structsvm._typedefs cimport index_t, label_t
-from structsvm.inference._maximizer cimport Maximizer, ssvm_counts
+from structsvm.inference._maximizer cimport SSVM_INDICES, SSVM_VOID, Maximizer, ssvm_counts
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_finish, plane_arrays, weights_of
 from structsvm.problems._features cimport BlockFeatures, RowSums, sums_free, sums_reserve
@@ -58,6 +58,8 @@ cdef class FactoredProblem(Problem):
     labels : int32 array of shape (offsets[-1],) or None
         The true outputs, one after the other.
     offsets : int64 array of shape (n_examples + 1,)
+        Start of each output in `labels`. As many labels as the maximizer says; rows of used parts
+        may be shorter, with SSVM_VOID at their end.
     oracle_work : float
         See `Problem`.
     """
@@ -75,6 +77,12 @@ cdef class FactoredProblem(Problem):
         self.n_examples = self.offsets.shape[0] - 1
         self.n_weights = features.n_weights
         self.exact = maximizer.exact
+        self.in_rows = (
+            maximizer.struct.count == NULL and maximizer.struct.form == SSVM_INDICES
+        )
+        self.room = offsets
+        if self.in_rows:
+            self.room = np.append(0, np.cumsum(maximizer.n_labels, dtype=np.int64))
         self.oracle_work = oracle_work
         if self.n_examples < 0 or self.offsets[0] != 0:
             raise ValueError("offsets must begin with 0")
@@ -91,7 +99,8 @@ cdef class FactoredProblem(Problem):
                 raise ValueError(f"the {name} are of {n} examples, expected {self.n_examples}")
         for i in range(self.n_examples):
             if features.n_parts(i) != maximizer.struct.n_parts[i] or (
-                self.offsets[i + 1] - self.offsets[i] != maximizer.struct.n_labels[i]
+                not self.in_rows
+                and self.offsets[i + 1] - self.offsets[i] != maximizer.struct.n_labels[i]
             ):
                 raise ValueError(
                     f"example {i} has {features.n_parts(i)} parts in its features and "
@@ -127,7 +136,8 @@ cdef class FactoredProblem(Problem):
             memset(&scratch[k], 0, sizeof(Scratch))
             try:
                 scratch_fill(
-                    &scratch[k], self.maximizer.most_parts, self.maximizer.most_labels,
+                    &scratch[k], self.maximizer.most_parts + self.features.n_room,
+                    self.maximizer.most_labels,
                     # Without true outputs there are no planes to build.
                     0 if self.labels is None else 2 * self.maximizer.struct.n_counts,
                     0 if self.labels is None else self.n_weights,
@@ -237,6 +247,7 @@ cdef class FactoredProblem(Problem):
             self.answer(i, w, self._rescaling, thread, s.y_hat, &value)
             value = self.loss.value(i, y, s.y_hat)
             self.maximizer.call_difference(i, y, s.y_hat, &s.mu)
+        self.loss.leave_out(i, &s.mu)
         builder.slot = s.slot
         builder.plane = out
         out.nnz = 0
@@ -313,7 +324,9 @@ cdef class FactoredProblem(Problem):
         if not 0 <= i < self.n_examples:
             raise IndexError(f"example {i}: there are {self.n_examples} examples")
         row = np.ascontiguousarray(labels, dtype=np.int32)
-        expected = self.offsets[i + 1] - self.offsets[i]
+        expected = self.maximizer.struct.n_labels[i]
+        if self.in_rows and row.ndim == 1 and len(row) < expected:
+            row = np.append(row, np.full(expected - len(row), SSVM_VOID, dtype=np.int32))
         if row.shape != (expected,):
             raise ValueError(
                 f"the labels for example {i} have shape {row.shape}, expected ({expected},)"
@@ -324,7 +337,7 @@ cdef class FactoredProblem(Problem):
         return self.labels is not None and self.loss is not None
 
     cdef Outputs make_room(self, bint scored):
-        labels = np.empty(self.offsets[self.n_examples], dtype=np.int32)
+        labels = np.empty(self.room[self.n_examples], dtype=np.int32)
         return Outputs("write_outputs", labels, np.empty(self.n_examples))
 
     def write_outputs(
@@ -344,5 +357,5 @@ cdef class FactoredProblem(Problem):
             for k in range(examples.shape[0]):
                 self.answer(
                     examples[k], &weights, self._rescaling, thread,
-                    first + self.offsets[examples[k]], &values[examples[k]],
+                    first + self.room[examples[k]], &values[examples[k]],
                 )

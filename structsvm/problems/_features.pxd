@@ -30,7 +30,8 @@ cdef void sums_free(RowSums* s) noexcept
 cdef class FeatureBlock:
     cdef readonly Py_ssize_t n_examples, width, stride
     cdef Py_ssize_t weights_stop          # end of its weights
-    cdef readonly Py_ssize_t n_sums       # room that `accumulate` needs in RowSums
+    cdef readonly Py_ssize_t n_sums, most_width    # room that `accumulate` needs in RowSums
+    cdef readonly Py_ssize_t n_room       # room that `scores` needs beyond its scores
 
     # Rows of scores of example i
     cdef Py_ssize_t n_rows(self, Py_ssize_t i) noexcept nogil
@@ -70,7 +71,7 @@ cdef class StepBlock(FeatureBlock):
 
 cdef class BlockFeatures:
     cdef readonly Py_ssize_t n_weights, n_examples
-    cdef readonly Py_ssize_t n_sums, most_width
+    cdef readonly Py_ssize_t n_sums, most_width, n_room    # the most of any block
     cdef readonly object starts           # int64 ndarray: start of each block in each example
     cdef list _names, _blocks
     cdef void** _block                    # the same, for use without the GIL

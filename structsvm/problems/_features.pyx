@@ -511,7 +511,8 @@ cdef class BlockFeatures:
                     f"are {n_weights}"
                 )
             self.n_sums = max(self.n_sums, block.n_sums)
-            self.most_width = max(self.most_width, block.width)
+            self.most_width = max(self.most_width, block.width, block.most_width)
+            self.n_room = max(self.n_room, block.n_room)
         self.starts = np.zeros((self.n_examples, self.n_blocks + 1), dtype=np.int64)
         starts = self.starts
         for k, block in enumerate(self._blocks):

@@ -29,6 +29,9 @@ cdef class PartLoss:
     ) noexcept nogil:
         return 0.0
 
+    cdef int leave_out(self, Py_ssize_t i, ssvm_counts* mu) noexcept nogil:
+        return 0
+
     cdef int check_sizes(self, Py_ssize_t i, Py_ssize_t n_labels, Py_ssize_t n_parts) except -1:
         return 0
 

@@ -1,0 +1,639 @@
+"""PartsModel: outputs that are sets of parts, for anyone who can find the best one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from structsvm.data.checks import real_array
+from structsvm.data.labels import PackedLabels
+from structsvm.data.rows import check_rows
+from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
+from structsvm.data.sequences import as_items
+from structsvm.data.state import State
+from structsvm.exceptions import ModelFileError
+from structsvm.inference._callable import CallableMaximizer
+from structsvm.inference._maximizer import Maximizer
+from structsvm.inference.structures import Structure
+from structsvm.models.factored import PackedInputs, PackedModel
+from structsvm.problems._factored import FactoredProblem
+from structsvm.problems._feature_rows import FeatureRows
+from structsvm.problems._features import BlockFeatures, FeatureBlock, RowBlock
+from structsvm.problems._part_features import KindBlock, SumBlock
+from structsvm.problems._set_loss import SetLoss
+from structsvm.problems.layout import Layout
+
+__all__ = ["Parts", "PartsModel"]
+
+# The work of a maximizer in multiply-adds for each part, compiled and in Python; see `Problem`.
+_COMPILED_WORK, _PYTHON_WORK = 20.0, 1e5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parts:
+    """An input whose parts have features of several sorts, or that says what its outputs may be.
+
+    Parameters
+    ----------
+    rows : array or CSR matrix of shape (n_parts, n_features), default=None
+        A row of features for each part.
+    vector : array of shape (n_vector_features,), default=None
+        One row of features for all parts, each of which has its own weights for them.
+    kinds : int array of shape (n_parts,), default=None
+        The kind of each part, from 0. Parts of one kind share a weight.
+    context : object, default=None
+        What a `Structure`, or a function of your own, needs to know of this example: a graph, a
+        capacity, a shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm.models.parts import Parts
+    >>> Parts(rows=np.eye(3), context={"capacity": 2}).context["capacity"]
+    2
+    """
+
+    rows: Any = None
+    vector: ArrayLike | None = None
+    kinds: ArrayLike | None = None
+    context: Any = None
+
+
+@dataclasses.dataclass
+class _Packed:
+    """Inputs in arrays, with the maximizer that was bound to them."""
+
+    maximizer: Maximizer
+    offsets: NDArray[np.int64]  #: of parts
+    rows: Any
+    vectors: Any
+    kinds: NDArray[np.int32] | None
+
+
+class _PackedSets(PackedLabels):
+    """Outputs as rows of used parts, each with -1 at its end, and what mistakes cost."""
+
+    costs: NDArray[np.float64] | None = None  #: of the parts of all examples
+    void: list[NDArray[np.int32]] | None = None
+
+
+class PartsModel(PackedModel):
+    r"""Outputs that are sets of parts: paths of edges, matchings of pairs, subsets of items.
+
+    The score of an output is the sum of the scores theta of its parts, which are linear in the
+    weights; you say how the best output is found. The score of part p is
+
+    .. math:: \theta_p = \langle w, F_p \rangle + \langle W_p, x \rangle + b_{kind(p)}
+
+    with a row of features F_p for each part, one vector x for all parts, or both. The task loss is
+    a sum over parts, too, so that training calls the same maximizer with other scores.
+
+    Parameters
+    ----------
+    maximizer : callable or Structure
+        ``maximizer(theta, x)`` returns the output with the greatest sum of theta over its parts,
+        for the input x as it was passed to `fit` or `predict`, in the form `output`; or
+        ``Bounded(output, bound)`` if it stopped early and knows that no output scores more than
+        `bound`: the certificate then holds all the same. A `Structure` is compiled: those of
+        `structsvm.inference`, and `structsvm.inference.Compiled` for your own.
+    output : {"uses", "indices"}, default="uses"
+        How outputs are written, in y and in predictions. "uses": of each part how often it is used,
+        of shape (n_parts,), mostly 0 and 1; in y, -1 marks *void* parts, of which nobody knows.
+        They have no loss and no features in training. "indices": the used parts, in any order.
+    to_parts : callable, default=None
+        ``to_parts(answer, x)`` turns what `maximizer` returned into the form `output`.
+    task_loss : {"hamming", "regret"} or callable, default="hamming"
+        - "hamming": number of parts that are used in one of two outputs and not in the other. A
+          part counts as much as `part_weight` says.
+        - "regret": each y is a pair of an output and the costs of its parts, and the loss of
+          another output is what it costs more.
+        - ``task_loss(y)`` returns two arrays of shape (n_parts,): what it costs to leave each part
+          out, and to use it. The costs of y itself must add up to 0.
+    part_weight : array-like of shape (n_parts,), default=None
+        What a mistake on each part counts with "hamming", where all examples have the same parts.
+        None: 1.
+    fit_intercept : bool, default=True
+        Whether each part has a constant: a weight of its own beside `vector`; else one weight that
+        all parts share, or all of one kind.
+    n_parts : int, default=None
+        Number of parts, where inputs have vectors alone and `maximizer` is a function.
+    exact : bool, default=True
+        Whether a function in Python always finds the best output. If not, and it gives no bounds,
+        the duality gap of a fit is an estimate.
+
+    Attributes
+    ----------
+    n_parts_ : int
+        Number of parts if inputs have vectors, else 0.
+    layout_ : Layout
+        The blocks "rows", "vector", "intercept" and "kinds" of the weights, those that there are.
+    n_weights : int
+
+    Notes
+    -----
+    An input x is an array or CSR matrix of shape (n_parts, n_features), rows of features; or an
+    array of shape (n_features,), a vector; or `Parts`. All inputs have the same sorts of features.
+    True outputs need not be ones that the maximizer can find.
+
+    Examples
+    --------
+    The two best of five items:
+
+    >>> import numpy as np
+    >>> from structsvm import PartsModel, StructSVM
+    >>> def two_best(theta, x):
+    ...     return np.argsort(-theta)[:2]
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(50, 5, 3))
+    >>> y = [two_best(x @ [1.0, -2.0, 0.5], x) for x in X]
+    >>> svm = StructSVM(PartsModel(two_best, output="indices"), random_state=0).fit(X, y)
+    >>> svm.score(X, y) > -0.1
+    True
+    """
+
+    def __init__(
+        self,
+        maximizer: Structure | Callable[[NDArray[np.float64], Any], Any],
+        *,
+        output: str = "uses",
+        to_parts: Callable[[Any, Any], Any] | None = None,
+        task_loss: str | Callable[[Any], tuple[ArrayLike, ArrayLike]] = "hamming",
+        part_weight: ArrayLike | None = None,
+        fit_intercept: bool = True,
+        n_parts: int | None = None,
+        exact: bool = True,
+    ) -> None:
+        self.maximizer = maximizer
+        self.output = output
+        self.to_parts = to_parts
+        self.task_loss = task_loss
+        self.part_weight = part_weight
+        self.fit_intercept = fit_intercept
+        self.n_parts = n_parts
+        self.exact = exact
+
+    def _check_parameters(self) -> None:
+        if self.output not in ("uses", "indices"):
+            raise ValueError(f"output={self.output!r}: expected 'uses' or 'indices'")
+        if not callable(self.task_loss) and self.task_loss not in ("hamming", "regret"):
+            raise ValueError(
+                f"task_loss={self.task_loss!r}: expected 'hamming', 'regret' or a function"
+            )
+        if not isinstance(self.maximizer, Structure) and not callable(self.maximizer):
+            raise TypeError(
+                f"maximizer is {type(self.maximizer).__name__}, expected a Structure or a function "
+                "of theta and x"
+            )
+
+    # ---- inputs
+
+    @property
+    def _is_sized(self) -> bool:
+        return "layout_" in vars(self)
+
+    def input_sizes(self) -> dict[str, int]:
+        return dict(self._sizes)
+
+    def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
+        """Check and pack inputs, and bind the maximizer to them."""
+        self._check_parameters()
+        items = as_items("X", X)
+        parts = [_as_parts(i, x) for i, x in enumerate(items)]
+        if not parts and sizes is None:
+            raise ValueError("X is empty: there is nothing to learn from")
+        if sizes is not None and not parts:
+            return self._packed(items, [], dict(sizes), [], None, None, None)
+        given = {name: getattr(parts[0], name) is not None for name in ("rows", "vector", "kinds")}
+        for i, part in enumerate(parts):
+            for name, there in given.items():
+                if (getattr(part, name) is not None) != there:
+                    raise ValueError(
+                        f"X[{i}] has {'no' if there else 'a'} {name}, unlike X[0]: all inputs must "
+                        "have the same sorts of features"
+                    )
+        rows = vectors = kinds = None
+        found: dict[str, int] = {}
+        if given["rows"]:
+            rows, n_parts = _stacked([part.rows for part in parts])
+            found["n_features"] = rows.shape[1]
+        if given["vector"]:
+            vectors = check_rows(np.stack([np.asarray(part.vector) for part in parts]))
+            found["n_vector_features"] = vectors.shape[1]
+            if not given["rows"]:
+                n_parts = [self._part_count(sizes)] * len(parts)
+            elif len(set(n_parts)) > 1:
+                raise ValueError(
+                    "inputs with a vector must have equal numbers of parts, as each part has "
+                    f"weights of its own; X has {min(n_parts)} to {max(n_parts)}"
+                )
+            found["n_parts"] = n_parts[0]
+        if given["kinds"]:
+            if not given["rows"] and not given["vector"]:
+                n_parts = [len(np.asarray(part.kinds)) for part in parts]
+            kinds = _all_kinds(parts, n_parts)
+            found["n_kinds"] = int(kinds.max(initial=-1)) + 1
+            if sizes is not None and found["n_kinds"] > sizes.get("n_kinds", 0):
+                raise ValueError(
+                    f"X has a part of kind {found['n_kinds'] - 1}, expected 0 to "
+                    f"{sizes.get('n_kinds', 0) - 1} as in training"
+                )
+            found["n_kinds"] = found["n_kinds"] if sizes is None else sizes["n_kinds"]
+        if not found:
+            raise ValueError("X[0] has no features: give rows, a vector or kinds")
+        if sizes is not None and found != dict(sizes):
+            raise ValueError(f"X has {found}, expected {dict(sizes)} as in training")
+        return self._packed(items, parts, found, n_parts, rows, vectors, kinds)
+
+    def _packed(
+        self,
+        items: Sequence[Any],
+        parts: list[Parts],
+        sizes: dict[str, int],
+        n_parts: list[int],
+        rows: Any,
+        vectors: Any,
+        kinds: NDArray[np.int32] | None,
+    ) -> PackedInputs:
+        maximizer: Maximizer
+        if isinstance(self.maximizer, Structure):
+            maximizer = self.maximizer.bind([part.context for part in parts], n_parts)
+        else:
+            maximizer = CallableMaximizer(
+                self.maximizer,
+                items,
+                n_parts,
+                indices=self.output == "indices",
+                to_parts=self.to_parts,
+                exact=self.exact,
+            )
+        offsets = np.append(0, np.cumsum(n_parts, dtype=np.int64)).astype(np.int64)
+        packed = _Packed(maximizer, offsets, rows, vectors, kinds)
+        ends = np.append(0, np.cumsum(maximizer.n_labels, dtype=np.int64))
+        return PackedInputs(packed, ends, sizes)
+
+    def _part_count(self, sizes: Mapping[str, int] | None) -> int:
+        """The number of parts of inputs that are vectors."""
+        if sizes is not None:
+            return sizes["n_parts"]
+        count = self.n_parts
+        if count is None and isinstance(self.maximizer, Structure):
+            count = self.maximizer.part_count()
+        if count is None:
+            raise ValueError("X has vectors, which do not tell the number of parts: set n_parts")
+        return count
+
+    def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
+        if all(columns.is_identity for columns in scaling.values()):
+            return X
+        rows, vectors = X.items.rows, X.items.vectors
+        if "rows" in scaling:
+            rows = scaling["rows"].apply(rows)
+        if "vector" in scaling:
+            vectors = scaling["vector"].apply(vectors)
+        packed = dataclasses.replace(X.items, rows=rows, vectors=vectors)
+        return PackedInputs(packed, X.offsets, X.sizes)
+
+    def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
+        groups, weights, packed = [], y.sample_weight, X.items
+        if packed.rows is not None:
+            of_rows = None if weights is None else np.repeat(weights, np.diff(packed.offsets))
+            chunks = row_chunks(packed.rows, of_rows)
+            groups.append(FeatureGroup("rows", chunks, X.sizes["n_features"], None))
+        if packed.vectors is not None:
+            chunks = row_chunks(packed.vectors, weights)
+            intercept = "intercept" if self.fit_intercept else None
+            groups.append(FeatureGroup("vector", chunks, X.sizes["n_vector_features"], intercept))
+        return groups
+
+    # ---- outputs
+
+    def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
+        items = as_items("y", y)
+        if X is not None and len(items) != len(X):
+            raise ValueError(f"y has {len(items)} outputs, expected {len(X)} as X has")
+        sizes = None if X is None else np.diff(X.items.offsets)
+        rows: list[NDArray[np.int32]] = []
+        costs: list[NDArray[np.float64] | None] = []
+        void: list[NDArray[np.int32]] = []
+        for i, item in enumerate(items):
+            n = None if sizes is None else int(sizes[i])
+            used, unknown, cost = self._read_output(f"y[{i}]", item, n)
+            if X is not None and len(used) > X.items.maximizer.n_labels[i]:
+                raise ValueError(
+                    f"y[{i}] uses {len(used)} parts, but an output of this example uses at most "
+                    f"{X.items.maximizer.n_labels[i]}"
+                )
+            if len(unknown):
+                cost = np.ones(n or 0) if cost is None else cost.copy()
+                cost[unknown] = 0.0
+            rows.append(np.append(used, np.int32(-1)).astype(np.int32))
+            void.append(unknown)
+            costs.append(cost)
+        offsets = np.append(0, np.cumsum([len(row) for row in rows], dtype=np.int64))
+        flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
+        packed = _PackedSets(flat, offsets.astype(np.int64))
+        if sizes is not None and any(cost is not None for cost in costs):
+            packed.costs = np.concatenate(
+                [np.ones(n) if c is None else c for c, n in zip(costs, sizes, strict=True)]
+            )
+        if any(len(some) for some in void):
+            packed.void = void
+        return packed
+
+    def _read_output(
+        self, name: str, item: Any, n: int | None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64] | None]:
+        """The used parts of an output, its void parts, and the costs that come with it."""
+        cost = None
+        if self.task_loss == "regret":
+            if not isinstance(item, tuple) or len(item) != 2:
+                raise ValueError(
+                    f"{name} is {type(item).__name__}; with task_loss='regret' expected a pair of "
+                    "an output and the costs of its parts"
+                )
+            item, cost = item[0], real_array(f"the costs of {name}", item[1]).astype(np.float64)
+            if cost.ndim != 1 or n not in (None, len(cost)):
+                raise ValueError(f"the costs of {name} have shape {cost.shape}, expected ({n},)")
+            if not np.isfinite(cost).all():
+                p = int(np.argmin(np.isfinite(cost)))
+                raise ValueError(f"the cost of part {p} in {name} is {cost[p]}, expected a number")
+        used, void = _used_parts(name, item, self.output, n)
+        if callable(self.task_loss):
+            unused, of_use = (np.asarray(a, dtype=np.float64) for a in self.task_loss(item))
+            if unused.shape != of_use.shape or unused.ndim != 1 or n not in (None, len(unused)):
+                raise ValueError(
+                    f"task_loss({name}) returned arrays of shapes {unused.shape} and "
+                    f"{of_use.shape}, expected ({n},) for both"
+                )
+            cost = of_use - unused
+            own = float(unused.sum() + cost[used].sum())
+            if not abs(own) <= 1e-9 * float(np.abs(unused).sum() + np.abs(of_use).sum()):
+                raise ValueError(f"the costs of {name} itself add up to {own}, expected 0")
+        if self.task_loss == "hamming":
+            if (used[1:] == used[:-1]).any():
+                raise ValueError(
+                    f"{name} uses a part twice: with task_loss='hamming' parts are used once"
+                )
+            if self.part_weight is not None:
+                cost = self._part_weight(n)
+        return used, void, cost
+
+    def _part_weight(self, n: int | None) -> NDArray[np.float64]:
+        weight = real_array("part_weight", np.asarray(self.part_weight)).astype(np.float64)
+        if weight.ndim != 1 or n not in (None, len(weight)):
+            raise ValueError(f"part_weight has shape {weight.shape}, expected ({n},)")
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise ValueError("part_weight must be finite and >= 0")
+        return weight
+
+    def output_numbers(self, y: Any, X: PackedInputs | None = None) -> NDArray[Any]:
+        return self._read_output("y", y, self._one_size(X))[0]
+
+    def _one_size(self, X: PackedInputs | None) -> int | None:
+        return None if X is None else int(X.items.offsets[1])
+
+    def joint_feature(self, x: Any, y: Any) -> NDArray[np.float64]:
+        """psi(x, y), of shape (n_weights,); of an output, or of what stands for it in y."""
+        with_costs = self.task_loss == "regret" and isinstance(y, tuple)
+        X, _ = self._read([x])
+        used, _ = _used_parts("y", y[0] if with_costs else y, self.output, self._one_size(X))
+        psi = np.zeros(self.n_weights)
+        indices, values = self.make_problem(X, None).joint_feature(0, used)
+        psi[indices] = values
+        return psi
+
+    def write_outputs(self, X: PackedInputs, answers: NDArray[Any]) -> list[Any]:
+        """Rows of uses or indices."""
+        outputs = []
+        n_parts = np.diff(X.items.offsets).tolist()
+        for i, n in enumerate(n_parts):
+            row = answers[X.offsets[i] : X.offsets[i + 1]]
+            ends = np.flatnonzero(row < 0)
+            row = row[: ends[0]] if len(ends) else row
+            if self.output == "indices":
+                outputs.append(row.copy())
+            else:
+                outputs.append(np.bincount(row, minlength=n).astype(np.int32))
+        return outputs
+
+    def loss(self, y: Any, y_hat: Any) -> float:
+        """The task loss of y_hat for the true output y; void parts are left out."""
+        size = None
+        used, void, cost = self._read_output("y", y, None)
+        if self.output == "uses":
+            size = len(y[0] if self.task_loss == "regret" else y)
+        guess, _ = _used_parts("y_hat", y_hat, self.output, size)
+        n = max(used.max(initial=-1), guess.max(initial=-1), void.max(initial=-1)) + 1
+        differs = (np.bincount(guess, minlength=n) - np.bincount(used, minlength=n)).astype(float)
+        differs[void] = 0.0
+        if self.task_loss == "hamming":
+            differs = np.abs(differs)
+        return float(differs.sum() if cost is None else differs @ cost[:n])
+
+    # ---- sizes and weights
+
+    def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
+        if classes is not None:
+            raise TypeError("outputs of parts have no classes: leave them out")
+        self.resize(X.sizes)
+
+    def resize(self, sizes: Mapping[str, int]) -> None:
+        """Set the numbers of features, parts and kinds."""
+        self._check_parameters()
+        self._sizes = dict(sizes)
+        self.n_parts_ = sizes.get("n_parts", 0)
+        blocks: list[tuple[str, tuple[int, ...]]] = []
+        if "n_features" in sizes:
+            blocks.append(("rows", (sizes["n_features"],)))
+        if "n_vector_features" in sizes:
+            blocks.append(("vector", (sizes["n_vector_features"], self.n_parts_)))
+            if self.fit_intercept:
+                blocks.append(("intercept", (self.n_parts_,)))
+        if self._n_kinds:
+            blocks.append(("kinds", (self._n_kinds,)))
+        self.layout_ = Layout(blocks)
+        self.n_weights = self.layout_.n_weights
+        if not 0 < self.n_weights < 2**31:
+            raise ValueError(f"{self._sizes} make {self.n_weights} weights, expected 1 to 2**31-1")
+
+    @property
+    def _n_kinds(self) -> int:
+        """Number of kinds; one for all parts where nothing else is constant."""
+        constant = bool(self.fit_intercept) and "n_vector_features" not in self._sizes
+        return self._sizes.get("n_kinds", int(constant))
+
+    def _oddity(self) -> str | None:
+        return None
+
+    def to_state(self) -> State:
+        """Numbers of features, parts and kinds."""
+        return dict(self._sizes)
+
+    def from_state(self, state: State) -> PartsModel:
+        known = {"n_features", "n_vector_features", "n_parts", "n_kinds"}
+        if strange := [name for name, size in state.items() if name not in known or size < 0]:
+            raise ModelFileError(f"{strange[0]!r} is no size of a model of parts")
+        if "n_vector_features" in state and "n_parts" not in state:
+            raise ModelFileError("a model of vectors must say how many parts there are")
+        self.resize(state)
+        return self
+
+    # ---- the problem
+
+    def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
+        packed: _Packed = X.items
+        labels = loss = None
+        offsets = X.offsets
+        if isinstance(y, _PackedSets):
+            labels, offsets = y.labels, y.offsets
+            loss = self._loss(packed, y)
+        features = BlockFeatures(self.n_weights, {"parts": self._block(packed)})
+        work = self._work(packed)
+        return FactoredProblem(features, packed.maximizer, loss, labels, offsets, work)
+
+    def _block(self, packed: _Packed) -> FeatureBlock:
+        place, n = self.layout_.place, len(packed.offsets) - 1
+        blocks: list[FeatureBlock] = []
+        if "rows" in self.layout_:
+            rows = packed.rows if n else np.zeros((0, self._sizes["n_features"]))
+            blocks.append(
+                RowBlock(
+                    FeatureRows(rows, intercept=False),
+                    place("rows").start,
+                    1,
+                    offsets=packed.offsets,
+                )
+            )
+        if "vector" in self.layout_:
+            vectors = packed.vectors if n else np.zeros((0, self._sizes["n_vector_features"]))
+            blocks.append(
+                RowBlock(
+                    FeatureRows(vectors, intercept=bool(self.fit_intercept)),
+                    place("vector").start,
+                    self.n_parts_,
+                    offsets=np.arange(n + 1),
+                )
+            )
+        if "kinds" in self.layout_:
+            kinds = packed.kinds
+            shared = kinds is None
+            if kinds is None:  # one for all
+                kinds = np.zeros(int(np.diff(packed.offsets).max(initial=0)), dtype=np.int32)
+            blocks.append(
+                KindBlock(kinds, packed.offsets, place("kinds").start, self._n_kinds, shared=shared)
+            )
+        return blocks[0] if len(blocks) == 1 else SumBlock(blocks)
+
+    def _loss(self, packed: _Packed, y: _PackedSets) -> SetLoss:
+        sizes, costs, voids, starts_of_void = np.diff(packed.offsets), y.costs, None, None
+        starts = packed.offsets[:-1].copy()
+        if costs is None:
+            costs, starts = np.ones(int(sizes.max(initial=0))), np.zeros(len(sizes), dtype=np.int64)
+        if y.void is not None:
+            voids = np.concatenate(y.void).astype(np.int32)
+            starts_of_void = np.append(0, np.cumsum([len(some) for some in y.void]))
+        return SetLoss(
+            y.labels,
+            y.offsets,
+            sizes,
+            packed.maximizer.n_labels,
+            costs,
+            starts,
+            symmetric=self.task_loss == "hamming",
+            voids=voids,
+            void_starts=starts_of_void,
+        )
+
+    def _work(self, packed: _Packed) -> float:
+        n = max(len(packed.offsets) - 1, 1)
+        cells = packed.offsets[-1] * (
+            self._sizes.get("n_features", 0) + self._sizes.get("n_vector_features", 0) + 1
+        )
+        work = _COMPILED_WORK * packed.offsets[-1] + cells
+        in_python = isinstance(packed.maximizer, CallableMaximizer)
+        return float(work / n) + (_PYTHON_WORK if in_python else 1.0)
+
+
+def _as_parts(i: int, x: Any) -> Parts:
+    if isinstance(x, Parts):
+        return x
+    if sp.issparse(x):
+        return Parts(rows=x)
+    array = np.asarray(x)
+    if array.ndim == 1 and array.dtype != object:
+        return Parts(vector=array)
+    if array.ndim == 2:
+        return Parts(rows=array)
+    raise ValueError(
+        f"X[{i}] has shape {array.shape}, expected (n_parts, n_features), rows of features; "
+        "(n_features,), one vector for all parts; or Parts"
+    )
+
+
+def _stacked(matrices: Sequence[Any]) -> tuple[Any, list[int]]:
+    """The rows of all examples in one matrix, and how many each has."""
+    rows, width = [], None
+    for i, matrix in enumerate(matrices):
+        try:
+            checked = check_rows(matrix)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"X[{i}]: {error}") from None
+        if width is not None and checked.shape[1] != width:
+            raise ValueError(f"X[{i}] has {checked.shape[1]} features, expected {width} as X[0]")
+        width = checked.shape[1]
+        rows.append(checked)
+    sizes = [matrix.shape[0] for matrix in rows]
+    if any(sp.issparse(matrix) for matrix in rows):
+        return check_rows(sp.vstack(rows, format="csr")), sizes
+    return np.concatenate(rows), sizes
+
+
+def _all_kinds(parts: Sequence[Parts], n_parts: Sequence[int]) -> NDArray[np.int32]:
+    rows = []
+    for i, (part, n) in enumerate(zip(parts, n_parts, strict=True)):
+        kinds = np.asarray(part.kinds)
+        if kinds.shape != (n,) or kinds.dtype.kind not in "iu" or kinds.min(initial=0) < 0:
+            raise ValueError(
+                f"the kinds of X[{i}] are {kinds.dtype} of shape {kinds.shape}, expected {n} "
+                "integers >= 0"
+            )
+        rows.append(kinds.astype(np.int32))
+    return np.concatenate(rows)
+
+
+_NO_PARTS = np.zeros(0, dtype=np.int32)
+
+
+def _used_parts(
+    name: str, output: Any, form: str, n: int | None
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The parts that an output uses, ascending, one as often as it is used; and the void parts."""
+    row = np.asarray(output)
+    if not row.size and row.ndim == 1:
+        row = row.astype(np.int64)
+    if row.ndim != 1 or row.dtype.kind not in "iubf" or (row % 1 != 0).any():
+        raise ValueError(
+            f"{name} is {row.dtype} of shape {row.shape}, expected a row of integers, "
+            + ("how often each part is used" if form == "uses" else "the used parts")
+        )
+    if form == "indices":
+        most = 2**31 if n is None else n
+        if row.size and not 0 <= row.min() <= row.max() < most:
+            worst = row.min() if row.min() < 0 else row.max()
+            raise ValueError(f"{name} has the part {worst}, expected 0 to {most - 1}")
+        return np.sort(row).astype(np.int32), _NO_PARTS
+    if n is not None and len(row) != n:
+        raise ValueError(f"{name} has {len(row)} entries, expected {n}, one for each part")
+    if row.size and row.min() < -1:
+        raise ValueError(f"{name} has the entry {row.min()}, expected counts >= 0, or -1 for void")
+    times = np.maximum(row, 0).astype(np.int64)
+    if times.max(initial=0) <= 1:
+        used = np.flatnonzero(times)
+    else:
+        used = np.repeat(np.arange(len(row)), times)
+    return used.astype(np.int32), np.flatnonzero(row < 0).astype(np.int32)
