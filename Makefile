@@ -7,13 +7,13 @@ SANITIZED = PYTHONMALLOC=malloc \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=32
 
 build:  ## compile in place, after a change to a .pyx, .pxd or .h file
-	python setup.py build_ext --inplace -j2
+	python setup.py build_ext --inplace
 
 debug:  ## the same with bounds checks, C assertions and symbols
-	STRUCTSVM_DEBUG=1 python setup.py build_ext --inplace --force -j2
+	STRUCTSVM_DEBUG=1 python setup.py build_ext --inplace --force
 
 sanitize:  ## the same with the address sanitizer; `make sanitized-tests` runs on it
-	STRUCTSVM_DEBUG=1 STRUCTSVM_SANITIZE=address python setup.py build_ext --inplace --force -j2
+	STRUCTSVM_DEBUG=1 STRUCTSVM_SANITIZE=address python setup.py build_ext --inplace --force
 
 sanitized-tests:
 	$(SANITIZED) python -m pytest -q --capture=sys tests/inference tests/problems tests/solvers

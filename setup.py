@@ -5,6 +5,7 @@ Build switches, read from the environment:
 STRUCTSVM_NATIVE=1          compile for this CPU (the wheel then runs on like machines only)
 STRUCTSVM_DEBUG=1           bounds checks, C assertions, symbols
 STRUCTSVM_SANITIZE=address  the address sanitizer of the compiler; `make sanitize` runs on it
+STRUCTSVM_JOBS=4            compilers at a time; all CPUs that this process may use by default
 """
 
 import os
@@ -20,6 +21,8 @@ def switched_on(name: str) -> bool:
 
 NATIVE = switched_on("STRUCTSVM_NATIVE")
 DEBUG = switched_on("STRUCTSVM_DEBUG")
+# pip passes no -j on.
+JOBS = int(os.environ.get("STRUCTSVM_JOBS", len(os.sched_getaffinity(0))))
 SANITIZER = os.environ.get("STRUCTSVM_SANITIZE", "")
 if SANITIZER not in ("", "address"):
     raise ValueError(f"STRUCTSVM_SANITIZE={SANITIZER!r}: expected 'address', or nothing")
@@ -71,12 +74,16 @@ extensions.insert(
     ),
 )
 
-setup(
-    ext_modules=cythonize(
-        extensions,
-        shared_utility_qualified_name=shared_utility,
-        compiler_directives=directives,
-        # The directives are part of the generated C: a build of another kind must not reuse it.
-        build_dir="build/cython" + ("-debug" if DEBUG else ""),
+# Cython's processes may read this file again where they are not forked.
+if __name__ == "__main__":
+    setup(
+        ext_modules=cythonize(
+            extensions,
+            nthreads=JOBS,
+            shared_utility_qualified_name=shared_utility,
+            compiler_directives=directives,
+            # The directives are part of the generated C: a build of another kind must not reuse it.
+            build_dir="build/cython" + ("-debug" if DEBUG else ""),
+        ),
+        options={"build_ext": {"parallel": JOBS}},
     )
-)
