@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from structsvm.data.checks import check_scalar
+from structsvm.inference._callable import CallableMaximizer
 from structsvm.inference._contexts import read_contexts
-from structsvm.inference._integer_program import IntegerProgramMaximizer
 from structsvm.inference._pairwise import check_scores
-from structsvm.inference.structures import Structure
+from structsvm.inference.structures import Bounded, Structure
 
 __all__ = ["IntegerProgram", "IntegerSolution", "integer_program"]
 
@@ -277,6 +277,9 @@ class _Program:
 class IntegerProgram(Structure):
     """Solutions of linear constraints in integers. Parts are the first variables.
 
+    HiGHS is called for each maximum; it releases the GIL while it searches. A solution uses parts
+    at most as many times in all as there are parts.
+
     Parameters
     ----------
     constraints : scipy.optimize.LinearConstraint, triple (A, l, u), or list of these, default=None
@@ -300,9 +303,9 @@ class IntegerProgram(Structure):
     >>> one_of_two = ([[1, 1, 0], [0, 1, 1]], 0, 1)
     >>> maximizer = IntegerProgram(one_of_two).bind([None, ([[1, 0, 0]], 0, 0)], [3, 3])
     >>> maximizer.maximize(0, [2.0, 3.0, 2.0])
-    (array([1, 0, 1], dtype=int32), 4.0)
+    (array([ 0,  2, -1], dtype=int32), 4.0)
     >>> maximizer.maximize(1, [2.0, 3.0, 2.0])
-    (array([0, 1, 0], dtype=int32), 3.0)
+    (array([ 1, -1, -1], dtype=int32), 3.0)
     """
 
     def __init__(
@@ -322,22 +325,19 @@ class IntegerProgram(Structure):
         self.node_limit = node_limit
         self.time_limit = time_limit
 
-    def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> IntegerProgramMaximizer:
+    def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> CallableMaximizer:
         shared = _read_constraints(self.constraints)
         limits = _check_limits(self.gap, self.node_limit, self.time_limit)
 
         def read(context: Any, n: int) -> _Program:
             own = [] if context is None else _read_constraints(context)
-            return _Program(n, [*shared, *own], self.integrality, self.bounds, limits)
+            program = _Program(n, [*shared, *own], self.integrality, self.bounds, limits)
+            program.solve(np.zeros(n))  # raises if there is no solution
+            return program
 
-        programs = read_contexts(contexts, n_parts, read)
+        return CallableMaximizer(_answer, read_contexts(contexts, n_parts, read), n_parts)
 
-        def solve(i: int, theta: NDArray[np.float64]) -> IntegerSolution:
-            try:
-                return programs[i].solve(theta)
-            except (ValueError, RuntimeError) as error:
-                raise type(error)(f"example {i}: {error}") from None
 
-        for i in {id(program): i for i, program in enumerate(programs)}.values():
-            solve(i, np.zeros(programs[i].n_parts))  # raises if there is no solution
-        return IntegerProgramMaximizer(solve, n_parts)
+def _answer(theta: NDArray[np.float64], program: _Program) -> Bounded:
+    found = program.solve(theta)
+    return Bounded(found.counts, found.bound)

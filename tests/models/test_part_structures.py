@@ -1,0 +1,95 @@
+"""Structures of `structsvm.inference`, learned: certificates, threads, loose bounds."""
+
+import numpy as np
+import pytest
+
+from structsvm import PartsModel, StructSVM
+from structsvm.inference import (
+    Arborescence,
+    IntegerProgram,
+    IntervalSchedule,
+    Knapsack,
+    SpanningTree,
+)
+from structsvm.models.parts import Parts
+
+W = np.array([1.0, -1.0, 0.5])
+
+
+def graph(rng):
+    n = int(rng.integers(3, 7))
+    chain = [(i, i + 1) for i in range(n - 1)]
+    more = [(i, j) for i in range(n) for j in range(i + 2, n) if rng.random() < 0.6]
+    return n, chain + more
+
+
+def intervals(rng):
+    starts = rng.integers(0, 10, size=8)
+    return starts, starts + rng.integers(1, 5, size=8)
+
+
+# Name: (structure, context of an example, number of parts)
+CASES = {
+    "trees": (SpanningTree(), graph, lambda context: len(context[1])),
+    "arborescences": (Arborescence(), lambda rng: int(rng.integers(2, 6)), lambda n: n * n),
+    "knapsacks": (Knapsack([1, 2, 3, 4, 5]), lambda rng: int(rng.integers(1, 12)), lambda _: 5),
+    "schedules": (IntervalSchedule(), intervals, lambda context: len(context[0])),
+    "programs": (
+        IntegerProgram(([1, 1, 1, 1], 0, 3)),
+        lambda rng: (rng.integers(0, 4, size=(1, 4)), 0, 6),
+        lambda _: 4,
+    ),
+}
+
+
+def examples(name, n=25):
+    """Inputs, and the best outputs for the weights W plus noise."""
+    structure, context_of, size_of = CASES[name]
+    rng = np.random.default_rng(0)
+    contexts = [context_of(rng) for _ in range(n)]
+    rows = [rng.normal(size=(size_of(context), 3)) for context in contexts]
+    maximizer = structure.bind(contexts, [len(some) for some in rows])
+    y = []
+    for i, some in enumerate(rows):
+        labels, _ = maximizer.maximize(i, some @ W + 0.3 * rng.normal(size=len(some)))
+        y.append(maximizer.count(i, labels))
+    return [Parts(r, context=c) for r, c in zip(rows, contexts, strict=True)], y, maximizer
+
+
+def fitted(structure, X, y, **settings):
+    settings = {"C": 1.0, "scale": None, "random_state": 0, **settings}
+    return StructSVM(PartsModel(structure), **settings).fit(X, y)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_structures_are_learned_to_a_certificate_whatever_the_threads(name):
+    X, y, maximizer = examples(name)
+    fits = [fitted(CASES[name][0], X, y, tol=1e-4, n_jobs=n_jobs) for n_jobs in (1, 3)]
+    assert fits[0].certified_
+    assert np.array_equal(fits[0].coef_, fits[1].coef_)
+    for some, other in zip(fits[0].predict(X), fits[1].predict(X), strict=True):
+        assert np.array_equal(some, other)
+    # The objective, computed anew from maxima of theta + loss.
+    total = 0.0
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        theta = x.rows @ fits[0].coef_[:3] + fits[0].coef_[3]
+        _, best = maximizer.maximize(i, theta + 1 - 2 * truth)
+        total += max(best + truth.sum() - theta @ truth, 0.0)
+    w = fits[0].coef_
+    assert fits[0].objective_ == pytest.approx(0.5 * w @ w + total, rel=1e-6)
+    # Fewer mistakes than half as many as an output without parts makes.
+    assert fits[0].score(X, y) > -0.5 * np.mean([truth.sum() for truth in y])
+
+
+def test_bounds_of_searches_that_end_early_keep_the_certificate():
+    rng = np.random.default_rng(1)
+    weights, n = rng.integers(20, 60, size=25), 6
+    X = [rng.normal(size=(25, 3)) for _ in range(n)]
+    exact = Knapsack(weights, 300)
+    maximizer = exact.bind([None] * n, [25] * n)
+    y = [maximizer.count(i, maximizer.maximize(i, x @ W)[0]) for i, x in enumerate(X)]
+    optimum = fitted(exact, X, y, tol=1e-6)
+    svm = fitted(IntegerProgram((weights[None], 0, 300), gap=0.3), X, y, tol=0.3)
+    assert svm.certified_
+    assert svm.objective_ >= optimum.objective_ - 1e-6
+    assert svm.objective_ * (1 - svm.dual_gap_) <= optimum.objective_ * (1 + 1e-6)
