@@ -1,4 +1,7 @@
-"""Print what pyproject.toml requires to build, to run and to test; with --oldest, just that."""
+"""Print what pyproject.toml requires to build, to run and to test.
+
+With --oldest, just the oldest versions of it; with --run, only what it takes to run.
+"""
 
 import re
 import sys
@@ -25,9 +28,7 @@ def oldest(requirement: str) -> str:
     return f"{name}=={least}"
 
 
-wanted = [
-    *PROJECT["build-system"]["requires"],
-    *PROJECT["project"]["dependencies"],
-    *all_of(EXTRAS["test"]),
-]
+wanted = PROJECT["project"]["dependencies"]
+if "--run" not in sys.argv:
+    wanted = [*PROJECT["build-system"]["requires"], *wanted, *all_of(EXTRAS["test"])]
 print("\n".join(oldest(each) for each in wanted) if "--oldest" in sys.argv else "\n".join(wanted))

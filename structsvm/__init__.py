@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from structsvm.estimators.path_search import PathSearch
     from structsvm.estimators.structured import StructSVM
     from structsvm.estimators.surrogate import SurrogateSVM
+    from structsvm.hinge.ilp import HammingCosts, SoftMarginLoss
     from structsvm.models.parts import Parts
     from structsvm.models.registry import *
     from structsvm.persistence.model_files import load
@@ -23,9 +24,11 @@ __version__ = "0.1.0"
 # Imported when first used: the command line answers --help without numpy and scikit-learn.
 _HOMES = {
     "BundleMethod": "solvers.risk",
+    "HammingCosts": "hinge.ilp",
     "PackedSequences": "data.sequences",
     "Parts": "models.parts",
     "PathSearch": "estimators.path_search",
+    "SoftMarginLoss": "hinge.ilp",
     "StructSVM": "estimators",
     "StructuredModel": "base",
     "SurrogateSVM": "estimators",

@@ -101,6 +101,16 @@ def test_multiclass_runs(capsys):
     assert rest.startswith("(10, 64) [")
 
 
+def test_weights_of_integer_programs_are_learned(capsys):
+    names = {}
+    exec(next(block for block in BLOCKS if "minimize_risk" in block), names)
+    assert names["result"].certified
+    assert names["result"].gap <= 1e-3
+    weights = names["result"].weights
+    np.testing.assert_allclose(weights / weights[0], [1, -2, 0.5], atol=0.25)
+    assert capsys.readouterr().out.startswith("[")
+
+
 def test_commands_are_those_of_ci():
     ci = (ROOT / ".ci" / "run").read_text()
     assert [command.split()[0] for command in COMMANDS] == ["pip", "structsvm", "pip"]
@@ -113,5 +123,6 @@ def test_what_is_installed_has_the_name_of_the_distribution():
     package = [path.read_text() for path in (ROOT / "structsvm").rglob("*.py")]
     named = re.findall(r"pip install '([\w-]+)\[(\w+)\]'", "".join([README, *package]))
     assert len(named) >= 4
-    assert {name for name, _ in named} == {project["name"]}
-    assert {extra for _, extra in named} <= set(project["optional-dependencies"])
+    assert {name for name, _ in named} == {project["name"], "ilpy"}
+    extras = {extra for name, extra in named if name != "ilpy"}
+    assert extras <= set(project["optional-dependencies"])

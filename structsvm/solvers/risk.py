@@ -23,11 +23,11 @@ __all__ = ["BundleMethod", "RiskResult", "minimize_risk"]
 _Vector = NDArray[np.float64]
 _Risk = Callable[[_Vector], tuple[Any, ...]]
 
-# How far up from the bound to the objective the model is at the next point: one half, less after
-# steps that fulfilled most of what the model promised, down to its minimiser.
-_LEVEL = 0.5
+# How far up from the bound to the objective the model is at the next point. At first it is the
+# minimiser of the model; a step in vain raises the level to a quarter, then to one half, and steps
+# that fulfil most of what the model promised lower it again.
+_LEVELS = (0.1, 0.25, 0.5)
 _FULFILLED = 0.5
-_LEAST_LEVEL = 0.1
 # A point this near to its level, as share of the way to either end, will do.
 _NEAR = 0.4
 _MOST_TRIALS = 12  # weights of the proximal term for one point
@@ -111,10 +111,10 @@ def minimize_risk(
     r"""Minimise :math:`\frac\lambda2 \|w - w_0\|^2 + R(w)` for any convex R, to a certified gap.
 
     Each value and subgradient of R is a plane below it. The highest of the planes is a model, whose
-    minimum, by a quadratic program, is a lower bound of the objective. The next point is the one
-    nearest to the best so far at which the model is half-way down from the objective to the bound;
-    after good steps it is farther down. So calls of R are few, which pays where each solves a
-    problem of its own: an integer linear program, a simulation, a pass over data.
+    minimum, by a quadratic program, is a lower bound of the objective. The next point is where that
+    minimum is; after steps in vain it is one near the best so far, at which the model is only part
+    of the way down from the objective to the bound. So calls of R are few, which pays where each
+    solves a problem of its own: an integer linear program, a simulation, a pass over data.
 
     Parameters
     ----------
@@ -477,7 +477,7 @@ class _Run:
         self.low_shares = self.near_shares = np.zeros(0)
         self.pull = lam
         self.lowest = self.best.u  # where the model is lowest
-        self.level = _LEVEL
+        self.level = 0.0
         self.promised = math.nan  # the objective of the model at the next point
         self.n_calls = 0
         self.unchanged = 0
@@ -563,11 +563,12 @@ class _Run:
 
     def _judge(self, objective: float) -> None:
         """Lower the level after a step that kept its promise; raise it after one in vain."""
+        least, first, most = _LEVELS
         gain, hope = self.best.objective - objective, self.best.objective - self.promised
         if hope > 0.0 and gain > _FULFILLED * hope:
-            self.level = self.level / 2 if self.level / 2 >= _LEAST_LEVEL else 0.0
-        elif not gain > 0.0 or math.isnan(self.promised):
-            self.level = _LEVEL
+            self.level = self.level / 2 if self.level / 2 >= least else 0.0
+        elif not gain > 0.0 or (len(self.planes) and math.isnan(self.promised)):
+            self.level = min(max(2 * self.level, first), most)
 
     # ---- the next point
 
