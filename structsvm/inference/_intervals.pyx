@@ -46,27 +46,30 @@ cdef class IntervalMaximizer(PartSetMaximizer):
     cdef list _held
 
     def __init__(self, order, before):
-        cdef Py_ssize_t i, k, last, n = len(order)
+        cdef Py_ssize_t i, k, last, count, n = len(order)
         cdef const int32_t[::1] view, starts
         cdef size_t most = 0
         self._held = [list(order), list(before)]
         self._intervals = <Intervals*> calloc(max(n, 1), sizeof(Intervals))
         if self._intervals == NULL:
             raise MemoryError(f"no memory for {n} sets of intervals")
-        n_labels = []
+        n_labels, known = [], {}
         for i in range(n):
             view, starts = self._held[0][i], self._held[1][i]
             self._intervals[i].n = view.shape[0]
             if view.shape[0]:
                 self._intervals[i].order, self._intervals[i].before = &view[0], &starts[0]
             most = max(most, aligned((view.shape[0] + 1) * sizeof(double)) + view.shape[0])
-            # Most intervals without overlap: whichever ends first is one of them.
-            n_labels.append(0)
-            last = 0
-            for k in range(view.shape[0]):
-                if starts[k] >= last:
-                    n_labels[i] += 1
-                    last = k + 1
+            key = id(self._held[1][i])
+            if key not in known:
+                # Most intervals without overlap: whichever ends first is one of them.
+                last = count = 0
+                for k in range(view.shape[0]):
+                    if starts[k] >= last:
+                        count += 1
+                        last = k + 1
+                known[key] = count
+            n_labels.append(known[key])
         self.set_outputs([self._intervals[i].n for i in range(n)], n_labels, most)
 
     def __dealloc__(self):

@@ -92,14 +92,17 @@ cdef class KnapsackMaximizer(PartSetMaximizer):
         self._items = <Items*> calloc(max(n, 1), sizeof(Items))
         if self._items == NULL:
             raise MemoryError(f"no memory for {n} knapsacks")
-        n_labels = []
+        n_labels, known = [], {}
         for i in range(n):
             view = self._held[i]
             self._items[i].n, self._items[i].capacity = view.shape[0], capacities[i]
             self._items[i].weights = &view[0] if view.shape[0] else NULL
             most = max(most, knapsack_bytes(&self._items[i]))
-            lightest = np.cumsum(np.sort(self._held[i]))
-            n_labels.append(np.searchsorted(lightest, capacities[i], side="right"))
+            key = id(self._held[i]), capacities[i]
+            if key not in known:
+                lightest = np.cumsum(np.sort(self._held[i]))
+                known[key] = np.searchsorted(lightest, capacities[i], side="right")
+            n_labels.append(known[key])
         self.set_outputs([self._items[i].n for i in range(n)], n_labels, most)
 
     def __dealloc__(self):
