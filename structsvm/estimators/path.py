@@ -78,7 +78,7 @@ def fit_path(
     y_val: Any = None,
     **fit_params: Any,
 ) -> list[_Estimator]:
-    """Fit an estimator for each value of C, in about half the time of separate fits.
+    """Fit an estimator for each value of C, in less time than separate fits.
 
     Values are visited in ascending order, and each fit starts from the dual point of the one
     before, which is feasible for any C. Each is certified to the estimator's `tol`, and agrees with

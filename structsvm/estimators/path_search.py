@@ -44,7 +44,7 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Choice of C, and of the weights of classes, by scores on held-out examples.
 
     For each weighting of classes C rises, and each fit goes on from where the last one ended, which
-    takes about half the time of separate fits. Each of them has its certificate.
+    takes less time than separate fits. Each of them has its certificate.
 
     Parameters
     ----------
