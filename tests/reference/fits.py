@@ -18,6 +18,7 @@ from structsvm import (
     GraphSVM,
     GridSVM,
     MulticlassSVM,
+    PartsModel,
     SequenceTagger,
     StructSVM,
     StructuredModel,
@@ -28,6 +29,7 @@ from structsvm import (
 )
 from structsvm.datasets import make_digit_words
 from structsvm.estimators.surrogate import SURROGATES
+from structsvm.inference import Arborescence, IntervalSchedule, Knapsack, SpanningTree
 
 FITTED = ("coef_", "intercept_", "dual_coef_", "support_", "objective_", "dual_objective_", "gap_")
 FITTED += ("dual_gap_", "n_iter_", "edge_coef_", "beta_", "gamma_", "validation_score_")
@@ -287,6 +289,35 @@ for name in SURROGATES:
     if name not in ("hinge", "perceptron"):
         FITS[f"surrogate {name}"] = functools.partial(surrogate, name, "newton")
 FITS["surrogate sparse"] = lambda: surrogate("squared_hinge", "newton", "sparse")
+
+
+PAIRS = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+STRUCTURES = {
+    "spanning trees": SpanningTree(6, PAIRS),
+    "arborescences": Arborescence(5),
+    "knapsacks": Knapsack(np.arange(1, 16), 30),
+    "schedules": IntervalSchedule(np.arange(20) % 7, np.arange(20) % 7 + 1 + np.arange(20) % 4),
+}
+
+
+def sets_of_parts(name, **more):
+    structure = STRUCTURES[name]
+    n = structure.part_count()
+    X = [uniform(seed, n, 4) for seed in range(30)]
+    maximizer = structure.bind([None] * len(X), [n] * len(X))
+    y = []
+    for i, x in enumerate(X):
+        labels, _ = maximizer.maximize(i, x[:, 0] - x[:, 1] + uniform(i + 50, n))
+        y.append(maximizer.count(i, labels))
+    svm = StructSVM(PartsModel(structure), **(PLAIN | {"max_iter": 8, "random_state": 0} | more))
+    svm.fit(X, y)
+    return numbers_of(svm, np.array(svm.predict(X)))
+
+
+for name in STRUCTURES:
+    FITS[f"sets, {name}"] = functools.partial(sets_of_parts, name)
+FITS["sets, n_slack"] = lambda: sets_of_parts("spanning trees", solver="n_slack")
+FITS["sets, jobs"] = lambda: sets_of_parts("spanning trees", n_jobs=2)
 
 
 def risk(lam):
