@@ -474,21 +474,26 @@ def _check_item(place: str, item: Any) -> Any:
 
 def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
     """One CSR matrix without stored zeros."""
-    if not items:
-        matrix = sp.csr_array((n_rows, n_columns), dtype=np.float64)
-    elif any(sp.issparse(item) for item in items):
-        rows = [item if sp.issparse(item) else sp.csr_array(item) for item in items]
-        row_sizes = np.concatenate([np.diff(matrix.indptr) for matrix in rows])
+    if not any(sp.issparse(item) for item in items):
+        # What csr_array does with a dense matrix, in a fraction of the time for a short sequence.
+        dense = np.concatenate([np.zeros((0, n_columns)), *items], dtype=np.float64)
+        stored = dense != 0
         starts = np.zeros(n_rows + 1, dtype=np.int64)
-        np.cumsum(row_sizes, out=starts[1:])
-        # The same as vstack, in a fifth of the time for short sequences.
-        columns = np.concatenate([matrix.indices[: matrix.indptr[-1]] for matrix in rows])
-        kept = [matrix.data[: matrix.indptr[-1]] for matrix in rows]
-        values = np.concatenate(kept, dtype=np.float64)
-        matrix = sp.csr_array((values, columns, starts), shape=(n_rows, n_columns))
-        matrix.sum_duplicates()
-    else:
-        matrix = sp.csr_array(np.concatenate(items), dtype=np.float64)
+        np.cumsum(np.count_nonzero(stored, axis=1), out=starts[1:])
+        columns = np.nonzero(stored)[1].astype(np.int32)
+        if starts[-1] < 2**31:
+            starts = starts.astype(np.int32)
+        return _csr((dense[stored], columns, starts), (n_rows, n_columns))
+    rows = [item if sp.issparse(item) else sp.csr_array(item) for item in items]
+    row_sizes = np.concatenate([np.diff(matrix.indptr) for matrix in rows])
+    starts = np.zeros(n_rows + 1, dtype=np.int64)
+    np.cumsum(row_sizes, out=starts[1:])
+    # The same as vstack, in a fifth of the time for short sequences.
+    columns = np.concatenate([matrix.indices[: matrix.indptr[-1]] for matrix in rows])
+    kept = [matrix.data[: matrix.indptr[-1]] for matrix in rows]
+    values = np.concatenate(kept, dtype=np.float64)
+    matrix = sp.csr_array((values, columns, starts), shape=(n_rows, n_columns))
+    matrix.sum_duplicates()
     matrix.eliminate_zeros()
     arrays = matrix.data, matrix.indices.astype(np.int32, copy=False), matrix.indptr
     return _csr(arrays, (n_rows, n_columns))
