@@ -77,7 +77,7 @@ class Solver:
                 costs,
                 integrality=np.ones(self.n),
                 bounds=Bounds(0, 1),
-                constraints=self.constraints,
+                constraints=self.constraints or None,
                 options={"mip_rel_gap": 0},
             )
         )

@@ -89,7 +89,7 @@ def test_the_truth_becomes_the_cheapest():
 
 
 def test_an_optimum_in_closed_form():
-    # The margin of 2 takes a third of it from the truth and a third from both others.
+    # The weights nearest to zero at which both others cost 2 more than the truth.
     loss = SoftMarginLoss(constraints(([1.0, 1, 1], "Equal", 1)), np.eye(3), [1, 0, 0])
     result = minimize_risk(loss.value_and_gradient, 3, regularization=0.1, tol=1e-9)
     np.testing.assert_allclose(result.weights, [-4 / 3, 2 / 3, 2 / 3], atol=1e-4)

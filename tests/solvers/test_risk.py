@@ -161,11 +161,11 @@ def test_the_structured_hinge_meets_the_trainer():
 
 
 def test_it_takes_fewer_calls_than_the_minimisers_of_the_model():
-    """With little regularisation, where those jump about; by an independent plain method."""
+    """They jump about with little regularisation: plain cutting planes take 82 calls here."""
     A, b = planes(200, 40)
     result = minimize_risk(highest(A, b), 40, regularization=1e-2)
     assert result.status == "converged"
-    assert result.n_calls <= 75  # plain cutting planes: 82
+    assert result.n_calls <= 70
 
 
 def test_a_linear_program_in_the_limit():
