@@ -5,6 +5,7 @@ from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference._grid_cut import GridCut
 from structsvm.inference._maximizer import ForeignMaximizer, Maximizer, PythonMaximizer
 from structsvm.inference.arborescence import Arborescence, arborescence
+from structsvm.inference.assignment import Assignment, assignment
 from structsvm.inference.cut_scores import CutCertificate
 from structsvm.inference.exhaustive import exhaustive
 from structsvm.inference.expansion import alpha_expansion
@@ -20,12 +21,15 @@ from structsvm.inference.knapsack import Knapsack, knapsack
 from structsvm.inference.labelling import Labelling
 from structsvm.inference.relaxation import Relaxation, RelaxedLabelling, relax
 from structsvm.inference.roof_duality import PersistentLabels, roof_duality
+from structsvm.inference.shortest_path import ShortestPath, best_path
 from structsvm.inference.spanning_tree import SpanningTree, spanning_tree
 from structsvm.inference.structures import Bounded, Compiled, Structure
+from structsvm.inference.subset import Subset, best_items
 from structsvm.inference.trees import max_product_tree
 
 __all__ = [
     "Arborescence",
+    "Assignment",
     "Bounded",
     "Compiled",
     "CutCertificate",
@@ -42,11 +46,16 @@ __all__ = [
     "PythonMaximizer",
     "Relaxation",
     "RelaxedLabelling",
+    "ShortestPath",
     "SpanningTree",
     "Structure",
+    "Subset",
     "alpha_expansion",
     "arborescence",
+    "assignment",
     "best_intervals",
+    "best_items",
+    "best_path",
     "exhaustive",
     "graph_cut",
     "grid_cut",
