@@ -61,17 +61,21 @@ def test_planes_are_those_of_the_best_output(
     np.fill_diagonal(cost, 0)
     model = ChainModel(HammingLoss(cost=cost), fit_intercept=intercept, boundary=boundary)
     model.initialize(X, y)
-    problem, python = model.bind(X, y), twin(model).bind(X, y)
+    numpy_model = twin(model)
+    problem, python = model.bind(X, y), numpy_model.bind(X, y)
     assert problem.n_weights == python.n_weights == model.n_weights
     problem.set_rescaling(rescaling)
-    for w in (np.zeros(model.n_weights), rng.integers(-3, 4, model.n_weights).astype(float)):
-        blocks = model.weight_blocks(w)
-        for i, (x, truth) in enumerate(zip(X, y, strict=True)):
-            outputs = all_outputs(len(truth), n_labels)
+    weights = np.zeros(model.n_weights), rng.integers(-3, 4, model.n_weights).astype(float)
+    guesses = [model.batch_inference(X, w) for w in weights]
+    for i, (x, truth) in enumerate(zip(X, y, strict=True)):
+        outputs = all_outputs(len(truth), n_labels)
+        features = np.array([numpy_model.joint_feature(x, output) for output in outputs])
+        losses = np.array([numpy_model.loss(truth, output) for output in outputs])
+        truth_feature = numpy_model.joint_feature(x, truth)
+        for w, guessed in zip(weights, guesses, strict=True):
+            blocks = model.weight_blocks(w)
             scores = np.array([score(x, output, blocks) for output in outputs])
-            features = [twin(model).joint_feature(x, output) for output in outputs]
-            np.testing.assert_allclose([w @ psi for psi in features], scores, atol=1e-9)
-            losses = np.array([twin(model).loss(truth, output) for output in outputs])
+            np.testing.assert_allclose(features @ w, scores, atol=1e-9)
             heights = losses + scores - score(x, truth, blocks)
             if rescaling == "slack":
                 heights = losses * (1 + scores - score(x, truth, blocks))
@@ -81,17 +85,14 @@ def test_planes_are_those_of_the_best_output(
             assert loss - w @ delta == pytest.approx(max(heights.max(), 0.0), abs=1e-8)
             best = np.flatnonzero(heights > heights.max() - 1e-9)
             scale = losses[best] if rescaling == "slack" else np.ones(len(best))
-            truth_feature = twin(model).joint_feature(x, truth)
             if rescaling == "margin" or heights.max() > 0:
                 assert any(
                     np.allclose(delta, s * (truth_feature - features[k]), atol=1e-9)
                     for k, s in zip(best, scale, strict=True)
                 )
-        guesses = model.batch_inference(X, w)
-        for x, guess in zip(X, guesses, strict=True):
-            top = max(score(x, o, blocks) for o in all_outputs(len(guess), n_labels))
-            assert score(x, guess, blocks) == pytest.approx(top, abs=1e-9)
-            assert score(x, twin(model).inference(x, w), blocks) == pytest.approx(top, abs=1e-9)
+            assert score(x, guessed[i], blocks) == pytest.approx(scores.max(), abs=1e-9)
+            own_guess = numpy_model.inference(x, w)
+            assert score(x, own_guess, blocks) == pytest.approx(scores.max(), abs=1e-9)
 
 
 @pytest.mark.parametrize("n_labels", [1, 8, 9, 33])
