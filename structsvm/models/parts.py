@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -138,6 +138,7 @@ class PartsModel(PackedModel):
     -----
     An input x is an array or CSR matrix of shape (n_parts, n_features), rows of features; or an
     array of shape (n_features,), a vector; or `Parts`. All inputs have the same sorts of features.
+    A CSR matrix in place of a list has a vector in each row.
     True outputs need not be ones that the maximizer can find.
 
     Examples
@@ -177,6 +178,14 @@ class PartsModel(PackedModel):
         self.n_parts = n_parts
         self.exact = exact
 
+    #: What errors call outputs.
+    _outputs_name: ClassVar[str] = "y"
+
+    @property
+    def _factor(self) -> float:
+        """What joint features are multiplied by."""
+        return 1.0
+
     def _check_parameters(self) -> None:
         if self.output not in ("uses", "indices"):
             raise ValueError(f"output={self.output!r}: expected 'uses' or 'indices'")
@@ -202,8 +211,12 @@ class PartsModel(PackedModel):
     def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
         """Check and pack inputs, and bind the maximizer to them."""
         self._check_parameters()
-        items = as_items("X", X)
-        parts = [_as_parts(i, x) for i, x in enumerate(items)]
+        if sp.issparse(X):  # a vector for each example
+            items = [X[[i]] for i in range(X.shape[0])]
+            parts = [Parts(vector=x) for x in items]
+        else:
+            items = as_items("X", X)
+            parts = [_as_parts(i, x) for i, x in enumerate(items)]
         if not parts and sizes is None:
             raise ValueError("X is empty: there is nothing to learn from")
         if sizes is not None and not parts:
@@ -222,7 +235,7 @@ class PartsModel(PackedModel):
             rows, n_parts = _stacked([part.rows for part in parts])
             found["n_features"] = rows.shape[1]
         if given["vector"]:
-            vectors = check_rows(np.stack([np.asarray(part.vector) for part in parts]))
+            vectors = check_rows(X if sp.issparse(X) else _all_vectors(parts))
             found["n_vector_features"] = vectors.shape[1]
             if not given["rows"]:
                 n_parts = [self._part_count(sizes)] * len(parts)
@@ -280,12 +293,15 @@ class PartsModel(PackedModel):
         """The number of parts of inputs that are vectors."""
         if sizes is not None:
             return sizes["n_parts"]
-        count = self.n_parts
-        if count is None and isinstance(self.maximizer, Structure):
-            count = self.maximizer.part_count()
-        if count is None:
+        if (count := self._known_part_count()) is None:
             raise ValueError("X has vectors, which do not tell the number of parts: set n_parts")
         return count
+
+    def _known_part_count(self) -> int | None:
+        """The number of parts, if parameters tell it."""
+        if self.n_parts is None and isinstance(self.maximizer, Structure):
+            return self.maximizer.part_count()
+        return self.n_parts
 
     def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
         if all(columns.is_identity for columns in scaling.values()):
@@ -322,11 +338,11 @@ class PartsModel(PackedModel):
         void: list[NDArray[np.int32]] = []
         for i, item in enumerate(items):
             n = None if sizes is None else int(sizes[i])
-            used, unknown, cost = self._read_output(f"y[{i}]", item, n)
+            used, unknown, cost = self._read_output(f"{self._outputs_name}[{i}]", item, n)
             if X is not None and len(used) > X.items.maximizer.n_labels[i]:
                 raise ValueError(
-                    f"y[{i}] uses {len(used)} parts, but an output of this example uses at most "
-                    f"{X.items.maximizer.n_labels[i]}"
+                    f"{self._outputs_name}[{i}] uses {len(used)} parts, but an output of this "
+                    f"example uses at most {X.items.maximizer.n_labels[i]}"
                 )
             if len(unknown):
                 cost = np.ones(n or 0) if cost is None else cost.copy()
@@ -492,7 +508,8 @@ class PartsModel(PackedModel):
         if isinstance(y, _PackedSets):
             labels, offsets = y.labels, y.offsets
             loss = self._loss(packed, y)
-        features = BlockFeatures(self.n_weights, {"parts": self._block(packed)})
+        factors = None if self._factor == 1.0 else np.full(len(X), self._factor)
+        features = BlockFeatures(self.n_weights, {"parts": self._block(packed)}, factors)
         work = self._work(packed)
         return FactoredProblem(features, packed.maximizer, loss, labels, offsets, work)
 
@@ -591,6 +608,17 @@ def _stacked(matrices: Sequence[Any]) -> tuple[Any, list[int]]:
     if any(sp.issparse(matrix) for matrix in rows):
         return check_rows(sp.vstack(rows, format="csr")), sizes
     return np.concatenate(rows), sizes
+
+
+def _all_vectors(parts: Sequence[Parts]) -> NDArray[Any]:
+    vectors = [np.asarray(part.vector) for part in parts]
+    for i, vector in enumerate(vectors):
+        if vector.ndim != 1 or vector.shape != vectors[0].shape:
+            raise ValueError(
+                f"the vector of X[{i}] has shape {vector.shape}, expected (n_features,)"
+                + (f" with {len(vectors[0])} features as X[0]" if vectors[0].ndim == 1 else "")
+            )
+    return np.stack(vectors)
 
 
 def _all_kinds(parts: Sequence[Parts], n_parts: Sequence[int]) -> NDArray[np.int32]:

@@ -278,6 +278,22 @@ cdef class FactoredProblem(Problem):
             found.append(self.maximizer.find_n_best(i, 0, self._scratch[0].theta, n))
         return found
 
+    def part_scores(self, weights):
+        """The scores of the parts of all examples at `weights`, one after the other."""
+        cdef Weights w
+        cdef Py_ssize_t i, p, n, place = 0
+        cdef double[::1] scores = np.empty(int(np.sum(self.maximizer.n_parts)))
+        point = self.padded(weights)
+        w = weights_of(point)
+        self.reserve(1)
+        for i in range(self.n_examples):
+            n = self.features.n_parts(i)
+            self.score(i, &w, PLAIN, self._scratch[0].theta)
+            for p in range(n):
+                scores[place + p] = self._scratch[0].theta[p]
+            place += n
+        return np.asarray(scores)
+
     def joint_feature(self, Py_ssize_t i, labels):
         """psi(x_i, y) of an output, given as a row of labels.
 
