@@ -13,18 +13,24 @@ import itertools
 import networkx as nx
 import numpy as np
 from measure import best_cpu_seconds, save
-from scipy.optimize import LinearConstraint, milp
+from scipy.optimize import LinearConstraint, linear_sum_assignment, milp
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.sparse.csgraph import bellman_ford, dijkstra, minimum_spanning_tree
 
 from structsvm.inference import (
     Arborescence,
+    Assignment,
     IntegerProgram,
     IntervalSchedule,
     Knapsack,
+    ShortestPath,
     SpanningTree,
+    Subset,
     arborescence,
+    assignment,
     best_intervals,
+    best_items,
+    best_path,
     integer_program,
     knapsack,
     spanning_tree,
@@ -159,7 +165,76 @@ def integer_programs(rng):
             )
 
 
-KINDS = (spanning_trees, arborescences, knapsacks, intervals, integer_programs)
+def assignments(rng):
+    for n, m in ((10, 10), (30, 30), (100, 100), (300, 300), (1000, 1000), (30, 300), (300, 30)):
+        for name, scores in (
+            ("uniform", rng.uniform(size=(n, m))),
+            ("whole numbers", rng.integers(0, 100, size=(n, m)).astype(float)),
+            ("rank 4", rng.normal(size=(n, 4)) @ rng.normal(size=(4, m))),
+            ("products", -np.outer(np.arange(1.0, n + 1), np.arange(1.0, m + 1))),
+        ):
+            yield (
+                f"assignment, {name}",
+                f"{n:,} x {m:,}",
+                lambda s=scores: assignment(s)[1],
+                (Assignment((n, m)), scores.ravel()),
+                ("scipy", lambda s=scores: s[linear_sum_assignment(s, maximize=True)].sum()),
+            )
+
+
+def paths(rng):
+    """From corner to corner; csgraph finds the distances of all nodes."""
+    for method, search, sides in (
+        ("dag", dijkstra, (5, 15, 100, 300)),
+        ("dijkstra", dijkstra, (5, 15, 100, 300)),
+        ("bellman-ford", bellman_ford, (5, 15, 40)),
+    ):
+        for side in sides:
+            n, edges = grid(side)
+            if method != "dag":
+                edges = np.concatenate([edges, edges[:, ::-1]])
+            costs = rng.uniform(1, 2, size=len(edges))
+            if method == "bellman-ford":
+                heights = rng.uniform(0, 5, size=n)
+                costs += heights[edges[:, 1]] - heights[edges[:, 0]]
+            graph = csr_array((costs, tuple(edges.T.astype(np.int32))), shape=(n, n))
+            yield (
+                f"path, {method}",
+                f"{side} x {side}",
+                lambda e=edges, s=-costs, n=n, m=method: best_path(e, s, 0, n - 1, method=m)[1],
+                (ShortestPath(edges, 0, n - 1, method=method), -costs),
+                (
+                    search.__name__,
+                    lambda g=graph, search=search, n=n: -search(g, indices=0)[n - 1],
+                ),
+            )
+
+
+def subsets(rng):
+    for n, k in ((100, 10), (1000, 10), (1000, 300), (100_000, 1000)):
+        for name, scores in (
+            ("normal", rng.normal(size=n)),
+            ("ties", rng.integers(0, 50, size=n).astype(float)),
+        ):
+            yield (
+                f"best items, {name}",
+                f"{k:,} of {n:,}",
+                lambda s=scores, k=k: best_items(s, k)[1],
+                (Subset(k), scores),
+                ("argpartition", lambda s=scores, k=k: s[np.argpartition(-s, k)[:k]].sum()),
+            )
+
+
+KINDS = (
+    assignments,
+    paths,
+    subsets,
+    spanning_trees,
+    arborescences,
+    knapsacks,
+    intervals,
+    integer_programs,
+)
 
 
 def main():

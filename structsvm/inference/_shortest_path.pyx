@@ -51,13 +51,20 @@ cdef struct Trip:
     int32_t source, target    # in the network's own numbers of nodes
 
 
+cdef struct Open:
+    # A node in the heap, and the score of the best known way to it.
+    double best
+    int32_t node
+
+
 cdef struct Search:
     # Scratch space of one call.
     double* best         # (n_nodes,): score of the best known way from the source
     int32_t* before      # (n_nodes,): the node before on this way
     int32_t* by          # (n_nodes,): the edge from there
     int32_t* queue       # (n_nodes,)
-    int32_t* place       # (n_nodes,): in the heap, or -1; the next queue of Bellman-Ford
+    int32_t* place       # (n_nodes,): in the heap; the next queue of Bellman-Ford
+    Open* heap           # (n_nodes,)
     int64_t* whole       # (n_edges,): scores as integers
     uint8_t* seen        # (n_nodes,)
     uint8_t* queued      # (n_nodes,)
@@ -67,7 +74,7 @@ cdef struct Search:
 cdef size_t search_bytes(Py_ssize_t n_nodes, Py_ssize_t n_edges, Method method) noexcept nogil:
     cdef size_t bytes = aligned(8 * n_nodes) + 2 * aligned(4 * n_nodes)
     if method != DAG:
-        bytes += 2 * aligned(4 * n_nodes) + 2 * aligned(n_nodes)
+        bytes += 2 * aligned(4 * n_nodes) + aligned(n_nodes * sizeof(Open)) + 2 * aligned(n_nodes)
         if method != DIJKSTRA:
             bytes += aligned(8 * n_edges)
     return bytes
@@ -83,7 +90,8 @@ cdef void place_search(Search* s, char* scratch, const Network* network) noexcep
         return
     s.queue = <int32_t*> (<char*> s.by + aligned(4 * n))
     s.place = <int32_t*> (<char*> s.queue + aligned(4 * n))
-    s.seen = <uint8_t*> s.place + aligned(4 * n)
+    s.heap = <Open*> (<char*> s.place + aligned(4 * n))
+    s.seen = <uint8_t*> s.heap + aligned(n * sizeof(Open))
     s.queued = s.seen + aligned(n)
     s.whole = <int64_t*> (s.queued + aligned(n))
 
@@ -117,40 +125,38 @@ cdef double search_dag(
 
 # ---- Dijkstra: a heap of nodes, each with four children
 
-cdef inline void rise(Search* s, Py_ssize_t k, int32_t node) noexcept nogil:
+cdef inline void rise(Search* s, Py_ssize_t k, Open one) noexcept nogil:
     """Put a node into place k of the heap, or further up."""
     cdef Py_ssize_t up
-    cdef double most = s.best[node]
     while k:
         up = (k - 1) // 4
-        if s.best[s.queue[up]] >= most:
+        if s.heap[up].best >= one.best:
             break
-        s.queue[k] = s.queue[up]
-        s.place[s.queue[k]] = <int32_t> k
+        s.heap[k] = s.heap[up]
+        s.place[s.heap[k].node] = <int32_t> k
         k = up
-    s.queue[k] = node
-    s.place[node] = <int32_t> k
+    s.heap[k] = one
+    s.place[one.node] = <int32_t> k
 
 
-cdef inline void sink(Search* s, Py_ssize_t n, int32_t node) noexcept nogil:
+cdef inline void sink(Search* s, Py_ssize_t n, Open one) noexcept nogil:
     """Put a node into place 0 of a heap of n, or further down."""
     cdef Py_ssize_t k = 0, first, child, top
-    cdef double most = s.best[node]
     while True:
         first = 4 * k + 1
         if first >= n:
             break
         top = first
         for child in range(first + 1, min(first + 4, n)):
-            if s.best[s.queue[child]] > s.best[s.queue[top]]:
+            if s.heap[child].best > s.heap[top].best:
                 top = child
-        if s.best[s.queue[top]] <= most:
+        if s.heap[top].best <= one.best:
             break
-        s.queue[k] = s.queue[top]
-        s.place[s.queue[k]] = <int32_t> k
+        s.heap[k] = s.heap[top]
+        s.place[s.heap[k].node] = <int32_t> k
         k = top
-    s.queue[k] = node
-    s.place[node] = <int32_t> k
+    s.heap[k] = one
+    s.place[one.node] = <int32_t> k
 
 
 cdef Outcome search_dijkstra(
@@ -163,18 +169,19 @@ cdef Outcome search_dijkstra(
     cdef int32_t node
     cdef double way
     cdef Arc arc
+    cdef Open one
     for v in range(network.n_nodes):
         s.best[v] = -INFINITY
-        s.place[v] = -1
-    s.best[trip.source] = 0.0
-    rise(s, 0, trip.source)
+    s.best[trip.source] = one.best = 0.0
+    one.node = trip.source
+    rise(s, 0, one)
     while n:
-        node = s.queue[0]
+        node = s.heap[0].node
         if node == trip.target:
             return FOUND
         n -= 1
         if n:
-            sink(s, n, s.queue[n])
+            sink(s, n, s.heap[n])
         for k in range(network.start_out[node], network.start_out[node + 1]):
             arc = network.arcs_out[k]
             way = s.best[node] + theta[arc.edge]
@@ -185,7 +192,8 @@ cdef Outcome search_dijkstra(
                 s.best[arc.node] = way
                 s.before[arc.node] = node
                 s.by[arc.node] = arc.edge
-                rise(s, s.place[arc.node], arc.node)
+                one.best, one.node = way, arc.node
+                rise(s, s.place[arc.node], one)
     return NO_PATH
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import real_array
 from structsvm.inference._assignment import AssignmentMaximizer, assign_scores
 from structsvm.inference._contexts import read_contexts
 from structsvm.inference._pairwise import check_scores
@@ -78,8 +79,12 @@ def assignment(
     >>> pairs.tolist(), value
     ([[0, 1], [1, 0]], 6.0)
     """
-    table = check_scores("scores", scores, 2, forbidden=True)
-    check_total(table[np.isfinite(table)], 4.0)
+    table = np.ascontiguousarray(real_array("scores", scores))
+    with np.errstate(over="ignore"):
+        suspect = table.ndim != 2 or not 4.0 * np.abs(table).sum() < math.inf
+    if suspect:
+        table = check_scores("scores", scores, 2, forbidden=True)
+        check_total(table[np.isfinite(table)], 4.0)
     mask = None if allowed is None else _check_mask("allowed", allowed, table.shape)
     if partial or mask is not None:
         table = table.copy()
