@@ -6,10 +6,13 @@ import pytest
 from structsvm import PartsModel, StructSVM
 from structsvm.inference import (
     Arborescence,
+    Assignment,
     IntegerProgram,
     IntervalSchedule,
     Knapsack,
+    ShortestPath,
     SpanningTree,
+    Subset,
 )
 from structsvm.models.parts import Parts
 
@@ -23,6 +26,19 @@ def graph(rng):
     return n, chain + more
 
 
+def route(rng):
+    n, edges = graph(rng)
+    return edges, 0, n - 1
+
+
+def shape(rng):
+    return int(rng.integers(1, 5)), int(rng.integers(1, 5))
+
+
+def mask(rng):
+    return rng.random(shape(rng)) < 0.8
+
+
 def intervals(rng):
     starts = rng.integers(0, 10, size=8)
     return starts, starts + rng.integers(1, 5, size=8)
@@ -30,6 +46,15 @@ def intervals(rng):
 
 # Name: (structure, context of an example, number of parts)
 CASES = {
+    "assignments": (Assignment(), shape, lambda context: context[0] * context[1]),
+    "partial assignments": (Assignment(partial=True), mask, lambda context: context.size),
+    "paths": (ShortestPath(), route, lambda context: len(context[0])),
+    "items": (Subset(), lambda rng: int(rng.integers(0, 5)), lambda _: 6),
+    "at most so many items": (
+        Subset(at_most=True),
+        lambda rng: int(rng.integers(0, 5)),
+        lambda _: 6,
+    ),
     "trees": (SpanningTree(), graph, lambda context: len(context[1])),
     "arborescences": (Arborescence(), lambda rng: int(rng.integers(2, 6)), lambda n: n * n),
     "knapsacks": (Knapsack([1, 2, 3, 4, 5]), lambda rng: int(rng.integers(1, 12)), lambda _: 5),

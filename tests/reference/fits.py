@@ -29,7 +29,14 @@ from structsvm import (
 )
 from structsvm.datasets import make_digit_words
 from structsvm.estimators.surrogate import SURROGATES
-from structsvm.inference import Arborescence, IntervalSchedule, Knapsack, SpanningTree
+from structsvm.inference import (
+    Arborescence,
+    Assignment,
+    IntervalSchedule,
+    Knapsack,
+    ShortestPath,
+    SpanningTree,
+)
 
 FITTED = ("coef_", "intercept_", "dual_coef_", "support_", "objective_", "dual_objective_", "gap_")
 FITTED += ("dual_gap_", "n_iter_", "edge_coef_", "beta_", "gamma_", "validation_score_")
@@ -293,6 +300,9 @@ FITS["surrogate sparse"] = lambda: surrogate("squared_hinge", "newton", "sparse"
 
 PAIRS = [(i, j) for i in range(6) for j in range(i + 1, 6)]
 STRUCTURES = {
+    "assignments": Assignment((4, 5)),
+    "partial assignments": Assignment((5, 4), partial=True),
+    "paths": ShortestPath(PAIRS, 0, 5),
     "spanning trees": SpanningTree(6, PAIRS),
     "arborescences": Arborescence(5),
     "knapsacks": Knapsack(np.arange(1, 16), 30),
