@@ -70,9 +70,10 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         Set it to False where `loss_augmented_inference` may miss the maximum: the duality gap is
         then an estimate, and the estimator says so. Where it is True, training compares the
         oracle's answers with predictions, see `StructSVM`.
-    non_negative : slice, default=None
-        Weights that training must keep >= 0, as a slice with start and stop: what some inference
-        needs to be exact. The objective is then minimised, and certified, over those weights.
+    non_negative : slice or array of int, default=None
+        Weights that training must keep >= 0, as a slice with start and stop or as indices: what
+        some inference needs to be exact. The objective is then minimised, and certified, over those
+        weights.
 
     Examples
     --------
@@ -102,7 +103,7 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     """
 
     exact: bool = True
-    non_negative: slice | None = None
+    non_negative: slice | NDArray[np.integer[Any]] | None = None
 
     def joint_feature(self, x: Any, y: Any) -> Any:
         raise _missing(self, "joint_feature")

@@ -122,6 +122,8 @@ class PartsModel(PackedModel):
         all parts share, or all of one kind.
     n_parts : int, default=None
         Number of parts, where inputs have vectors alone and `maximizer` is a function.
+    non_negative : slice or array of int, default=None
+        Weights that training must keep >= 0, see `layout_`.
     exact : bool, default=True
         Whether a function in Python always finds the best output. If not, and it gives no bounds,
         the duality gap of a fit is an estimate.
@@ -167,6 +169,7 @@ class PartsModel(PackedModel):
         part_weight: ArrayLike | None = None,
         fit_intercept: bool = True,
         n_parts: int | None = None,
+        non_negative: slice | NDArray[np.integer[Any]] | None = None,
         exact: bool = True,
     ) -> None:
         self.maximizer = maximizer
@@ -176,6 +179,7 @@ class PartsModel(PackedModel):
         self.part_weight = part_weight
         self.fit_intercept = fit_intercept
         self.n_parts = n_parts
+        self.non_negative = non_negative
         self.exact = exact
 
     #: What errors call outputs.
@@ -511,7 +515,10 @@ class PartsModel(PackedModel):
         factors = None if self._factor == 1.0 else np.full(len(X), self._factor)
         features = BlockFeatures(self.n_weights, {"parts": self._block(packed)}, factors)
         work = self._work(packed)
-        return FactoredProblem(features, packed.maximizer, loss, labels, offsets, work)
+        problem = FactoredProblem(features, packed.maximizer, loss, labels, offsets, work)
+        if self.non_negative is not None:
+            problem.keep_non_negative(self.non_negative)
+        return problem
 
     def _block(self, packed: _Packed) -> FeatureBlock:
         place, n = self.layout_.place, len(packed.offsets) - 1

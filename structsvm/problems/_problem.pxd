@@ -50,9 +50,8 @@ cdef class Problem:
     # Work of one max_oracle call in multiply-adds on plane entries. Declared, not measured:
     # decisions of a solver must not depend on the clock.
     cdef readonly double oracle_work
-    # Weights that must be >= 0, such as scores of agreement; empty for most problems.
-    cdef readonly Py_ssize_t non_negative_start
-    cdef readonly Py_ssize_t non_negative_stop
+    # Weights that must be >= 0, such as scores of agreement, as ascending int32 indices.
+    cdef readonly object non_negative
     cdef const double[::1] sample_weight  # one weight an example, or None
     cdef Rescaling _rescaling             # see set_rescaling()
     cdef bint _met_bad_scores             # a prediction met scores that are not finite

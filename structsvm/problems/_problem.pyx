@@ -40,13 +40,14 @@ cdef class Problem:
         Scratch space is reserved for so many threads.
     oracle_work : float
         Work of an oracle call in multiply-adds, a declared estimate.
-    non_negative_start, non_negative_stop : int
-        Weights start, ..., stop - 1 must be >= 0; solvers keep them so, or refuse the problem.
+    non_negative : int32 ndarray
+        Indices of weights that must be >= 0; solvers keep them so, or refuse the problem.
     """
 
     def __cinit__(self):
         # An unset memoryview is neither None nor usable.
         self.sample_weight = None
+        self.non_negative = np.zeros(0, dtype=np.int32)
 
     def __init__(self):
         raise TypeError("Problem is a contract: get one from model.bind(X, y)")
@@ -99,22 +100,36 @@ cdef class Problem:
         self.exact = self.exact and exact
 
     def keep_non_negative(self, part):
-        """Set the slice of weights that must be >= 0; call it before any solver."""
-        start, stop, step = part.indices(self.n_weights)
-        if step != 1 or (part.start, part.stop) != (start, stop) or start > stop:
+        """Set the weights that must be >= 0, a slice or indices; call it before any solver."""
+        if isinstance(part, slice):
+            start, stop, step = part.indices(self.n_weights)
+            if step != 1 or (part.start, part.stop) != (start, stop) or start > stop:
+                raise ValueError(
+                    f"non_negative is {part}, expected slice(start, stop) within the "
+                    f"{self.n_weights} weights"
+                )
+            self.non_negative = np.arange(start, stop, dtype=np.int32)
+            return
+        given = np.asarray(part)
+        indices = np.unique(given)
+        if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
             raise ValueError(
-                f"non_negative is {part}, expected slice(start, stop) within the "
-                f"{self.n_weights} weights"
+                f"non_negative is {given.dtype} of shape {given.shape}, expected a slice or a row "
+                "of indices of weights"
             )
-        self.non_negative_start, self.non_negative_stop = start, stop
+        if indices.size and not 0 <= indices[0] <= indices[-1] < self.n_weights:
+            worst = indices[0] if indices[0] < 0 else indices[-1]
+            raise ValueError(
+                f"non_negative has the index {worst}, expected 0 to {self.n_weights - 1}"
+            )
+        self.non_negative = indices.astype(np.int32)
 
     def project(self, vector):
         """The nearest vector whose constrained weights are >= 0; a copy if it differs."""
-        part = slice(self.non_negative_start, self.non_negative_stop)
-        if not (vector[part] < 0).any():
+        if not (vector[self.non_negative] < 0).any():
             return vector
         vector = np.array(vector)
-        vector[part] = np.maximum(vector[part], 0.0)
+        vector[self.non_negative] = np.maximum(vector[self.non_negative], 0.0)
         return vector
 
     def padded(self, weights):

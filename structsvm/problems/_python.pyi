@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from structsvm.problems._problem import Problem
 
@@ -15,7 +15,7 @@ class PythonProblem(Problem):
         n_weights: int | None,
         *,
         exact: bool = True,
-        non_negative: slice | None = None,
+        non_negative: slice | ArrayLike | None = None,
     ) -> None: ...
     @property
     def model_name(self) -> str: ...

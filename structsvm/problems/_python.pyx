@@ -33,7 +33,7 @@ cdef class PythonProblem(Problem):
         None where there is no Y, and none is known: as many as a prediction is asked at.
     exact : bool
         Whether the model's loss-augmented inference finds a true maximum.
-    non_negative : slice or None
+    non_negative : slice or indices, or None
         Weights that must be >= 0.
     """
     cdef object model, X, Y

@@ -1,5 +1,6 @@
 """The primal point of a dual point, updated with it, and the average of its iterates."""
 
+from structsvm._typedefs cimport index_t
 from structsvm.solvers._plane_store cimport PlaneStore
 
 
@@ -7,7 +8,8 @@ cdef class AveragedPoint:
     cdef readonly Py_ssize_t n_examples
     cdef readonly object weights          # ndarray (n_weights,), padded
     cdef readonly object multipliers      # ndarray: multipliers of weights that must be >= 0
-    cdef readonly Py_ssize_t first_multiplied
+    cdef readonly object multiplied       # int32 ndarray: the weights that have multipliers
+    cdef const index_t[::1] _multiplied
     cdef readonly object lag              # ndarray or None: see average()
     cdef readonly double lag_factor       # sum of the averaging weights so far
     cdef readonly Py_ssize_t n_updates

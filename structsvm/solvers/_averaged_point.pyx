@@ -41,9 +41,8 @@ cdef class AveragedPoint:
     def __init__(self, problem, *, bint average=False):
         self.n_examples = problem.n_examples
         self.weights = self._weights = padded_vector(problem.n_weights)
-        self.first_multiplied = problem.non_negative_start
-        n_multipliers = problem.non_negative_stop - problem.non_negative_start
-        self.multipliers = self._multipliers = np.zeros(n_multipliers)
+        self.multiplied = self._multiplied = problem.non_negative
+        self.multipliers = self._multipliers = np.zeros(len(problem.non_negative))
         self.lag = self._lag = np.zeros(problem.n_weights) if average else None
         self.regularization = 1.0
 
@@ -69,7 +68,7 @@ cdef class AveragedPoint:
         cdef Py_ssize_t k, j
         cdef double alone, chosen
         for k in range(self._multipliers.shape[0]):
-            j = self.first_multiplied + k
+            j = self._multiplied[k]
             alone = self._weights[j] - self._multipliers[k]
             chosen = -alone if alone < 0.0 else 0.0
             if self._lag is not None:

@@ -32,13 +32,12 @@ class PlaneSum:
     @property
     def multipliers(self) -> NDArray[np.float64]: ...
     @property
-    def first_multiplied(self) -> int: ...
+    def multiplied(self) -> NDArray[np.int32]: ...
     def __init__(
         self,
         n_weights: int,
         averaging: str,
-        first_multiplied: int = 0,
-        n_multipliers: int = 0,
+        multiplied: NDArray[np.int32] | None = None,
     ) -> None: ...
     def exact_pass(
         self,

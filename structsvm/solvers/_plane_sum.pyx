@@ -49,14 +49,14 @@ cdef class PlaneSum:
     n_weights : int
     averaging : {"none", "uniform", "weighted"}
         Whether to keep the average of all iterates, with equal weights or weight t for the t-th.
-    first_multiplied, n_multipliers : int, default=0
-        First weight that must be >= 0, and number of these.
+    multiplied : int32 ndarray, default=None
+        The weights that must be >= 0; None: none.
     """
     cdef readonly str averaging
     cdef readonly object total            # ndarray: sum of planes, each times its factor
     cdef readonly object lag              # ndarray or None: see average()
     cdef readonly object multipliers      # ndarray: multipliers of weights >= 0, included in total
-    cdef readonly Py_ssize_t first_multiplied
+    cdef readonly object multiplied       # int32 ndarray: the weights that have them
     cdef public double scale
     cdef public double total_loss         # sum of the planes' losses, times the same factors
     cdef public double hinge              # mean hinge in the last pass
@@ -73,18 +73,19 @@ cdef class PlaneSum:
     cdef public double scale_sum          # sum of averaging weight * scale since the last fold
     cdef bint weighted
     cdef double[::1] _total, _lag, _multipliers
+    cdef const index_t[::1] _multiplied
     cdef object settled                   # sum of averaging weight * iterate up to the last fold
 
-    def __init__(
-        self, Py_ssize_t n_weights, str averaging, Py_ssize_t first_multiplied=0,
-        Py_ssize_t n_multipliers=0,
-    ):
+    def __init__(self, Py_ssize_t n_weights, str averaging, multiplied=None):
         self.averaging = averaging
         self.weighted = averaging == "weighted"
         self.total = padded_vector(n_weights)
         self._total = self.total
-        self.first_multiplied = first_multiplied
-        self.multipliers = np.zeros(n_multipliers)
+        if multiplied is None:
+            multiplied = np.zeros(0, dtype=np.int32)
+        self.multiplied = multiplied
+        self._multiplied = multiplied
+        self.multipliers = np.zeros(len(multiplied))
         self._multipliers = self.multipliers
         self.lag = np.zeros(n_weights) if averaging != "none" else None
         self._lag = self.lag
@@ -92,7 +93,7 @@ cdef class PlaneSum:
         self.scale = self.shrinking = 1.0
 
     def __reduce__(self):
-        size = (len(self.total), self.averaging, self.first_multiplied, len(self.multipliers))
+        size = (len(self.total), self.averaging, self.multiplied)
         return _restored, (size, self.snapshot())
 
     def exact_pass(
@@ -186,7 +187,7 @@ cdef class PlaneSum:
         cdef Py_ssize_t k, j
         cdef double alone, kept, before
         for k in range(self._multipliers.shape[0]):
-            j = self.first_multiplied + k
+            j = self._multiplied[k]
             before = self._total[j]
             alone = before - self._multipliers[k]
             kept = alone if alone > 0.0 else 0.0

@@ -44,7 +44,7 @@ class Cuts:
 
     def __init__(self, problem: Problem, lam: float) -> None:
         self.problem = problem
-        self.n_rays = problem.non_negative_stop - problem.non_negative_start
+        self.n_rays = len(problem.non_negative)
         self.lam = lam
         self.room = np.zeros((0, problem.n_weights))
         self.clear()
@@ -80,7 +80,7 @@ class Cuts:
     def add(self, g: NDArray[np.float64], loss: float) -> None:
         """A cut without weight; `solve` gives it what it should have."""
         products, sqnorm = row_products(self.rows, g), dot(g, g)
-        signed = g[self.problem.non_negative_start : self.problem.non_negative_stop]
+        signed = g[self.problem.non_negative]
         self.qp.add(np.concatenate([signed, products]), sqnorm, loss)
         if len(self) > len(self.room):
             more = np.zeros((max(len(self.room), _ROOM_AT_FIRST), g.size))

@@ -74,11 +74,11 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
             raise ValueError(
                 f"averaging={self.averaging!r} of {type(self).__name__}: expected True or False"
             )
-        if problem.non_negative_stop > problem.non_negative_start:
+        if len(problem.non_negative):
             raise ValueError(
-                f"solver {self._name!r} cannot keep weights {problem.non_negative_start} to "
-                f"{problem.non_negative_stop - 1} at or above 0, which this problem needs: use "
-                "solver='bcfw'"
+                f"solver {self._name!r} cannot keep weights at or above 0, as this problem needs "
+                f"for {len(problem.non_negative)}, the first of which is weight "
+                f"{problem.non_negative[0]}: use solver='bcfw'"
             )
         most = self._greatest_step(C)
         if self._rescaling is not None:

@@ -168,8 +168,7 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         return planes
 
     def _empty_sum(self, problem: Problem) -> PlaneSum:
-        first, stop = problem.non_negative_start, problem.non_negative_stop
-        return PlaneSum(problem.n_weights, self.averaging, first, stop - first)
+        return PlaneSum(problem.n_weights, self.averaging, problem.non_negative)
 
     def _check_parameters(self) -> None:
         if self.averaging not in _AVERAGING:

@@ -184,6 +184,16 @@ def test_a_part_may_be_used_twice_where_the_loss_is_linear():
         fitted(PartsModel(best), features, counts)
 
 
+def test_weights_may_be_kept_non_negative():
+    svm = fitted(PartsModel(pack, non_negative=[1, 3]), tol=1e-6)
+    assert (svm.coef_[[1, 3]] >= 0).all()
+    assert svm.coef_[1] == 0  # the true weight is below
+    free = fitted(PartsModel(pack), tol=1e-6)
+    assert free.coef_[1] < 0
+    assert svm.objective_ > free.objective_
+    assert svm.certified_
+
+
 # ---- maximizers that stop early
 
 

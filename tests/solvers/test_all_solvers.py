@@ -147,7 +147,9 @@ def test_variants_of_solvers_keep_weights_non_negative(words):
 @pytest.mark.parametrize("solver", ["perceptron", "passive_aggressive"])
 def test_online_solvers_refuse_weights_kept_non_negative(words, solver):
     model, X, y, _ = problems(words)["signed"]
-    with pytest.raises(ValueError, match=f"solver '{solver}' cannot keep weights 2 to 8 at or abo"):
+    with pytest.raises(
+        ValueError, match=f"'{solver}' cannot keep weights at or above 0, as .* for 7"
+    ):
         StructSVM(model, C=1.0, scale=None, solver=solver).fit(X, y)
 
 
@@ -156,6 +158,34 @@ def test_non_negative_must_be_a_slice_of_the_weights(words, part):
     model, X, y, _ = problems(words)["signed"]
     model.non_negative = part
     with pytest.raises(ValueError, match=r"expected slice\(start, stop\) within the 12 weights"):
+        model.bind(X, y)
+
+
+@pytest.mark.parametrize("solver", ["bcfw", "cutting_plane", "n_slack", "subgradient"])
+def test_weights_kept_non_negative_may_stand_anywhere(words, solver):
+    """Indices of a slice train to the same bits; others keep those weights, and nothing else."""
+    model, X, y, C = problems(words)["signed"]
+    params = {"C": C, "scale": None, "solver": solver, "tol": 0.1, "random_state": 0}
+
+    def trained(indices):
+        kind = type("Signed", (type(model),), {"non_negative": indices})
+        return StructSVM(kind(**model.get_params()), **params).fit(X, y).coef_
+
+    by_slice = StructSVM(model, **params).fit(X, y).coef_
+    assert np.array_equal(trained(np.arange(8, 1, -1)), by_slice)
+    coef = trained(np.array([0, 4, 11]))
+    assert (coef[[0, 4, 11]] >= 0).all()
+    assert (coef < 0).any()
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [([0, 12], "has the index 12, expected 0 to 11"), ([-1], "index -1"), ([0.5], "is float64 of")],
+)
+def test_non_negative_indices_must_be_of_weights(words, indices, message):
+    model, X, y, _ = problems(words)["signed"]
+    model.non_negative = np.array(indices)
+    with pytest.raises(ValueError, match=message):
         model.bind(X, y)
 
 
