@@ -1,5 +1,7 @@
 """CallableMaximizer: sets of parts, found by a function in Python."""
 
+from collections.abc import Set
+
 import numpy as np
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -110,7 +112,12 @@ cdef class CallableMaximizer(Maximizer):
         bound[0] = total
         if limit is None:
             return 0
-        bound[0] = limit
+        try:
+            bound[0] = limit
+        except TypeError:
+            raise ValueError(
+                f"the maximizer's bound for example {i} is {limit!r}, expected a number"
+            ) from None
         if bound[0] >= total:
             return 0
         for k in range(n):
@@ -130,7 +137,14 @@ cdef class CallableMaximizer(Maximizer):
                 f"the maximizer returned None for example {i}, expected {self._expected(i)}; where "
                 "there is no output it should raise an error that says so"
             )
+        if self._indices and isinstance(answer, Set):
+            answer = list(answer)
         row = np.asarray(answer)
+        if self._indices and row.dtype == bool:
+            raise ValueError(
+                f"the maximizer returned a mask of booleans for example {i}, expected "
+                f"{self._expected(i)}; for a mask set output='uses'"
+            )
         if row.dtype.char not in "lqdibB" or not row.dtype.isnative:
             if row.dtype == bool:
                 row = row.view(np.int8)
@@ -139,9 +153,10 @@ cdef class CallableMaximizer(Maximizer):
             elif not row.size:
                 row = row.astype(np.int64)
             else:
+                kind = f"{row.dtype} of shape {row.shape}" if row.ndim else type(answer).__name__
                 raise ValueError(
-                    f"the maximizer returned {row.dtype} of shape {row.shape} for example {i}, "
-                    f"expected {self._expected(i)}"
+                    f"the maximizer returned {kind} for example {i}, expected {self._expected(i)}; "
+                    "to_parts can turn it into one"
                 )
         if row.ndim != 1 or not (self._indices or row.shape[0] == self.struct.n_parts[i]):
             raise ValueError(

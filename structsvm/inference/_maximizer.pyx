@@ -6,7 +6,8 @@ import numpy as np
 
 from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uintptr_t
-from libc.string cimport memcpy, strcmp
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset, strcmp
 
 from structsvm._typedefs cimport index_t, label_t
 
@@ -83,6 +84,26 @@ cdef void sift(int32_t* parts, double* counts, Py_ssize_t k, Py_ssize_t n) noexc
         child = 2 * k + 1
 
 
+cdef int check_row(
+    Maximizer self, Py_ssize_t i, const label_t* labels
+) except -1 nogil:
+    """Raise ValueError unless labels are a row of the used parts."""
+    cdef Py_ssize_t k
+    cdef label_t last = 0
+    for k in range(self.struct.n_labels[i]):
+        if labels[k] == SSVM_VOID:
+            return 0
+        if not last <= labels[k] < self.struct.n_parts[i]:
+            with gil:
+                raise ValueError(
+                    f"label {k} of example {i} is {labels[k]}; labels are the used parts, "
+                    f"ascending: expected {last} to {self.struct.n_parts[i] - 1}, or -1 after "
+                    "the last"
+                )
+        last = labels[k]
+    return 0
+
+
 cdef class Maximizer:
     """A family of structures, on some examples: scores of parts in, the best output out.
 
@@ -107,6 +128,8 @@ cdef class Maximizer:
         Whether `n_best` is available.
     counts_loss : bool
         Whether it maximises the objective of slack rescaling.
+    lists_parts : bool
+        Whether outputs are rows of the used parts.
     """
 
     def __cinit__(self):
@@ -167,6 +190,10 @@ cdef class Maximizer:
     def counts_loss(self):
         return self.struct.maximize_slack != NULL
 
+    @property
+    def lists_parts(self):
+        return self.struct.count == NULL and self.struct.form == SSVM_INDICES
+
     cpdef int reserve(self, Py_ssize_t n_threads, Py_ssize_t n_levels=0) except -1:
         """Reserve scratch space for so many threads, and levels of `maximize_slack`."""
         cdef int status
@@ -217,16 +244,10 @@ cdef class Maximizer:
         cdef label_t last = -1
         cdef int status
         if self.struct.count == NULL and self.struct.form == SSVM_INDICES:
+            check_row(self, i, labels)
             for k in range(self.struct.n_labels[i]):
                 if labels[k] == SSVM_VOID:
                     break
-                if not last <= labels[k] < self.struct.n_parts[i]:
-                    with gil:
-                        raise ValueError(
-                            f"label {k} of example {i} is {labels[k]}; labels are the used parts, "
-                            f"ascending: expected {max(last, 0)} to "
-                            f"{self.struct.n_parts[i] - 1}, or -1 after the last"
-                        )
                 if labels[k] == last:
                     mu.counts[mu.size - 1] += 1.0
                     continue
@@ -571,6 +592,9 @@ cdef class CompiledMaximizer(Maximizer):
         Whether the function always finds the best output.
     """
     cdef object owner
+    cdef ssvm_maximize function
+    cdef void* argument
+    cdef label_t* rooms                    # one of most_labels + 1 labels for each thread
 
     def __init__(self, address, n_parts, n_labels, *, user=0, owner=None, bint exact=True):
         if not address:
@@ -578,10 +602,55 @@ cdef class CompiledMaximizer(Maximizer):
         self.owner = owner
         self.foreign = True
         self.set_sizes(n_parts, n_labels, max(n_labels, default=0))
+        self.function = <ssvm_maximize> <uintptr_t> address
+        self.argument = <void*> <uintptr_t> user
         self.struct.exact = exact
         self.struct.form = SSVM_INDICES
-        self.struct.user = <void*> <uintptr_t> user
-        self.struct.maximize = <ssvm_maximize> <uintptr_t> address
+        self.struct.maximize = <ssvm_maximize> compiled_maximize
+        self.struct.reserve = compiled_reserve
+
+    def __dealloc__(self):
+        free(self.rooms)
+
+    cdef int make_rooms(self, int n_threads) noexcept nogil:
+        cdef size_t size = <size_t> (self.most_labels + 1) * sizeof(label_t)
+        cdef label_t* rooms = <label_t*> realloc(self.rooms, n_threads * size)
+        if rooms == NULL:
+            return 1
+        self.rooms = rooms
+        return 0
+
+    cdef int ask(
+        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value
+    ) except -1 nogil:
+        cdef Py_ssize_t n = self.struct.n_labels[i]
+        # In a room of its own a function that writes one label too many is found out.
+        cdef label_t* room = self.rooms + thread * (self.most_labels + 1)
+        cdef int status
+        memset(room, 0xFF, (n + 1) * sizeof(label_t))  # SSVM_VOID
+        value[0] = 0.0
+        status = self.function(self.argument, i, thread, theta, room, value)
+        if status:
+            return status
+        if room[n] != SSVM_VOID:
+            with gil:
+                raise ValueError(
+                    f"the compiled function wrote more than {n} labels for example {i}, which may "
+                    "have damaged memory: n_labels is the most parts that an output uses"
+                )
+        check_row(self, i, room)
+        memcpy(labels, room, n * sizeof(label_t))
+        return 0
+
+
+cdef int compiled_reserve(void* user, int32_t n_threads, int64_t n_levels) noexcept nogil:
+    return (<CompiledMaximizer> user).make_rooms(n_threads)
+
+
+cdef int compiled_maximize(
+    void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value
+) except -1 nogil:
+    return (<CompiledMaximizer> user).ask(i, thread, theta, labels, value)
 
 
 cdef class PythonMaximizer(Maximizer):

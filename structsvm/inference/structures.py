@@ -63,18 +63,18 @@ class Compiled(Structure):
     """Outputs that a compiled function finds, of numba, cffi, ctypes, Cython or C.
 
     The function is called without the GIL, as ``maximize`` of the header ``maximizer.h`` in
-    `structsvm.get_include`::
+    `structsvm.get_include()`::
 
         int maximize(void *user, int64_t i, int32_t thread, double *theta,
                      int32_t *labels, double *value)
 
     For example `i` and scores `theta` it writes the parts that the best output uses into `labels`,
-    ascending, with -1 after the last if there is room; and their score into `value`. Other than 0
-    it returns to say that it failed.
+    ascending; there is room for `n_labels`, filled with -1. Into `value` it writes their score. It
+    returns 0, or another number to say that it failed.
 
     Parameters
     ----------
-    function : int, ctypes function, numba ``cfunc``, or `scipy.LowLevelCallable`
+    function : int, ctypes or cffi function, numba ``cfunc``, PyCapsule, or `scipy.LowLevelCallable`
         The function or its address.
     n_labels : int, default=None
         The most parts that an output uses, the room in `labels`. None: all parts.
@@ -101,10 +101,20 @@ class Compiled(Structure):
     def __sklearn_clone__(self) -> Compiled:
         return self  # functions of ctypes cannot be copied
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "Compiled cannot be pickled: the address of its function holds in this process alone. "
+            "Keep coef_ of the model, and set it in one that is made anew"
+        )
+
     def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> Maximizer:
         user = self.user(contexts, n_parts) if callable(self.user) else self.user
         if user is not None and not (isinstance(user, np.ndarray) and user.flags.c_contiguous):
             raise TypeError(f"user is {type(user).__name__}, expected a C-contiguous array")
+        if self.n_labels is not None and not (
+            isinstance(self.n_labels, numbers.Integral) and self.n_labels >= 0
+        ):
+            raise ValueError(f"n_labels={self.n_labels!r}: expected an integer >= 0, or None")
         room = n_parts if self.n_labels is None else [self.n_labels] * len(n_parts)
         return CompiledMaximizer(
             address_of(self.function),
@@ -124,8 +134,12 @@ def address_of(function: Any) -> int:
     TypeError
         If it is none of the kinds that `Compiled` takes.
     """
+    if type(function).__module__ == "_cffi_backend":
+        function = LowLevelCallable(function)
     if isinstance(function, LowLevelCallable):
-        function = function.function
+        function = tuple.__getitem__(function, 0)  # a capsule, whatever it was made of
+    if type(function).__name__ == "PyCapsule":
+        return _address_in(function)
     if isinstance(function, numbers.Integral):
         return int(function)
     if isinstance(getattr(function, "address", None), int):  # numba
@@ -133,6 +147,15 @@ def address_of(function: Any) -> int:
     if isinstance(function, _CFUNCTION):
         return ctypes.cast(function, ctypes.c_void_p).value or 0
     raise TypeError(
-        f"function is {type(function).__name__}, expected a function of ctypes or numba.cfunc, a "
-        "LowLevelCallable, or an address. A Python function goes to PartsModel as it is"
+        f"function is {type(function).__name__}, expected a function of ctypes, cffi or "
+        "numba.cfunc, a LowLevelCallable, a PyCapsule or an address. A Python function goes to "
+        "PartsModel as it is"
     )
+
+
+def _address_in(capsule: Any) -> int:
+    name = ctypes.pythonapi.PyCapsule_GetName
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return pointer(capsule, name(capsule)) or 0

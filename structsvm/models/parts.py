@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, ClassVar
 
 import numpy as np
@@ -78,7 +78,8 @@ class _Packed:
 class _PackedSets(PackedLabels):
     """Outputs as rows of used parts, each with -1 at its end, and what mistakes cost."""
 
-    costs: NDArray[np.float64] | None = None  #: of the parts of all examples
+    costs: NDArray[np.float64] | None = None  #: of parts, first those that examples share
+    starts: NDArray[np.int64] | None = None  #: where the costs of each example begin in `costs`
     void: list[NDArray[np.int32]] | None = None
 
 
@@ -104,7 +105,8 @@ class PartsModel(PackedModel):
     output : {"uses", "indices"}, default="uses"
         How outputs are written, in y and in predictions. "uses": of each part how often it is used,
         of shape (n_parts,), mostly 0 and 1; in y, -1 marks *void* parts, of which nobody knows.
-        They have no loss and no features in training. "indices": the used parts, in any order.
+        They have no loss and no features in training. "indices": the used parts, in any order, or
+        a set of them.
     to_parts : callable, default=None
         ``to_parts(answer, x)`` turns what `maximizer` returned into the form `output`.
     task_loss : {"hamming", "regret"} or callable, default="hamming"
@@ -141,7 +143,8 @@ class PartsModel(PackedModel):
     An input x is an array or CSR matrix of shape (n_parts, n_features), rows of features; or an
     array of shape (n_features,), a vector; or `Parts`. All inputs have the same sorts of features.
     A CSR matrix in place of a list has a vector in each row.
-    True outputs need not be ones that the maximizer can find.
+    A true output that the maximizer cannot find, as it is none or the maximizer is at fault, makes
+    the gap of a fit an estimate, with a warning; void parts are no reason for that.
 
     Examples
     --------
@@ -233,6 +236,8 @@ class PartsModel(PackedModel):
                         f"X[{i}] has {'no' if there else 'a'} {name}, unlike X[0]: all inputs must "
                         "have the same sorts of features"
                     )
+        if sizes is not None and (wrong := _other_sorts(given, sizes)):
+            raise ValueError(f"X[0] {wrong}, unlike the inputs of training")
         rows = vectors = kinds = None
         found: dict[str, int] = {}
         if given["rows"]:
@@ -279,6 +284,7 @@ class PartsModel(PackedModel):
         maximizer: Maximizer
         if isinstance(self.maximizer, Structure):
             maximizer = self.maximizer.bind([part.context for part in parts], n_parts)
+            _check_bound(self.maximizer, maximizer, n_parts)
         else:
             maximizer = CallableMaximizer(
                 self.maximizer,
@@ -337,6 +343,7 @@ class PartsModel(PackedModel):
         if X is not None and len(items) != len(X):
             raise ValueError(f"y has {len(items)} outputs, expected {len(X)} as X has")
         sizes = None if X is None else np.diff(X.items.offsets)
+        shared = self._shared_costs(sizes)
         rows: list[NDArray[np.int32]] = []
         costs: list[NDArray[np.float64] | None] = []
         void: list[NDArray[np.int32]] = []
@@ -349,7 +356,7 @@ class PartsModel(PackedModel):
                     f"example uses at most {X.items.maximizer.n_labels[i]}"
                 )
             if len(unknown):
-                cost = np.ones(n or 0) if cost is None else cost.copy()
+                cost = (shared[: n or 0] if cost is None else cost).copy()
                 cost[unknown] = 0.0
             rows.append(np.append(used, np.int32(-1)).astype(np.int32))
             void.append(unknown)
@@ -357,10 +364,11 @@ class PartsModel(PackedModel):
         offsets = np.append(0, np.cumsum([len(row) for row in rows], dtype=np.int64))
         flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
         packed = _PackedSets(flat, offsets.astype(np.int64))
-        if sizes is not None and any(cost is not None for cost in costs):
-            packed.costs = np.concatenate(
-                [np.ones(n) if c is None else c for c, n in zip(costs, sizes, strict=True)]
-            )
+        if sizes is not None:
+            own = [0 if cost is None else len(cost) for cost in costs]
+            starts = len(shared) + np.append(0, np.cumsum(own, dtype=np.int64))[:-1]
+            packed.costs = np.concatenate([shared, *(cost for cost in costs if cost is not None)])
+            packed.starts = np.where([cost is None for cost in costs], 0, starts).astype(np.int64)
         if any(len(some) for some in void):
             packed.void = void
         return packed
@@ -384,7 +392,7 @@ class PartsModel(PackedModel):
                 raise ValueError(f"the cost of part {p} in {name} is {cost[p]}, expected a number")
         used, void = _used_parts(name, item, self.output, n)
         if callable(self.task_loss):
-            unused, of_use = (np.asarray(a, dtype=np.float64) for a in self.task_loss(item))
+            unused, of_use = self._own_costs(name, item)
             if unused.shape != of_use.shape or unused.ndim != 1 or n not in (None, len(unused)):
                 raise ValueError(
                     f"task_loss({name}) returned arrays of shapes {unused.shape} and "
@@ -394,19 +402,41 @@ class PartsModel(PackedModel):
             own = float(unused.sum() + cost[used].sum())
             if not abs(own) <= 1e-9 * float(np.abs(unused).sum() + np.abs(of_use).sum()):
                 raise ValueError(f"the costs of {name} itself add up to {own}, expected 0")
-        if self.task_loss == "hamming":
-            if (used[1:] == used[:-1]).any():
-                raise ValueError(
-                    f"{name} uses a part twice: with task_loss='hamming' parts are used once"
-                )
-            if self.part_weight is not None:
-                cost = self._part_weight(n)
+        if self.task_loss == "hamming" and (used[1:] == used[:-1]).any():
+            raise ValueError(
+                f"{name} uses a part twice: with task_loss='hamming' parts are used once"
+            )
         return used, void, cost
 
-    def _part_weight(self, n: int | None) -> NDArray[np.float64]:
+    def _own_costs(self, name: str, item: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What a task loss of the user's own returned for an output."""
+        assert callable(self.task_loss)
+        try:
+            answer = self.task_loss(item)
+        except Exception as error:
+            error.add_note(f"in task_loss, for {name}")
+            raise
+        if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+            raise ValueError(
+                f"task_loss({name}) returned {type(answer).__name__}, expected two arrays: what it "
+                "costs to leave each part out, and to use it"
+            )
+        unused, of_use = (real_array(f"task_loss({name})", np.asarray(a)) for a in answer)
+        return unused.astype(np.float64), of_use.astype(np.float64)
+
+    def _shared_costs(self, sizes: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        """The costs of the parts of all examples that have none of their own."""
+        if self.part_weight is None or self.task_loss != "hamming":
+            return np.ones(0 if sizes is None else int(sizes.max(initial=0)))
         weight = real_array("part_weight", np.asarray(self.part_weight)).astype(np.float64)
-        if weight.ndim != 1 or n not in (None, len(weight)):
-            raise ValueError(f"part_weight has shape {weight.shape}, expected ({n},)")
+        if weight.ndim != 1:
+            raise ValueError(f"part_weight has shape {weight.shape}, expected (n_parts,)")
+        if sizes is not None and (wrong := np.flatnonzero(sizes != len(weight))).size:
+            i = int(wrong[0])
+            raise ValueError(
+                f"part_weight has shape {weight.shape}, expected ({sizes[i]},): X[{i}] has "
+                f"{sizes[i]} parts"
+            )
         if not (np.isfinite(weight) & (weight >= 0)).all():
             raise ValueError("part_weight must be finite and >= 0")
         return weight
@@ -435,6 +465,10 @@ class PartsModel(PackedModel):
             row = answers[X.offsets[i] : X.offsets[i + 1]]
             ends = np.flatnonzero(row < 0)
             row = row[: ends[0]] if len(ends) else row
+            if len(row) and row.max() >= n:
+                raise ValueError(
+                    f"the output for X[{i}] uses part {row.max()}, expected 0 to {n - 1}"
+                )
             if self.output == "indices":
                 outputs.append(row.copy())
             else:
@@ -447,13 +481,22 @@ class PartsModel(PackedModel):
         used, void, cost = self._read_output("y", y, None)
         if self.output == "uses":
             size = len(y[0] if self.task_loss == "regret" else y)
+        if self.task_loss == "regret" and isinstance(y_hat, tuple):
+            y_hat = y_hat[0]
         guess, _ = _used_parts("y_hat", y_hat, self.output, size)
+        if self.task_loss == "hamming" and self.part_weight is not None:
+            cost = self._shared_costs(None if size is None else np.array([size]))
         n = max(used.max(initial=-1), guess.max(initial=-1), void.max(initial=-1)) + 1
         differs = (np.bincount(guess, minlength=n) - np.bincount(used, minlength=n)).astype(float)
         differs[void] = 0.0
         if self.task_loss == "hamming":
             differs = np.abs(differs)
         return float(differs.sum() if cost is None else differs @ cost[:n])
+
+    def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
+        """Minus the mean loss. A true output that is not the cheapest makes a regret below 0."""
+        losses = [self.loss(y, y_hat) for y, y_hat in zip(Y, Y_hat, strict=True)]
+        return -float(np.mean(losses))
 
     # ---- sizes and weights
 
@@ -554,10 +597,9 @@ class PartsModel(PackedModel):
         return blocks[0] if len(blocks) == 1 else SumBlock(blocks)
 
     def _loss(self, packed: _Packed, y: _PackedSets) -> SetLoss:
-        sizes, costs, voids, starts_of_void = np.diff(packed.offsets), y.costs, None, None
-        starts = packed.offsets[:-1].copy()
-        if costs is None:
-            costs, starts = np.ones(int(sizes.max(initial=0))), np.zeros(len(sizes), dtype=np.int64)
+        sizes, voids, starts_of_void = np.diff(packed.offsets), None, None
+        assert y.costs is not None
+        assert y.starts is not None
         if y.void is not None:
             voids = np.concatenate(y.void).astype(np.int32)
             starts_of_void = np.append(0, np.cumsum([len(some) for some in y.void]))
@@ -566,8 +608,8 @@ class PartsModel(PackedModel):
             y.offsets,
             sizes,
             packed.maximizer.n_labels,
-            costs,
-            starts,
+            y.costs,
+            y.starts,
             symmetric=self.task_loss == "hamming",
             voids=voids,
             void_starts=starts_of_void,
@@ -588,15 +630,46 @@ def _as_parts(i: int, x: Any) -> Parts:
         return x
     if sp.issparse(x):
         return Parts(rows=x)
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:  # rows of different lengths
+        array = np.empty((), dtype=object)
     if array.ndim == 1 and array.dtype != object:
         return Parts(vector=array)
     if array.ndim == 2:
         return Parts(rows=array)
+    kind = f"has shape {array.shape}" if array.dtype != object else f"is {type(x).__name__}"
     raise ValueError(
-        f"X[{i}] has shape {array.shape}, expected (n_parts, n_features), rows of features; "
-        "(n_features,), one vector for all parts; or Parts"
+        f"X[{i}] {kind}, expected an array (n_parts, n_features), rows of features; (n_features,), "
+        "one vector for all parts; or Parts, whose context may be any object"
     )
+
+
+def _other_sorts(given: Mapping[str, bool], sizes: Mapping[str, int]) -> str:
+    """How the sorts of features in inputs differ from those of training; "" if they do not."""
+    names = {"rows": "n_features", "vector": "n_vector_features", "kinds": "n_kinds"}
+    wrong = [sort for sort, name in names.items() if given[sort] != (name in sizes)]
+    return "has " + " and ".join(f"{'a' if given[s] else 'no'} {s}" for s in wrong) if wrong else ""
+
+
+def _check_bound(structure: Structure, maximizer: Any, n_parts: Sequence[int]) -> None:
+    """Raise an error unless a structure was bound to a maximizer of sets of these parts."""
+    name = type(structure).__name__
+    if not isinstance(maximizer, Maximizer):
+        raise TypeError(
+            f"{name}.bind returned {type(maximizer).__name__}, expected a Maximizer: see "
+            "ForeignMaximizer"
+        )
+    if not maximizer.lists_parts:
+        raise ValueError(
+            f"the maximizer of {name} writes labels of another form than the used parts: its form "
+            "must be SSVM_INDICES, without count"
+        )
+    if maximizer.n_parts.tolist() != list(n_parts):
+        raise ValueError(
+            f"the maximizer of {name} is of examples of {maximizer.n_parts.tolist()[:5]} parts, "
+            f"expected {list(n_parts)[:5]}"
+        )
 
 
 def _stacked(matrices: Sequence[Any]) -> tuple[Any, list[int]]:
@@ -648,12 +721,19 @@ def _used_parts(
     name: str, output: Any, form: str, n: int | None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The parts that an output uses, ascending, one as often as it is used; and the void parts."""
+    if form == "indices" and isinstance(output, Set):
+        output = list(output)
     row = np.asarray(output)
+    if form == "indices" and row.dtype == bool:
+        raise ValueError(
+            f"{name} is a mask of booleans, expected the used parts; for masks set output='uses'"
+        )
     if not row.size and row.ndim == 1:
         row = row.astype(np.int64)
     if row.ndim != 1 or row.dtype.kind not in "iubf" or (row % 1 != 0).any():
+        kind = f"{row.dtype} of shape {row.shape}" if row.ndim else type(output).__name__
         raise ValueError(
-            f"{name} is {row.dtype} of shape {row.shape}, expected a row of integers, "
+            f"{name} is {kind}, expected a row of integers, "
             + ("how often each part is used" if form == "uses" else "the used parts")
         )
     if form == "indices":

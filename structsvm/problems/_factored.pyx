@@ -114,6 +114,10 @@ cdef class FactoredProblem(Problem):
         self._labels = &self.labels[0] if labels is not None and self.labels.shape[0] else NULL
         for i in range(self.n_examples if self._labels else 0):
             loss.check(i, self._labels + self.offsets[i])
+        # Among other labels, void ones take parts out of predictions, so that these do not compare.
+        self.foreign = maximizer.foreign and loss is not None and (
+            self.in_rows or np.asarray(self.labels).min(initial=0) >= 0
+        )
 
     def __dealloc__(self):
         cdef Py_ssize_t k
@@ -244,7 +248,13 @@ cdef class FactoredProblem(Problem):
                 self.exact = False
             value = self.loss.relaxed_value(i, y, &s.mu)
         else:
-            self.answer(i, w, self._rescaling, thread, s.y_hat, &value)
+            if self._rescaling == PLAIN:
+                self.score(i, w, PLAIN, s.theta)
+                self.loss.hide(i, s.theta)
+                self.maximizer.call_maximize(i, thread, s.theta, s.y_hat, &value, &s.excess)
+                self.loss.check(i, s.y_hat)
+            else:
+                self.answer(i, w, self._rescaling, thread, s.y_hat, &value)
             value = self.loss.value(i, y, s.y_hat)
             self.maximizer.call_difference(i, y, s.y_hat, &s.mu)
         self.loss.leave_out(i, &s.mu)
@@ -258,6 +268,28 @@ cdef class FactoredProblem(Problem):
             builder_finish(&builder)
         out.loss = value
         return 0
+
+    @property
+    def model_name(self):
+        return type(self.maximizer).__name__
+
+    def method_name(self, str method):
+        """What finds outputs, for messages."""
+        return "the maximizer" if method == "inference" else "the maximizer, with losses in theta,"
+
+    def truth_losses(self, const index_t[::1] examples):
+        """The loss of each true output against itself, which must be 0."""
+        return np.array([
+            self.loss.value(i, self._labels + self.offsets[i], self._labels + self.offsets[i])
+            for i in examples
+        ])
+
+    def truth_psi(self, Py_ssize_t i):
+        """psi(x_i, y_i), without void parts, as indices and values."""
+        row = np.asarray(self.labels[self.offsets[i]:self.offsets[i + 1]])
+        if self.in_rows:
+            row = row[row != SSVM_VOID]
+        return self._psi(i, self._output(i, row), True)
 
     def n_best(self, weights, n):
         """The n best outputs of each example at `weights`, or all if there are fewer.
@@ -303,7 +335,9 @@ cdef class FactoredProblem(Problem):
             Ascending.
         values : float64 array
         """
-        cdef const label_t[::1] row = self._output(i, labels)
+        return self._psi(i, self._output(i, labels), False)
+
+    def _psi(self, Py_ssize_t i, const label_t[::1] row, bint without_void):
         cdef index_t[::1] slot = np.full(self.n_weights, -1, dtype=np.int32)
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef PlaneBuilder builder
@@ -317,6 +351,8 @@ cdef class FactoredProblem(Problem):
         mu.counts = &some_counts[0] if mu.size else NULL
         builder.slot = &slot[0] if self.n_weights else NULL
         builder.plane = &batch.planes[0]
+        if without_void:
+            self.loss.leave_out(i, &mu)
         memset(&sums, 0, sizeof(RowSums))
         try:
             sums_reserve(&sums, self.features.n_sums, self.features.most_width)

@@ -17,6 +17,8 @@ cdef class PartLoss:
     cdef double relaxed_value(
         self, Py_ssize_t i, const label_t* y, const ssvm_counts* mu
     ) noexcept nogil
+    # theta = 0 for void parts, which rows of used parts cannot show
+    cdef void hide(self, Py_ssize_t i, double* theta) noexcept nogil
     # mu IN OUT: mu(y) - mu_hat, less void parts, which rows of used parts cannot show
     cdef int leave_out(self, Py_ssize_t i, ssvm_counts* mu) noexcept nogil
     # Raises ValueError unless example i has so many labels and parts

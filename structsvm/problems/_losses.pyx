@@ -29,6 +29,9 @@ cdef class PartLoss:
     ) noexcept nogil:
         return 0.0
 
+    cdef void hide(self, Py_ssize_t i, double* theta) noexcept nogil:
+        pass
+
     cdef int leave_out(self, Py_ssize_t i, ssvm_counts* mu) noexcept nogil:
         return 0
 

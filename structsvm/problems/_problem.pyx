@@ -347,10 +347,10 @@ cdef class Problem:
 
         Returns
         -------
-        losses, leads, sizes : ndarray of shape (len(examples),)
+        losses, leads, sizes, excess : ndarray of shape (len(examples),)
             Delta(y_i, y); <w, psi(x_i, y) - psi(x_i, y_i)>, times Delta(y_i, y) with slack
-            rescaling unless `plain`; and the sum of the magnitudes of all terms of the two, which
-            bounds their rounding.
+            rescaling unless `plain`; the sum of the magnitudes of all terms of the two, which
+            bounds their rounding; and by how much the bound on all outputs is above this one.
         """
         cdef Py_ssize_t k, place = 0
         cdef Rescaling rescaling = self._rescaling
@@ -361,7 +361,7 @@ cdef class Problem:
         cdef PlaneBatch batch = PlaneBatch(max(map(len, pieces), default=0))
         point = self.padded(weights)
         cdef Weights w = weights_of(point)
-        found = np.zeros((3, len(examples)))
+        found = np.zeros((4, len(examples)))
         cdef double[:, ::1] view = found
         try:
             self.sample_weight = None
@@ -379,11 +379,52 @@ cdef class Problem:
                     view[0, place] = batch.planes[k].loss
                     view[1, place] = plane_value(&batch.planes[k], &w) - batch.planes[k].loss
                     view[2, place] = plane_size(&batch.planes[k], &w)
+                    view[3, place] = batch.planes[k].excess
                     place += 1
         finally:
             self._rescaling = rescaling
             self.sample_weight = sample_weight
         return found
+
+    def truth_sizes(self, const index_t[::1] examples, weights):
+        """Sum of the magnitudes of the terms of the score of each true output."""
+        size = np.abs(weights)
+        truths = [self.truth_psi(i) for i in examples]
+        return np.array([size[indices] @ np.abs(values) for indices, values in truths])
+
+    def rival(self, Py_ssize_t i, weights, double push):
+        """An output unlike the true one: the prediction at weights moved against psi(x_i, y_i).
+
+        The move lowers the score of the true output by `push`, and of similar outputs by less.
+
+        Returns
+        -------
+        loss, lead, size
+            As in `answers_at`, at `weights`; None if psi(x_i, y_i) is 0.
+        """
+        cdef PlaneBatch batch = PlaneBatch(1)
+        cdef Plane* plane = &batch.planes[0]
+        cdef Rescaling rescaling = self._rescaling
+        indices, values = self.truth_psi(i)
+        pushed = self.padded(weights)
+        w = pushed.copy()
+        # Repeated indices add up.
+        np.subtract.at(pushed, indices, values)
+        length = np.sum((pushed - w) ** 2)
+        if not length > 0.0:
+            return None
+        pushed = self.padded(self.project(w + (pushed - w) * (push / length)))
+        cdef Weights c_pushed = weights_of(pushed)
+        self.reserve(1)
+        try:
+            self._rescaling = PLAIN
+            self.max_oracle(i, &c_pushed, 0, plane)
+        finally:
+            self._rescaling = rescaling
+        point = self.padded(weights)
+        cdef Weights c_weights = weights_of(point)
+        loss = plane.loss
+        return loss, plane_value(plane, &c_weights) - loss, plane_size(plane, &c_weights)
 
     def oracle(self, Py_ssize_t i, weights):
         """The plane of example i at `weights`: ``(indices, values, loss)``, indices ascending.

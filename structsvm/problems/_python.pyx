@@ -5,7 +5,7 @@ import numpy as np
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport (
-    builder_add_row, builder_finish, plane_reserve, plane_size, plane_value, weights_of,
+    builder_add_row, builder_finish, plane_reserve,
 )
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Outputs, Problem
 
@@ -104,39 +104,13 @@ cdef class PythonProblem(Problem):
             for i in examples
         ])
 
-    def truth_sizes(self, const index_t[::1] examples, weights):
-        """Sum of the magnitudes of the terms of the score of each true output."""
-        size = np.abs(weights)
-        return np.array([size[self.truth[i][0]] @ np.abs(self.truth[i][1]) for i in examples])
+    def truth_psi(self, Py_ssize_t i):
+        """psi(x_i, y_i) as indices and values."""
+        return self.truth[i]
 
-    def rival(self, Py_ssize_t i, weights, double push):
-        """An output unlike the true one: `inference` at weights moved against psi(x_i, y_i).
-
-        The move lowers the score of the true output by `push`, and of similar outputs by less.
-
-        Returns
-        -------
-        loss, lead, size
-            As in `answers_at`, at `weights`; None if psi(x_i, y_i) is 0.
-        """
-        cdef PlaneBatch batch = PlaneBatch(1)
-        cdef Plane* plane = &batch.planes[0]
-        indices, values = self.truth[i]
-        pushed = self.padded(weights)
-        w = pushed.copy()
-        # Repeated indices add up.
-        np.subtract.at(pushed, indices, values)
-        length = np.sum((pushed - w) ** 2)
-        if not length > 0.0:
-            return None
-        pushed = self.padded(self.project(w + (pushed - w) * (push / length)))
-        pushed.flags.writeable = False
-        self.build(i, "inference", self.model.inference(self.X[i], pushed), plane)
-        plane.loss = self.checked_loss(i, plane.loss)
-        point = self.padded(weights)
-        cdef Weights c_weights = weights_of(point)
-        loss = plane.loss
-        return loss, plane_value(plane, &c_weights) - loss, plane_size(plane, &c_weights)
+    def method_name(self, str method):
+        """A method of the model, for messages."""
+        return f"{self.model_name}.{method}"
 
     cdef int max_oracle(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out

@@ -70,10 +70,14 @@ cdef class SetLoss(PartLoss):
             while y[k] != SSVM_VOID:
                 theta[y[k]] -= 2.0 * cost[y[k]]
                 k += 1
+        self.hide(i, theta)
+        return self.constant[i]
+
+    cdef void hide(self, Py_ssize_t i, double* theta) noexcept nogil:
+        cdef Py_ssize_t k
         if self.voids is not None:
             for k in range(self.void_starts[i], self.void_starts[i + 1]):
                 theta[self.voids[k]] = 0.0
-        return self.constant[i]
 
     cdef double value(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat
@@ -147,8 +151,9 @@ cdef class SetLoss(PartLoss):
             ):
                 with gil:
                     raise ValueError(
-                        f"label {k} of example {i} is {labels[k]}; labels are the used parts, "
-                        f"ascending, each once: expected {last + (k > 0)} to "
+                        f"label {k} of example {i} is {labels[k]}"
+                        f"{', like the one before' if k and labels[k] == last else ''}; labels are "
+                        f"the used parts, ascending, each once: expected {last + (k > 0)} to "
                         f"{self.n_parts[i] - 1}, or -1 after the last"
                     )
             last = labels[k]

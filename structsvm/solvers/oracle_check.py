@@ -28,11 +28,13 @@ _PUSHES = (0.5, 1.0, 2.0)
 
 
 class _Outputs(NamedTuple):
-    """One output for each of some examples: its loss, and its score minus the true output's."""
+    """One output for each of some examples: its loss, and its score minus the true output's; and
+    by how much the bound on all scores is above its own."""
 
     losses: NDArray[np.float64]
     leads: NDArray[np.float64]
     rounding: NDArray[np.float64]
+    excess: NDArray[np.float64]
 
     def heights(self, slack: bool) -> NDArray[np.float64]:
         """Lower bounds of the hinges."""
@@ -59,7 +61,7 @@ def find_fault(
     places = np.flatnonzero(hinges <= 0.0) if (hinges <= 0.0).any() else np.arange(len(examples))
     places = places[np.linspace(0, len(places) - 1, min(len(places), _SOME)).astype(int)]
     rounding = predicted.rounding[places]
-    typical = max(hinges.max(), predicted.losses.max())
+    typical = _typical(hinges, predicted)
     return _rival_fault(problem, weights, examples[places], hinges[places], rounding, typical)
 
 
@@ -79,8 +81,8 @@ def find_fault_in(
     It makes an oracle call, a prediction and three predictions at other weights for each.
     """
     slack = problem.rescaling == "slack"
-    losses, leads, _ = problem.answers_at(examples, weights, plain=False, engine=engine)
-    hinges = np.maximum(losses + leads, 0.0)
+    losses, leads, _, excess = problem.answers_at(examples, weights, plain=False, engine=engine)
+    hinges = np.maximum(losses + leads + excess, 0.0)
     predicted = _predictions(problem, weights, examples, engine)
     fault = _fault(problem, examples, hinges, predicted)
     if fault is not None or not len(examples):
@@ -88,14 +90,20 @@ def find_fault_in(
     # No output of the oracle scores more than the prediction.
     if slack:
         leads = np.divide(leads, losses, out=np.zeros_like(leads), where=losses > 0)
-    if (k := _worst(leads - predicted.leads, predicted.rounding)) is not None:
+    ahead = leads - predicted.leads - predicted.excess
+    if (k := _worst(ahead, predicted.rounding)) is not None:
         return (
-            f"{problem.model_name}.inference misses the maximum on example {examples[k]}: its "
+            f"{problem.method_name('inference')} misses the maximum on example {examples[k]}: its "
             f"output scores {leads[k] - predicted.leads[k]:.6g} less than an output of the oracle. "
             + _WAY_OUT
         )
-    typical = max(losses.max(), predicted.losses.max())
+    typical = _typical(losses, predicted)
     return _rival_fault(problem, weights, examples, hinges, predicted.rounding, typical)
+
+
+def _typical(hinges: NDArray[np.float64], predicted: _Outputs) -> float:
+    """The size of a large loss or hinge; hinges are infinite where an output has no bound."""
+    return float(max(hinges[np.isfinite(hinges)].max(initial=0.0), predicted.losses.max()))
 
 
 _WAY_OUT = (
@@ -111,8 +119,8 @@ def _predictions(
         answers = problem.answers_at(examples, weights, plain=True, engine=engine)
     except Exception:  # perhaps from a batch method, which training does not need
         answers = problem.answers_at(examples, weights, plain=True, one_by_one=True)
-    losses, leads, sizes = answers
-    return _Outputs(losses, leads, sizes + 2.0 * problem.truth_sizes(examples, weights))
+    losses, leads, sizes, excess = answers
+    return _Outputs(losses, leads, sizes + 2.0 * problem.truth_sizes(examples, weights), excess)
 
 
 def _worst(excess: NDArray[np.float64], rounding: NDArray[np.float64]) -> int | None:
@@ -135,7 +143,7 @@ def _rival_fault(
         known = [k for k, rival in enumerate(rivals) if rival is not None]
         if known:
             losses, leads, sizes = np.array([rivals[k] for k in known]).T
-            outputs = _Outputs(losses, leads, rounding[known] + sizes)
+            outputs = _Outputs(losses, leads, rounding[known] + sizes, np.zeros(len(known)))
             fault = _fault(problem, examples[known], hinges[known], outputs, predicted=False)
             if fault is not None:
                 return fault
@@ -150,30 +158,33 @@ def _fault(
     *,
     predicted: bool = True,
 ) -> str | None:
-    name, slack = problem.model_name, problem.rescaling == "slack"
+    slack = problem.rescaling == "slack"
     if predicted:
         of_truth = problem.truth_losses(examples)
         if (of_truth > _NO_LOSS * max(float(outputs.losses.max(initial=0.0)), 1.0)).any():
             i = int(examples[np.argmax(of_truth)])
             return (
-                f"loss(y[{i}], y[{i}]) of {name} is {of_truth.max():g}, expected 0: a loss "
-                "measures how wrong an output is, not how similar. " + _WAY_OUT
+                f"loss(y[{i}], y[{i}]) of {problem.model_name} is {of_truth.max():g}, expected 0: "
+                "a loss measures how wrong an output is, not how similar. " + _WAY_OUT
             )
-        if (k := _worst(-outputs.leads, outputs.rounding)) is not None:
+        if (k := _worst(-outputs.leads - outputs.excess, outputs.rounding)) is not None:
             return (
-                f"{name}.inference misses the maximum on example {examples[k]}: its output, with "
-                f"loss {outputs.losses[k]:.6g}, scores {-outputs.leads[k]:.6g} less than the true "
-                f"output; the hinge is {hinges[k]:.6g}. " + _WAY_OUT
+                f"{problem.method_name('inference')} misses the maximum on example {examples[k]}: "
+                f"its output, with loss {outputs.losses[k]:.6g}, scores {-outputs.leads[k]:.6g} "
+                f"less than the true output, or y[{examples[k]}] is no output that it can find; "
+                f"the hinge is {hinges[k]:.6g}. " + _WAY_OUT
             )
     rounding = outputs.rounding * (np.maximum(outputs.losses, 1.0) if slack else 1.0)
     if (k := _worst(outputs.heights(slack) - hinges, rounding)) is None:
         return None
-    method = "slack_rescaled_inference" if slack else "loss_augmented_inference"
+    method = problem.method_name(
+        "slack_rescaled_inference" if slack else "loss_augmented_inference"
+    )
     whose = "the model's own prediction" if predicted else "another output"
     lead = outputs.leads[k]
     ahead = f" and scores {abs(lead):.6g} {'more' if lead > 0 else 'less'} than the true output"
     return (
-        f"{name}.{method} misses the maximum on example {examples[k]}: its hinge is "
+        f"{method} misses the maximum on example {examples[k]}: its hinge is "
         f"{hinges[k]:.6g}, but {whose} has loss {outputs.losses[k]:.6g}"
         f"{ahead if lead else ''}. {_WAY_OUT}"
     )

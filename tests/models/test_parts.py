@@ -3,15 +3,20 @@
 import ctypes
 import itertools
 import pickle
+import signal
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy import LowLevelCallable
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import cross_val_score
 
-from structsvm import Parts, PartsModel, StructSVM, load
-from structsvm.inference import Bounded, Compiled, Knapsack
+from structsvm import Parts, PartsModel, PathSearch, StructSVM, fit_path, load
+from structsvm.exceptions import OracleWarning
+from structsvm.inference import Bounded, Compiled, Knapsack, PythonMaximizer, Structure, structures
+from structsvm.testing import ModelCheckError, check_model
 
 rng = np.random.default_rng(0)
 N_PARTS, CAPACITY = 6, 9
@@ -280,12 +285,13 @@ def test_what_a_compiled_function_may_not_answer():
     for rows, error, message in [
         (None, RuntimeError, r"maximize failed for example \d+, it returned 7"),
         ([1, 0], ValueError, r"label 1 of example \d+ is 0; labels are the used parts, ascending"),
-        ([1, 6], ValueError, r"label 1 of example \d+ is 6; .* expected 2 to 5"),
+        ([0, 1, 2], ValueError, r"wrote more than 2 labels for example \d+, which may have"),
+        ([1, 6], ValueError, r"label 1 of example \d+ is 6; .* expected 1 to 5"),
     ]:
         held = answering(rows)
         with pytest.raises(error, match=message):
             fitted(PartsModel(Compiled(held, 2), output="indices"), y=truths)
-    with pytest.raises(TypeError, match="function is str, expected a function of ctypes or numba"):
+    with pytest.raises(TypeError, match="function is str, expected a function of ctypes, cffi"):
         fitted(PartsModel(Compiled("f", 2), output="indices"), y=truths)
     with pytest.raises(ValueError, match=r"y\[0\] uses 2 parts, but an output .* at most 1"):
         fitted(PartsModel(Compiled(compiled_best(1), 1), output="indices"), y=truths)
@@ -310,6 +316,9 @@ def test_what_a_compiled_function_may_not_answer():
             r"entry 3 of the maximizer's output for example \d+ is 2, expected 0",
         ),
         (["a"] * 6, "the maximizer returned <U1 of shape"),
+        ({1: 2}, r"the maximizer returned dict for example \d+, .*; to_parts can turn it into one"),
+        (Bounded(np.zeros(6), "x"), r"the maximizer's bound for example \d+ is 'x', expected a n"),
+        (Bounded(np.zeros(6), np.nan), "but its bound says that none scores more than nan"),
     ],
 )
 def test_answers_that_are_no_output_are_refused(answer, message):
@@ -330,6 +339,31 @@ def test_an_error_of_the_maximizer_names_the_example():
     ("change", "message"),
     [
         ({"y": y[:-1]}, "y has 29"),
+        ({"y": [{0, 1}, *y[1:]]}, r"y\[0\] is set, expected a row of integers, how often"),
+        ({"X": [{"graph": 1}, *X[1:]]}, r"X\[0\] is dict, expected an array .* or Parts"),
+        (
+            {"X": [Parts(x, vector=np.ones(2 + (i == 3))) for i, x in enumerate(X)]},
+            r"the vector of X\[3\] has shape \(3,\), expected \(n_features,\) with 2 feat",
+        ),
+        (
+            {"X": [Parts(x, kinds=[0, 1]) for x in X]},
+            r"the kinds of X\[0\] are int64 of shape \(2,\), expected 6 integers >= 0",
+        ),
+        (
+            {"model": PartsModel(pack, task_loss=lambda uses: uses)},
+            r"task_loss\(y\[0\]\) returned ndarray, expected two arrays",
+        ),
+        (
+            {
+                "model": PartsModel(pack, task_loss="regret"),
+                "y": [(u, np.full(6, np.nan)) for u in y],
+            },
+            r"the cost of part 0 in y\[0\] is nan, expected a number",
+        ),
+        (
+            {"model": PartsModel(pack, output="indices"), "y": [u > 0 for u in y]},
+            r"y\[0\] is a mask of booleans, expected the used parts; for masks set output='uses'",
+        ),
         ({"y": [np.ones(5, dtype=int), *y[1:]]}, r"y\[0\] has 5 entries, expected 6"),
         ({"y": [np.full(6, -2), *y[1:]]}, r"y\[0\] has the entry -2"),
         ({"y": [np.full(6, 0.5), *y[1:]]}, r"y\[0\] is float64 of shape \(6,\), expected a row"),
@@ -364,7 +398,182 @@ def test_inputs_to_predict_must_be_like_those_of_training():
         ValueError, match=r"X has \{'n_features': 2\}, expected \{'n_features': 3\}"
     ):
         svm.predict([np.ones((6, 2))])
+    with pytest.raises(ValueError, match=r"X\[0\] has no rows and a vector, unlike the inputs of"):
+        svm.predict(X[0])
     kinds = [Parts(kinds=np.arange(6) % 2) for _ in X]
     svm = fitted(PartsModel(pack), kinds)
     with pytest.raises(ValueError, match="X has a part of kind 2, expected 0 to 1 as in training"):
         svm.predict([Parts(kinds=np.arange(6) % 3)])
+
+
+def test_a_function_that_misses_the_maximum_makes_the_gap_an_estimate():
+    with pytest.warns(OracleWarning, match="the maximizer, with losses in theta, misses the max"):
+        svm = fitted(PartsModel(lambda theta, x: pack(-theta, x)), tol=1e-3)
+    assert not svm.certified_
+
+
+def test_true_outputs_that_cannot_be_found_make_the_gap_an_estimate():
+    for model in (PartsModel(pack), PartsModel(Compiled(compiled_best(2)))):
+        with pytest.warns(OracleWarning, match=r"or y\[\d+\] is no output that it can find"):
+            svm = fitted(model, y=[np.ones(6)] * len(X), tol=1e-3)
+        assert not svm.certified_
+
+
+def test_void_parts_and_bounds_are_no_faults_of_a_maximizer():
+    partly = [np.where(np.arange(6) == i % 6, -1, uses) for i, uses in enumerate(y)]
+    assert fitted(PartsModel(pack), X, partly, tol=1e-3).certified_
+    for bound in (np.inf, None):  # nothing known; the best
+        svm = StructSVM(PartsModel(lambda t, x, b=bound: Bounded(pack(t, x), b)), max_iter=3, tol=1)
+        assert svm.fit(X, y).certified_ or bound == np.inf
+
+
+def test_what_a_function_does_to_its_arguments_changes_nothing():
+    kept = []
+
+    def overwrites(theta, x):
+        uses = pack(theta, x)
+        theta[:] = uses
+        return theta
+
+    def keeps(theta, x):
+        kept.append((theta, theta.copy()))
+        return pack(theta, x).astype(">i8")
+
+    given = X.copy()
+    given.flags.writeable = False
+    weights = fitted(PartsModel(pack), tol=1e-3).coef_
+    for function, inputs in ((overwrites, given), (keeps, [np.asfortranarray(x) for x in X])):
+        assert np.array_equal(fitted(PartsModel(function), inputs, tol=1e-3).coef_, weights)
+    assert all(np.array_equal(*pair) for pair in kept)
+
+
+def test_sets_of_parts_are_rows_of_them():
+    truths = [set(np.flatnonzero(uses).tolist()) for uses in y]
+    model = PartsModel(
+        lambda theta, x: frozenset(np.flatnonzero(pack(theta, x)).tolist()), output="indices"
+    )
+    svm = fitted(model, y=truths, tol=1e-3)
+    assert np.array_equal(svm.coef_, fitted(PartsModel(pack), tol=1e-3).coef_)
+    assert svm.score(X, truths) == fitted(PartsModel(pack), tol=1e-3).score(X, y)
+
+
+def test_an_estimator_of_a_function_does_what_others_do():
+    model = PartsModel(lambda theta, x: pack(theta, x))
+    svm = StructSVM(model, random_state=0, tol=1e-3)
+    scores = cross_val_score(svm, X, y, cv=3)
+    assert np.isfinite(scores).all()
+    assert StructSVM(model, C="auto", random_state=0).fit(X, y).C_ > 0
+    assert len(fit_path(svm, X, y, Cs=[0.1, 1.0])) == 2
+    assert PathSearch(svm, cv=2).fit(X, y).best_score_ <= 0
+    validated = fitted(model, X[:20], y[:20], tol=1e-3)
+    validated.fit(X[:20], y[:20], X_val=X[20:], y_val=y[20:])
+    assert validated.validation_score_ <= 0
+    twice = fitted(model, [*X, *X[:10]], [*y, *y[:10]], tol=1e-7)
+    weighted = StructSVM(model, C=0.1, scale=None, tol=1e-7, max_iter=2000, random_state=0)
+    weighted.fit(X, y, sample_weight=np.where(np.arange(len(X)) < 10, 2.0, 1.0))
+    assert np.allclose(weighted.coef_, twice.coef_, atol=1e-3)
+    again = StructSVM(model, warm_start=True, random_state=0).fit(X, y)
+    first = again.n_iter_
+    assert again.fit(X, y).n_iter_ < first
+    threads = fitted(model, n_jobs=2, tol=1e-3)
+    assert np.array_equal(threads.coef_, fitted(model, n_jobs=3, tol=1e-3).coef_)
+    with pytest.raises(TypeError, match="maximizer is the function <lambda>, whose code"):
+        svm.fit(X, y).save("never.npz")
+
+
+@pytest.mark.parametrize("loss", ["hamming", "regret"])
+def test_check_model_finds_nothing_wrong(loss):
+    truths = y
+    if loss == "regret":
+        costs = rng.normal(size=(len(X), 6))
+        truths = [(pack(-c, None), c) for c in costs]
+    check_model(PartsModel(pack, task_loss=loss), X, truths)
+    with pytest.raises(ModelCheckError, match="misses the maximum"):
+        check_model(PartsModel(lambda theta, x: pack(-theta, x), task_loss=loss), X, truths)
+
+
+def test_examples_without_parts_and_with_one():
+    svm = fitted(PartsModel(pack_any), [np.zeros((0, 3)), *X], [np.zeros(0), *y], tol=1e-3)
+    assert svm.predict([np.zeros((0, 3)), X[0]])[0].tolist() == []
+    ones = [x[:1] for x in X]
+    svm = fitted(PartsModel(pack_any), ones, [x[0, :1] > 0 for x in ones], C=10.0, tol=1e-3)
+    assert svm.score(ones, [x[0, :1] > 0 for x in ones]) > -0.2
+
+
+def pack_any(theta, x):
+    return pack(theta, x) if len(theta) == N_PARTS else theta > 0
+
+
+def test_ctrl_c_in_a_function_keeps_the_best_weights():
+    calls = []
+
+    def interrupted(theta, x):
+        calls.append(1)
+        if len(calls) == 150:
+            signal.raise_signal(signal.SIGINT)
+        return pack(theta, x)
+
+    with pytest.warns(ConvergenceWarning, match="was interrupted after"):
+        svm = fitted(PartsModel(interrupted), C=10.0, tol=1e-12)
+    assert svm.objective_ < 10.0 * 30 * 3
+
+
+def test_a_function_may_fail_in_predictions_only():
+    fails = []
+
+    def sometimes(theta, x):
+        if fails:
+            raise RuntimeError("infeasible")
+        return pack(theta, x)
+
+    svm = fitted(PartsModel(sometimes), tol=1e-3)
+    fails.append(1)
+    with pytest.raises(RuntimeError, match="infeasible") as caught:
+        svm.predict(X)
+    assert caught.value.__notes__ == ["in the maximizer, for example 0"]
+
+
+def test_compiled_functions_come_in_capsules_and_are_not_pickled():
+    held = compiled_best(2)
+    get = ctypes.pythonapi.PyCapsule_New
+    get.restype, get.argtypes = (
+        ctypes.py_object,
+        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
+    )
+    name = b"int (void *, int64_t, int32_t, double *, int32_t *, double *)"
+    capsule = get(address(held), name, None)
+    assert structures.address_of(capsule) == address(held)
+    assert structures.address_of(LowLevelCallable(capsule)) == address(held)
+    with pytest.raises(TypeError, match="Compiled cannot be pickled: the address"):
+        pickle.dumps(Compiled(held))
+    with pytest.raises(ValueError, match="n_labels=-1: expected an integer >= 0"):
+        fitted(PartsModel(Compiled(held, -1)))
+
+
+def test_functions_of_cffi_are_compiled_functions():
+    ffi = pytest.importorskip("cffi").FFI()
+    held = compiled_best(2)
+    function = ffi.cast("int (*)(void *)", address(held))
+    assert structures.address_of(function) == address(held)
+
+
+class Whole(Structure):
+    """A structure whose maximizer is what a function returns."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def bind(self, contexts, n_parts):
+        return self.make()
+
+
+def test_a_structure_of_ones_own_must_bind_to_a_maximizer_of_these_parts():
+    by_labels = PythonMaximizer(lambda i, theta: (theta > 0).astype(int), [6] * 30, [6] * 30)
+    other_parts = Knapsack([1, 2], 3).bind([None] * 30, [2] * 30)
+    for maximizer, error, message in [
+        (pack, TypeError, "Whole.bind returned function, expected a Maximizer"),
+        (by_labels, ValueError, "another form than the used parts: its form must be SSVM_INDICES"),
+        (other_parts, ValueError, r"is of examples of \[2, 2, 2, 2, 2\] parts, expected \[6, 6"),
+    ]:
+        with pytest.raises(error, match=message):
+            fitted(PartsModel(Whole(lambda found=maximizer: found)))
