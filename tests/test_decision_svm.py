@@ -293,8 +293,10 @@ def test_the_model_alone_takes_costs():
     assert svm.model_.loss(truth, z) == pytest.approx(regret(z, COSTS[0]))
     with pytest.raises(ValueError, match="y is ndarray, expected a Truth with a decision"):
         svm.model_.loss(COSTS[0], z)
-    with pytest.raises(ValueError, match="neither costs nor the decision of example 1 are given"):
-        svm.fit(X[:2], [Truth(z, COSTS[0]), Truth()])
+    with pytest.raises(ValueError, match="y has costs of some examples only"):
+        svm.fit(X[:2], [Truth(z, COSTS[0]), Truth(z)])
+    with pytest.raises(ValueError, match="Y has no decisions: take those of truths"):
+        svm.score(X, COSTS)
 
 
 # ---- what is refused

@@ -286,8 +286,6 @@ class DecisionSVM(StructSVM):
         model: Any = self._fitted_model()
         inputs, _ = model.prepare_examples(self._read(X))
         truths = model.truths(_truths(costs, decisions), inputs)
-        if not truths:
-            raise ValueError("X is empty: there is nothing to score")
         if not unambiguous:
             answers, _ = self._ask(model.bind(inputs), scored=False)
             return self._score_outputs(model, truths, model.outputs_of(inputs, answers))
@@ -323,7 +321,7 @@ class _DecisionValidation(Validation):
 
 def _truths(costs: Any, decisions: Any) -> Any:
     """What is known of each example, as `DecisionModel` takes it."""
-    if costs is not None:
+    if costs is not None and not (isinstance(costs, np.ndarray) and costs.ndim == 2):
         costs = as_items("costs", costs)
     if decisions is None:
         if costs is None:

@@ -394,6 +394,44 @@ cdef class Maximizer:
             self.call_maximize(i, 0, &own[0], &found[0], &value, &excess)
         return labels[:self.n_labels[i]], value
 
+    def maximize_all(self, theta):
+        """How often the best output of each example uses each of its parts.
+
+        Parameters
+        ----------
+        theta : float64 array of shape (n_parts.sum(),)
+            The scores of the examples, one after the other.
+
+        Returns
+        -------
+        counts : int32 array of shape (n_parts.sum(),)
+        """
+        cdef Py_ssize_t i, k, n, first = 0
+        cdef double value = 0.0, excess = 0.0
+        cdef const double[::1] given = np.ascontiguousarray(theta, dtype=np.float64)
+        cdef double[::1] own = np.zeros(self.most_parts + 1)
+        cdef label_t[::1] labels = np.zeros(self.most_labels + 1, dtype=np.int32)
+        cdef ssvm_counts mu
+        counts = np.zeros(int(self.n_parts.sum()), dtype=np.int32)
+        cdef int32_t[::1] total = counts
+        if given.shape[0] != total.shape[0]:
+            raise ValueError(f"{given.shape[0]} scores for {total.shape[0]} parts")
+        held = _room(self, &mu)
+        self.reserve(1)
+        with nogil:
+            for i in range(self.struct.n_examples):
+                n = self.struct.n_parts[i]
+                for k in range(n):
+                    own[k] = given[first + k]
+                self.call_maximize(i, 0, &own[0], &labels[0], &value, &excess)
+                mu.size = 0
+                self.call_count(i, &labels[0], &mu)
+                for k in range(mu.size):
+                    total[first + mu.parts[k]] += <int32_t> mu.counts[k]
+                first += n
+        del held
+        return counts
+
     def count(self, Py_ssize_t i, labels):
         """How often an output uses each part, of shape (n_parts[i],)."""
         dense = np.zeros(self.n_parts[i])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,13 +28,13 @@ class Truth(NamedTuple):
 
     Attributes
     ----------
-    decision : array-like of shape (n_parts,) or None
-        How often each part is used; None: the best decision at `costs`.
-    costs : array-like of shape (n_parts,) or None
+    decision : array-like of shape (n_parts,)
+        How often each part is used.
+    costs : array-like of shape (n_parts,), default=None
         None: the decision is to be imitated.
     """
 
-    decision: Any = None
+    decision: Any
     costs: Any = None
 
 
@@ -60,9 +61,9 @@ class DecisionModel(PartsModel):
 
     Notes
     -----
-    As an output of an example it takes a row of costs, or a `Truth`. With costs the task loss is
-    the regret, with decisions alone the number of parts that are used in one of two decisions and
-    not in the other.
+    As y it takes an array or a list of rows of costs, or a list of `Truth`. With costs the task
+    loss is the regret, with decisions alone the number of parts that are used in one of two
+    decisions and not in the other.
 
     Examples
     --------
@@ -132,42 +133,50 @@ class DecisionModel(PartsModel):
         ValueError
             Naming the example, if costs have another shape, or are not finite.
         """
-        n_parts = np.diff(X.items.offsets).tolist()
-        items = as_items("costs", y)
-        if len(items) != len(X):
-            raise ValueError(f"there are costs of {len(items)} examples, expected {len(X)} as in X")
-        return [
-            self._truth(i, item if isinstance(item, Truth) else Truth(costs=item), n, X)
-            for i, (item, n) in enumerate(zip(items, n_parts, strict=True))
-        ]
+        if len(y) != len(X):
+            raise ValueError(f"there are costs of {len(y)} examples, expected {len(X)} as in X")
+        if _has_decisions(y):
+            known = [truth for truth in y if truth.costs is not None]
+            if known and len(known) < len(y):
+                raise ValueError("y has costs of some examples only: give those of all, or none")
+            if not known:
+                return list(y)
+            costs = self._read_costs([truth.costs for truth in y], X)
+            rows = _split(costs, X)
+            return [Truth(truth.decision, row) for truth, row in zip(y, rows, strict=True)]
+        costs = self._read_costs(y, X)
+        found = X.items.maximizer.maximize_all(-self._sign * costs)
+        return [Truth(*pair) for pair in zip(_split(found, X), _split(costs, X), strict=True)]
 
-    def _truth(self, i: int, truth: Truth, n: int, X: PackedInputs) -> Truth:
-        decision, costs = truth
-        if costs is not None:
-            costs = real_array(f"costs[{i}]", costs)
-            if costs.shape != (n,):
-                raise ValueError(f"costs[{i}] has shape {costs.shape}, expected ({n},)")
-            if not np.isfinite(costs).all():
-                p = int(np.argmin(np.isfinite(costs)))
-                raise ValueError(f"costs[{i}, {p}] is {costs[p]}, expected a finite number")
-        if decision is None:
-            if costs is None:
-                raise ValueError(f"neither costs nor the decision of example {i} are given")
-            decision = self._best(X, i, -self._sign * costs)
-        return Truth(decision, costs)
-
-    def _best(self, X: PackedInputs, i: int, theta: NDArray[np.float64]) -> NDArray[np.int64]:
-        """How often the best decision of example i uses each part."""
-        row, _ = X.items.maximizer.maximize(i, theta)
-        end = int(np.argmax(row < 0)) if (row < 0).any() else len(row)
-        return np.bincount(row[:end], minlength=len(theta))
+    def _read_costs(self, y: Any, X: PackedInputs) -> NDArray[np.float64]:
+        """The costs of the parts of all examples, one after the other."""
+        offsets = X.items.offsets
+        sizes = np.diff(offsets)
+        if isinstance(y, np.ndarray) and y.ndim == 2 and (sizes == y.shape[1]).all():
+            costs = real_array("costs", y).ravel()
+        else:
+            rows = [real_array(f"costs[{i}]", row) for i, row in enumerate(as_items("costs", y))]
+            for i, (row, n) in enumerate(zip(rows, sizes.tolist(), strict=True)):
+                if row.shape != (n,):
+                    raise ValueError(f"costs[{i}] has shape {row.shape}, expected ({n},)")
+            costs = np.concatenate(rows)
+        if (wrong := np.flatnonzero(~np.isfinite(costs))).size:
+            i = int(np.searchsorted(offsets, wrong[0], side="right")) - 1
+            raise ValueError(
+                f"costs[{i}, {wrong[0] - offsets[i]}] is {costs[wrong[0]]}, expected a finite "
+                "number"
+            )
+        return costs
 
     def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
-        if X is not None:
-            y = self.truths(y, X)
-        return super().read_outputs(
-            [self._as_pair(f"decisions[{i}]", truth) for i, truth in enumerate(y)], X
-        )
+        if X is None or _has_decisions(y):
+            truths = as_items("y", y) if X is None else self.truths(y, X)
+            pairs = [self._as_pair(f"decisions[{i}]", truth) for i, truth in enumerate(truths)]
+            return super().read_outputs(pairs, X)
+        if len(y) != len(X):
+            raise ValueError(f"there are costs of {len(y)} examples, expected {len(X)} as in X")
+        costs = self._sign * self._read_costs(y, X)
+        return self._packed_sets(X.items.maximizer.maximize_all(-costs), costs, X)
 
     def _as_pair(self, name: str, truth: Any) -> tuple[Any, Any]:
         """A decision and what its parts add to the loss, as `PartsModel` takes them."""
@@ -202,11 +211,16 @@ class DecisionModel(PartsModel):
             As `truths` returns it.
         Y_hat : list of decisions
         """
-        losses = [self.loss(y, y_hat) for y, y_hat in zip(Y, Y_hat, strict=True)]
+        if not _has_decisions(Y):
+            raise ValueError("Y has no decisions: take those of truths(y, X)")
+        true, guess = (np.concatenate(rows) for rows in ([y.decision for y in Y], Y_hat))
+        known = np.asarray(true >= 0, dtype=np.float64)
         if Y[0].costs is None:
-            return -float(np.mean(losses))
-        regret = float(np.sum(losses))
-        best = sum(abs(dot(*(np.asarray(row, dtype=np.float64) for row in y))) for y in Y)
+            return -float(dot(known, np.abs(guess - true).astype(np.float64))) / len(Y)
+        costs = known * np.concatenate([y.costs for y in Y])
+        regret = self._sign * dot(costs, (guess - true).astype(np.float64))
+        examples = np.repeat(np.arange(len(Y)), [len(y.costs) for y in Y])
+        best = float(np.abs(np.bincount(examples, costs * true)).sum())
         if best == 0.0:
             return -np.inf if regret > 0 else 0.0
         return -regret / best
@@ -215,26 +229,32 @@ class DecisionModel(PartsModel):
 
     def costs(self, X: PackedInputs, w: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """The predicted costs of the parts of each example."""
-        scores = self.make_problem(X, None).part_scores(w) / self._factor
-        return np.split(scores, X.items.offsets[1:-1])
+        return _split(self.make_problem(X, None).part_scores(w) / self._factor, X)
 
     def worst_decisions(
         self, X: PackedInputs, w: NDArray[np.float64], Y: Sequence[Truth]
-    ) -> list[NDArray[np.int64]]:
-        """Of each example, of all best decisions at the predicted costs the worst at the true ones.
+    ) -> list[NDArray[np.int32]]:
+        """Of all best decisions at the predicted costs the worst at the true ones, of each example.
 
-        The maximizer is called with predicted scores of which 1e-9 is replaced by the true costs.
-        What it finds costs at least as much as any best decision at the predicted costs, and is one
-        of them up to 1e-9 of the sum of the absolute scores.
+        The maximizer is called with predicted scores to which 1e-9 of the true costs is added. What
+        it finds costs at least as much as any best decision at the predicted costs, and is one of
+        them up to 1e-9 of the sum of the absolute scores.
         """
-        found = []
-        for i, (predicted, truth) in enumerate(zip(self.costs(X, w), Y, strict=True)):
-            theta = -self._sign * predicted
-            against = self._sign * np.asarray(truth.costs, dtype=np.float64)
-            size, size_of_costs = float(np.abs(theta).sum()), float(np.abs(against).sum())
-            if size == 0.0:
-                theta = against
-            elif size_of_costs > 0.0:
-                theta = theta + against * (_TIES * size / size_of_costs)
-            found.append(self._best(X, i, theta))
-        return found
+        offsets = X.items.offsets
+        theta = self.make_problem(X, None).part_scores(w)
+        against = self._sign * np.concatenate([truth.costs for truth in Y])
+        for start, stop in itertools.pairwise(offsets):
+            scores, costs = theta[start:stop], against[start:stop]
+            size, size_of_costs = float(np.abs(scores).sum()), float(np.abs(costs).sum())
+            if size_of_costs > 0.0:
+                scores += costs * ((_TIES * size or 1.0) / size_of_costs)
+        return _split(X.items.maximizer.maximize_all(theta), X)
+
+
+def _has_decisions(y: Any) -> bool:
+    return isinstance(y, list) and len(y) > 0 and all(isinstance(one, Truth) for one in y)
+
+
+def _split(values: NDArray[Any], X: PackedInputs) -> list[NDArray[Any]]:
+    """Values of the parts of all examples, by example."""
+    return np.split(values, X.items.offsets[1:-1]) if len(X) else []

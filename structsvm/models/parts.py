@@ -244,7 +244,7 @@ class PartsModel(PackedModel):
             rows, n_parts = _stacked([part.rows for part in parts])
             found["n_features"] = rows.shape[1]
         if given["vector"]:
-            vectors = check_rows(X if sp.issparse(X) else _all_vectors(parts))
+            vectors = check_rows(X if _is_matrix(X) else _all_vectors(parts))
             found["n_vector_features"] = vectors.shape[1]
             if not given["rows"]:
                 n_parts = [self._part_count(sizes)] * len(parts)
@@ -371,6 +371,21 @@ class PartsModel(PackedModel):
             packed.starts = np.where([cost is None for cost in costs], 0, starts).astype(np.int64)
         if any(len(some) for some in void):
             packed.void = void
+        return packed
+
+    def _packed_sets(
+        self, uses: NDArray[np.int32], costs: NDArray[np.float64], X: PackedInputs
+    ) -> _PackedSets:
+        """Outputs of all examples, given how often each part is used, and what parts cost."""
+        starts = X.items.offsets
+        used = np.repeat(np.arange(len(uses)), uses)
+        examples = np.searchsorted(starts, used, side="right") - 1
+        sizes = np.bincount(examples, minlength=len(X)) + 1
+        offsets = np.append(0, np.cumsum(sizes)).astype(np.int64)
+        rows = np.full(offsets[-1], -1, dtype=np.int32)
+        rows[np.arange(len(used)) + examples] = used - starts[examples]
+        packed = _PackedSets(rows, offsets)
+        packed.costs, packed.starts = costs, starts[:-1].copy()
         return packed
 
     def _read_output(
@@ -688,6 +703,11 @@ def _stacked(matrices: Sequence[Any]) -> tuple[Any, list[int]]:
     if any(sp.issparse(matrix) for matrix in rows):
         return check_rows(sp.vstack(rows, format="csr")), sizes
     return np.concatenate(rows), sizes
+
+
+def _is_matrix(X: Any) -> bool:
+    """Whether X has a vector of features in each row."""
+    return sp.issparse(X) or (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "fiub")
 
 
 def _all_vectors(parts: Sequence[Parts]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from reference.graphs import all_labellings
 
 from structsvm import ChainModel
 from structsvm.engines import Threads
-from structsvm.inference import ForeignMaximizer, Maximizer, PythonMaximizer
+from structsvm.inference import ForeignMaximizer, Knapsack, Maximizer, PythonMaximizer
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.inference._graph_maximizer import GraphMaximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
@@ -468,3 +468,16 @@ def test_rows_that_are_no_used_parts_are_refused(row, message):
         best_two([4]).count(0, row)
     with pytest.raises(ValueError, match=r"has form 2, expected 0 \(counts\) or 1 \(indices\)"):
         best_two([4], form=2)
+
+
+def test_all_examples_are_answered_as_each_by_itself():
+    weights = [[3, 2, 2], [1, 4], []]
+    maximizer = Knapsack().bind([(row, 4) for row in weights], [3, 2, 0])
+    theta = np.array([5.0, 3.0, 3.0, 1.0, 2.0])
+    counts = maximizer.maximize_all(theta)
+    assert counts.tolist() == [0, 1, 1, 0, 1]
+    for i, (start, stop) in enumerate([(0, 3), (3, 5)]):
+        labels, _ = maximizer.maximize(i, theta[start:stop])
+        assert np.array_equal(maximizer.count(i, labels), counts[start:stop])
+    with pytest.raises(ValueError, match="4 scores for 5 parts"):
+        maximizer.maximize_all(theta[:4])
