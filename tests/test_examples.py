@@ -37,3 +37,17 @@ def test_example(tmp_path, monkeypatch, capfd, name, picture, tol, lead):
     image = matplotlib.image.imread(tmp_path / picture)
     assert min(image.shape[:2]) > 150
     assert image.std() > 0.05
+
+
+@pytest.mark.parametrize("name", ["plug_in_c", "plug_in_numba"])
+def test_a_function_is_plugged_in_in_under_forty_lines(name, capsys):
+    if name == "plug_in_numba":
+        pytest.importorskip("numba", reason="numba is no dependency: pip install numba")
+    path = EXAMPLES / f"{name}.py"
+    assert len(path.read_text().splitlines()) < 40
+    runpy.run_path(str(path), run_name="__main__")
+    gap, wrong = re.search(
+        r"gap ([\d.e-]+), wrong items ([\d.]+)", capsys.readouterr().out
+    ).groups()
+    assert float(gap) <= 1e-3
+    assert float(wrong) < 0.5

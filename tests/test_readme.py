@@ -47,6 +47,16 @@ def test_decisions_lose_little(capsys):
     assert float(gap) <= 1e-3
 
 
+def test_sets_of_parts_are_learned_alike_by_every_maximizer(capsys):
+    exec(next(block for block in BLOCKS if "IntegerProgram" in block), {})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    objectives, gaps, scores = np.array(lines, dtype=float).T
+    assert len(lines) == 3
+    assert max(gaps) <= 1e-3
+    assert np.ptp(objectives) <= 1e-3 * max(objectives)
+    assert min(scores) > -2.0
+
+
 def test_long_fits_run(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     names = {}
