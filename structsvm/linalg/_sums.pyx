@@ -1,4 +1,4 @@
-"""Inner products, products with matrices, and Cholesky factors: the same bits everywhere.
+"""Inner products and products with matrices: the same bits everywhere.
 
 The order of additions in a BLAS depends on the CPU, the number of threads and the version. Then
 decisions that depend on the last bit of a sum differ: which planes are kept, when a solver stops.
@@ -28,8 +28,6 @@ cdef extern from "structsvm/linalg/sums.h" nogil:
         const ssvm_feature_rows* rows, Py_ssize_t n_rows, const double* w, Py_ssize_t width,
         double scale, double* out,
     )
-    int ssvm_cholesky(double* A, Py_ssize_t n, double* column)
-    void ssvm_cholesky_solve(const double* L, Py_ssize_t n, double* x, Py_ssize_t width)
 
 cdef extern from "structsvm/linalg/exponential.h" nogil:
     void ssvm_decay(const double* x, Py_ssize_t n, double* out)
@@ -95,33 +93,6 @@ def product(left, right):
         with nogil:
             ssvm_all_feature_scores(&rows, n, &w[0], width, 1.0, &out[0])
     return scores[:n * width].reshape(n, width)
-
-
-def cholesky(matrix):
-    """L with ``matrix = L L'`` as the lower triangle of an array; None if there is no such L."""
-    factor = np.array(matrix, dtype=np.float64, order="C")
-    cdef double[:, ::1] A = factor
-    cdef double[::1] column = np.empty(A.shape[0])
-    cdef int definite = 1
-    if A.shape[0] != A.shape[1]:
-        raise ValueError(f"a matrix of shape {factor.shape}, expected a square one")
-    if A.shape[0]:
-        with nogil:
-            definite = ssvm_cholesky(&A[0, 0], A.shape[0], &column[0])
-    return factor if definite else None
-
-
-def cholesky_solve(factor, sides):
-    """The solution X of ``L L' X = sides``, of shape (n, n_sides), for the L of `cholesky`."""
-    cdef const double[:, ::1] L = factor
-    solutions = np.array(sides, dtype=np.float64, order="C")
-    cdef double[:, ::1] X = solutions
-    if X.shape[0] != L.shape[0]:
-        raise ValueError(f"a factor of {L.shape[0]} rows and sides of {X.shape[0]}")
-    if X.shape[0] and X.shape[1]:
-        with nogil:
-            ssvm_cholesky_solve(&L[0, 0], L.shape[0], &X[0, 0], X.shape[1])
-    return solutions
 
 
 def decay(x):

@@ -41,46 +41,43 @@ SSVM_CLONES SSVM_UNUSED static void ssvm_add_rows(const double *factors, const d
     }
 }
 
-/* The lower triangle of A becomes L with A = L L'; returns 0 if a pivot is not above zero.
+/* Row i of L with L L' = A, from row i of A and the rows before it. L is held by columns: row k of
+ * U, (., stride), is column k of L. Returns 0 if the pivot is not above zero.
  *
- * column  SCRATCH  n doubles */
-SSVM_CLONES SSVM_UNUSED static int ssvm_cholesky(double *A, ptrdiff_t n, double *column)
+ * a  IN, SCRATCH  A[i, :i + 1] */
+SSVM_CLONES SSVM_UNUSED static int ssvm_cholesky_row(double *U, ptrdiff_t stride, ptrdiff_t i,
+                                                     double *a)
 {
-    for (ptrdiff_t k = 0; k < n; ++k) {
-        const double pivot = A[k * n + k];
-        if (!(pivot > 0.0) || pivot > 1.7976931348623157e308)
-            return 0;
-        const double root = sqrt(pivot);
-        A[k * n + k] = root;
-        for (ptrdiff_t i = k + 1; i < n; ++i)
-            column[i] = A[i * n + k] /= root;
-        for (ptrdiff_t i = k + 1; i < n; ++i) {
-            const double factor = column[i];
-            double *row = A + i * n;
-            for (ptrdiff_t j = k + 1; j <= i; ++j)
-                row[j] -= factor * column[j];
-        }
+    for (ptrdiff_t k = 0; k < i; ++k) {
+        const double *column = U + k * stride;
+        const double factor = a[k] / column[k];
+        a[k] = factor;
+        for (ptrdiff_t j = k + 1; j < i; ++j)
+            a[j] -= factor * column[j];
+        a[i] -= factor * factor;
     }
+    if (!(a[i] > 0.0) || a[i] > 1.7976931348623157e308)
+        return 0;
+    U[i * stride + i] = sqrt(a[i]);
+    for (ptrdiff_t k = 0; k < i; ++k)
+        U[k * stride + i] = a[k];
     return 1;
 }
 
-/* Overwrite the columns of x, (n, width), with the solutions z of L L' z = x. */
-SSVM_CLONES SSVM_UNUSED static void ssvm_cholesky_solve(const double *L, ptrdiff_t n, double *x,
-                                                        ptrdiff_t width)
+/* Overwrite x with the solution z of L L' z = x, for n rows of the L of ssvm_cholesky_row. */
+SSVM_CLONES SSVM_UNUSED static void ssvm_cholesky_solve(const double *U, ptrdiff_t stride,
+                                                        ptrdiff_t n, double *x)
 {
-    for (ptrdiff_t c = 0; c < width; ++c) {
-        for (ptrdiff_t i = 0; i < n; ++i) {
-            double sum[2] = {x[i * width + c], 0.0};
-            for (ptrdiff_t j = 0; j < i; ++j)
-                sum[j % 2] -= L[i * n + j] * x[j * width + c];
-            x[i * width + c] = (sum[0] + sum[1]) / L[i * n + i];
-        }
-        for (ptrdiff_t i = n - 1; i >= 0; --i) {
-            double sum[2] = {x[i * width + c], 0.0};
-            for (ptrdiff_t j = i + 1; j < n; ++j)
-                sum[j % 2] -= L[j * n + i] * x[j * width + c];
-            x[i * width + c] = (sum[0] + sum[1]) / L[i * n + i];
-        }
+    for (ptrdiff_t k = 0; k < n; ++k) {
+        const double *column = U + k * stride;
+        x[k] /= column[k];
+        for (ptrdiff_t j = k + 1; j < n; ++j)
+            x[j] -= x[k] * column[j];
+    }
+    for (ptrdiff_t k = n - 1; k >= 0; --k) {
+        const double *column = U + k * stride;
+        const double rest = ssvm_row_dot_double(column + k + 1, NULL, n - k - 1, x + k + 1, 0);
+        x[k] = (x[k] - rest) / column[k];
     }
 }
 

@@ -11,8 +11,8 @@ from structsvm.data.snapshots import Kind, number, vector
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._sums import combined_rows, dot, row_products
 from structsvm.problems import Problem
+from structsvm.solvers._simplex_qp import SimplexQP
 from structsvm.solvers.run import dual_value
-from structsvm.solvers.simplex_qp import SimplexQP
 
 __all__ = ["Cuts"]
 
@@ -153,4 +153,4 @@ class Cuts:
 
     @property
     def nbytes(self) -> int:
-        return self.room.nbytes + self.qp.gram.nbytes
+        return self.room.nbytes + self.qp.nbytes

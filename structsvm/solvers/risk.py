@@ -15,8 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from structsvm.data.checks import check_scalar, real_array
 from structsvm.exceptions import OracleWarning, warn
 from structsvm.linalg._sums import combined_rows, dot, row_products
+from structsvm.solvers._simplex_qp import SimplexQP
 from structsvm.solvers.base import Callback, Progress, Snapshot
-from structsvm.solvers.simplex_qp import SimplexQP
 
 __all__ = ["BundleMethod", "RiskResult", "minimize_risk"]
 

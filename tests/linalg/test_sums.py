@@ -6,8 +6,6 @@ import scipy.sparse as sp
 from sklearn.metrics.pairwise import pairwise_kernels
 
 from structsvm.linalg._sums import (
-    cholesky,
-    cholesky_solve,
     combined_rows,
     decay,
     dot,
@@ -45,27 +43,11 @@ def test_shapes_that_do_not_fit_are_refused():
         lambda: product(np.ones((2, 3)), np.ones((2, 3))),
         lambda: row_products(np.ones((2, 3)), np.ones(2)),
         lambda: combined_rows(np.ones(3), np.ones((2, 3))),
-        lambda: cholesky(np.ones((2, 3))),
-        lambda: cholesky_solve(np.eye(2), np.ones((3, 1))),
         lambda: FeatureRows(np.ones((2, 3)), intercept=True).scores(np.ones((3, 1))),
         lambda: FeatureRows(np.ones((2, 3)), intercept=True).combined(np.ones((3, 1))),
     ):
         with pytest.raises(ValueError, match=r"\d"):
             wrong()
-
-
-@pytest.mark.parametrize("n", [1, 2, 17, 60])
-def test_cholesky_solves(n):
-    rng = np.random.default_rng(n)
-    root = rng.normal(size=(n, n + 4))
-    matrix, sides = root @ root.T, rng.normal(size=(n, 2))
-    solutions = cholesky_solve(cholesky(matrix), sides)
-    np.testing.assert_allclose(matrix @ solutions, sides, rtol=1e-7, atol=1e-7)
-
-
-@pytest.mark.parametrize("last", [-1.0, 0.0, np.nan, np.inf])
-def test_cholesky_knows_what_is_not_definite(last):
-    assert cholesky(np.diag([1.0, 2.0, last])) is None
 
 
 def test_decay_is_the_exponential():

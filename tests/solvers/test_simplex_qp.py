@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.simplex_qp import ReferenceQP
 
-from structsvm.solvers.simplex_qp import SimplexQP
+from structsvm.solvers._simplex_qp import SimplexQP
 
 
 def value(planes, loss, lam, alpha):
@@ -133,3 +134,56 @@ def test_rays_are_the_multipliers_of_weights_that_must_not_be_negative(
         w = allowed / lam
         hinge = max((loss[: k + 1] - planes[: k + 1] @ w).max(), 0.0)
         assert lam / 2 * w @ w + hinge == pytest.approx(want, rel=1e-6, abs=1e-7)
+
+
+def assert_equals_twin(qp):
+    twin = ReferenceQP(qp.gram, qp.loss, qp.alpha, qp.lam, qp.n_rays)
+    assert qp.solve() == twin.solve()
+    assert np.array_equal(qp.alpha, twin.alpha)
+
+
+@pytest.mark.parametrize("lam", [1e-6, 0.1, 10.0])
+@pytest.mark.parametrize("n_rays", [0, 4])
+def test_equals_the_numpy_twin_to_the_bit(lam, n_rays):
+    """Whatever was factored before: planes come, some go, some come again."""
+    rng = np.random.default_rng(0)
+    planes, loss = rng.normal(size=(60, 12)) + 1.0, rng.uniform(-0.1, 1, size=60)
+    planes[20], planes[30], planes[31] = planes[5], 1e-5 * planes[7], 0.0
+    qp, held, met = SimplexQP(lam, n_rays), [], set()
+    for k in [*range(60), *range(10)]:
+        products = np.concatenate([planes[k, :n_rays], planes[held] @ planes[k]])
+        qp.add(products, planes[k] @ planes[k], loss[k])
+        held.append(k)
+        assert_equals_twin(qp)
+        met.add(int((qp.alpha > 0).sum()))
+        if k % 7 == 6:
+            kept = (qp.alpha[n_rays:] > 0) | (rng.uniform(size=len(qp)) < 0.7)
+            qp.keep(kept)
+            held = [plane for plane, is_kept in zip(held, kept, strict=True) if is_kept]
+            assert_equals_twin(qp)
+    assert max(met) >= 6
+
+
+def test_a_restored_program_goes_on_in_the_same_bits():
+    rng = np.random.default_rng(2)
+    planes, loss = rng.normal(size=(40, 9)), rng.uniform(size=40)
+    qp, _ = solve_one_by_one(planes[:20], loss[:20], 0.1)
+    other = SimplexQP(0.1)
+    other.restore(qp.snapshot())
+    for k in range(20, 40):
+        for program in (qp, other):
+            program.add(planes[:k] @ planes[k], planes[k] @ planes[k], loss[k])
+            program.solve()
+        assert np.array_equal(qp.alpha, other.alpha)
+
+
+def test_planes_that_are_too_large_are_refused():
+    qp = SimplexQP(1.0)
+    with pytest.raises(ValueError, match="too large"):
+        qp.add([], np.inf, 1.0)
+    with pytest.raises(ValueError, match="1 products with 0 rays and planes"):
+        qp.add([1.0], 1.0, 1.0)
+    qp = SimplexQP(1e-300)
+    qp.add([], 1e300, 1.0)
+    with pytest.raises(ValueError, match="too large"):
+        qp.solve()
