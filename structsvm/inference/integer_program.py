@@ -241,8 +241,11 @@ class _Program:
     def solve(self, scores: NDArray[np.float64]) -> IntegerSolution:
         if self.n_variables == 0:
             return IntegerSolution(np.zeros(0, dtype=np.int32), 0.0, 0.0)
+        # HiGHS has absolute tolerances: the greatest cost is 1 to 2, whatever the scores.
+        most = float(np.abs(scores).max(initial=0.0))
+        unit = 2.0 ** np.floor(np.log2(most)) if most > 0.0 else 1.0
         costs = np.zeros(self.n_variables)
-        costs[: self.n_parts] = -scores
+        costs[: self.n_parts] = -scores / unit
         found = milp(
             costs,
             integrality=self.integrality,
@@ -271,7 +274,7 @@ class _Program:
             )
         value = float((scores * counts).sum())
         bound = found.mip_dual_bound if self.integrality.any() else found.fun
-        return IntegerSolution(counts.astype(np.int32), value, max(value, -float(bound)))
+        return IntegerSolution(counts.astype(np.int32), value, max(value, -float(bound) * unit))
 
 
 class IntegerProgram(Structure):

@@ -137,6 +137,11 @@ def address_of(function: Any) -> int:
     if type(function).__module__ == "_cffi_backend":
         function = LowLevelCallable(function)
     if isinstance(function, LowLevelCallable):
+        if function.user_data is not None:
+            raise TypeError(
+                "function is a LowLevelCallable with user_data, which Compiled does not pass on: "
+                "give it as user, an array"
+            )
         function = tuple.__getitem__(function, 0)  # a capsule, whatever it was made of
     if type(function).__name__ == "PyCapsule":
         return _address_in(function)
@@ -158,4 +163,9 @@ def _address_in(capsule: Any) -> int:
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    if name(capsule) == b"ssvm_maximizer":
+        raise TypeError(
+            "function is a capsule of a whole maximizer: return ForeignMaximizer(capsule) from bind"
+            " of a Structure of your own"
+        )
     return pointer(capsule, name(capsule)) or 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, ClassVar
 
@@ -205,6 +206,10 @@ class PartsModel(PackedModel):
                 f"maximizer is {type(self.maximizer).__name__}, expected a Structure or a function "
                 "of theta and x"
             )
+        if self.n_parts is not None and not (
+            isinstance(self.n_parts, numbers.Integral) and self.n_parts >= 0
+        ):
+            raise ValueError(f"n_parts={self.n_parts!r}: expected an integer >= 0, or None")
 
     # ---- inputs
 
@@ -256,7 +261,7 @@ class PartsModel(PackedModel):
             found["n_parts"] = n_parts[0]
         if given["kinds"]:
             if not given["rows"] and not given["vector"]:
-                n_parts = [len(np.asarray(part.kinds)) for part in parts]
+                n_parts = [np.asarray(part.kinds).size for part in parts]
             kinds = _all_kinds(parts, n_parts)
             found["n_kinds"] = int(kinds.max(initial=-1)) + 1
             if sizes is not None and found["n_kinds"] > sizes.get("n_kinds", 0):
@@ -332,9 +337,18 @@ class PartsModel(PackedModel):
             groups.append(FeatureGroup("rows", chunks, X.sizes["n_features"], None))
         if packed.vectors is not None:
             chunks = row_chunks(packed.vectors, weights)
-            intercept = "intercept" if self.fit_intercept else None
+            # Centred columns move the intercept, whose sign must then stay free.
+            intercept = "intercept" if self.fit_intercept and not self._keeps_intercept() else None
             groups.append(FeatureGroup("vector", chunks, X.sizes["n_vector_features"], intercept))
         return groups
+
+    def _keeps_intercept(self) -> bool:
+        """Whether a weight of the intercept must be >= 0."""
+        if self.non_negative is None or "intercept" not in self.layout_:
+            return False
+        signed = np.zeros(self.n_weights, dtype=bool)
+        signed[self.non_negative] = True
+        return bool(signed[self.layout_.place("intercept")].any())
 
     # ---- outputs
 
@@ -502,6 +516,8 @@ class PartsModel(PackedModel):
         if self.task_loss == "hamming" and self.part_weight is not None:
             cost = self._shared_costs(None if size is None else np.array([size]))
         n = max(used.max(initial=-1), guess.max(initial=-1), void.max(initial=-1)) + 1
+        if cost is not None and n > len(cost):
+            raise ValueError(f"y or y_hat has the part {n - 1}, expected 0 to {len(cost) - 1}")
         differs = (np.bincount(guess, minlength=n) - np.bincount(used, minlength=n)).astype(float)
         differs[void] = 0.0
         if self.task_loss == "hamming":

@@ -618,6 +618,8 @@ class _Run:
         """The objective, the bound and the gap."""
         above, below = self.best.objective, self.low
         size = max(abs(above), abs(below))
+        if not math.isfinite(size):
+            return above, below, 1.0
         return above, below, abs(above - below) / size if size > 0.0 else 0.0
 
     def _allowed(self) -> float:
@@ -627,7 +629,7 @@ class _Run:
     def ended(self) -> str | None:
         """How the run has ended, None while it has not."""
         above, below, _ = self._bounds()
-        if above - below <= self._allowed():
+        if math.isfinite(above) and above - below <= self._allowed():
             rounding = _SAME_VALUE * max(abs(above), abs(below)) + _ROUNDING * self.low_terms
             if below - above <= max(rounding, _SHARE_OF_TOL * self._allowed()):
                 return "converged"

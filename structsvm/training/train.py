@@ -289,9 +289,9 @@ class Outcome:
             warn(
                 f"in {result.n_overruled} of {result.n_oracle_calls} calls the oracle of "
                 f"{type(self.model).__name__} returned an output worse than one already known, "
-                f"{by}which was used instead: loss_augmented_inference misses the maximum, so the "
-                "duality gap is no certificate. structsvm.testing.check_model tells more. Correct "
-                "it, or declare the model exact = False",
+                f"{by}which was used instead: the oracle misses the maximum, so the duality gap is "
+                "no certificate. structsvm.testing.check_model tells more. Correct the oracle, or "
+                "declare the model exact = False",
                 OracleWarning,
             )
 

@@ -265,6 +265,17 @@ def test_intervals_equal_enumeration(data):
 # ---- integer programs
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-9, 1e-7, 1.0, 1e20])
+@pytest.mark.parametrize("integrality", [0, 1])
+def test_integer_programs_are_the_same_in_any_unit(unit, integrality):
+    scores = np.array([3.0, 1.0, 2.0, -1.0])
+    at_most_two = (np.ones((1, 4)), 0, 2)
+    found = integer_program(scores * unit, at_most_two, integrality=integrality, bounds=(0, 1))
+    assert found.counts.tolist() == [1, 0, 1, 0]
+    assert found.value == pytest.approx(5 * unit, rel=1e-12)
+    assert found.bound == pytest.approx(5 * unit, rel=1e-9)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_integer_programs_equal_enumeration(data):

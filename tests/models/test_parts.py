@@ -5,6 +5,7 @@ import itertools
 import pickle
 import signal
 
+import cffi
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -199,6 +200,20 @@ def test_weights_may_be_kept_non_negative():
     assert svm.certified_
 
 
+def test_signs_hold_for_weights_in_the_users_units():
+    """Centring moves the intercept, so columns are not centred where its sign is kept."""
+    vectors = 50.0 + np.random.default_rng(1).normal(size=(60, 3))
+    truths = [pack(np.append(v - 50, 50 - v), None) for v in vectors]
+    for blocks in (["intercept"], ["vector"], ["vector", "intercept"]):
+        model = PartsModel(pack, n_parts=N_PARTS)
+        layout = StructSVM(model, random_state=0, tol=0.1).fit(vectors, truths).model_.layout_
+        kept = layout.place(*blocks)
+        signed = PartsModel(pack, n_parts=N_PARTS, non_negative=np.arange(kept.start, kept.stop))
+        svm = StructSVM(signed, C=1.0, random_state=0, tol=1e-2).fit(vectors, truths)
+        assert svm.certified_
+        assert svm.coef_[kept].min() >= 0
+
+
 # ---- maximizers that stop early
 
 
@@ -370,6 +385,8 @@ def test_an_error_of_the_maximizer_names_the_example():
         ({"X": [X[0], np.ones((6, 2)), *X[2:]]}, r"X\[1\] has 2 features, expected 3 as X\[0\]"),
         ({"X": [X[0], np.full((6, 3), np.nan), *X[2:]]}, r"X\[1\]: .* is NaN"),
         ({"X": [X[0], np.ones(6), *X[2:]]}, r"X\[1\] has no rows, unlike X\[0\]"),
+        ({"X": [Parts(kinds=3) for _ in X]}, r"the kinds of X\[0\] are int64 of shape \(\)"),
+        ({"model": PartsModel(pack, n_parts=-1)}, "n_parts=-1: expected an integer >= 0"),
         ({"X": [Parts() for _ in X]}, r"X\[0\] has no features"),
         (
             {"X": list(rng.normal(size=(30, 4)))},
@@ -551,7 +568,7 @@ def test_compiled_functions_come_in_capsules_and_are_not_pickled():
 
 
 def test_functions_of_cffi_are_compiled_functions():
-    ffi = pytest.importorskip("cffi").FFI()
+    ffi = cffi.FFI()
     held = compiled_best(2)
     function = ffi.cast("int (*)(void *)", address(held))
     assert structures.address_of(function) == address(held)
@@ -577,3 +594,15 @@ def test_a_structure_of_ones_own_must_bind_to_a_maximizer_of_these_parts():
     ]:
         with pytest.raises(error, match=message):
             fitted(PartsModel(Whole(lambda found=maximizer: found)))
+
+
+def test_parts_beyond_the_weights_of_the_loss_are_named():
+    model = PartsModel(pack, output="indices", part_weight=[1.0, 2.0])
+    with pytest.raises(ValueError, match="y or y_hat has the part 5, expected 0 to 1"):
+        model.loss([0], [5])
+
+
+def test_what_a_compiled_function_would_not_get_is_refused():
+    held, data = compiled_best(2), ctypes.c_void_p(8)
+    with pytest.raises(TypeError, match=r"LowLevelCallable with user_data, .* give it as user"):
+        fitted(PartsModel(Compiled(LowLevelCallable(held, data), 2)))

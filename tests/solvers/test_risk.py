@@ -1,5 +1,6 @@
 """`minimize_risk` and `BundleMethod`: any convex function, to a certified gap."""
 
+import math
 import pickle
 
 import numpy as np
@@ -484,3 +485,23 @@ def test_bundle_method_refuses_by_its_own_names(arguments, words):
         BundleMethod(*arguments).optimize()
     with pytest.raises(ValueError, match="max_iterations=0"):
         BundleMethod(_square, 1, 1.0, 1e-3).optimize(0)
+
+
+def test_a_bound_that_says_nothing_ends_nothing():
+    """A solver that stopped early may know no bound at first; the run goes on until it has one."""
+    calls = []
+
+    def absolute(w):
+        calls.append(w)
+        value = np.abs(w - 3).sum()
+        return value, np.sign(w - 3), math.inf if len(calls) < 3 else value
+
+    found = minimize_risk(absolute, 2)
+    assert found.status == "converged"
+    assert len(calls) > 3
+    assert found.objective < math.inf
+    assert found.gap <= 1e-3
+    with pytest.warns(ConvergenceWarning):
+        never = minimize_risk(lambda w: (*absolute(w)[:2], math.inf), 2, max_iter=20)
+    assert never.status != "converged"
+    assert never.gap == 1.0
