@@ -342,6 +342,16 @@ class PartsModel(PackedModel):
             groups.append(FeatureGroup("vector", chunks, X.sizes["n_vector_features"], intercept))
         return groups
 
+    def penalty_unit(self, y: PackedLabels, scaling: Mapping[str, ColumnScaling]) -> float | None:
+        """That of one part more or less, for "hamming"; other losses only the oracle can tell."""
+        if self.task_loss != "hamming":
+            return None
+        square = sum(columns.mean_square for columns in scaling.values())
+        square += ("intercept" in self.layout_) + ("kinds" in self.layout_)
+        cost = 1.0 if self.part_weight is None else float(self._part_weight(None).mean())
+        unit = 2 * cost / square if square > 0 else 0.0
+        return unit if 0 < unit < np.inf else 1.0
+
     def _keeps_intercept(self) -> bool:
         """Whether a weight of the intercept must be >= 0."""
         if self.non_negative is None or "intercept" not in self.layout_:

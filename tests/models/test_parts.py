@@ -74,6 +74,16 @@ def test_a_function_and_a_structure_train_to_the_same_weights():
         assert a.tolist() == b.tolist()
 
 
+def test_the_default_c_is_that_of_one_part_whoever_finds_the_outputs():
+    svm = StructSVM(PartsModel(pack), random_state=0).fit(X, y)
+    unit = 2 / (svm.scaling_["rows"].mean_square + 1)
+    assert svm.C_ == pytest.approx(3 * unit)
+    by_structure = StructSVM(PartsModel(Knapsack(WEIGHTS, CAPACITY)), random_state=0).fit(X, y)
+    assert by_structure.C_ == svm.C_
+    scaled = StructSVM(PartsModel(pack), random_state=0).fit(1e3 * X, y)
+    assert [z.tolist() for z in scaled.predict(1e3 * X)] == [z.tolist() for z in svm.predict(X)]
+
+
 def test_contexts_say_what_outputs_there_are():
     rooms = rng.integers(3, 10, size=len(X)).tolist()
     inputs = [Parts(x, context=room) for x, room in zip(X, rooms, strict=True)]
