@@ -21,6 +21,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_segmentation", "segmentation.png", 1e-2, 1),
         ("plot_path_search", "path_search.png", 1e-2, 50),
         ("plot_shortest_paths", "shortest_paths.png", 1e-3, 3),
+        ("plot_cell_tracks", "cell_tracks.png", 1e-2, 10),
     ],
 )
 def test_example(tmp_path, monkeypatch, capfd, name, picture, tol, lead):

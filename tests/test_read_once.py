@@ -5,12 +5,21 @@ import collections
 import numpy as np
 import pytest
 
-from structsvm import ChainSVM, GraphSVM, GridSVM, MulticlassSVM, SequenceTagger, fit_path
+from structsvm import (
+    ChainSVM,
+    DecisionSVM,
+    GraphSVM,
+    GridSVM,
+    MulticlassSVM,
+    SequenceTagger,
+    fit_path,
+)
 from structsvm.callbacks import Checkpoint
 from structsvm.data import sequences
 from structsvm.features import SequenceVectorizer
 from structsvm.graphs import conversion
-from structsvm.models import grid, multiclass, registry
+from structsvm.inference import Subset
+from structsvm.models import grid, multiclass, parts, registry
 
 RNG = np.random.default_rng(0)
 N, N_VAL = 8, 3
@@ -54,6 +63,7 @@ def counted(monkeypatch):
     count(grid.GridModel, "_edge_features", lambda self, image: ("edges", id(image.pixels)))
     count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))
     count(multiclass, "check_rows", lambda X, *args, **options: ("rows", len(X)))
+    count(parts, "_as_parts", lambda i, x: ("parts", id(x)))
     count(SequenceVectorizer, "transform", lambda self, X: ("sentences", len(X)))
     return counts
 
@@ -102,8 +112,19 @@ def test_a_fit_reads_each_example_once(kind, counted, tmp_path):
 
 
 def test_every_estimator_of_a_family_is_counted():
-    made_of_rows = {"SequenceTagger"}  # see below
-    assert {kind.__name__ for kind in CASES} | made_of_rows == set(registry.places("estimators"))
+    others = {"SequenceTagger", "DecisionSVM"}  # see below
+    assert {kind.__name__ for kind in CASES} | others == set(registry.places("estimators"))
+
+
+def test_features_of_parts_are_read_once(counted):
+    X, costs = list(RNG.normal(size=(N, 4, 2))), RNG.normal(size=(N, 4))
+    svm = DecisionSVM(Subset(2), random_state=0)
+    svm.fit(X[:5], costs[:5], X_val=X[5:], costs_val=costs[5:])
+    assert counted == {("parts", id(x)): 1 for x in X}
+    for ask in (svm.predict, svm.predict_costs):
+        counted.clear()
+        ask(X)
+        assert counted == {("parts", id(x)): 1 for x in X}
 
 
 def test_sentences_are_made_to_rows_once(counted):

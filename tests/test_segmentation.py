@@ -599,9 +599,11 @@ def test_solvers_find_one_objective(blobs, kind):
 @pytest.mark.parametrize("solver", ["perceptron", "passive_aggressive"])
 def test_online_solvers_need_tables(blobs, solver):
     X, y = blobs.X_train, blobs.y_train
-    with pytest.raises(ValueError, match=f"solver '{solver}' cannot keep weights 8 to 9 at or abo"):
+    with pytest.raises(
+        ValueError, match=f"'{solver}' cannot keep weights .* for 2 of them, from weight 8"
+    ):
         GridSVM(C=1.0, scale=None, solver=solver).fit(X, y)
-    with pytest.raises(ValueError, match="cannot keep weights 6 to 6 at or above 0"):
+    with pytest.raises(ValueError, match=r"cannot keep weights .* for 1 of them, from weight 6"):
         GraphSVM(C=1.0, scale=None, solver=solver).partial_fit(*small_graphs())
     svm = GridSVM(C=1.0, scale=None, solver=solver, pairwise="table", random_state=0).fit(X, y)
     assert svm.score(X, y) > 0.7

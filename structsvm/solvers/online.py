@@ -76,9 +76,9 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
             )
         if len(problem.non_negative):
             raise ValueError(
-                f"solver {self._name!r} cannot keep weights at or above 0, as this problem needs "
-                f"for {len(problem.non_negative)}, the first of which is weight "
-                f"{problem.non_negative[0]}: use solver='bcfw'"
+                f"solver {self._name!r} cannot keep weights at or above 0, which this problem needs "
+                f"for {len(problem.non_negative)} of them, from weight {problem.non_negative[0]} "
+                "on: use solver='bcfw'"
             )
         most = self._greatest_step(C)
         if self._rescaling is not None:

@@ -148,7 +148,7 @@ def test_variants_of_solvers_keep_weights_non_negative(words):
 def test_online_solvers_refuse_weights_kept_non_negative(words, solver):
     model, X, y, _ = problems(words)["signed"]
     with pytest.raises(
-        ValueError, match=f"'{solver}' cannot keep weights at or above 0, as .* for 7"
+        ValueError, match=f"'{solver}' cannot keep weights at or above 0, .* for 7 of them"
     ):
         StructSVM(model, C=1.0, scale=None, solver=solver).fit(X, y)
 
