@@ -76,7 +76,7 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
             )
         if len(problem.non_negative):
             raise ValueError(
-                f"solver {self._name!r} cannot keep weights at or above 0, which this problem needs "
+                f"solver {self._name!r} cannot keep weights at or above 0, which is needed "
                 f"for {len(problem.non_negative)} of them, from weight {problem.non_negative[0]} "
                 "on: use solver='bcfw'"
             )
