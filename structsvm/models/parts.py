@@ -348,7 +348,7 @@ class PartsModel(PackedModel):
             return None
         square = sum(columns.mean_square for columns in scaling.values())
         square += ("intercept" in self.layout_) + ("kinds" in self.layout_)
-        cost = 1.0 if self.part_weight is None else float(self._part_weight(None).mean())
+        cost = 1.0 if self.part_weight is None else float(self._shared_costs(None).mean())
         unit = 2 * cost / square if square > 0 else 0.0
         return unit if 0 < unit < np.inf else 1.0
 

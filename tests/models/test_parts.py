@@ -80,6 +80,8 @@ def test_the_default_c_is_that_of_one_part_whoever_finds_the_outputs():
     assert abs(svm.C_ - 3 * unit) <= 1e-12
     by_structure = StructSVM(PartsModel(Knapsack(WEIGHTS, CAPACITY)), random_state=0).fit(X, y)
     assert by_structure.C_ == svm.C_
+    weighed = PartsModel(pack, part_weight=[1.0, 2.0, 3.0, 2.0, 1.0, 3.0])
+    assert abs(StructSVM(weighed, random_state=0).fit(X, y).C_ - 2 * svm.C_) <= 1e-12
     scaled = StructSVM(PartsModel(pack), random_state=0).fit(1e3 * X, y)
     assert [z.tolist() for z in scaled.predict(1e3 * X)] == [z.tolist() for z in svm.predict(X)]
 
