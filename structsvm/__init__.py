@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from structsvm.estimators.structured import StructSVM
     from structsvm.estimators.surrogate import SurrogateSVM
     from structsvm.hinge.ilp import HammingCosts, SoftMarginLoss
-    from structsvm.models.parts import Parts
+    from structsvm.models.part_inputs import Parts
     from structsvm.models.registry import *
     from structsvm.persistence.model_files import load
     from structsvm.solvers.risk import BundleMethod, minimize_risk
@@ -26,7 +26,7 @@ _HOMES = {
     "BundleMethod": "solvers.risk",
     "HammingCosts": "hinge.ilp",
     "PackedSequences": "data.sequences",
-    "Parts": "models.parts",
+    "Parts": "models.part_inputs",
     "PathSearch": "estimators.path_search",
     "SoftMarginLoss": "hinge.ilp",
     "StructSVM": "estimators",

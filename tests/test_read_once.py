@@ -63,7 +63,7 @@ def counted(monkeypatch):
     count(grid.GridModel, "_edge_features", lambda self, image: ("edges", id(image.pixels)))
     count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))
     count(multiclass, "check_rows", lambda X, *args, **options: ("rows", len(X)))
-    count(parts, "_as_parts", lambda i, x: ("parts", id(x)))
+    count(parts, "as_parts", lambda i, x: ("parts", id(x)))
     count(SequenceVectorizer, "transform", lambda self, X: ("sentences", len(X)))
     return counts
 

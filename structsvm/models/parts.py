@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,16 @@ from structsvm.inference._callable import CallableMaximizer
 from structsvm.inference._maximizer import Maximizer
 from structsvm.inference.structures import Structure
 from structsvm.models.factored import PackedInputs, PackedModel
+from structsvm.models.part_inputs import (
+    Parts,
+    all_kinds,
+    all_vectors,
+    as_parts,
+    is_matrix,
+    other_sorts,
+    stacked,
+    used_parts,
+)
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, FeatureBlock, RowBlock
@@ -29,40 +39,10 @@ from structsvm.problems._part_features import KindBlock, SumBlock
 from structsvm.problems._set_loss import SetLoss
 from structsvm.problems.layout import Layout
 
-__all__ = ["Parts", "PartsModel"]
+__all__ = ["PartsModel"]
 
 # The work of a maximizer in multiply-adds for each part, compiled and in Python; see `Problem`.
 _COMPILED_WORK, _PYTHON_WORK = 20.0, 1e5
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Parts:
-    """An input whose parts have features of several sorts, or that says what its outputs may be.
-
-    Parameters
-    ----------
-    rows : array or CSR matrix of shape (n_parts, n_features), default=None
-        A row of features for each part.
-    vector : array of shape (n_vector_features,), default=None
-        One row of features for all parts, each of which has its own weights for them.
-    kinds : int array of shape (n_parts,), default=None
-        The kind of each part, from 0. Parts of one kind share a weight.
-    context : object, default=None
-        What a `Structure`, or a function of your own, needs to know of this example: a graph, a
-        capacity, a shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from structsvm.models.parts import Parts
-    >>> Parts(rows=np.eye(3), context={"capacity": 2}).context["capacity"]
-    2
-    """
-
-    rows: Any = None
-    vector: ArrayLike | None = None
-    kinds: ArrayLike | None = None
-    context: Any = None
 
 
 @dataclasses.dataclass
@@ -228,7 +208,7 @@ class PartsModel(PackedModel):
             parts = [Parts(vector=x) for x in items]
         else:
             items = as_items("X", X)
-            parts = [_as_parts(i, x) for i, x in enumerate(items)]
+            parts = [as_parts(i, x) for i, x in enumerate(items)]
         if not parts and sizes is None:
             raise ValueError("X is empty: there is nothing to learn from")
         if sizes is not None and not parts:
@@ -241,15 +221,15 @@ class PartsModel(PackedModel):
                         f"X[{i}] has {'no' if there else 'a'} {name}, unlike X[0]: all inputs must "
                         "have the same sorts of features"
                     )
-        if sizes is not None and (wrong := _other_sorts(given, sizes)):
+        if sizes is not None and (wrong := other_sorts(given, sizes)):
             raise ValueError(f"X[0] {wrong}, unlike the inputs of training")
         rows = vectors = kinds = None
         found: dict[str, int] = {}
         if given["rows"]:
-            rows, n_parts = _stacked([part.rows for part in parts])
+            rows, n_parts = stacked([part.rows for part in parts])
             found["n_features"] = rows.shape[1]
         if given["vector"]:
-            vectors = check_rows(X if _is_matrix(X) else _all_vectors(parts))
+            vectors = check_rows(X if is_matrix(X) else all_vectors(parts))
             found["n_vector_features"] = vectors.shape[1]
             if not given["rows"]:
                 n_parts = [self._part_count(sizes)] * len(parts)
@@ -262,7 +242,7 @@ class PartsModel(PackedModel):
         if given["kinds"]:
             if not given["rows"] and not given["vector"]:
                 n_parts = [np.asarray(part.kinds).size for part in parts]
-            kinds = _all_kinds(parts, n_parts)
+            kinds = all_kinds(parts, n_parts)
             found["n_kinds"] = int(kinds.max(initial=-1)) + 1
             if sizes is not None and found["n_kinds"] > sizes.get("n_kinds", 0):
                 raise ValueError(
@@ -429,7 +409,7 @@ class PartsModel(PackedModel):
             if not np.isfinite(cost).all():
                 p = int(np.argmin(np.isfinite(cost)))
                 raise ValueError(f"the cost of part {p} in {name} is {cost[p]}, expected a number")
-        used, void = _used_parts(name, item, self.output, n)
+        used, void = used_parts(name, item, self.output, n)
         if callable(self.task_loss):
             unused, of_use = self._own_costs(name, item)
             if unused.shape != of_use.shape or unused.ndim != 1 or n not in (None, len(unused)):
@@ -490,7 +470,7 @@ class PartsModel(PackedModel):
         """psi(x, y), of shape (n_weights,); of an output, or of what stands for it in y."""
         with_costs = self.task_loss == "regret" and isinstance(y, tuple)
         X, _ = self._read([x])
-        used, _ = _used_parts("y", y[0] if with_costs else y, self.output, self._one_size(X))
+        used, _ = used_parts("y", y[0] if with_costs else y, self.output, self._one_size(X))
         psi = np.zeros(self.n_weights)
         indices, values = self.make_problem(X, None).joint_feature(0, used)
         psi[indices] = values
@@ -522,7 +502,7 @@ class PartsModel(PackedModel):
             size = len(y[0] if self.task_loss == "regret" else y)
         if self.task_loss == "regret" and isinstance(y_hat, tuple):
             y_hat = y_hat[0]
-        guess, _ = _used_parts("y_hat", y_hat, self.output, size)
+        guess, _ = used_parts("y_hat", y_hat, self.output, size)
         if self.task_loss == "hamming" and self.part_weight is not None:
             cost = self._shared_costs(None if size is None else np.array([size]))
         n = max(used.max(initial=-1), guess.max(initial=-1), void.max(initial=-1)) + 1
@@ -666,33 +646,6 @@ class PartsModel(PackedModel):
         return float(work / n) + (_PYTHON_WORK if in_python else 1.0)
 
 
-def _as_parts(i: int, x: Any) -> Parts:
-    if isinstance(x, Parts):
-        return x
-    if sp.issparse(x):
-        return Parts(rows=x)
-    try:
-        array = np.asarray(x)
-    except ValueError:  # rows of different lengths
-        array = np.empty((), dtype=object)
-    if array.ndim == 1 and array.dtype != object:
-        return Parts(vector=array)
-    if array.ndim == 2:
-        return Parts(rows=array)
-    kind = f"has shape {array.shape}" if array.dtype != object else f"is {type(x).__name__}"
-    raise ValueError(
-        f"X[{i}] {kind}, expected an array (n_parts, n_features), rows of features; (n_features,), "
-        "one vector for all parts; or Parts, whose context may be any object"
-    )
-
-
-def _other_sorts(given: Mapping[str, bool], sizes: Mapping[str, int]) -> str:
-    """How the sorts of features in inputs differ from those of training; "" if they do not."""
-    names = {"rows": "n_features", "vector": "n_vector_features", "kinds": "n_kinds"}
-    wrong = [sort for sort, name in names.items() if given[sort] != (name in sizes)]
-    return "has " + " and ".join(f"{'a' if given[s] else 'no'} {s}" for s in wrong) if wrong else ""
-
-
 def _check_bound(structure: Structure, maximizer: Any, n_parts: Sequence[int]) -> None:
     """Raise an error unless a structure was bound to a maximizer of sets of these parts."""
     name = type(structure).__name__
@@ -711,90 +664,3 @@ def _check_bound(structure: Structure, maximizer: Any, n_parts: Sequence[int]) -
             f"the maximizer of {name} is of examples of {maximizer.n_parts.tolist()[:5]} parts, "
             f"expected {list(n_parts)[:5]}"
         )
-
-
-def _stacked(matrices: Sequence[Any]) -> tuple[Any, list[int]]:
-    """The rows of all examples in one matrix, and how many each has."""
-    rows, width = [], None
-    for i, matrix in enumerate(matrices):
-        try:
-            checked = check_rows(matrix)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"X[{i}]: {error}") from None
-        if width is not None and checked.shape[1] != width:
-            raise ValueError(f"X[{i}] has {checked.shape[1]} features, expected {width} as X[0]")
-        width = checked.shape[1]
-        rows.append(checked)
-    sizes = [matrix.shape[0] for matrix in rows]
-    if any(sp.issparse(matrix) for matrix in rows):
-        return check_rows(sp.vstack(rows, format="csr")), sizes
-    return np.concatenate(rows), sizes
-
-
-def _is_matrix(X: Any) -> bool:
-    """Whether X has a vector of features in each row."""
-    return sp.issparse(X) or (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "fiub")
-
-
-def _all_vectors(parts: Sequence[Parts]) -> NDArray[Any]:
-    vectors = [np.asarray(part.vector) for part in parts]
-    for i, vector in enumerate(vectors):
-        if vector.ndim != 1 or vector.shape != vectors[0].shape:
-            raise ValueError(
-                f"the vector of X[{i}] has shape {vector.shape}, expected (n_features,)"
-                + (f" with {len(vectors[0])} features as X[0]" if vectors[0].ndim == 1 else "")
-            )
-    return np.stack(vectors)
-
-
-def _all_kinds(parts: Sequence[Parts], n_parts: Sequence[int]) -> NDArray[np.int32]:
-    rows = []
-    for i, (part, n) in enumerate(zip(parts, n_parts, strict=True)):
-        kinds = np.asarray(part.kinds)
-        if kinds.shape != (n,) or kinds.dtype.kind not in "iu" or kinds.min(initial=0) < 0:
-            raise ValueError(
-                f"the kinds of X[{i}] are {kinds.dtype} of shape {kinds.shape}, expected {n} "
-                "integers >= 0"
-            )
-        rows.append(kinds.astype(np.int32))
-    return np.concatenate(rows)
-
-
-_NO_PARTS = np.zeros(0, dtype=np.int32)
-
-
-def _used_parts(
-    name: str, output: Any, form: str, n: int | None
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The parts that an output uses, ascending, one as often as it is used; and the void parts."""
-    if form == "indices" and isinstance(output, Set):
-        output = list(output)
-    row = np.asarray(output)
-    if form == "indices" and row.dtype == bool:
-        raise ValueError(
-            f"{name} is a mask of booleans, expected the used parts; for masks set output='uses'"
-        )
-    if not row.size and row.ndim == 1:
-        row = row.astype(np.int64)
-    if row.ndim != 1 or row.dtype.kind not in "iubf" or (row % 1 != 0).any():
-        kind = f"{row.dtype} of shape {row.shape}" if row.ndim else type(output).__name__
-        raise ValueError(
-            f"{name} is {kind}, expected a row of integers, "
-            + ("how often each part is used" if form == "uses" else "the used parts")
-        )
-    if form == "indices":
-        most = 2**31 if n is None else n
-        if row.size and not 0 <= row.min() <= row.max() < most:
-            worst = row.min() if row.min() < 0 else row.max()
-            raise ValueError(f"{name} has the part {worst}, expected 0 to {most - 1}")
-        return np.sort(row).astype(np.int32), _NO_PARTS
-    if n is not None and len(row) != n:
-        raise ValueError(f"{name} has {len(row)} entries, expected {n}, one for each part")
-    if row.size and row.min() < -1:
-        raise ValueError(f"{name} has the entry {row.min()}, expected counts >= 0, or -1 for void")
-    times = np.maximum(row, 0).astype(np.int64)
-    if times.max(initial=0) <= 1:
-        used = np.flatnonzero(times)
-    else:
-        used = np.repeat(np.arange(len(row)), times)
-    return used.astype(np.int32), np.flatnonzero(row < 0).astype(np.int32)

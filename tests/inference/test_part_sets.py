@@ -1,17 +1,15 @@
 """Trees, arborescences, knapsacks, intervals and integer programs against plain enumeration."""
 
 import itertools
-import pickle
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from part_structures import check_copies
 from scipy.optimize import LinearConstraint, OptimizeResult
-from sklearn.base import clone
 
 from structsvm.inference import (
     Arborescence,
@@ -367,28 +365,7 @@ STRUCTURES = {
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_structures_are_copied_and_threads_do_not_matter(name):
     structure, contexts, n_parts = STRUCTURES[name]
-    maximizer = structure.bind(contexts, n_parts)
-    assert maximizer.exact
-    assert maximizer.n_parts.tolist() == n_parts
-    rng = np.random.default_rng(0)
-    thetas = [[rng.integers(-5, 6, size=n).astype(float) for n in n_parts] for _ in range(20)]
-    answers = [[maximizer.maximize(i, t) for i, t in enumerate(some)] for some in thetas]
-    for some, found in zip(thetas, answers, strict=True):
-        for i, (theta, (labels, value)) in enumerate(zip(some, found, strict=True)):
-            assert maximizer.count(i, labels) @ theta == value
-    for copy in (clone(structure), pickle.loads(pickle.dumps(structure))):
-        # Maximizers of their own: one serves Python calls of one thread only.
-        with ThreadPoolExecutor(3) as threads:
-            again = threads.map(
-                lambda some, copy=copy: [
-                    copy.bind(contexts, n_parts).maximize(i, t) for i, t in enumerate(some)
-                ],
-                thetas,
-            )
-            for expected, found in zip(answers, again, strict=True):
-                for (labels, value), (same, same_value) in zip(expected, found, strict=True):
-                    assert labels.tolist() == same.tolist()
-                    assert value == same_value
+    check_copies(structure, contexts, n_parts)
 
 
 @pytest.mark.parametrize("name", STRUCTURES)

@@ -1,8 +1,6 @@
 """Assignments, paths and subsets against plain enumeration, scipy and bad input."""
 
 import itertools
-import pickle
-from concurrent.futures import ThreadPoolExecutor
 
 import networkx as nx
 import numpy as np
@@ -10,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from part_structures import check_copies
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import bellman_ford, dijkstra
-from sklearn.base import clone
 
 from structsvm.inference import (
     Assignment,
@@ -310,29 +308,8 @@ STRUCTURES = {
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_structures_are_copied_and_threads_do_not_matter(name):
     structure, contexts, n_parts = STRUCTURES[name]
-    maximizer = structure.bind(contexts, n_parts)
-    assert maximizer.exact
-    assert maximizer.n_parts.tolist() == n_parts
-    rng = np.random.default_rng(0)
-    low, high = (-5, 1) if name in ("dijkstra", "bellman-ford") else (-5, 6)
-    thetas = [[rng.integers(low, high, size=n).astype(float) for n in n_parts] for _ in range(20)]
-    answers = [[maximizer.maximize(i, t) for i, t in enumerate(some)] for some in thetas]
-    for some, found in zip(thetas, answers, strict=True):
-        for i, (theta, (labels, value)) in enumerate(zip(some, found, strict=True)):
-            assert maximizer.count(i, labels) @ theta == value
-    for copy in (clone(structure), pickle.loads(pickle.dumps(structure))):
-        # Maximizers of their own: one serves Python calls of one thread only.
-        with ThreadPoolExecutor(3) as threads:
-            again = threads.map(
-                lambda some, copy=copy: [
-                    copy.bind(contexts, n_parts).maximize(i, t) for i, t in enumerate(some)
-                ],
-                thetas,
-            )
-            for expected, found in zip(answers, again, strict=True):
-                for (labels, value), (same, same_value) in zip(expected, found, strict=True):
-                    assert labels.tolist() == same.tolist()
-                    assert value == same_value
+    most = 0 if name in ("dijkstra", "bellman-ford") else 5
+    check_copies(structure, contexts, n_parts, most)
 
 
 @pytest.mark.parametrize("name", sorted(set(STRUCTURES) - {"at most", "subset"}))
