@@ -1,9 +1,10 @@
 """Inference: scores in, best outputs out. It knows no weights, no features and no loss."""
 
 from structsvm.inference._chain import max_marginals, n_best, viterbi
+from structsvm.inference._foreign import ForeignMaximizer, PythonMaximizer
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference._grid_cut import GridCut
-from structsvm.inference._maximizer import ForeignMaximizer, Maximizer, PythonMaximizer
+from structsvm.inference._maximizer import Maximizer
 from structsvm.inference.arborescence import Arborescence, arborescence
 from structsvm.inference.assignment import Assignment, assignment
 from structsvm.inference.cut_scores import CutCertificate

@@ -107,3 +107,7 @@ cdef class Maximizer:
     ) except -1 nogil
     cdef object find_n_best(self, Py_ssize_t i, int thread, double* theta, n)
     cdef int check_counts(self, Py_ssize_t i, ssvm_counts* mu) except -1 nogil
+
+
+# Raises ValueError unless labels are a row of used parts
+cdef int check_row(Maximizer self, Py_ssize_t i, const label_t* labels) except -1 nogil

@@ -1,6 +1,3 @@
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -41,29 +38,3 @@ class Maximizer:
     def n_best(
         self, i: int, theta: ArrayLike, n: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
-
-class ForeignMaximizer(Maximizer):
-    def __init__(self, address: Any, owner: object = None) -> None: ...
-
-class CompiledMaximizer(Maximizer):
-    def __init__(
-        self,
-        address: int,
-        n_parts: Sequence[int],
-        n_labels: Sequence[int],
-        *,
-        user: int = 0,
-        owner: object = None,
-        exact: bool = True,
-    ) -> None: ...
-
-class PythonMaximizer(Maximizer):
-    def __init__(
-        self,
-        maximize: Callable[[int, NDArray[np.float64]], ArrayLike],
-        n_parts: Sequence[int],
-        n_labels: Sequence[int],
-        *,
-        parts: Callable[[int, NDArray[np.int32]], ArrayLike] | None = None,
-        exact: bool = True,
-    ) -> None: ...

@@ -56,7 +56,7 @@ cdef class PartSetMaximizer(Maximizer):
         self, Py_ssize_t i, double* theta, char* scratch, label_t* labels, double* value
     ) except -1 nogil:
         with gil:
-            raise NotImplementedError("decode is for subclasses")
+            raise TypeError(f"{type(self).__name__} does not implement decode")
 
     cdef int make_room(self, Py_ssize_t n_threads) except -1:
         cdef char* scratch

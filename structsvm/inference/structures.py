@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import LowLevelCallable
 from sklearn.base import BaseEstimator
 
-from structsvm.inference._maximizer import CompiledMaximizer, Maximizer
+from structsvm.inference._foreign import CompiledMaximizer
+from structsvm.inference._maximizer import Maximizer
 
 __all__ = ["Bounded", "Compiled", "Structure"]
 
