@@ -117,10 +117,10 @@ cdef class Problem:
                 f"non_negative is {given.dtype} of shape {given.shape}, expected a slice or a row "
                 "of indices of weights"
             )
-        if indices.size and not 0 <= indices[0] <= indices[-1] < self.n_weights:
-            worst = indices[0] if indices[0] < 0 else indices[-1]
+        outside = indices[(indices < 0) | (indices >= self.n_weights)]
+        if outside.size:
             raise ValueError(
-                f"non_negative has the index {worst}, expected 0 to {self.n_weights - 1}"
+                f"non_negative has the index {outside[0]}, expected 0 to {self.n_weights - 1}"
             )
         self.non_negative = indices.astype(np.int32)
 
