@@ -8,6 +8,7 @@ from structsvm.inference._maximizer import Maximizer
 from structsvm.inference.arborescence import Arborescence, arborescence
 from structsvm.inference.assignment import Assignment, assignment
 from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.dependency_trees import dependency_tree
 from structsvm.inference.exhaustive import exhaustive
 from structsvm.inference.expansion import alpha_expansion
 from structsvm.inference.graph_cut import graph_cut
@@ -57,6 +58,7 @@ __all__ = [
     "best_intervals",
     "best_items",
     "best_path",
+    "dependency_tree",
     "exhaustive",
     "graph_cut",
     "grid_cut",

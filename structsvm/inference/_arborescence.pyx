@@ -29,12 +29,6 @@ cdef enum:
     DONE = 2
 
 
-cdef struct Arcs:
-    Py_ssize_t n_nodes
-    Py_ssize_t n_arcs
-    const int32_t* ends     # (n_arcs, 2): tail, head; NULL: all pairs of nodes
-
-
 cdef struct Forest:
     # Nodes are 0 to n - 1, contracted cycles follow; at most 2 n in all. Arrays are (2 n,).
     int32_t root

@@ -1,4 +1,4 @@
-"""Maximizers whose outputs are sets of parts; the base of those for combinatorial structures."""
+"""Bases of maximizers: those that need scratch space, and those whose outputs are sets of parts."""
 
 from libc.stdint cimport uint8_t
 
@@ -6,18 +6,22 @@ from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport Maximizer
 
 
-cdef class PartSetMaximizer(Maximizer):
+cdef class ScratchMaximizer(Maximizer):
     cdef char* _scratch
     cdef size_t _n_bytes        # scratch space of one thread
     cdef Py_ssize_t _n_scratch  # threads that have it
 
-    cdef int set_outputs(self, n_parts, n_labels, size_t n_bytes) except -1
+    cdef int set_scratch(self, size_t n_bytes) except -1
     cdef int make_room(self, Py_ssize_t n_threads) except -1
-    # theta IN, SCRATCH afterwards; scratch: as many bytes as `set_outputs` was told, aligned to 64;
+    # theta IN, SCRATCH afterwards; scratch: as many bytes as `set_scratch` was told, aligned to 64;
     # labels OUT, value OUT. To be overridden
     cdef int decode(
         self, Py_ssize_t i, double* theta, char* scratch, label_t* labels, double* value
     ) except -1 nogil
+
+
+cdef class PartSetMaximizer(ScratchMaximizer):
+    cdef int set_outputs(self, n_parts, n_labels, size_t n_bytes) except -1
 
 
 cdef inline size_t aligned(size_t n_bytes) noexcept nogil:

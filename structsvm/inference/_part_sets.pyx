@@ -1,4 +1,4 @@
-"""Maximizers whose outputs are sets of parts."""
+"""Maximizers with scratch space, and those whose outputs are sets of parts."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free
@@ -32,24 +32,21 @@ cdef double write_parts(
     return value
 
 
-cdef class PartSetMaximizer(Maximizer):
-    """A family whose outputs are sets of parts, each part used at most once.
+cdef class ScratchMaximizer(Maximizer):
+    """A family whose search needs scratch space, as much for each example.
 
-    The labels of an output are its parts, ascending, then -1. Subclasses call `set_outputs` and
-    override `decode`.
+    Subclasses call `set_sizes` and `set_scratch`, and override `decode`.
     """
 
     def __dealloc__(self):
         free(self._scratch)
 
-    cdef int set_outputs(self, n_parts, n_labels, size_t n_bytes) except -1:
-        """Set the numbers of parts and the most parts of an output, and the scratch of a thread."""
-        self.set_sizes(n_parts, n_labels, max(n_labels, default=0))
+    cdef int set_scratch(self, size_t n_bytes) except -1:
+        """Set the scratch space of a thread; the search is exact."""
         self._n_bytes = aligned(n_bytes + 1)
         self.struct.exact = True
-        self.struct.form = SSVM_INDICES
-        self.struct.maximize = <ssvm_maximize> part_set_maximize
-        self.struct.reserve = <ssvm_reserve> part_set_reserve
+        self.struct.maximize = <ssvm_maximize> scratch_maximize
+        self.struct.reserve = <ssvm_reserve> scratch_reserve
         return 0
 
     cdef int decode(
@@ -72,15 +69,29 @@ cdef class PartSetMaximizer(Maximizer):
         return 0
 
 
-cdef int part_set_maximize(
+cdef class PartSetMaximizer(ScratchMaximizer):
+    """A family whose outputs are sets of parts, each part used at most once.
+
+    The labels of an output are its parts, ascending, then -1. Subclasses call `set_outputs` and
+    override `decode`.
+    """
+
+    cdef int set_outputs(self, n_parts, n_labels, size_t n_bytes) except -1:
+        """Set the numbers of parts and the most parts of an output, and the scratch of a thread."""
+        self.set_sizes(n_parts, n_labels, max(n_labels, default=0))
+        self.struct.form = SSVM_INDICES
+        return self.set_scratch(n_bytes)
+
+
+cdef int scratch_maximize(
     void* user, int64_t i, int32_t thread, double* theta, int32_t* labels, double* value
 ) except -1 nogil:
-    return (<PartSetMaximizer> user).decode(
-        i, theta, (<PartSetMaximizer> user)._scratch + thread * (<PartSetMaximizer> user)._n_bytes,
+    return (<ScratchMaximizer> user).decode(
+        i, theta, (<ScratchMaximizer> user)._scratch + thread * (<ScratchMaximizer> user)._n_bytes,
         labels, value,
     )
 
 
-cdef int part_set_reserve(void* user, int32_t n_threads, int64_t n_levels) except -1 nogil:
+cdef int scratch_reserve(void* user, int32_t n_threads, int64_t n_levels) except -1 nogil:
     with gil:
-        return (<PartSetMaximizer> user).make_room(n_threads)
+        return (<ScratchMaximizer> user).make_room(n_threads)
