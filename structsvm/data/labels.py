@@ -22,8 +22,11 @@ __all__ = [
     "encode_nodes",
     "flat_labels",
     "flatten_labels",
+    "flatten_partial",
     "known_labels",
     "known_nodes",
+    "masked_void",
+    "not_a_label",
     "object_row",
     "odd_labels",
     "pack_label_weight",
@@ -47,6 +50,8 @@ class PackedLabels(Sequence[Any]):
         Factor of the task loss at each label.
     sample_weight : float64 ndarray of shape (n_examples,), default=None
         Factor of each example's hinge.
+    void : bool ndarray of shape (n_labels,), default=None
+        Which entries of `labels` say nothing; None: none of these.
     """
 
     def __init__(
@@ -56,26 +61,37 @@ class PackedLabels(Sequence[Any]):
         shapes: Sequence[tuple[int, ...]] | None = None,
         weight: NDArray[np.float64] | None = None,
         sample_weight: NDArray[np.float64] | None = None,
+        void: NDArray[np.bool_] | None = None,
     ) -> None:
         self.labels = labels
         self.offsets = offsets
         self.shapes = shapes
         self.weight = weight
         self.sample_weight = sample_weight
+        self.void = void
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.offsets)
 
+    @property
+    def known(self) -> NDArray[Any]:
+        """The labels that are not `void`."""
+        return self.labels if self.void is None else self.labels[~self.void]
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: Any) -> Any:
-        """The output of one example; of a slice, a list of them."""
+        """The output of one example, with None for void labels; of a slice, a list of them."""
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         i = range(len(self))[index]
-        row = self.labels[self.offsets[i] : self.offsets[i + 1]]
+        here = slice(self.offsets[i], self.offsets[i + 1])
+        row = self.labels[here]
+        if self.void is not None and self.void[here].any():
+            row = row.astype(object)
+            row[self.void[here]] = None
         return row if self.shapes is None else row.reshape(self.shapes[i])
 
     def replaced(self, rows: Sequence[Any], kept: Sequence[int] | None) -> PackedLabels:
@@ -88,8 +104,8 @@ class PackedLabels(Sequence[Any]):
                 weight = np.concatenate(spans)
             if sample_weight is not None:
                 sample_weight = sample_weight[kept]
-        labels = np.concatenate([np.asarray(row) for row in rows if len(row)] or [self.labels[:0]])
-        return PackedLabels(labels, offsets, None, weight, sample_weight)
+        labels, _, void = flatten_partial(rows)
+        return PackedLabels(labels, offsets, None, weight, sample_weight, void)
 
 
 def flatten_labels(
@@ -136,6 +152,57 @@ def flatten_labels(
         rows.append(row)
     flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
     return flat, np.array(sizes, dtype=np.int64)
+
+
+def flatten_partial(
+    y: Any, lengths: NDArray[np.int64] | None = None, ignore_label: Any = None, name: str = "y"
+) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_] | None]:
+    """What `flatten_labels` gives, with any label in place of each None, and which labels are void:
+    None or `ignore_label`. The latter is None if no label is."""
+    if isinstance(y, PackedLabels):
+        return y.labels, y.lengths, y.void
+    items = as_items(name, y)
+    absent = [_absent(item) for item in items]
+    some_absent = any(missing is not None for missing in absent)
+    if some_absent:
+        stand_in = ignore_label
+        if stand_in is None:
+            rows = zip(items, absent, strict=True)
+            stand_in = next((label for row in rows for label in _present(*row)), 0)
+        for i, missing in enumerate(absent):
+            if missing is not None:
+                items[i] = object_row(items[i])
+                items[i][missing] = stand_in
+    flat, lengths = flatten_labels(items, lengths, name)
+    void = _is_void(flat, ignore_label) if len(flat) else np.zeros(0, dtype=bool)
+    if some_absent:
+        of_rows = [
+            np.zeros(n, dtype=bool) if missing is None else missing
+            for n, missing in zip(lengths, absent, strict=True)
+        ]
+        void |= np.concatenate(of_rows)
+    return flat, lengths, void if void.any() else None
+
+
+def _absent(item: Any) -> NDArray[np.bool_] | None:
+    """Where a row of labels has None; None if nowhere."""
+    if no_sequence(item) is not None or (isinstance(item, np.ndarray) and item.dtype != object):
+        return None
+    missing = np.fromiter((label is None for label in item), dtype=bool, count=len(item))
+    return missing if missing.any() else None
+
+
+def _present(item: Any, missing: NDArray[np.bool_] | None) -> Any:
+    """The labels of a row that are not None."""
+    return item if missing is None else object_row(item)[~missing]
+
+
+def masked_void(y: Any, ignore_label: Any) -> list[list[Any]]:
+    """Label sequences as lists, with None in place of `ignore_label`."""
+    rows = [list(row) for row in y]
+    if ignore_label is None:
+        return rows
+    return [[None if label == ignore_label else label for label in row] for row in rows]
 
 
 def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:
@@ -306,12 +373,29 @@ def known_labels(
 # Values of a mask of 0 and 255 within this share of the range from an end belong to that end.
 _NEAR = 0.25
 
+# What losses of torch ignore unless told otherwise.
+_TORCH_VOID = -100
+
 # This many grey values from 0 to 255 are a picture, not labels.
 _A_PICTURE = 64
 
 
+def not_a_label(classes: NDArray[Any], ignore_label: Any) -> str | None:
+    """A warning if one of these sorted labels marks void ones in other libraries, else None."""
+    if ignore_label is not None or classes.dtype.kind != "i" or not len(classes):
+        return None
+    if classes[0] == _TORCH_VOID and (classes[1:] >= 0).all():
+        return (
+            f"y has the labels {shorten(classes.tolist())}: is {_TORCH_VOID} void? Then give "
+            f"ignore_label={_TORCH_VOID}"
+        )
+    return None
+
+
 def odd_labels(classes: NDArray[Any], ignore_label: Any) -> str | None:
     """A warning if these sorted labels look like a mistake in reading data, else None."""
+    if (told := not_a_label(classes, ignore_label)) is not None:
+        return told
     seen = shorten(classes.tolist())
     if classes.dtype.kind not in "iu" or len(classes) < 3:
         return None

@@ -50,6 +50,9 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         What to do with training and held-out sequences that constraints forbid; see `ChainModel`.
     order : {1, 2}, default=1
         How many labels a transition looks back; see `ChainModel`.
+    ignore_label : int or str, default=None
+        Positions of y with this label are void, as those with None are: they have no loss and no
+        features in training, and do not count in scores; see `ChainModel`.
     solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
         See `StructSVM`.
 
@@ -114,6 +117,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         constraints: str | Sequence[Any] | None = None,
         on_violation: str = "raise",
         order: int = 1,
+        ignore_label: Any = None,
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
         tol: float | None = None,
@@ -133,6 +137,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         self.constraints = constraints
         self.on_violation = on_violation
         self.order = order
+        self.ignore_label = ignore_label
         self.solver = solver
         self.rescaling = rescaling
         self.tol = tol
@@ -152,6 +157,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
             constraints=self.constraints,
             on_violation=self.on_violation,
             order=self.order,
+            ignore_label=self.ignore_label,
         )
 
     def fit(
@@ -170,7 +176,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         Parameters
         ----------
         X : list of arrays or CSR matrices of shape (length, n_features)
-        y : list of sequences of labels, one for each position
+        y : list of sequences of labels, one for each position; None where it is void
         sample_weight : array-like of shape (n_sequences,), default=None
             Factor of each sequence's hinge, >= 0.
         position_weight : list of arrays of shape (length,), default=None

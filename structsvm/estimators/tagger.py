@@ -45,7 +45,7 @@ class SequenceTagger(ChainSVM):
         `StructSVM`. None is "scale".
     scale : "auto" or None, default="auto"
         Whether training scales the columns of features, see `StructSVM`.
-    loss, constraints, on_violation, order
+    loss, constraints, on_violation, order, ignore_label
         See `ChainSVM`.
     scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
         What `score` gives, and what chooses among iterations where there are held-out sentences;
@@ -97,6 +97,7 @@ class SequenceTagger(ChainSVM):
         constraints: str | Sequence[Any] | None = None,
         on_violation: str = "raise",
         order: int = 1,
+        ignore_label: Any = None,
         scoring: str = "token_accuracy",
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
@@ -115,6 +116,7 @@ class SequenceTagger(ChainSVM):
         self.constraints = constraints
         self.on_violation = on_violation
         self.order = order
+        self.ignore_label = ignore_label
         self.scoring = scoring
         self.solver = solver
         self.rescaling = rescaling
@@ -142,7 +144,7 @@ class SequenceTagger(ChainSVM):
         Parameters
         ----------
         X : list of lists of tokens
-        y : list of lists of tags, one for each token
+        y : list of lists of tags, one for each token; None where it is void
         sample_weight, position_weight
             See `ChainSVM.fit`.
         X_val, y_val, resume_from
@@ -298,7 +300,7 @@ class SequenceTagger(ChainSVM):
         return super()._checked_solver()
 
     def _score_outputs(self, model: StructuredModel, y: Any, guess: Any) -> float:
-        return SCORES[self.scoring](y, guess)
+        return SCORES[self.scoring](y, guess, ignore_label=self.ignore_label)
 
     def _fitted_attributes(self, weights: NDArray[np.float64], model: Any) -> dict[str, Any]:
         return super()._fitted_attributes(weights, model) | {"features_": self.features_}

@@ -9,6 +9,9 @@ Parts of an example of T positions and K labels, each row padded to `stride` lan
 
 With `steps` there are T blocks of K transition rows, block t for the step from t - 1 to t; block 0
 is not used. Without `transitions` there are none.
+
+Void positions cut a chain: parts that touch one are in no output, and each run of other positions
+is decoded by itself, with the boundary scores and constraints of the ends of the chain that it has.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -30,6 +33,8 @@ cdef class ChainMaximizer(Maximizer):
     cdef readonly Py_ssize_t stride       # lanes of a row
     cdef Py_ssize_t width                 # K
     cdef bint transitions, boundary, steps
+    cdef const unsigned char[::1] is_void  # of each position of all examples; None: none is void
+    cdef const int64_t[::1] starts        # where the positions of each example start
     cdef const double[:, ::1] forbidden   # (K + 2, stride): added to transitions, start, end
     cdef const double[:, ::1] no_transition    # (K, stride) zeros
     cdef ChainScratch* _scratch           # one a thread
@@ -37,6 +42,9 @@ cdef class ChainMaximizer(Maximizer):
     cdef Py_ssize_t n_matrices(self, Py_ssize_t length) noexcept nogil
     cdef void settle(self, double* theta, Py_ssize_t length) noexcept nogil
     cdef int decode(
+        self, Py_ssize_t i, double* theta, int thread, label_t* labels, double* value
+    ) except -1 nogil
+    cdef int decode_runs(
         self, Py_ssize_t i, double* theta, int thread, label_t* labels, double* value
     ) except -1 nogil
     cdef int decode_slack(

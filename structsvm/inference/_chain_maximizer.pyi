@@ -15,4 +15,5 @@ class ChainMaximizer(Maximizer):
         boundary: bool,
         steps: bool = False,
         forbidden: tuple[NDArray[np.float64], ...] | None = None,
+        is_void: NDArray[np.uint8] | None = None,
     ) -> None: ...

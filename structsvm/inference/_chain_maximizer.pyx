@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport (
-    Maximizer, counts_add, ssvm_count, ssvm_counts, ssvm_difference, ssvm_maximize,
+    SSVM_VOID, Maximizer, counts_add, ssvm_count, ssvm_counts, ssvm_difference, ssvm_maximize,
     ssvm_maximize_slack, ssvm_n_best, ssvm_reserve,
 )
 from structsvm.inference._n_best cimport n_best_paths
@@ -33,6 +33,10 @@ cdef class ChainMaximizer(Maximizer):
     forbidden : tuple of float64 arrays of shape (n_labels, n_labels), (n_labels,), (n_labels,)
         Added to the scores of transitions, first and last labels: -inf forbids. None: no
         constraints.
+    is_void : uint8 array of shape (lengths.sum(),), default=None
+        Whether each position is void; None: none is. Outputs have some label there, which is not
+        counted in their score. With void positions there are no n best outputs, nor slack
+        rescaling.
 
     Raises
     ------
@@ -42,10 +46,12 @@ cdef class ChainMaximizer(Maximizer):
 
     def __cinit__(self):
         self.forbidden = None
+        self.is_void = None
+        self.starts = None
 
     def __init__(
         self, lengths, Py_ssize_t n_labels, *, bint transitions, bint boundary, bint steps=False,
-        forbidden=None,
+        forbidden=None, is_void=None,
     ):
         cdef Py_ssize_t i, length, longest
         cdef int64_t[::1] view
@@ -79,7 +85,16 @@ cdef class ChainMaximizer(Maximizer):
         self.struct.exact = True
         self.struct.maximize = <ssvm_maximize> chain_maximize
         self.struct.maximize_slack = <ssvm_maximize_slack> chain_maximize_slack
-        self.struct.n_best = <ssvm_n_best> chain_n_best
+        if is_void is None:
+            self.struct.n_best = <ssvm_n_best> chain_n_best
+        else:
+            self.is_void = is_void
+            self.starts = np.append(0, np.cumsum(lengths, dtype=np.int64))
+            if self.is_void.shape[0] != self.starts[len(lengths)]:
+                raise ValueError(
+                    f"is_void has {self.is_void.shape[0]} entries for {self.starts[len(lengths)]} "
+                    "positions"
+                )
         self.struct.count = <ssvm_count> chain_count
         self.struct.difference = <ssvm_difference> chain_difference
         self.struct.reserve = <ssvm_reserve> chain_reserve
@@ -187,13 +202,15 @@ cdef class ChainMaximizer(Maximizer):
         self, Py_ssize_t i, double* theta, int thread, label_t* labels, double* value
     ) except -1 nogil:
         cdef Py_ssize_t length = self.struct.n_labels[i]
-        cdef Py_ssize_t t, k, best, step = self.width * self.stride if self.steps else 0
+        cdef Py_ssize_t t, best, step = self.width * self.stride if self.steps else 0
         cdef double* transition = theta + length * self.stride
         cdef double* row
         value[0] = 0.0
         if length == 0:
             return 0
         self.settle(theta, length)
+        if self.is_void is not None:
+            return self.decode_runs(i, theta, thread, labels, value)
         if self.transitions:
             value[0] = viterbi_double(
                 theta, transition, step, self._scratch[thread].entering, length, self.width,
@@ -205,12 +222,43 @@ cdef class ChainMaximizer(Maximizer):
             return 0
         for t in range(length):
             row = theta + t * self.stride
-            best = 0
-            for k in range(1, self.width):
-                if row[k] > row[best]:
-                    best = k
+            best = first_best(row, self.width)
             labels[t] = <label_t> best
             value[0] += row[best]
+        return 0
+
+    cdef int decode_runs(
+        self, Py_ssize_t i, double* theta, int thread, label_t* labels, double* value
+    ) except -1 nogil:
+        """Decode each run of positions that are not void; `theta` is settled, `value` IN OUT."""
+        cdef Py_ssize_t length = self.struct.n_labels[i]
+        cdef Py_ssize_t t = 0, stop, step = self.width * self.stride if self.steps else 0
+        cdef const unsigned char* skipped = &self.is_void[self.starts[i]]
+        cdef const double* transition = theta + length * self.stride
+        cdef double* row
+        cdef double found
+        while t < length:
+            stop = t + 1
+            row = theta + t * self.stride
+            if self.transitions and not skipped[t]:
+                while stop < length and not skipped[stop]:
+                    stop += 1
+                found = viterbi_double(
+                    row, transition + t * step, step, self._scratch[thread].entering, stop - t,
+                    self.width, self.stride, labels + t,
+                )
+                if found == -INFINITY:
+                    with gil:
+                        raise ValueError(
+                            f"constraints forbid every labelling of sequence {i} from label {t} "
+                            f"to label {stop - 1}"
+                        )
+                value[0] += found
+            else:
+                labels[t] = <label_t> first_best(row, self.width)
+                if not skipped[t]:
+                    value[0] += row[labels[t]]
+            t = stop
         return 0
 
     cdef int decode_n_best(
@@ -240,19 +288,24 @@ cdef class ChainMaximizer(Maximizer):
         cdef Py_ssize_t length = self.struct.n_labels[i]
         cdef Py_ssize_t t, row = length, step = self.width if self.steps else 0
         for t in range(length):
-            if not 0 <= y[t] < self.width:
+            if not SSVM_VOID <= y[t] < self.width:
                 with gil:
                     raise ValueError(
-                        f"label {t} of example {i} is {y[t]}, expected 0 to {self.width - 1}"
+                        f"label {t} of example {i} is {y[t]}, expected 0 to {self.width - 1}, or "
+                        "-1 for void"
                     )
-            counts_add(mu, t * self.stride + y[t], 1.0)
+            if y[t] != SSVM_VOID:
+                counts_add(mu, t * self.stride + y[t], 1.0)
         if self.transitions:
             for t in range(1, length):
-                counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
+                if y[t - 1] != SSVM_VOID and y[t] != SSVM_VOID:
+                    counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
             row += self.n_matrices(length) * self.width
         if self.boundary and length:
-            counts_add(mu, row * self.stride + y[0], 1.0)
-            counts_add(mu, (row + 1) * self.stride + y[length - 1], 1.0)
+            if y[0] != SSVM_VOID:
+                counts_add(mu, row * self.stride + y[0], 1.0)
+            if y[length - 1] != SSVM_VOID:
+                counts_add(mu, (row + 1) * self.stride + y[length - 1], 1.0)
         return 0
 
     cdef int count_difference(
@@ -261,11 +314,13 @@ cdef class ChainMaximizer(Maximizer):
         cdef Py_ssize_t length = self.struct.n_labels[i]
         cdef Py_ssize_t t, end, row = length, step = self.width if self.steps else 0
         for t in range(length):
-            if y[t] != y_hat[t]:
+            if y[t] != y_hat[t] and y[t] != SSVM_VOID:
                 counts_add(mu, t * self.stride + y[t], 1.0)
                 counts_add(mu, t * self.stride + y_hat[t], -1.0)
         if self.transitions:
             for t in range(1, length):
+                if y[t - 1] == SSVM_VOID or y[t] == SSVM_VOID:
+                    continue
                 if y[t - 1] != y_hat[t - 1] or y[t] != y_hat[t]:
                     counts_add(mu, (row + t * step + y[t - 1]) * self.stride + y[t], 1.0)
                     counts_add(
@@ -274,13 +329,21 @@ cdef class ChainMaximizer(Maximizer):
             row += self.n_matrices(length) * self.width
         if self.boundary and length:
             end = length - 1
-            if y[0] != y_hat[0]:
+            if y[0] != y_hat[0] and y[0] != SSVM_VOID:
                 counts_add(mu, row * self.stride + y[0], 1.0)
                 counts_add(mu, row * self.stride + y_hat[0], -1.0)
-            if y[end] != y_hat[end]:
+            if y[end] != y_hat[end] and y[end] != SSVM_VOID:
                 counts_add(mu, (row + 1) * self.stride + y[end], 1.0)
                 counts_add(mu, (row + 1) * self.stride + y_hat[end], -1.0)
         return 0
+
+
+cdef inline Py_ssize_t first_best(const double* row, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k, best = 0
+    for k in range(1, n):
+        if row[k] > row[best]:
+            best = k
+    return best
 
 
 cdef int chain_maximize(

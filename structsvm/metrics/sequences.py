@@ -4,6 +4,9 @@ Tags such as "B-NP", "I-NP" and "O" mark spans: runs of positions with one type.
 lists of label sequences, ``(y_true, y_pred)``, in which pairs have one length. They make scorers::
 
     cross_val_score(svm, X, y, scoring=make_scorer(span_f1_score))
+
+Positions whose true label is None, or `ignore_label`, are void: they do not count, whatever was
+predicted there. They cut a sequence, so spans are read in the pieces between them.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from structsvm.data.labels import masked_void
 
 __all__ = [
     "SCORES",
@@ -138,8 +143,10 @@ class SpanScores:
         return 2 * self.n_correct / total if total else 0.0
 
 
-def _pairs(y_true: Iterable[Any], y_pred: Iterable[Any]) -> list[tuple[list[Any], list[Any]]]:
-    truth, guess = [list(tags) for tags in y_true], [list(tags) for tags in y_pred]
+def _pairs(
+    y_true: Iterable[Any], y_pred: Iterable[Any], ignore_label: Any
+) -> list[tuple[list[Any], list[Any]]]:
+    truth, guess = masked_void(y_true, ignore_label), [list(tags) for tags in y_pred]
     if len(truth) != len(guess):
         raise ValueError(f"y_true has {len(truth)} sequences but y_pred has {len(guess)}")
     for i, (a, b) in enumerate(zip(truth, guess, strict=True)):
@@ -148,8 +155,33 @@ def _pairs(y_true: Iterable[Any], y_pred: Iterable[Any]) -> list[tuple[list[Any]
     return list(zip(truth, guess, strict=True))
 
 
+def _known_pairs(
+    y_true: Iterable[Any], y_pred: Iterable[Any], ignore_label: Any
+) -> list[list[tuple[Any, Any]]]:
+    """For each sequence, the pairs of labels at positions that are not void."""
+    return [
+        [(a, b) for a, b in zip(truth, guess, strict=True) if a is not None]
+        for truth, guess in _pairs(y_true, y_pred, ignore_label)
+    ]
+
+
+def _spans_of_pieces(tags: list[Any], truth: list[Any], scheme: str) -> set[Span]:
+    """The spans in the pieces between void positions of the truth."""
+    found: set[Span] = set()
+    start = 0
+    for stop in [*(t for t, label in enumerate(truth) if label is None), len(tags)]:
+        inside = spans(tags[start:stop], scheme)
+        found.update((kind, start + a, start + b) for kind, a, b in inside)
+        start = stop + 1
+    return found
+
+
 def span_scores(
-    y_true: Iterable[Sequence[str]], y_pred: Iterable[Sequence[str]], *, scheme: str = "conll"
+    y_true: Iterable[Sequence[str]],
+    y_pred: Iterable[Sequence[str]],
+    *,
+    scheme: str = "conll",
+    ignore_label: Any = None,
 ) -> dict[str, SpanScores]:
     """Counts of spans by type, in sorted order; a span counts as right if type and ends are.
 
@@ -158,6 +190,8 @@ def span_scores(
     y_true, y_pred : lists of sequences of tags
     scheme : {"conll", "iob2", "iobes"}, default="conll"
         See `spans`.
+    ignore_label : str, default=None
+        A true label of void positions.
 
     Examples
     --------
@@ -169,9 +203,9 @@ def span_scores(
     true: Counter[str] = Counter()
     predicted: Counter[str] = Counter()
     correct: Counter[str] = Counter()
-    for i, (truth, guess) in enumerate(_pairs(y_true, y_pred)):
+    for i, (truth, guess) in enumerate(_pairs(y_true, y_pred, ignore_label)):
         try:
-            a, b = set(spans(truth, scheme)), set(spans(guess, scheme))
+            a, b = (_spans_of_pieces(tags, truth, scheme) for tags in (truth, guess))
         except ValueError as error:
             raise ValueError(f"sequence {i}: {error}") from None
         for counter, found in ((true, a), (predicted, b), (correct, a & b)):
@@ -196,12 +230,13 @@ def span_f1_score(
     *,
     scheme: str = "conll",
     average: str = "micro",
+    ignore_label: Any = None,
 ) -> float:
     """F1 of spans; with the defaults the "FB1" of the CoNLL evaluation, between 0 and 1.
 
     Parameters
     ----------
-    y_true, y_pred, scheme
+    y_true, y_pred, scheme, ignore_label
         See `span_scores`.
     average : {"micro", "macro"}, default="micro"
         Over all spans, or the mean over types.
@@ -212,7 +247,7 @@ def span_f1_score(
     >>> span_f1_score([["B-NP", "I-NP", "B-VP"]], [["B-NP", "I-NP", "B-NP"]])
     0.5
     """
-    scores = span_scores(y_true, y_pred, scheme=scheme)
+    scores = span_scores(y_true, y_pred, scheme=scheme, ignore_label=ignore_label)
     if average == "micro":
         return _total(scores).f1
     if average == "macro":
@@ -221,7 +256,11 @@ def span_f1_score(
 
 
 def span_report(
-    y_true: Iterable[Sequence[str]], y_pred: Iterable[Sequence[str]], *, scheme: str = "conll"
+    y_true: Iterable[Sequence[str]],
+    y_pred: Iterable[Sequence[str]],
+    *,
+    scheme: str = "conll",
+    ignore_label: Any = None,
 ) -> str:
     """A table of precision, recall and F1 for each type and for all spans together.
 
@@ -234,7 +273,7 @@ def span_report(
     VP       0.0000  0.0000  0.0000       1
     all      0.5000  0.5000  0.5000       2
     """
-    scores = span_scores(y_true, y_pred, scheme=scheme)
+    scores = span_scores(y_true, y_pred, scheme=scheme, ignore_label=ignore_label)
     scores["all"] = _total(scores)
     width = max([4, *map(len, scores)])
     return "\n".join(
@@ -249,8 +288,13 @@ def _rows(scores: dict[str, SpanScores], width: int) -> list[str]:
     ]
 
 
-def token_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> float:
-    """Share of the positions labelled correctly.
+def token_accuracy(
+    y_true: Iterable[Sequence[Any]],
+    y_pred: Iterable[Sequence[Any]],
+    *,
+    ignore_label: Any = None,
+) -> float:
+    """Share of the positions labelled correctly, without void ones.
 
     Examples
     --------
@@ -258,16 +302,20 @@ def token_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[An
     >>> token_accuracy([[1, 2], [3, 4]], [[1, 2], [3, 0]])
     0.75
     """
-    pairs = _pairs(y_true, y_pred)
-    total = sum(len(truth) for truth, _ in pairs)
+    pairs = _known_pairs(y_true, y_pred, ignore_label)
+    total = sum(map(len, pairs))
     if not total:
-        raise ValueError("all sequences are empty: there is no position to score")
-    right = sum(a == b for truth, guess in pairs for a, b in zip(truth, guess, strict=True))
-    return float(right) / total
+        raise ValueError("all sequences are empty or void: there is no position to score")
+    return float(sum(a == b for row in pairs for a, b in row)) / total
 
 
-def sequence_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> float:
-    """Share of the sequences labelled correctly throughout.
+def sequence_accuracy(
+    y_true: Iterable[Sequence[Any]],
+    y_pred: Iterable[Sequence[Any]],
+    *,
+    ignore_label: Any = None,
+) -> float:
+    """Share of the sequences labelled correctly throughout, without void positions.
 
     Examples
     --------
@@ -275,13 +323,18 @@ def sequence_accuracy(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence
     >>> sequence_accuracy([[1, 2], [3, 4]], [[1, 2], [3, 0]])
     0.5
     """
-    pairs = _pairs(y_true, y_pred)
+    pairs = _known_pairs(y_true, y_pred, ignore_label)
     if not pairs:
         raise ValueError("there are no sequences to score")
-    return sum(truth == guess for truth, guess in pairs) / len(pairs)
+    return sum(all(a == b for a, b in row) for row in pairs) / len(pairs)
 
 
-def label_report(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]]) -> str:
+def label_report(
+    y_true: Iterable[Sequence[Any]],
+    y_pred: Iterable[Sequence[Any]],
+    *,
+    ignore_label: Any = None,
+) -> str:
     """A table of precision, recall and F1 for each label by position, and the token accuracy.
 
     Examples
@@ -294,9 +347,7 @@ def label_report(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]
     V            0.0000  0.0000  0.0000       1
     accuracy                     0.6667       3
     """
-    pairs = [
-        pair for truth, guess in _pairs(y_true, y_pred) for pair in zip(truth, guess, strict=True)
-    ]
+    pairs = [pair for row in _known_pairs(y_true, y_pred, ignore_label) for pair in row]
     true = Counter(truth for truth, _ in pairs)
     predicted = Counter(guess for _, guess in pairs)
     correct = Counter(truth for truth, guess in pairs if truth == guess)
@@ -312,7 +363,7 @@ def label_report(y_true: Iterable[Sequence[Any]], y_pred: Iterable[Sequence[Any]
 
 
 #: Scores of (y_true, y_pred) by name, as `SequenceTagger(scoring=...)` knows them.
-SCORES: dict[str, Callable[[Any, Any], float]] = {
+SCORES: dict[str, Callable[..., float]] = {
     "token_accuracy": token_accuracy,
     "sequence_accuracy": sequence_accuracy,
     "span_f1": span_f1_score,

@@ -9,7 +9,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.data.labels import PackedLabels, encode_labels, flatten_labels
+from structsvm.data.labels import (
+    PackedLabels,
+    encode_labels,
+    flatten_labels,
+    flatten_partial,
+    not_a_label,
+)
 from structsvm.data.scaling import ColumnScaling, FeatureGroup
 from structsvm.data.sequences import PackedSequences, pack_label_weight, pack_sequences
 from structsvm.data.state import State, checked_classes
@@ -104,17 +110,28 @@ class ChainModel(FactoredModel):
         How many labels a transition looks back. With order 2, states are pairs of neighbouring
         labels: the pairs seen in training and each label with itself. Then transition, start, end
         and edge weights have n_states in place of n_classes. Time grows with the square of the
-        number of states.
+        number of states. Takes no void labels.
+    ignore_label : int or str, default=None
+        A label that says nothing: positions of y with this label, and those with None, are void.
+        See Notes.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted, without `ignore_label`.
     states_ : list
         What transitions lead from and to: the labels; with order 2, pairs of labels, whose first
         is None at the start.
     n_features_in_, n_edge_features_in_ : int
     n_weights : int
+
+    Notes
+    -----
+    A void position has no loss and no features in training, nor has a transition to or from it;
+    where it is the first or the last, there is no boundary score. So it cuts the chain: the hinge
+    is the sum of those of the pieces, which are runs of known labels, and constraints hold within
+    pieces. Its features still count at prediction, which labels every position. For labels that
+    are to be completed instead, see `LatentSVM`.
 
     Examples
     --------
@@ -140,6 +157,7 @@ class ChainModel(FactoredModel):
         constraints: str | Sequence[Any] | None = None,
         on_violation: str = "raise",
         order: int = 1,
+        ignore_label: Any = None,
     ) -> None:
         self.task_loss = task_loss
         self.fit_intercept = fit_intercept
@@ -148,6 +166,7 @@ class ChainModel(FactoredModel):
         self.constraints = constraints
         self.on_violation = on_violation
         self.order = order
+        self.ignore_label = ignore_label
 
     # ---- sizes and weights
 
@@ -155,13 +174,15 @@ class ChainModel(FactoredModel):
         """Learn the labels and the number of features."""
         if not len(y.labels):
             raise ValueError("all sequences in X are empty: there is nothing to learn from")
+        if not len(y.known):
+            raise ValueError("all labels in y are void: nothing is left to learn")
         pairs = None
         if classes is not None:
             pairs = all_pairs(len(classes)) if self._looks_back() == 2 else None
         else:
-            classes = np.unique(y.labels)
+            classes = np.unique(y.known)
             if self._looks_back() == 2:
-                pairs = pairs_of(encode_labels(y.labels, classes), y.offsets)
+                pairs = pairs_of(self._all_known(encode_labels(y.labels, classes), y), y.offsets)
         self.resize(classes, **X.sizes, pairs=pairs)
 
     def resize(
@@ -257,16 +278,37 @@ class ChainModel(FactoredModel):
         return PackedInputs(packed, packed.offsets, found)
 
     def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
-        flat, lengths = flatten_labels(y, None if X is None else np.diff(X.offsets))
+        lengths = None if X is None else np.diff(X.offsets)
+        flat, lengths, void = flatten_partial(y, lengths, self.ignore_label)
         offsets = np.append(0, np.cumsum(lengths)) if X is None else X.offsets
-        return PackedLabels(flat, offsets, weight=pack_label_weight(weight, lengths))
+        return PackedLabels(flat, offsets, weight=pack_label_weight(weight, lengths), void=void)
+
+    def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
+        if y.void is None:
+            return encode_labels(y.labels, self.classes_)
+        numbers = np.full(len(y.labels), -1, dtype=np.int32)
+        numbers[~y.void] = encode_labels(y.known, self.classes_)
+        return numbers
+
+    def _oddity(self) -> str | None:
+        return super()._oddity() or not_a_label(self.classes_, self.ignore_label)
+
+    def _all_known(self, numbers: NDArray[np.int32], y: PackedLabels) -> NDArray[np.int32]:
+        """The same numbers; void labels are refused where transitions look back further."""
+        if y.void is not None and self.order == 2:
+            i = int(np.searchsorted(y.offsets, np.argmax(y.void), side="right")) - 1
+            raise ValueError(
+                f"y[{i}] has void labels, which order=2 cannot take, as its states are pairs of "
+                "labels: use order=1, or leave these sequences out"
+            )
+        return numbers
 
     def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
         packed, intercept = X.items, "intercept" if self.fit_intercept else None
-        chunks = functools.partial(_chunks, packed, y.sample_weight)
+        chunks = functools.partial(_chunks, packed, y)
         groups = [FeatureGroup("state", chunks, packed.n_features, intercept)]
         if self.n_edge_features_in_ and packed.edges is not None:
-            chunks = functools.partial(_chunks, packed, y.sample_weight, of_edges=True)
+            chunks = functools.partial(_chunks, packed, y, of_edges=True)
             groups.append(FeatureGroup("edge", chunks, packed.n_edge_features, None))
         return groups
 
@@ -296,14 +338,17 @@ class ChainModel(FactoredModel):
         # bind checks what it is given.
         if self.constraints is None or (self.on_violation == "raise" and not held_out):
             return Screened(y, None, 0, "")
-        screened = screen_labels(self.constraints, self.on_violation, y, whole=whole)
+        screened = screen_labels(
+            self.constraints, self.on_violation, y, whole=whole, ignore_label=self.ignore_label
+        )
         if not isinstance(y, PackedLabels):
             return screened
         return screened._replace(y=y.replaced(screened.y, screened.kept) if screened.told else y)
 
     def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
         """The places in `states_` of the states of the sequences."""
-        return self._states.numbers(self.class_numbers(y), y.offsets, self.classes_)
+        numbers = self._all_known(self.class_numbers(y), y)
+        return self._states.numbers(numbers, y.offsets, self.classes_)
 
     def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
         return self.classes_[self._states.labels(numbers)]
@@ -316,6 +361,7 @@ class ChainModel(FactoredModel):
                 check_tags(self.constraints, numbers, y.offsets, self.classes_)
             if (allowed := self._allowed()) is not None:
                 allowed.check(numbers, y.offsets, self.classes_)
+            numbers = self._all_known(numbers, y)
             labels = self._states.numbers(numbers, y.offsets, self.classes_)
         k, n_states = len(self.classes_), self._states.n_states
         steps = bool(self.n_edge_features_in_) and packed.edges is not None
@@ -326,6 +372,7 @@ class ChainModel(FactoredModel):
             boundary=self.boundary,
             steps=steps,
             forbidden=self.forbidden_scores(),
+            is_void=None if y is None or y.void is None else y.void.view(np.uint8),
         )
         loss = None
         if y is not None:
@@ -429,11 +476,16 @@ class ChainModel(FactoredModel):
         return sequences
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """Accuracy: share of correct labels. A label unknown to training counts as wrong."""
+        """Accuracy: share of correct labels, without void ones. A label unknown to training counts
+        as wrong."""
         guess, lengths = flatten_labels(Y_hat)
-        truth, _ = flatten_labels(Y, lengths)
+        truth, _, void = flatten_partial(Y, lengths, self.ignore_label)
         if not len(truth):
             raise ValueError("all sequences are empty: there is no position to score")
+        if void is not None:
+            truth, guess = truth[~void], guess[~void]
+        if not len(truth):
+            raise ValueError("all labels are void: there is no position to score")
         truth_numbers = encode_labels(truth, self.classes_, unknown=-1)
         return float(np.mean(truth_numbers == encode_labels(guess, self.classes_)))
 
@@ -444,7 +496,7 @@ class ChainModel(FactoredModel):
 
 
 def _chunks(
-    packed: PackedSequences, sample_weight: NDArray[np.float64] | None, *, of_edges: bool = False
+    packed: PackedSequences, y: PackedLabels, *, of_edges: bool = False
 ) -> Iterator[tuple[Any, NDArray[np.float64] | None]]:
     """Rows of some sequences at a time, or of their edges, with the weight of each."""
     ends = packed.rows.indptr[packed.offsets]
@@ -454,10 +506,15 @@ def _chunks(
         stop = max(stop, first + 1)
         rows, edges = packed.block(first, stop)
         lengths, weights = np.diff(packed.offsets[first : stop + 1]), None
-        if sample_weight is not None:
-            weights = np.repeat(sample_weight[first:stop], lengths)
-        if of_edges:  # the first positions have no label before them
-            weights = np.ones(len(rows.indptr) - 1) if weights is None else weights
+        if of_edges or y.sample_weight is not None or y.void is not None:
+            factors = np.ones(len(packed)) if y.sample_weight is None else y.sample_weight
+            weights = np.repeat(factors[first:stop], lengths)
+        if weights is not None and y.void is not None:
+            void = y.void[packed.offsets[first] : packed.offsets[stop]]
+            weights[void] = 0.0
+            if of_edges:
+                weights[1:][void[:-1]] = 0.0
+        if weights is not None and of_edges:  # the first positions have no label before them
             weights[(np.cumsum(lengths) - lengths)[lengths > 0]] = 0.0
         yield edges if of_edges else rows, weights
         first = stop

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.data.checks import shorten
-from structsvm.data.labels import flatten_labels
+from structsvm.data.labels import flatten_partial
 from structsvm.data.sequences import as_items
 from structsvm.exceptions import LabelError
 from structsvm.inference import viterbi
@@ -57,12 +57,14 @@ class Allowed(NamedTuple):
     def violations(
         self, labels: NDArray[np.int32], offsets: NDArray[np.int64], classes: NDArray[Any]
     ) -> dict[int, tuple[int, str]]:
-        """For each forbidden sequence, by number: its first wrong position, and what is wrong."""
+        """For each forbidden sequence, by number: its first wrong position, and what is wrong.
+        What is next to a void label, -1, is allowed."""
         good = np.ones(len(labels), dtype=bool)
-        good[1:] = self.transition[labels[:-1], labels[1:]]
+        known = labels >= 0
+        good[1:] = self.transition[labels[:-1], labels[1:]] | ~known[:-1] | ~known[1:]
         filled = np.flatnonzero(offsets[:-1] < offsets[1:])
         first, last = offsets[filled], offsets[filled + 1] - 1
-        good[first] = self.start[labels[first]]
+        good[first] = self.start[labels[first]] | ~known[first]
         found: dict[int, tuple[int, str]] = {}
         for place in np.flatnonzero(~good).tolist():
             i = int(np.searchsorted(offsets, place, side="right")) - 1
@@ -70,7 +72,7 @@ class Allowed(NamedTuple):
                 t = place - int(offsets[i])
                 after = f"after {classes[labels[place - 1]]!s}" if t else "at the start"
                 found[i] = t, f"is {classes[labels[place]]!s} {after}"
-        for k in np.flatnonzero(~self.end[labels[last]]).tolist():
+        for k in np.flatnonzero(~self.end[labels[last]] & known[last]).tolist():
             label = classes[labels[last[k]]]
             found.setdefault(int(filled[k]), (int(last[k] - first[k]), f"is {label!s} at the end"))
         return dict(sorted(found.items()))
@@ -165,7 +167,12 @@ class Screened(NamedTuple):
 
 
 def screen_labels(
-    constraints: str | Sequence[Any], on_violation: str, y: Any, *, whole: bool = False
+    constraints: str | Sequence[Any],
+    on_violation: str,
+    y: Any,
+    *,
+    whole: bool = False,
+    ignore_label: Any = None,
 ) -> Screened:
     """Leave out, repair or refuse the sequences that constraints forbid; see `ChainModel`.
 
@@ -173,6 +180,8 @@ def screen_labels(
     ----------
     whole : bool, default=False
         Whether y has all labels, so that pairs with another label are an error.
+    ignore_label : default=None
+        Labels that are void, as None is. Sequences with void labels cannot be repaired.
 
     Raises
     ------
@@ -181,10 +190,12 @@ def screen_labels(
     ValueError
         If no sequence is left.
     """
-    flat, lengths = flatten_labels(y)
+    flat, lengths, void = flatten_partial(y, ignore_label=ignore_label)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    classes, inverse = np.unique(flat, return_inverse=True)
-    codes = inverse.astype(np.int32)
+    there = np.ones(len(flat), dtype=bool) if void is None else ~void
+    classes, inverse = np.unique(flat[there], return_inverse=True)
+    codes = np.full(len(flat), -1, dtype=np.int32)
+    codes[there] = inverse
     known = np.array([_is_known(label, constraints) for label in classes.tolist()], dtype=bool)
     if not known.any() and len(classes):
         allowed_labels(constraints, classes)  # raises
@@ -205,8 +216,14 @@ def screen_labels(
         kept = [i for i in range(len(items)) if i not in wrong]
         items = [items[i] for i in kept]
     else:
-        for i in wrong:
+        for i, (t, what) in wrong.items():
             labels = codes[offsets[i] : offsets[i + 1]]
+            if (labels < 0).any():
+                raise LabelError(
+                    f"y[{i}][{t}] {what}, which constraints forbid; on_violation='repair' cannot "
+                    "repair sequences with void labels: use 'skip'",
+                    (i, t),
+                )
             if isinstance(constraints, str):
                 items[i] = _rewritten(i, classes[labels].tolist(), constraints)
             else:

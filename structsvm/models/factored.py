@@ -252,7 +252,7 @@ class PackedModel(StructuredModel, abc.ABC):
             raise ValueError("y is None: there is nothing to learn from")
         if classes is not None:
             known = set(classes.tolist())
-            strange = [label for label in np.unique(packed.labels).tolist() if label not in known]
+            strange = [label for label in np.unique(packed.known).tolist() if label not in known]
             if strange:
                 raise ValueError(f"y has the label {strange[0]!r}, which is not in classes")
         self.learn(X, packed, classes)

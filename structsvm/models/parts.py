@@ -61,7 +61,7 @@ class _PackedSets(PackedLabels):
 
     costs: NDArray[np.float64] | None = None  #: of parts, first those that examples share
     starts: NDArray[np.int64] | None = None  #: where the costs of each example begin in `costs`
-    void: list[NDArray[np.int32]] | None = None
+    void_parts: list[NDArray[np.int32]] | None = None
 
 
 class PartsModel(PackedModel):
@@ -374,7 +374,7 @@ class PartsModel(PackedModel):
             packed.costs = np.concatenate([shared, *(cost for cost in costs if cost is not None)])
             packed.starts = np.where([cost is None for cost in costs], 0, starts).astype(np.int64)
         if any(len(some) for some in void):
-            packed.void = void
+            packed.void_parts = void
         return packed
 
     def _packed_sets(
@@ -621,9 +621,9 @@ class PartsModel(PackedModel):
         sizes, voids, starts_of_void = np.diff(packed.offsets), None, None
         assert y.costs is not None
         assert y.starts is not None
-        if y.void is not None:
-            voids = np.concatenate(y.void).astype(np.int32)
-            starts_of_void = np.append(0, np.cumsum([len(some) for some in y.void]))
+        if y.void_parts is not None:
+            voids = np.concatenate(y.void_parts).astype(np.int32)
+            starts_of_void = np.append(0, np.cumsum([len(some) for some in y.void_parts]))
         return SetLoss(
             y.labels,
             y.offsets,
