@@ -4,11 +4,13 @@
 
 For each structure the function, which checks and prepares its input; the maximizer that a
 structure binds once, called with new scores; another library; and how many times as long that takes
-as the function. CPU time of one core, best of several repetitions.
+as the function. CPU time of one core, best of several repetitions. Dependency trees with arcs that
+may cross are compared where `ufal.chu_liu_edmonds` is installed.
 """
 
 import argparse
 import itertools
+from types import SimpleNamespace
 
 import networkx as nx
 import numpy as np
@@ -31,10 +33,17 @@ from structsvm.inference import (
     best_intervals,
     best_items,
     best_path,
+    dependency_tree,
     integer_program,
     knapsack,
     spanning_tree,
 )
+from structsvm.inference._dependency_trees import DependencyTreeMaximizer
+
+try:
+    from ufal.chu_liu_edmonds import chu_liu_edmonds
+except ImportError:
+    chu_liu_edmonds = None
 
 
 def grid(side):
@@ -89,6 +98,54 @@ def arborescences(rng):
             lambda s=scores: arborescence(s)[1],
             (Arborescence(), scores.ravel()),
             None,
+        )
+
+
+def eisner_in_numpy(arcs):
+    """The score of the best projective tree with one root."""
+    n = arcs.shape[1]
+    scores = np.full((n + 1, n + 1), -np.inf)
+    scores[:, 1:] = arcs
+    done, half = np.full((2, n + 2, n + 2), -np.inf)
+    done[np.diag_indices(n + 2)] = 0.0
+    for d in range(1, n):
+        for s in range(1, n - d + 1):
+            t = s + d
+            joint = (done[s, s:t] + done[t, s + 1 : t + 1]).max()
+            half[s, t], half[t, s] = joint + scores[s, t], joint + scores[t, s]
+            done[s, t] = (half[s, s + 1 : t + 1] + done[s + 1 : t + 1, t]).max()
+            done[t, s] = (done[s:t, s] + half[t, s:t]).max()
+    return max(done[r, 1] + done[r, n] + arcs[0, r - 1] for r in range(1, n + 1))
+
+
+def ufal_tree(arcs):
+    scores = np.full((len(arcs), len(arcs)), np.nan)
+    scores[1:, :] = arcs.T
+    np.fill_diagonal(scores, np.nan)
+    return chu_liu_edmonds(scores)[1]
+
+
+def dependency_trees(rng):
+    kinds = (("arcs", 1), ("siblings", 2), ("grandparents", 3), ("arcs, any", 0))
+    for (name, order), n in itertools.product(kinds, (10, 20, 40)):
+        projective, order = order > 0, max(order, 1)
+        scores = [rng.normal(size=(n + 1, n))]
+        scores += [rng.normal(size=(n + 1, n, n + 1)) for _ in range(order - 1)]
+        bound = DependencyTreeMaximizer([n], order, projective=projective, single_root=projective)
+        peer = None
+        if order == 1 and projective:
+            peer = ("numpy", lambda s=scores: eisner_in_numpy(*s))
+        elif not projective and chu_liu_edmonds is not None:
+            peer = ("ufal", lambda s=scores: ufal_tree(*s))
+        yield (
+            f"dependency tree, {name}",
+            f"{n} tokens",
+            lambda s=scores, p=projective: dependency_tree(*s, projective=p, single_root=p)[1],
+            (
+                SimpleNamespace(bind=lambda *_, bound=bound: bound),
+                np.concatenate([block.ravel() for block in scores]),
+            ),
+            peer,
         )
 
 
@@ -231,6 +288,7 @@ KINDS = (
     subsets,
     spanning_trees,
     arborescences,
+    dependency_trees,
     knapsacks,
     intervals,
     integer_programs,
