@@ -230,6 +230,28 @@ def test_every_solver_finds_one_optimum(name):
         assert len(other.predict(X)) == len(X)
 
 
+@exact_ones
+def test_prior_and_fixed_weights_have_one_optimum(name):
+    X, y = some_examples(name)
+    model = STRUCTURES[name].model()
+    model.initialize(X, y)
+    problem = model.bind(X, y)
+    rng = np.random.default_rng(0)
+    prior = rng.integers(-2, 3, size=problem.n_weights) / 2
+    prior[problem.non_negative] = np.abs(prior[problem.non_negative])
+    fixed = np.where(rng.random(problem.n_weights) < 0.3, np.abs(prior[::-1]), np.nan)
+    given = {"prior_weights": prior, "fixed_weights": fixed, "C": 0.5, "max_iter": 3000}
+    fits = [fitted(name, solver=solver, **given)[1] for solver in ("bcfw", "cutting_plane")]
+    free = np.isnan(fixed)
+    for svm in fits:
+        assert svm.certified_
+        w = weights_of(svm)
+        assert np.array_equal(w[~free], fixed[~free])
+        value = ((w - prior)[free] ** 2).sum() / 2 + 0.5 * len(X) * problem.mean_hinge(w)
+        assert value == pytest.approx(svm.objective_, rel=1e-9, abs=1e-12)
+        assert max(one.dual_objective_ for one in fits) <= value * (1 + 1e-9) + 1e-12
+
+
 @structures
 def test_threads_change_no_bit(name):
     X, two = fitted(name, n_jobs=2, max_iter=5)

@@ -53,7 +53,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
     ignore_label : int or str, default=None
         Positions of y with this label are void, as those with None are: they have no loss and no
         features in training, and do not count in scores; see `ChainModel`.
-    solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 
     Attributes
@@ -126,6 +127,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
@@ -146,6 +149,8 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     def _make_model(self) -> ChainModel:

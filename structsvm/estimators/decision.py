@@ -54,7 +54,8 @@ class DecisionSVM(StructSVM):
         one kind do.
     exact : bool, default=True
         Whether a function in Python always finds the best decision.
-    C, scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    C, scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`. ``C="auto"`` chooses the C of the least regret on examples held out.
 
     Attributes
@@ -122,6 +123,8 @@ class DecisionSVM(StructSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.maximizer = maximizer
@@ -138,6 +141,8 @@ class DecisionSVM(StructSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     rescaling = "margin"

@@ -75,7 +75,8 @@ class GraphSVM(_NodeLabelSVM):
         What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
         Start each cut in training from the flow of the last one; see `GraphModel`.
-    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`; solvers "perceptron" and "passive_aggressive" need ``pairwise="table"``.
 
     Attributes
@@ -146,6 +147,8 @@ class GraphSVM(_NodeLabelSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
@@ -167,6 +170,8 @@ class GraphSVM(_NodeLabelSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     rescaling = "margin"
@@ -266,7 +271,8 @@ class GridSVM(_NodeLabelSVM):
         Start each cut in training from the flow of the last one; see `GraphModel`.
     tol : float, default=None
         See `StructSVM`; None is 1e-2 for solvers with a dual.
-    solver, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    solver, max_iter, n_jobs, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`; solvers "perceptron" and "passive_aggressive" need ``pairwise="table"``.
 
     Attributes
@@ -346,6 +352,8 @@ class GridSVM(_NodeLabelSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
@@ -371,6 +379,8 @@ class GridSVM(_NodeLabelSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     rescaling = "margin"

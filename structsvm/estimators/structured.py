@@ -25,6 +25,7 @@ from structsvm.persistence import model_files
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, capabilities_of, make_solver, solver_name
 from structsvm.training.capabilities import check_warm_starts
+from structsvm.training.given_weights import GivenWeights
 from structsvm.training.penalty import DEFAULT, InUnits
 from structsvm.training.train import Bound, Examples, Outcome, Validation, learn, train
 
@@ -89,6 +90,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     warm_start : bool, default=False
         Start from the dual solution of the last fit if model, data and weights are the same; C may
         differ. Otherwise, or if they cannot be compared, the log says that the fit starts afresh.
+    prior_weights : array-like of shape (n_weights,), default=None
+        What the weights are drawn to instead of 0, such as `coef_` of a fit to similar data. See
+        Notes.
+    fixed_weights : array-like of shape (n_weights,), default=None
+        Weights that keep a value, in the order of `coef_`; NaN marks the others, which are learnt.
     callbacks : list of callables, default=None
         Each is called with a `structsvm.solvers.Progress` after every iteration; a true result
         stops the fit.
@@ -153,6 +159,14 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     ``C=1.0, scale=None`` is the plain problem with nothing done to the data.
 
+    With `prior_weights` w0 and `fixed_weights` the objective is :math:`\tfrac12 \|w - w_0\|^2 + C
+    \sum_i s_i H_i(w)`, the norm and the minimum over the weights that are free, and the certificate
+    is of this problem; both are given for features as they are, and the distance is that of the
+    weights of scaled columns. No column is centred where a weight of its intercept is fixed.
+    ``C="scale"`` is the same C as without. The certified solvers take both, "block_dual" excepted;
+    "perceptron" and "passive_aggressive" start at w0 and leave fixed weights alone. An oracle call
+    then costs O(n_weights) more.
+
     A certificate is as good as the oracle. For models written in Python a fit compares the oracle
     with the model's predictions, for a few examples after the first round and for all at the end:
     no hinge may be below what a prediction gives, no prediction may score below the truth, and no
@@ -185,6 +199,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _online: tuple[str, Any, Mapping[str, ColumnScaling] | None] | None = None
     _warm: Bound | None = None  # what warm_start goes on from
 
+    # Estimators that do not list them as parameters have none.
+    prior_weights: ArrayLike | None = None
+    fixed_weights: ArrayLike | None = None
+
     def __init__(
         self,
         model: StructuredModel,
@@ -199,6 +217,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.model = model
@@ -212,6 +232,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     # ---- training
@@ -290,6 +312,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Train; `start` is what an earlier call with these very examples returned. `of_use`: warn
         of weights that say nothing."""
         solver, C = self._checked_solver(), self._penalty()
+        examples.given = GivenWeights.read(self.prior_weights, self.fixed_weights)
         report = TaskReport(self)
         self.__dict__.pop("path_", None)
         if self._chooses(solver):
@@ -332,6 +355,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _partial_fit(self, examples: Examples) -> None:
         fitted = "coef_" in vars(self)
         solver = self._online_solver()
+        examples.given = GivenWeights.read(self.prior_weights, self.fixed_weights)
         name = solver_name(solver)
         kept, state, scaling = self._online or (name, None, None)
         if fitted and (state is None or kept != name):

@@ -50,8 +50,10 @@ cdef class Problem:
     # Work of one max_oracle call in multiply-adds on plane entries. Declared, not measured:
     # decisions of a solver must not depend on the clock.
     cdef readonly double oracle_work
-    # Weights that must be >= 0, such as scores of agreement, as ascending int32 indices.
+    # Weights that must be >= 0, such as scores of agreement, as ascending int32 indices; or at
+    # least their floors, <= 0, where weights are counted from others (see _affine.pyx).
     cdef readonly object non_negative
+    cdef readonly object floors           # float64 ndarray, one for each
     cdef const double[::1] sample_weight  # one weight an example, or None
     cdef Rescaling _rescaling             # see set_rescaling()
     cdef bint _met_bad_scores             # a prediction met scores that are not finite
@@ -66,6 +68,8 @@ cdef class Problem:
     # Called before SLACK is set; raises ValueError if there is no oracle for it.
     cdef int prepare_slack(self) except -1
 
+    cdef _keep_above(self, indices, floors=*)
+
     # For predict: whether the problem is bound to true outputs; and room, with the question that
     # fills it as `planes` fills a batch.
     cdef bint knows_truths(self) noexcept
@@ -76,6 +80,8 @@ cdef class Problem:
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil
     cdef int finish(self, Py_ssize_t i, Plane* out) except -1 nogil
+    # Delta of the plane that this thread was given last.
+    cdef double task_loss(self, const Plane* plane, int thread) noexcept nogil
     cdef int _plane_range(
         self, const index_t[::1] examples, const Weights* w, int thread,
         Py_ssize_t start, Py_ssize_t stop, Plane* out,

@@ -11,6 +11,7 @@ from structsvm.linalg._plane cimport (
 )
 
 from structsvm.linalg._plane import is_padded, padded_vector
+from structsvm.linalg._sums import dot
 
 # Work in multiply-adds between two checks for Ctrl-C in solvers: about 50 ms.
 cdef double MOST_WORK_AT_A_TIME = 5e7
@@ -42,12 +43,14 @@ cdef class Problem:
         Work of an oracle call in multiply-adds, a declared estimate.
     non_negative : int32 ndarray
         Indices of weights that must be >= 0; solvers keep them so, or refuse the problem.
+    floors : float64 ndarray
+        What each of these must be at least, <= 0; zeros, unless weights are counted from others.
     """
 
     def __cinit__(self):
         # An unset memoryview is neither None nor usable.
         self.sample_weight = None
-        self.non_negative = np.zeros(0, dtype=np.int32)
+        self._keep_above(np.zeros(0, dtype=np.int32))
 
     def __init__(self):
         raise TypeError("Problem is a contract: get one from model.bind(X, y)")
@@ -108,7 +111,7 @@ cdef class Problem:
                     f"non_negative is {part}, expected slice(start, stop) within the "
                     f"{self.n_weights} weights"
                 )
-            self.non_negative = np.arange(start, stop, dtype=np.int32)
+            self._keep_above(np.arange(start, stop, dtype=np.int32))
             return
         given = np.asarray(part)
         indices = np.unique(given)
@@ -122,15 +125,36 @@ cdef class Problem:
             raise ValueError(
                 f"non_negative has the index {outside[0]}, expected 0 to {self.n_weights - 1}"
             )
-        self.non_negative = indices.astype(np.int32)
+        self._keep_above(indices.astype(np.int32))
 
-    def project(self, vector):
-        """The nearest vector whose constrained weights are >= 0; a copy if it differs."""
-        if not (vector[self.non_negative] < 0).any():
+    cdef _keep_above(self, indices, floors=None):
+        self.non_negative = indices
+        self.floors = np.zeros(len(indices)) if floors is None else floors
+
+    @property
+    def plain(self):
+        """The problem of the model itself, without prior, fixed and tied weights."""
+        return self
+
+    def whole(self, weights):
+        """The weights of the model that weights of this problem stand for."""
+        return weights
+
+    def project(self, vector, double unit=1.0):
+        """The nearest vector whose constrained weights are >= 0, or at least `unit` times their
+        floors; a copy if it differs."""
+        kept, floors = vector[self.non_negative], unit * self.floors
+        if not (kept < floors).any():
             return vector
         vector = np.array(vector)
-        vector[self.non_negative] = np.maximum(vector[self.non_negative], 0.0)
+        vector[self.non_negative] = np.maximum(kept, floors)
         return vector
+
+    def loss_of_multipliers(self, z, allowed):
+        """What the multipliers that lead from z to `allowed` add to the loss of a dual point."""
+        if not self.floors.any():
+            return 0.0
+        return dot(self.floors, (allowed - z)[self.non_negative])
 
     def padded(self, weights):
         """A padded copy of a weight vector, its shape checked."""
@@ -247,6 +271,9 @@ cdef class Problem:
         if self.sample_weight is not None:
             plane_scale(out, self.sample_weight[i])
         return 0
+
+    cdef double task_loss(self, const Plane* plane, int thread) noexcept nogil:
+        return plane.loss
 
     cdef int _plane_range(
         self, const index_t[::1] examples, const Weights* w, int thread,

@@ -10,6 +10,7 @@ cdef class AveragedPoint:
     cdef readonly object multipliers      # ndarray: multipliers of weights that must be >= 0
     cdef readonly object multiplied       # int32 ndarray: the weights that have multipliers
     cdef const index_t[::1] _multiplied
+    cdef const double[::1] _floors
     cdef readonly object lag              # ndarray or None: see average()
     cdef readonly double lag_factor       # sum of the averaging weights so far
     cdef readonly Py_ssize_t n_updates

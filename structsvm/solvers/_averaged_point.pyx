@@ -43,6 +43,7 @@ cdef class AveragedPoint:
         self.weights = self._weights = padded_vector(problem.n_weights)
         self.multiplied = self._multiplied = problem.non_negative
         self.multipliers = self._multipliers = np.zeros(len(problem.non_negative))
+        self._floors = problem.floors
         self.lag = self._lag = np.zeros(problem.n_weights) if average else None
         self.regularization = 1.0
 
@@ -64,17 +65,18 @@ cdef class AveragedPoint:
         self.lag_factor += <double> self.n_updates
 
     cdef void choose_multipliers(self) noexcept nogil:
-        """Set the best multipliers: the least ones that make the weights >= 0."""
+        """Set the best multipliers: the least ones that lift the weights to their floors, 0."""
         cdef Py_ssize_t k, j
-        cdef double alone, chosen
+        cdef double alone, chosen, least
         for k in range(self._multipliers.shape[0]):
             j = self._multiplied[k]
             alone = self._weights[j] - self._multipliers[k]
-            chosen = -alone if alone < 0.0 else 0.0
+            least = self._floors[k]
+            chosen = least - alone if alone < least else 0.0
             if self._lag is not None:
                 self._lag[j] += self.lag_factor * (chosen - self._multipliers[k])
-            # Exactly 0, without rounding.
-            self._weights[j] = 0.0 if alone < 0.0 else alone
+            # Exactly there, without rounding.
+            self._weights[j] = least if alone < least else alone
             self._multipliers[k] = chosen
 
     def move_to(self, weights):

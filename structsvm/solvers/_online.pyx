@@ -83,7 +83,7 @@ cdef class OnlineWeights:
                 sqnorm = 0.0
                 step = 1.0
                 if most == 0.0:
-                    height -= plane.loss
+                    height -= problem.task_loss(plane, 0)
                 elif plane.nnz and height > SAME_HEIGHT * (
                     fabs(plane.loss) + fabs(plane.loss - height)
                 ):

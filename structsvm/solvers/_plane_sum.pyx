@@ -51,12 +51,15 @@ cdef class PlaneSum:
         Whether to keep the average of all iterates, with equal weights or weight t for the t-th.
     multiplied : int32 ndarray, default=None
         The weights that must be >= 0; None: none.
+    floors : float64 ndarray, default=None
+        What they must be at least instead, <= 0.
     """
     cdef readonly str averaging
     cdef readonly object total            # ndarray: sum of planes, each times its factor
     cdef readonly object lag              # ndarray or None: see average()
     cdef readonly object multipliers      # ndarray: multipliers of weights >= 0, included in total
     cdef readonly object multiplied       # int32 ndarray: the weights that have them
+    cdef readonly object floors           # ndarray: what these must be at least
     cdef public double scale
     cdef public double total_loss         # sum of the planes' losses, times the same factors
     cdef public double hinge              # mean hinge in the last pass
@@ -74,9 +77,10 @@ cdef class PlaneSum:
     cdef bint weighted
     cdef double[::1] _total, _lag, _multipliers
     cdef const index_t[::1] _multiplied
+    cdef const double[::1] _floors
     cdef object settled                   # sum of averaging weight * iterate up to the last fold
 
-    def __init__(self, Py_ssize_t n_weights, str averaging, multiplied=None):
+    def __init__(self, Py_ssize_t n_weights, str averaging, multiplied=None, floors=None):
         self.averaging = averaging
         self.weighted = averaging == "weighted"
         self.total = padded_vector(n_weights)
@@ -87,13 +91,15 @@ cdef class PlaneSum:
         self._multiplied = multiplied
         self.multipliers = np.zeros(len(multiplied))
         self._multipliers = self.multipliers
+        self.floors = np.zeros(len(multiplied)) if floors is None else floors
+        self._floors = self.floors
         self.lag = np.zeros(n_weights) if averaging != "none" else None
         self._lag = self.lag
         self.settled = np.zeros(n_weights) if averaging != "none" else None
         self.scale = self.shrinking = 1.0
 
     def __reduce__(self):
-        size = (len(self.total), self.averaging, self.multiplied)
+        size = (len(self.total), self.averaging, self.multiplied, self.floors)
         return _restored, (size, self.snapshot())
 
     def exact_pass(
@@ -185,12 +191,13 @@ cdef class PlaneSum:
 
     cdef void choose_multipliers(self) noexcept nogil:
         cdef Py_ssize_t k, j
-        cdef double alone, kept, before
+        cdef double alone, kept, before, least
         for k in range(self._multipliers.shape[0]):
             j = self._multiplied[k]
             before = self._total[j]
             alone = before - self._multipliers[k]
-            kept = alone if alone > 0.0 else 0.0
+            least = self._floors[k] / self.scale
+            kept = alone if alone > least else least
             if self._lag is not None:
                 self._lag[j] += self.scale_sum * (kept - before)
             self.total_sqnorm += kept * kept - before * before
@@ -213,6 +220,10 @@ cdef class PlaneSum:
     def worst_answer(self):
         """The example whose answer was furthest below the truth, and how far; or None."""
         return (self.worst_example, self.worst_shortfall) if self.worst_shortfall > 0 else None
+
+    def loss(self, double lam):
+        """The loss of the dual point ``lam * weights()``, multipliers included."""
+        return lam * self.scale * (self.total_loss + dot(self.floors, self.multipliers))
 
     def weights(self):
         with np.errstate(over="ignore", invalid="ignore"):  # callers check for finite weights
@@ -243,7 +254,8 @@ cdef class PlaneSum:
         cdef Py_ssize_t n = len(self.total)
         kinds = dict.fromkeys(_NUMBERS, number(least=0.0))
         kinds |= dict.fromkeys(("n_met", "n_steps", "n_oracle_calls", "n_overruled"), counted())
-        kinds |= {"total": vector(n), "multipliers": vector(len(self.multipliers), least=0.0)}
+        kinds |= {"total_loss": number(), "total": vector(n)}
+        kinds |= {"multipliers": vector(len(self.multipliers), least=0.0)}
         return kinds if self.lag is None else kinds | {"lag": vector(n), "settled": vector(n)}
 
     def restore(self, held):

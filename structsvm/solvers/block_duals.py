@@ -92,6 +92,10 @@ def block_dual_of(problem: Problem) -> type[ExactBlocks]:
         If there is none for problems of this kind.
     """
     kind = type(problem)
+    if problem.plain is not problem:
+        raise ValueError(
+            "solver 'block_dual' takes no prior_weights and fixed_weights: use solver='bcfw'"
+        )
     if kind not in BLOCK_DUALS:
         raise ValueError(
             "solver 'block_dual' needs a problem with an exact block update, and "

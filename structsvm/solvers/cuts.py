@@ -69,6 +69,7 @@ class Cuts:
     def clear(self) -> None:
         """Forget all."""
         self.qp = SimplexQP(self.lam, self.n_rays)
+        self.qp.loss[:] = self.problem.floors
         self.idle = np.zeros(0, dtype=int)
         self.weights = np.zeros(self.problem.n_weights)
         self.hinge = 0.0
@@ -92,7 +93,7 @@ class Cuts:
         """Have `weights`, `hinge`, `shares` and `idle` for the present cuts."""
         self.qp.solve()
         # The program's rays are the multipliers that this projection amounts to.
-        self.weights = self.problem.project(self.combination()) / self.lam
+        self.weights = self.problem.project(self.combination(), self.lam) / self.lam
         heights = self.losses - row_products(self.rows, self.weights)
         self.hinge = max(float(heights.max()), 0.0)
         self.idle = np.where(self.shares > 0, 0, self.idle + 1)
@@ -111,11 +112,14 @@ class Cuts:
 
     def loss(self) -> float:
         """The same combination of losses."""
-        return dot(self.qp.alpha, self.qp.loss)
+        return dot(self.shares, self.losses)
 
     def dual_value(self) -> float:
         """The value of the dual point: a lower bound of the optimum."""
-        return dual_value(self.lam * self.weights, self.loss(), self.lam)
+        allowed, loss = self.lam * self.weights, self.loss()
+        if self.problem.floors.any():
+            loss += self.problem.loss_of_multipliers(self.combination(), allowed)
+        return dual_value(allowed, loss, self.lam)
 
     def kinds(self) -> dict[str, Kind]:
         """What `snapshot` holds."""

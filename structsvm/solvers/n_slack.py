@@ -144,8 +144,9 @@ class _NSlackRun(StoreRun):
         """Weights and dual value from the dual variables, free of accumulated rounding."""
         combination, loss = self.store.combination()
         self.blocks.point.move_to(combination / self.lam)
-        allowed = self.problem.project(combination)
-        self.dual = loss - dot(allowed, allowed) / (2 * self.lam)
+        allowed = self.problem.project(combination, self.lam)
+        self.dual = loss + self.problem.loss_of_multipliers(combination, allowed)
+        self.dual -= dot(allowed, allowed) / (2 * self.lam)
         self.measured(self.dual_value(combination, loss), self.blocks.point.weights, hinge)
 
     def _due(self) -> bool:

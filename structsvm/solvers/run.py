@@ -167,7 +167,8 @@ class Run(abc.ABC):
 
     def dual_value(self, z: NDArray[np.float64], loss: float) -> float:
         """`dual_value` of a dual point, with the best multipliers for weights >= 0."""
-        return dual_value(self.problem.project(z), loss, self.lam)
+        allowed = self.problem.project(z, self.lam)
+        return dual_value(allowed, loss + self.problem.loss_of_multipliers(z, allowed), self.lam)
 
     def worst_answer(self) -> tuple[int, float] | None:
         """The example with the worst overruled answer, and how far its hinge was too low."""
@@ -533,7 +534,7 @@ class Run(abc.ABC):
         multiple, primal = best_multiple(self.lam * self.inner(weights, weights), hinge)
         if primal - self.best_dual > max(self._next_level, self.tol) * primal:
             return None
-        return multiple * weights
+        return self.problem.project(multiple * weights)
 
     def _certify(self) -> None:
         self._certify_at(self._candidates())

@@ -168,7 +168,8 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         return planes
 
     def _empty_sum(self, problem: Problem) -> PlaneSum:
-        return PlaneSum(problem.n_weights, self.averaging, problem.non_negative)
+        signed = problem.non_negative, problem.floors
+        return PlaneSum(problem.n_weights, self.averaging, *signed)
 
     def _check_parameters(self) -> None:
         if self.averaging not in _AVERAGING:
@@ -221,8 +222,7 @@ class _SubgradientRun(Run):
         )
         w = planes.weights()
         # lambda w is a sum of planes; their factors, over the examples, are a dual point.
-        loss = self.lam * planes.scale * planes.total_loss
-        self.measured(self.dual_value(self.lam * w, loss), w, planes.hinge)
+        self.measured(self.dual_value(self.lam * w, planes.loss(self.lam)), w, planes.hinge)
 
     def candidates(self) -> list[NDArray[np.float64]]:
         if self.options.averaging == "none":

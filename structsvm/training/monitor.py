@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_progress
-from structsvm.data.scaling import ColumnScaling
 from structsvm.data.snapshots import Kind, check_snapshot, vector
 from structsvm.engines import Engine
 from structsvm.solvers import Progress, SolverResult
@@ -21,7 +19,7 @@ from structsvm.solvers.base import Monitor, Snapshot
 from structsvm.training.capabilities import needs_validation
 
 if TYPE_CHECKING:
-    from structsvm.training.train import Validation
+    from structsvm.training.train import Bound, Validation
 
 __all__ = ["FitMonitor"]
 
@@ -31,10 +29,8 @@ class FitMonitor(Monitor):
 
     Parameters
     ----------
-    model : StructuredModel
-        Sized: it scores the held-out examples.
-    scaling : mapping
-        Of the columns that the solver works with; all others see weights in the user's units.
+    bound : Bound
+        Its model scores the held-out examples. All but the solver see weights in the user's units.
     validation : Validation
     callbacks : sequence of callables
         All of them hear of every iteration, also when an earlier one wants to stop.
@@ -47,8 +43,7 @@ class FitMonitor(Monitor):
 
     def __init__(
         self,
-        model: StructuredModel,
-        scaling: Mapping[str, ColumnScaling],
+        bound: Bound,
         validation: Validation,
         callbacks: Sequence[Callable[[Progress], Any]],
         *,
@@ -57,8 +52,8 @@ class FitMonitor(Monitor):
         identity: Callable[[], str],
     ) -> None:
         super().__init__()
-        self.model = model
-        self.scaling = scaling
+        self.bound = bound
+        self.model = bound.model
         self.validation = validation
         self.callbacks = callbacks
         self.verbose = verbose
@@ -82,7 +77,7 @@ class FitMonitor(Monitor):
         return any([bool(callback(progress)) for callback in self.callbacks])
 
     def _validate(self, weights: NDArray[np.float64]) -> None:
-        score = self.validation.score(self.model, self._in_user_units(weights), self.engine)
+        score = self.validation.score(self.model, self.bound.in_user_units(weights), self.engine)
         if math.isnan(score):
             raise ValueError(
                 f"the score of {type(self.model).__name__} on X_val and y_val is not a number"
@@ -92,10 +87,7 @@ class FitMonitor(Monitor):
         self.scores.append(score)
 
     def _made(self, make_weights: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
-        return self._in_user_units(make_weights())
-
-    def _in_user_units(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.model.in_user_units(weights, self.scaling)
+        return self.bound.in_user_units(make_weights())
 
     @property
     def chosen_weights(self) -> NDArray[np.float64] | None:

@@ -47,7 +47,7 @@ def trivial_fit(
     if not 0 < result.objective < np.inf or result.gap > _UNKNOWN:
         return None
     tol = min(result.tol, _LOOSE)
-    if norm <= 2 * tol * result.objective:
+    if norm <= 2 * tol * result.objective and not problem.whole(np.zeros(problem.n_weights)).any():
         at_zero = C * n * problem.mean_hinge(np.zeros(problem.n_weights))
         if result.dual_objective >= (1 - tol) * at_zero:
             return (

@@ -29,6 +29,7 @@ from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, SolverResult, capabilities_of
 from structsvm.training.capabilities import check_callbacks, check_learns
 from structsvm.training.fingerprint import fingerprint
+from structsvm.training.given_weights import GivenWeights
 from structsvm.training.monitor import FitMonitor
 from structsvm.training.penalty import InUnits, penalty_unit
 from structsvm.training.remarks import trivial_fit
@@ -59,6 +60,8 @@ class Examples:
     bind_params: dict[str, Any]
     classes: NDArray[Any] | None = None  #: all labels there will be; None for those in y
     n_violations: int | None = None  #: outputs that the model could not take, where it counts them
+    #: What is known of the weights.
+    given: GivenWeights = dataclasses.field(default_factory=GivenWeights)
     prepared: bool = False
 
     def check(self) -> None:
@@ -102,7 +105,8 @@ class Examples:
 
     def parts(self) -> dict[str, Any]:
         """What a fingerprint is made of."""
-        return {"X": self.X, "y": self.y, "weight": self.weight, "bind_params": self.bind_params}
+        parts = {"X": self.X, "y": self.y, "weight": self.weight, "bind_params": self.bind_params}
+        return parts | {"given": tuple(self.given)} if self.given.any() else parts
 
     def bind(
         self,
@@ -123,9 +127,11 @@ class Examples:
                 warn(odd, UserWarning)
         if scaling is None:
             scaling = model.learn_scaling(self.X, self.y) if scale else {}
+            scaling = self.given.allowed(model, scaling)
         problem = model.bind(model.scaled(self.X, scaling), self.y)
         problem.set_sample_weight(self.weight)
-        return Bound(model, problem, None, scaling, scale)
+        problem = self.given.restrict(problem, model, scaling)
+        return Bound(model, problem, None, scaling, scale, given=self.given)
 
 
 def taken(values: Any, chosen: NDArray[np.intp]) -> Any:
@@ -228,6 +234,12 @@ class Bound(NamedTuple):
     scaling: Mapping[str, ColumnScaling]
     scale: bool  #: whether it was learnt
     of_data: str | None = None  #: a hash of model and data; None: they will be the same
+    given: GivenWeights = GivenWeights()
+
+    def in_user_units(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The weights of the model as it was before scaling, given those of the problem."""
+        converted = self.model.in_user_units(self.problem.whole(weights), self.scaling)
+        return self.given.put_in(converted)
 
 
 @dataclasses.dataclass
@@ -248,7 +260,7 @@ class Outcome:
     @functools.cached_property
     def weights(self) -> NDArray[np.float64]:
         """The weights in the user's units; those of the result are of scaled columns."""
-        return self.model.in_user_units(self.result.weights, self.bound.scaling)
+        return self.bound.in_user_units(self.result.weights)
 
     @property
     def certified(self) -> bool:
@@ -374,7 +386,7 @@ def train(
         lambda: fingerprint(of_data(), penalty, solver, held_out, *([changed] if changed else []))
     )
     monitor = FitMonitor(
-        model, scaling, validation, callbacks, verbose=verbose, engine=engine, identity=identity
+        bound, validation, callbacks, verbose=verbose, engine=engine, identity=identity
     )
     snapshot, random = None, check_random_state(random_state)
     if resume_from is not None:
@@ -457,7 +469,7 @@ def _penalty(C: float | InUnits, bound: Bound, examples: Examples, solver: Solve
     if not capabilities_of(solver).regularizes:
         return 1.0
     model, problem, _, scaling, *_ = bound
-    return C.factor * penalty_unit(model, problem, examples.X, examples.y, scaling)
+    return C.factor * penalty_unit(model, problem.plain, examples.X, examples.y, scaling)
 
 
 def _tell(listen: Callable[..., Any], model: StructuredModel, progress: Progress) -> Any:

@@ -1,0 +1,106 @@
+"""Weights that are known before training: a prior that others stay near, and fixed ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.data.checks import real_array
+from structsvm.data.scaling import ColumnScaling
+from structsvm.problems import Problem
+from structsvm.problems._affine import AffineProblem
+
+__all__ = ["GivenWeights"]
+
+
+class GivenWeights(NamedTuple):
+    """What is known of the weights, in the user's units."""
+
+    prior: NDArray[np.float64] | None = None
+    fixed: NDArray[np.float64] | None = None  #: NaN where a weight is free
+
+    @classmethod
+    def read(cls, prior: Any, fixed: Any) -> Self:
+        """Check what a user passed, but for the number of weights."""
+        if prior is not None:
+            prior = real_array("prior_weights", prior)
+            _refuse_first("prior_weights", prior, ~np.isfinite(prior), "expected a finite number")
+        if fixed is not None:
+            fixed = real_array("fixed_weights", fixed)
+            wrong = np.isinf(fixed)
+            _refuse_first("fixed_weights", fixed, wrong, "expected a finite number, or NaN")
+            if fixed.size and not np.isnan(fixed).any():
+                raise ValueError(
+                    "fixed_weights fixes all weights: nothing is left to learn. NaN marks free ones"
+                )
+        return cls(prior, fixed)
+
+    def any(self) -> bool:
+        return self.prior is not None or self.fixed is not None
+
+    def check_size(self, n_weights: int) -> None:
+        for name, values in (("prior_weights", self.prior), ("fixed_weights", self.fixed)):
+            if values is not None and values.shape != (n_weights,):
+                raise ValueError(
+                    f"{name} has shape {values.shape}, expected ({n_weights},): one number for "
+                    "each weight of the model, in the order of coef_"
+                )
+
+    def allowed(
+        self, model: StructuredModel, scaling: Mapping[str, ColumnScaling]
+    ) -> Mapping[str, ColumnScaling]:
+        """The scaling, without centres where they would move a fixed intercept."""
+        if self.fixed is None or not any(columns.center.any() for columns in scaling.values()):
+            return scaling
+        self.check_size(model.n_weights)
+        fixed = ~np.isnan(self.fixed)
+        if not model.layout_.views(fixed)["intercept"].any():
+            return scaling
+        return {name: _uncentred(columns) for name, columns in scaling.items()}
+
+    def restrict(
+        self, problem: Problem, model: StructuredModel, scaling: Mapping[str, ColumnScaling]
+    ) -> Problem:
+        """The problem in the weights that are left to learn."""
+        self.check_size(problem.n_weights)
+        if not self.any():
+            return problem
+        base = np.zeros(problem.n_weights) if self.prior is None else self.prior.copy()
+        factors = np.ones(problem.n_weights)
+        if self.fixed is not None:
+            fixed = ~np.isnan(self.fixed)
+            base[fixed], factors[fixed] = self.fixed[fixed], 0.0
+        signed = problem.non_negative
+        if (base[signed] < 0).any():
+            j = signed[np.argmax(base[signed] < 0)]
+            name = "prior_weights" if factors[j] else "fixed_weights"
+            raise ValueError(
+                f"{name}[{j}] is {base[j]:g}, but {type(model).__name__} needs this weight >= 0"
+            )
+        return AffineProblem(problem, model.in_user_units(base, scaling, back=True), factors)
+
+    def put_in(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights in the user's units, those that are fixed to the bit."""
+        if self.fixed is None:
+            return weights
+        return np.where(np.isnan(self.fixed), weights, self.fixed)
+
+
+def _refuse_first(
+    name: str, values: NDArray[np.float64], wrong: NDArray[np.bool_], expected: str
+) -> None:
+    if wrong.any():
+        j = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"{name}[{j}] is {values.flat[j]}, {expected}")
+
+
+def _uncentred(columns: ColumnScaling) -> ColumnScaling:
+    mean_square = columns.mean_square + float(((columns.center / columns.scale) ** 2).sum())
+    return dataclasses.replace(
+        columns, center=np.zeros_like(columns.center), mean_square=mean_square
+    )
