@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from structsvm import (
     ChainModel,
+    DependencyModel,
     GraphModel,
     GridModel,
     MulticlassModel,
@@ -23,6 +24,7 @@ from structsvm import (
     PartsModel,
     StructuredModel,
 )
+from structsvm.features import ArcFeatures
 from structsvm.losses import HammingLoss
 
 
@@ -264,6 +266,50 @@ def vectors(draw):
     return X, y
 
 
+# ---- dependency trees
+
+
+@functools.cache
+def trees(n, projective=True, single_root=True):
+    """All dependency trees of n tokens, as tuples of heads."""
+    return [
+        heads
+        for heads in itertools.product(range(n + 1), repeat=n)
+        if is_tree(heads)
+        and (not single_root or heads.count(0) == 1)
+        and (not projective or not crosses(heads))
+    ]
+
+
+def is_tree(heads):
+    for token in range(1, len(heads) + 1):
+        for _ in heads:
+            token = token and heads[token - 1]
+        if token:
+            return False
+    return True
+
+
+def crosses(heads):
+    arcs = [sorted(arc) for arc in enumerate(heads, 1)]
+    return any(a < c < b < d for (a, b), (c, d) in itertools.permutations(arcs, 2))
+
+
+def trees_of(model, x):
+    for heads in trees(len(x), model.projective, model.single_root):
+        yield np.array(heads, dtype=np.int32)
+
+
+@st.composite
+def sentences(draw, projective=True, single_root=True):
+    X, y = [], []
+    for n in draw(st.lists(st.integers(1, 4), min_size=1, max_size=2)):
+        tags = draw(st.lists(st.sampled_from("NVP"), min_size=n, max_size=n))
+        X.append([(tag.lower(), tag) for tag in tags])
+        y.append(np.array(draw(st.sampled_from(trees(n, projective, single_root)))))
+    return X, y
+
+
 # ---- the table
 
 COSTS = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0], [4.0, 1.0, 0.0]])
@@ -282,6 +328,21 @@ EXPENSIVE = functools.partial(MulticlassModel, cost=COSTS)
 INDICES = functools.partial(PartsModel, best_pair, output="indices")
 USES = functools.partial(PartsModel, pair_uses)
 ALL_SORTS = items(kinds=True, vector=True, n=4)
+TREES = functools.partial(
+    DependencyModel,
+    ArcFeatures(
+        [
+            *("m.word", "h.tag m.tag", "h.tag+1 m.tag between.tag", "h.tag m.shape between.counts"),
+            *("s.tag m.tag", "h.tag s.tag m.tag", "g.tag m.tag", "g.tag h.tag m.tag"),
+        ],
+        n_bits=2,
+        min_count=1,
+    ),
+)
+ARCS = functools.partial(TREES, single_root=False)
+SIBLINGS = functools.partial(TREES, order="siblings")
+GRAND_SIBLINGS = functools.partial(TREES, order="grand-siblings")
+CROSSING = functools.partial(TREES, projective=False, single_root=False)
 FOUR = functools.partial(PartsModel, pair_uses, n_parts=4)
 OVER, UNDER = "over-generating", "under-generating"
 
@@ -302,6 +363,10 @@ STRUCTURES: dict[str, Structure] = {
     "classes": Structure(MulticlassModel, rows(), classes, slack=True),
     "two classes": Structure(MulticlassModel, rows(2), classes, slack=True),
     "classes of costs": Structure(EXPENSIVE, rows(), classes, slack=True),
+    "trees of arcs": Structure(ARCS, sentences(True, False), trees_of),
+    "trees of siblings": Structure(SIBLINGS, sentences(), trees_of),
+    "trees of grand-siblings": Structure(GRAND_SIBLINGS, sentences(), trees_of),
+    "trees that cross": Structure(CROSSING, sentences(False, False), trees_of),
     "sets of parts, in Python": Structure(USES, items(), pairs_of_items),
     "indices of parts, in Python": Structure(INDICES, items(True, True), pairs_of_items),
     "parts of one vector, in Python": Structure(FOUR, vectors(), pairs_of_items),

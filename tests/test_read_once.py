@@ -8,6 +8,7 @@ import pytest
 from structsvm import (
     ChainSVM,
     DecisionSVM,
+    DependencyParser,
     GraphSVM,
     GridSVM,
     MulticlassSVM,
@@ -16,7 +17,7 @@ from structsvm import (
 )
 from structsvm.callbacks import Checkpoint
 from structsvm.data import sequences
-from structsvm.features import SequenceVectorizer
+from structsvm.features import ArcFeatures, SequenceVectorizer
 from structsvm.graphs import conversion
 from structsvm.inference import Subset
 from structsvm.models import grid, multiclass, parts, registry
@@ -64,6 +65,7 @@ def counted(monkeypatch):
     count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))
     count(multiclass, "check_rows", lambda X, *args, **options: ("rows", len(X)))
     count(parts, "as_parts", lambda i, x: ("parts", id(x)))
+    count(ArcFeatures, "read", lambda self, X: ("sentences", len(X)))
     count(SequenceVectorizer, "transform", lambda self, X: ("sentences", len(X)))
     return counts
 
@@ -112,7 +114,7 @@ def test_a_fit_reads_each_example_once(kind, counted, tmp_path):
 
 
 def test_every_estimator_of_a_family_is_counted():
-    others = {"SequenceTagger", "DecisionSVM"}  # see below
+    others = {"SequenceTagger", "DecisionSVM", "DependencyParser"}  # see below
     assert {kind.__name__ for kind in CASES} | others == set(registry.places("estimators"))
 
 
@@ -135,3 +137,13 @@ def test_sentences_are_made_to_rows_once(counted):
     counted.clear()
     tagger.predict(X)
     assert counted["sentences", 2] == 1
+
+
+def test_sentences_of_trees_are_read_once(counted):
+    X, y = [[("a", "A"), ("b", "B")], [("c", "C")]], [[0, 1], [0]]
+    parser = DependencyParser(ArcFeatures(n_bits=8), random_state=0)
+    parser.fit(X, y, X_val=X[:1], y_val=y[:1])
+    assert counted == {("sentences", 2): 1, ("sentences", 1): 1}
+    counted.clear()
+    parser.predict(X)
+    assert counted == {("sentences", 2): 1}

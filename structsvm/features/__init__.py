@@ -1,7 +1,8 @@
-"""From tokens to the sparse rows that chains take."""
+"""From tokens to the sparse rows that chains take, and to the features of trees."""
 
+from structsvm.features.arc_features import ArcFeatures
 from structsvm.features.templates import read_templates
 from structsvm.features.token_features import TokenFeatures
 from structsvm.features.vectorizer import SequenceVectorizer
 
-__all__ = ["SequenceVectorizer", "TokenFeatures", "read_templates"]
+__all__ = ["ArcFeatures", "SequenceVectorizer", "TokenFeatures", "read_templates"]

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.estimators.chain import ChainSVM as ChainSVM
     from structsvm.estimators.decision import DecisionSVM as DecisionSVM
+    from structsvm.estimators.dependency import DependencyParser as DependencyParser
     from structsvm.estimators.graph import GraphSVM as GraphSVM
     from structsvm.estimators.graph import GridSVM as GridSVM
     from structsvm.estimators.multiclass import MulticlassSVM as MulticlassSVM
     from structsvm.estimators.tagger import SequenceTagger as SequenceTagger
     from structsvm.models.chain import ChainModel as ChainModel
     from structsvm.models.decisions import DecisionModel as DecisionModel
+    from structsvm.models.dependency import DependencyModel as DependencyModel
     from structsvm.models.graph import GraphModel as GraphModel
     from structsvm.models.grid import GridModel as GridModel
     from structsvm.models.kernel_multiclass import KernelMulticlassModel as KernelMulticlassModel
@@ -52,6 +54,11 @@ FAMILIES = (
         "multiclass", "models.multiclass:MulticlassModel", ("estimators.multiclass:MulticlassSVM",)
     ),
     Family("kernel multiclass", "models.kernel_multiclass:KernelMulticlassModel"),
+    Family(
+        "dependency trees",
+        "models.dependency:DependencyModel",
+        ("estimators.dependency:DependencyParser",),
+    ),
     Family("parts", "models.parts:PartsModel"),
     Family("decisions", "models.decisions:DecisionModel", ("estimators.decision:DecisionSVM",)),
 )

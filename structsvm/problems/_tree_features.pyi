@@ -1,0 +1,24 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.problems._features import FeatureBlock
+
+LINE: int
+
+class TreeBlock(FeatureBlock):
+    def __init__(
+        self,
+        templates: Sequence[tuple[NDArray[Any], ...]],
+        rows: NDArray[np.uint64],
+        kinds: NDArray[np.uint8],
+        lengths: NDArray[np.int64],
+        *,
+        place: int,
+        n_bits: int,
+        order: int,
+        single_root: bool,
+        nested: bool,
+    ) -> None: ...

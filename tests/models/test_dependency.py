@@ -1,0 +1,133 @@
+"""`DependencyModel` and `DependencyParser`: trees in and out, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structures import crosses, is_tree, trees
+
+from structsvm import DependencyModel, DependencyParser, StructSVM, load
+from structsvm.features import ArcFeatures
+from structsvm.models.dependency import projective_heads
+
+SMALL = ArcFeatures(n_bits=8, min_count=1)
+X = [
+    [("the", "DET"), ("cat", "NOUN"), ("sleeps", "VERB"), (".", "PUNCT")],
+    [("she", "PRON"), ("saw", "VERB"), ("a", "DET"), ("cat", "NOUN"), (".", "PUNCT")],
+    [("go", "VERB")],
+]
+Y = [[2, 3, 0, 3], [2, 0, 4, 2, 2], [0]]
+
+
+@pytest.mark.parametrize("single_root", [True, False])
+@given(st.data())
+@settings(max_examples=60)
+def test_lifted_trees_do_not_cross(single_root, data):
+    heads = np.array(data.draw(st.sampled_from(trees(5, False, single_root))), dtype=np.int32)
+    lifted = projective_heads(heads)
+    assert (lifted is heads) == (not crosses(heads.tolist()))
+    assert is_tree(lifted.tolist())
+    assert not crosses(lifted.tolist())
+    if single_root:
+        assert lifted.tolist().count(0) == 1
+
+
+def test_the_shortest_crossing_arc_is_lifted():
+    # The arc from 3 to 5 crosses that from 2 to 4, which is as long, and from the root's child.
+    assert projective_heads(np.array([2, 0, 4, 2, 3, 2])).tolist() == [2, 0, 4, 2, 4, 2]
+    # The arc from 1 to 3 is crossed by that from 2 to 4.
+    assert projective_heads(np.array([4, 4, 1, 0])).tolist() == [4, 4, 4, 0]
+
+
+@pytest.mark.parametrize("order", [1, "siblings", "grand-siblings"])
+def test_a_parser_learns_its_training_trees_and_is_kept_in_a_file(order, tmp_path):
+    parser = DependencyParser(SMALL, order=order, random_state=0).fit(X, Y)
+    assert parser.score(X, Y) == 1.0
+    assert np.isnan(parser.dual_gap_)
+    assert parser.n_lifted_ == 0
+    parser.save(tmp_path / "parser")
+    copy = load(tmp_path / "parser")
+    assert type(copy) is DependencyParser
+    assert np.array_equal(copy.coef_, parser.coef_)
+    strange = [[("Zebras", "NOUN"), ("zzz", "UNSEEN"), ("!", "PUNCT")], [], [("hm", "INTJ")]]
+    for a, b in zip(copy.predict(strange), parser.predict(strange), strict=True):
+        assert np.array_equal(a, b)
+    assert [len(heads) for heads in parser.predict(strange)] == [3, 0, 1]
+    assert parser.predict(strange)[2].tolist() == [0]
+
+
+def test_trees_that_cross_are_learned_with_a_certificate():
+    crossing = [[3, 4, 0, 3], [2, 0, 1, 2, 2], [0]]
+    with_lifts = DependencyParser(SMALL, solver="bcfw", C=1.0, random_state=0).fit(X, crossing)
+    assert with_lifts.n_lifted_ == 2
+    assert with_lifts.certified_
+    assert with_lifts.score(X, crossing) < 1.0
+    free = DependencyParser(SMALL, projective=False, solver="bcfw", C=1.0, random_state=0)
+    assert free.fit(X, crossing).score(X, crossing) == 1.0
+    assert free.certified_
+    assert free.n_lifted_ == 0
+
+
+def test_tokens_may_count_differently():
+    model = DependencyModel(SMALL)
+    model.initialize(X, Y)
+    weight = [[1.0, 1.0, 1.0, 0.0], [1.0] * 4 + [0.5], [2.0]]
+    problem = model.bind(X, Y, token_weight=weight)
+    assert problem.loss_of(0, [2, 3, 0, 1]) == 0.0
+    assert problem.loss_of(1, [2, 0, 4, 2, 1]) == 0.5
+    with pytest.raises(ValueError, match=r"token_weight\[1\] has shape \(2,\), expected \(5,\)"):
+        model.bind(X, Y, token_weight=[[1.0] * 4, [1.0, 1.0], [1.0]])
+    with pytest.raises(ValueError, match=r"token_weight\[2\] has -1.0"):
+        model.bind(X, Y, token_weight=[[1.0] * 4, [1.0] * 5, [-1.0]])
+
+
+@pytest.mark.parametrize(
+    ("heads", "why"),
+    [
+        ([2, 0, 4, 2], r"y\[1\] has 4 heads, but its sentence has 5 tokens"),
+        ([2, 0, 4, 2, 6], r"y\[1\]: the head of token 5 is 6, expected another token, 1 to 5"),
+        ([2, 0, 4, 2, 5], r"y\[1\]: the head of token 5 is 5"),
+        ([2, 0, 4, 2, -1], r"y\[1\]: the head of token 5 is -1"),
+        ([2, 0, 4, 3, 2], r"y\[1\] is no tree: the head of token 3 leads to a cycle"),
+        ([2, 0, 0, 2, 2], r"y\[1\] has 2 tokens below the root, 2 and 3 among them; expected one"),
+        (["2", 0, 4, 2, 2], r"y\[1\] is .*; expected the head of each token, integers"),
+        ([2.0, 0.0, 4.0, 2.0, 2.0], "integers"),
+        (None, "integers"),
+    ],
+)
+def test_what_is_no_tree_is_named(heads, why):
+    with pytest.raises(ValueError, match=why):
+        DependencyParser(SMALL).fit(X, [Y[0], heads, Y[2]])
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({"order": 4}, "order=4: expected 1 or 'arcs', 2 or 'siblings'"),
+        ({"order": True}, "order=True"),
+        ({"order": "words"}, "order='words'"),
+        ({"order": 2, "projective": False}, "order=2 needs projective=True"),
+    ],
+)
+def test_odd_parameters_are_refused(params, why):
+    with pytest.raises(ValueError, match=why):
+        DependencyParser(SMALL, **params).fit(X, Y)
+
+
+def test_sentences_that_do_not_fit_into_memory_are_refused():
+    long = [("word", "TAG")] * 1000
+    heads = [0, *range(1, 1000)]
+    with pytest.raises(ValueError, match=r"X\[1\] has 1000 tokens: scores .* 511 tokens"):
+        DependencyParser(SMALL, order=3).fit([X[0], long], [Y[0], heads])
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        DependencyParser(SMALL).fit([[]], [[]])
+    with pytest.raises(ValueError, match=r"y\[0\] has 2 heads, expected 4"):
+        DependencyParser(SMALL).fit(X, Y).score(X, [[0, 1], *Y[1:]])
+
+
+def test_margins_of_a_model_are_those_of_the_estimator():
+    parser = DependencyParser(SMALL, order=2, random_state=0).fit(X, Y)
+    other = StructSVM(
+        DependencyModel(SMALL, order=2), solver="passive_aggressive", scale=None, random_state=0
+    ).fit(X, Y)
+    assert np.array_equal(parser.coef_, other.coef_)
