@@ -22,9 +22,10 @@ from structsvm import (
     MulticlassModel,
     Parts,
     PartsModel,
+    SpanModel,
     StructuredModel,
 )
-from structsvm.features import ArcFeatures
+from structsvm.features import ArcFeatures, spans_of
 from structsvm.losses import HammingLoss
 
 
@@ -102,6 +103,53 @@ def seen_pairs(model, x):
         numbers = [-1, *np.searchsorted(model.classes_, labels).tolist()]
         if all(pair in pairs for pair in itertools.pairwise(numbers)):
             yield labels
+
+
+# ---- spans
+
+
+@st.composite
+def sequences_with_spans(draw, n_span_features=0, tags=False):
+    """Spans of up to two positions, labelled x or y, of short sequences."""
+    X, y = [], []
+    for length in draw(st.lists(st.integers(0, 4), min_size=1, max_size=3).filter(any)):
+        x, spans, t = numbers(draw, length, 2), [], 0
+        rows = numbers(draw, len(spans_of(length, 2)), n_span_features)
+        X.append((x, rows) if n_span_features else x)
+        while t < length:
+            label = draw(st.sampled_from([None, "x", "y"]))
+            stop = draw(st.integers(t + 1, min(t + 2, length))) if label else t + 1
+            spans += [(t, stop, label)] if label else []
+            t = stop
+        y.append(written_as_tags(spans, length) if tags else spans)
+    return X, y
+
+
+def written_as_tags(spans, length):
+    row = ["O"] * length
+    for start, stop, label in spans:
+        row[start:stop] = [f"B-{label}", *[f"I-{label}"] * (stop - start - 1)]
+    return np.array(row, dtype="U3")
+
+
+def segmentations(model, x):
+    """Of labels that were seen, in spans as long as any was with them."""
+    length = len(x[0] if isinstance(x, tuple) else x)
+    kinds = [label for label in model.labels_ if label is not None]
+
+    def rest(t):
+        if t == length:
+            yield []
+            return
+        if None in model.labels_:
+            yield from rest(t + 1)
+        for label in kinds:
+            longest = model.max_length_ if f"I-{label}" in model.classes_ else 1
+            for stop in range(t + 1, min(t + longest, length) + 1):
+                yield from ([(t, stop, label), *spans] for spans in rest(stop))
+
+    for spans in rest(0):
+        yield spans if model.output == "spans" else written_as_tags(spans, length)
 
 
 # ---- graphs and grids
@@ -320,6 +368,10 @@ ORDER_2 = functools.partial(ChainModel, order=2)
 TAGS = functools.partial(ChainModel, constraints="iob2")
 MEAN_LOSSES = functools.partial(ChainModel, task_loss="normalized_hamming")
 NO_STEPS = functools.partial(ChainModel, transitions=False, boundary=False, fit_intercept=False)
+SPANS = functools.partial(SpanModel, "spans", max_length=2, length_bins=(1, 2))
+SPAN_TAGS = functools.partial(
+    SpanModel, "normalized_hamming", length_bins=(), first_position=False, output="tags"
+)
 TABLES = functools.partial(GraphModel, pairwise="table")
 EXPANSION = functools.partial(GraphModel, inference_method="expansion")
 RELAXATION = functools.partial(GraphModel, inference_method="relaxation", relaxation_tol=1e-6)
@@ -353,6 +405,8 @@ STRUCTURES: dict[str, Structure] = {
     "chain with edge features": Structure(ChainModel, chains(2, 1), label_sequences, slack=True),
     "chain of tags": Structure(TAGS, tagged_chains(), allowed_sequences, slack=True),
     "chain of second order": Structure(ORDER_2, chains(2), seen_pairs, slack=True),
+    "spans with features": Structure(SPANS, sequences_with_spans(2), segmentations),
+    "spans as tags": Structure(SPAN_TAGS, sequences_with_spans(tags=True), segmentations),
     "graph by a cut": Structure(GraphModel, graphs(), labellings),
     "graph of costs": Structure(lambda: GraphModel(BINARY_COSTS), graphs(), labellings),
     "graph by roof duality": Structure(TABLES, graphs(elements=FEW), labellings, OVER, False),

@@ -13,6 +13,7 @@ from structsvm import (
     GridSVM,
     MulticlassSVM,
     SequenceTagger,
+    SpanSVM,
     fit_path,
 )
 from structsvm.callbacks import Checkpoint
@@ -28,6 +29,11 @@ N, N_VAL = 8, 3
 
 def chains(n):
     return [RNG.normal(size=(4, 2)) for _ in range(n)], [RNG.integers(2, size=4) for _ in range(n)]
+
+
+def spans(n):
+    X, y = chains(n)
+    return X, [[(0, 1 + 2 * labels[0], "a")] for labels in y]
 
 
 def images(n):
@@ -72,6 +78,7 @@ def counted(monkeypatch):
 
 CASES = {
     ChainSVM: (chains, "sequence", N + N_VAL),
+    SpanSVM: (spans, "sequence", N + N_VAL),
     GridSVM: (images, "image", N + N_VAL),
     GraphSVM: (graphs, "graph", N + N_VAL),
     MulticlassSVM: (rows, "rows", 2),

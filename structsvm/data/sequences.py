@@ -21,6 +21,7 @@ __all__ = [
     "as_items",
     "check_finite",
     "check_pairs",
+    "is_pair",
     "no_sequence",
     "pack_label_weight",
     "pack_sequences",
@@ -370,7 +371,7 @@ def pack_sequences(
                 raise ValueError(f"X has {found} {kind}features, expected {expected}")
         return packed
     items = as_items("X", X)
-    paired = [i for i, item in enumerate(items) if _is_pair(item)]
+    paired = [i for i, item in enumerate(items) if is_pair(item)]
     if not paired:
         rows, offsets = _pack(items, "X[{}]", n_features)
         if n_edge_features and rows.shape[0]:
@@ -407,7 +408,7 @@ def _of_checked(
     return packed
 
 
-def _is_pair(item: Any) -> bool:
+def is_pair(item: Any) -> bool:
     """Whether this is a sequence and its edge features, rather than a sequence of two rows."""
     return (
         isinstance(item, tuple)

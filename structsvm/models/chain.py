@@ -55,7 +55,7 @@ from structsvm.problems._features import (
 from structsvm.problems._losses import LabelLoss
 from structsvm.problems.layout import Layout
 
-__all__ = ["ChainModel"]
+__all__ = ["ChainModel", "position_chunks"]
 
 # Rough number of multiply-adds of a vector instruction: see Problem.oracle_work.
 _LANES = 8
@@ -305,10 +305,10 @@ class ChainModel(FactoredModel):
 
     def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
         packed, intercept = X.items, "intercept" if self.fit_intercept else None
-        chunks = functools.partial(_chunks, packed, y)
+        chunks = functools.partial(position_chunks, packed, y)
         groups = [FeatureGroup("state", chunks, packed.n_features, intercept)]
         if self.n_edge_features_in_ and packed.edges is not None:
-            chunks = functools.partial(_chunks, packed, y, of_edges=True)
+            chunks = functools.partial(position_chunks, packed, y, of_edges=True)
             groups.append(FeatureGroup("edge", chunks, packed.n_edge_features, None))
         return groups
 
@@ -495,7 +495,7 @@ class ChainModel(FactoredModel):
         return of_labels if label_of is None else of_labels[:, label_of]
 
 
-def _chunks(
+def position_chunks(
     packed: PackedSequences, y: PackedLabels, *, of_edges: bool = False
 ) -> Iterator[tuple[Any, NDArray[np.float64] | None]]:
     """Rows of some sequences at a time, or of their edges, with the weight of each."""

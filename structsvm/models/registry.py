@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.estimators.graph import GraphSVM as GraphSVM
     from structsvm.estimators.graph import GridSVM as GridSVM
     from structsvm.estimators.multiclass import MulticlassSVM as MulticlassSVM
+    from structsvm.estimators.spans import SpanSVM as SpanSVM
     from structsvm.estimators.tagger import SequenceTagger as SequenceTagger
     from structsvm.models.chain import ChainModel as ChainModel
     from structsvm.models.decisions import DecisionModel as DecisionModel
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.models.kernel_multiclass import KernelMulticlassModel as KernelMulticlassModel
     from structsvm.models.multiclass import MulticlassModel as MulticlassModel
     from structsvm.models.parts import PartsModel as PartsModel
+    from structsvm.models.spans import SpanModel as SpanModel
 
 
 class Family(NamedTuple):
@@ -48,6 +50,7 @@ FAMILIES = (
         "models.chain:ChainModel",
         ("estimators.chain:ChainSVM", "estimators.tagger:SequenceTagger"),
     ),
+    Family("spans", "models.spans:SpanModel", ("estimators.spans:SpanSVM",)),
     Family("grid", "models.grid:GridModel", ("estimators.graph:GridSVM",)),
     Family("graph", "models.graph:GraphModel", ("estimators.graph:GraphSVM",)),
     Family(
