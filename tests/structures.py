@@ -22,6 +22,7 @@ from structsvm import (
     MulticlassModel,
     Parts,
     PartsModel,
+    RankingModel,
     SpanModel,
     StructuredModel,
 )
@@ -213,6 +214,25 @@ def classes(model, x):
     yield from model.classes_.tolist()
 
 
+# ---- rankings
+
+
+@st.composite
+def queries(draw, most=4):
+    """Documents whose grades are all different, so that each order of them is an output."""
+    X, y = [], []
+    for _ in range(draw(st.integers(1, 3))):
+        n = draw(st.integers(2, most))
+        X.append(numbers(draw, n, 2))
+        y.append(np.array(draw(st.permutations(range(n))), dtype=np.float64))
+    return X, y
+
+
+def orders(model, x):
+    for order in itertools.permutations(range(len(x))):
+        yield np.array(order, dtype=np.float64)
+
+
 # ---- a model of one's own
 
 
@@ -377,6 +397,7 @@ EXPANSION = functools.partial(GraphModel, inference_method="expansion")
 RELAXATION = functools.partial(GraphModel, inference_method="relaxation", relaxation_tol=1e-6)
 NEIGHBOURS = functools.partial(GridModel, connectivity=8, directions=True)
 EXPENSIVE = functools.partial(MulticlassModel, cost=COSTS)
+BY_NDCG = functools.partial(RankingModel, "ndcg", normalize=False)
 INDICES = functools.partial(PartsModel, best_pair, output="indices")
 USES = functools.partial(PartsModel, pair_uses)
 ALL_SORTS = items(kinds=True, vector=True, n=4)
@@ -421,6 +442,8 @@ STRUCTURES: dict[str, Structure] = {
     "trees of siblings": Structure(SIBLINGS, sentences(), trees_of),
     "trees of grand-siblings": Structure(GRAND_SIBLINGS, sentences(), trees_of),
     "trees that cross": Structure(CROSSING, sentences(False, False), trees_of),
+    "rankings by NDCG": Structure(BY_NDCG, queries(), orders),
+    "pairs of documents": Structure(RankingModel, queries(2), orders),
     "sets of parts, in Python": Structure(USES, items(), pairs_of_items),
     "indices of parts, in Python": Structure(INDICES, items(True, True), pairs_of_items),
     "parts of one vector, in Python": Structure(FOUR, vectors(), pairs_of_items),

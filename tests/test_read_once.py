@@ -12,12 +12,13 @@ from structsvm import (
     GraphSVM,
     GridSVM,
     MulticlassSVM,
+    RankingSVM,
     SequenceTagger,
     SpanSVM,
     fit_path,
 )
 from structsvm.callbacks import Checkpoint
-from structsvm.data import sequences
+from structsvm.data import queries, sequences
 from structsvm.features import ArcFeatures, SequenceVectorizer
 from structsvm.graphs import conversion
 from structsvm.inference import Subset
@@ -121,8 +122,20 @@ def test_a_fit_reads_each_example_once(kind, counted, tmp_path):
 
 
 def test_every_estimator_of_a_family_is_counted():
-    others = {"SequenceTagger", "DecisionSVM", "DependencyParser"}  # see below
+    others = {"SequenceTagger", "DecisionSVM", "DependencyParser", "RankingSVM"}  # see below
     assert {kind.__name__ for kind in CASES} | others == set(registry.places("estimators"))
+
+
+def test_documents_are_read_once(monkeypatch):
+    read = []
+    check = queries.check_rows
+    monkeypatch.setattr(queries, "check_rows", lambda X, n=None: read.append(len(X)) or check(X, n))
+    (X, y), (X_val, y_val) = rows(N), rows(N_VAL)
+    svm = RankingSVM(random_state=0, warm_start=True)
+    for _ in range(2):
+        svm.fit(X, y, X_val=X_val, y_val=y_val)
+        assert read == [N, N_VAL]
+        read.clear()
 
 
 def test_features_of_parts_are_read_once(counted):

@@ -132,7 +132,8 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         X, y
             See the estimator's ``fit``.
         groups : array-like of shape (n_examples,), default=None
-            For the splitter: examples of one group are not separated.
+            For the splitter: examples of one group are not separated. Estimators that take groups,
+            as `RankingSVM` does, get them as well.
         X_val, y_val : default=None
             Held-out examples to be scored, instead of `cv`.
         **fit_params
@@ -144,6 +145,15 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self
         """
         has_val = check_both(X_val, y_val)
+        grouped: dict[str, Any] = {}
+        if groups is not None and "groups" in inspect.signature(self.estimator.fit).parameters:
+            grouped = {"groups": groups}
+            if has_val:
+                raise ValueError(
+                    f"{type(self.estimator).__name__} needs groups of X_val, which cannot be given "
+                    "here: leave X_val and y_val out, and give cv"
+                )
+        fit_params |= grouped
         Cs, score = self._penalties(), self._scorer()
         X, y = _indexable("X", X), _indexable("y", y)
         if has_val:
@@ -156,12 +166,12 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         best, kept = -math.inf, None
         for k, split in enumerate(splits):
             train = (X, y, fit_params) if split is None else _piece(split[0], X, y, fit_params)
-            held_out = (X_val, y_val) if split is None else _piece(split[1], X, y, {})[:2]
+            held_out = (X_val, y_val, {}) if split is None else _piece(split[1], X, y, grouped)
             for j, weight in enumerate(weights):
                 fits = RepeatedFits(self._weighted(weight), *train[:2], **train[2])
                 for i, C in enumerate(Cs):
                     svm = fits.fit(C)
-                    value = float(score(svm, *held_out))
+                    value = float(score(svm, *held_out[:2], **held_out[2]))
                     if math.isnan(value):
                         raise ValueError(f"the score at C={svm.C_:g} is not a number")
                     table[j * len(Cs) + i, k] = (
@@ -251,10 +261,10 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         kind = ShuffleSplit if groups is None else GroupShuffleSplit
         return kind(n_splits=1, test_size=0.2, random_state=self.random_state)
 
-    def _scorer(self) -> Callable[[Any, Any, Any], float]:
+    def _scorer(self) -> Callable[..., float]:
         scoring = self.scoring
         if scoring is None:
-            return lambda svm, X, y: float(svm.score(X, y))
+            return lambda svm, X, y, **groups: float(svm.score(X, y, **groups))
         if isinstance(scoring, str) and scoring in _SCORES:
             of_pairs = _SCORES[scoring]
             void = getattr(self.estimator, "ignore_label", None)
@@ -282,9 +292,9 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """The best estimator's scores."""
         return self._best().decision_function(X)
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, **groups: Any) -> float:
         """The best estimator's score, by `scoring`."""
-        return float(self._scorer()(self._best(), X, y))
+        return float(self._scorer()(self._best(), X, y, **groups))
 
     def _best(self) -> Any:
         check_is_fitted(self, "cv_results_")

@@ -1,12 +1,20 @@
-"""How good predictions are: label sequences with their spans, label images and node labels.
+"""How good predictions are: label sequences with their spans, label images, nodes, rankings.
 
-The scores take lists, ``(y_true, y_pred)``, in which pairs have one shape. They make scorers::
+The scores of labels take lists, ``(y_true, y_pred)``, in which pairs have one shape. They make
+scorers::
 
     cross_val_score(svm, X, y, scoring=make_scorer(span_f1_score))
     cross_val_score(svm, X, y, scoring=make_scorer(jaccard, labels=["horse"]))
 """
 
 from structsvm.metrics.pixels import jaccard, pixel_accuracy
+from structsvm.metrics.ranking import (
+    mean_average_precision,
+    mean_f1_at_k,
+    mean_ndcg,
+    mean_pair_accuracy,
+    mean_precision_at_k,
+)
 from structsvm.metrics.sequences import (
     SCORES,
     SpanScores,
@@ -24,6 +32,11 @@ __all__ = [
     "SpanScores",
     "jaccard",
     "label_report",
+    "mean_average_precision",
+    "mean_f1_at_k",
+    "mean_ndcg",
+    "mean_pair_accuracy",
+    "mean_precision_at_k",
     "pixel_accuracy",
     "sequence_accuracy",
     "span_f1_score",

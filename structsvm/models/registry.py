@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.estimators.graph import GraphSVM as GraphSVM
     from structsvm.estimators.graph import GridSVM as GridSVM
     from structsvm.estimators.multiclass import MulticlassSVM as MulticlassSVM
+    from structsvm.estimators.ranking import RankingSVM as RankingSVM
     from structsvm.estimators.spans import SpanSVM as SpanSVM
     from structsvm.estimators.tagger import SequenceTagger as SequenceTagger
     from structsvm.models.chain import ChainModel as ChainModel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.models.kernel_multiclass import KernelMulticlassModel as KernelMulticlassModel
     from structsvm.models.multiclass import MulticlassModel as MulticlassModel
     from structsvm.models.parts import PartsModel as PartsModel
+    from structsvm.models.ranking import RankingModel as RankingModel
     from structsvm.models.spans import SpanModel as SpanModel
 
 
@@ -64,6 +66,7 @@ FAMILIES = (
     ),
     Family("parts", "models.parts:PartsModel"),
     Family("decisions", "models.decisions:DecisionModel", ("estimators.decision:DecisionSVM",)),
+    Family("rankings", "models.ranking:RankingModel", ("estimators.ranking:RankingSVM",)),
 )
 
 

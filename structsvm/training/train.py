@@ -20,6 +20,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from structsvm.base import StructuredModel
 from structsvm.callbacks.log import log_to_stderr, logger
 from structsvm.data.checks import check_sample_weight
+from structsvm.data.queries import QueryRows
 from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import PackedSequences, check_pairs
 from structsvm.engines import Engine, Serial
@@ -135,8 +136,9 @@ class Examples:
 
 
 def taken(values: Any, chosen: NDArray[np.intp]) -> Any:
-    """Some items of a list, an array, a matrix, a frame or packed sequences; None stays None."""
-    if isinstance(values, PackedSequences):
+    """Some items of a list, an array, a matrix, a frame, packed sequences or queries; None stays
+    None."""
+    if isinstance(values, (PackedSequences, QueryRows)):
         return values.take(chosen.tolist())
     return None if values is None else _safe_indexing(values, chosen)
 
