@@ -223,7 +223,7 @@ def queries(draw, most=4):
     X, y = [], []
     for _ in range(draw(st.integers(1, 3))):
         n = draw(st.integers(2, most))
-        X.append(numbers(draw, n, 2))
+        X.append(numbers(draw, n, 4))
         y.append(np.array(draw(st.permutations(range(n))), dtype=np.float64))
     return X, y
 

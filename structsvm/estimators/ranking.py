@@ -46,7 +46,8 @@ class RankingSVM(StructSVM):
         Whether hinges are means over pairs, so that queries count alike, or sums.
     C : float, "scale" or "auto", default="scale"
         Weight of the hinges against the norm, see `StructSVM`. "auto" holds out queries.
-    scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`. Columns are divided by their standard deviations, not moved: only
         differences of rows count.
 
@@ -104,6 +105,8 @@ class RankingSVM(StructSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.loss = loss
@@ -119,6 +122,8 @@ class RankingSVM(StructSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     rescaling = "margin"
