@@ -8,8 +8,17 @@ by gzip.
   columns do not count.
 - No column is empty. A line of spaces and tabs alone ends a sentence.
 - A byte order mark at the beginning of any line is dropped: files may have been joined.
+
+CoNLL-U, the format of treebanks, has ten columns and rules of its own: see `read_conllu`.
 """
 
+from structsvm.columns.conllu import (
+    ConlluReader,
+    ConlluSentence,
+    format_conllu,
+    read_conllu,
+    write_conllu,
+)
 from structsvm.columns.reading import (
     ColumnError,
     ColumnReader,
@@ -25,13 +34,18 @@ from structsvm.columns.writing import format_sentence, joined_columns, write_col
 __all__ = [
     "ColumnError",
     "ColumnReader",
+    "ConlluReader",
+    "ConlluSentence",
     "Lines",
     "Sentence",
+    "format_conllu",
     "format_sentence",
     "iter_columns",
     "joined_columns",
     "line_of",
     "open_binary",
     "read_columns",
+    "read_conllu",
     "write_columns",
+    "write_conllu",
 ]

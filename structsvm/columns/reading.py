@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import gzip
 import itertools
@@ -11,9 +12,16 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["ColumnError", "ColumnReader", "iter_columns", "line_of", "read_columns"]
+__all__ = [
+    "ColumnError",
+    "ColumnReader",
+    "LineReader",
+    "iter_columns",
+    "line_of",
+    "read_columns",
+]
 
 Sentence = list[tuple[str, ...]]
 
@@ -36,34 +44,31 @@ class Lines(NamedTuple):
     texts: list[str]  #: the lines themselves, without line ends
 
 
-class ColumnReader:
-    """Sentences from bytes as they come.
+_S = TypeVar("_S")
+
+
+class LineReader(abc.ABC, Generic[_S]):
+    """Sentences from bytes as they come, line by line.
 
     Parameters
     ----------
     name : str
         What errors call the file.
-    least : int, default=1
-        Smallest number of columns.
     """
 
-    def __init__(self, name: str, least: int = 1) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.least = least
         self._number = 0
         self._rest = b""  # the beginning of a line whose end has not come
         self._ended_by_cr = False
-        self._expected: tuple[int, int] | None = None  # columns, and the line that has them
-        self._open = Lines(1, [], [])
 
-    def feed(self, block: bytes) -> list[Lines]:
+    def feed(self, block: bytes) -> list[_S]:
         """The sentences that end within these bytes.
 
         Raises
         ------
         ColumnError
-            For a line that is no UTF-8, has an empty column, or has another number of columns than
-            the first one.
+            For a line that is no UTF-8, or does not fit.
         """
         if self._ended_by_cr and block:
             block = block.removeprefix(b"\n")
@@ -76,29 +81,28 @@ class ColumnReader:
         self._ended_by_cr = block.endswith(b"\r")
         return [done for line in lines if (done := self._line(line)) is not None]
 
-    def finish(self) -> list[Lines]:
+    def finish(self) -> list[_S]:
         """The sentence that is still open at the end of the file, if there is one."""
         last, self._rest = self._rest, b""
         ended = [self._line(last) if last else None, self._close()]
         return [done for done in ended if done is not None]
 
-    def _line(self, line: bytes) -> Lines | None:
+    def _line(self, line: bytes) -> _S | None:
         """The sentence that this line ends, if it ends one."""
         self._number += 1
         text = self._decoded(line)
         if not text.strip("\t "):
             return self._close()
-        columns = split_line(text)
-        self._check(text, columns)
-        if not self._open.tokens:
-            self._open = Lines(self._number, [], [])
-        self._open.tokens.append(columns)
-        self._open.texts.append(text)
+        self._add(text)
         return None
 
-    def _close(self) -> Lines | None:
-        done, self._open = self._open, Lines(1, [], [])
-        return done if done.tokens else None
+    @abc.abstractmethod
+    def _add(self, text: str) -> None:
+        """Take a line that is not empty."""
+
+    @abc.abstractmethod
+    def _close(self) -> _S | None:
+        """The sentence that ends here, if there is one."""
 
     def _decoded(self, line: bytes) -> str:
         try:
@@ -109,6 +113,39 @@ class ColumnReader:
                 f"{error.start} is no UTF-8; convert the file"
             ) from None
         return text.lstrip(" " + MARK) if text.startswith(MARK) else text
+
+
+class ColumnReader(LineReader[Lines]):
+    """Sentences of a column file from bytes as they come.
+
+    An error is also raised for an empty column, and for another number of columns than the first
+    line has.
+
+    Parameters
+    ----------
+    name : str
+        What errors call the file.
+    least : int, default=1
+        Smallest number of columns.
+    """
+
+    def __init__(self, name: str, least: int = 1) -> None:
+        super().__init__(name)
+        self.least = least
+        self._expected: tuple[int, int] | None = None  # columns, and the line that has them
+        self._open = Lines(1, [], [])
+
+    def _add(self, text: str) -> None:
+        columns = split_line(text)
+        self._check(text, columns)
+        if not self._open.tokens:
+            self._open = Lines(self._number, [], [])
+        self._open.tokens.append(columns)
+        self._open.texts.append(text)
+
+    def _close(self) -> Lines | None:
+        done, self._open = self._open, Lines(1, [], [])
+        return done if done.tokens else None
 
     def _check(self, text: str, columns: tuple[str, ...]) -> None:
         where, n_columns = f"{self.name}, line {self._number}", len(columns)

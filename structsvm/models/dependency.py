@@ -22,7 +22,7 @@ from structsvm.problems._head_loss import HeadLoss
 from structsvm.problems._tree_features import LINE, TreeBlock
 from structsvm.problems.layout import Layout
 
-__all__ = ["DependencyModel", "check_heads", "projective_heads"]
+__all__ = ["DependencyModel", "check_heads", "projective_heads", "tree_fault"]
 
 # Scores of the parts of one sentence, in numbers: 2 GiB.
 _MOST_PARTS = 1 << 28
@@ -303,28 +303,33 @@ def check_heads(
         raise ValueError(f"{name} is {heads!r:.80}; expected the head of each token, integers")
     if n is not None and len(row) != n:
         raise ValueError(f"{name} has {len(row)} heads, but its sentence has {n} tokens")
+    if (fault := tree_fault(row, single_root=single_root)) is not None:
+        raise ValueError(f"{name}: {fault[1]}")
+    return row.astype(np.int32)
+
+
+def tree_fault(row: NDArray[np.integer[Any]], *, single_root: bool) -> tuple[int, str] | None:
+    """A token whose head makes these heads no tree, and why; None if they are one."""
     n = len(row)
-    wrong = np.flatnonzero((row < 0) | (row > n) | (row == np.arange(1, n + 1)))
+    wrong = np.flatnonzero((row < 0) | (row > n) | (row == np.arange(1, n + 1))) + 1
     if len(wrong):
         t = int(wrong[0])
-        raise ValueError(
-            f"{name}: the head of token {t + 1} is {row[t]}, expected another token, 1 to {n}, or "
-            "the root, 0"
-        )
+        why = f"the head of token {t} is {row[t - 1]}, expected another token, 1 to {n}"
+        return t, f"{why}, or 0, the root"
     # Twice as far in every step: whoever is not at the root in the end is in a cycle.
     up = np.append(0, row).astype(np.int64)
     for _ in range(max(n, 1).bit_length()):
         up = up[up]
     if up.any():
         t = int(np.flatnonzero(up)[0])
-        raise ValueError(f"{name} is no tree: the head of token {t} leads to a cycle, not the root")
+        return t, f"the head of token {t} leads to a cycle, not the root"
     roots = np.flatnonzero(row == 0) + 1
     if single_root and len(roots) > 1:
-        raise ValueError(
-            f"{name} has {len(roots)} tokens below the root, {roots[0]} and {roots[1]} among them; "
-            "expected one, or single_root=False"
+        return int(roots[1]), (
+            f"tokens {roots[0]} and {roots[1]} have the root as head; expected one token, or "
+            "single_root=False"
         )
-    return row.astype(np.int32)
+    return None
 
 
 def projective_heads(heads: NDArray[np.int32]) -> NDArray[np.int32]:
