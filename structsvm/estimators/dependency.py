@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
+from structsvm.base import StructuredModel
+from structsvm.data.labels import flatten_labels
+from structsvm.data.sequences import as_items
+from structsvm.estimators.arc_labeller import ArcLabeller
 from structsvm.estimators.structured import StructSVM, of_model
 from structsvm.features import ArcFeatures
+from structsvm.metrics import attachment_scores
 from structsvm.models.dependency import DependencyModel
 from structsvm.solvers import Progress, Solver
+from structsvm.training.train import Examples, Validation
 
 __all__ = ["DependencyParser"]
 
 
 class DependencyParser(StructSVM):
-    r"""Parser of sentences into dependency trees: a head for each token.
+    r"""Parser of sentences into dependency trees: a head for each token, and a relation to it.
 
     A maximum-margin parser by trees of arcs, of siblings, or of grand-siblings. The best tree is
     found exactly; see `DependencyModel` for score and loss, and `ArcFeatures` for the features.
+    Relations, if `fit` is given any, are found in a second step, each for itself, by a
+    `MulticlassSVM` on the features of arcs.
 
     Parameters
     ----------
@@ -42,6 +54,8 @@ class DependencyParser(StructSVM):
     ----------
     features_ : ArcFeatures
         Fitted on the training sentences.
+    relations_ : ndarray of str
+        The relations, sorted; empty if `fit` was given heads alone.
     n_lifted_ : int
         Number of training trees with crossing arcs, which training made projective.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_, n_iter_, history_
@@ -57,6 +71,13 @@ class DependencyParser(StructSVM):
     >>> parser = DependencyParser(random_state=0).fit(X, [[2, 3, 0], [2, 0, 4, 2]])
     >>> parser.predict([[("a", "DET"), ("dog", "NOUN"), ("barks", "VERB")]])[0].tolist()
     [2, 3, 0]
+
+    With relations:
+
+    >>> y = [([2, 3, 0], ["det", "nsubj", "root"]), ([2, 0, 4, 2], ["nsubj", "root", "det", "obj"])]
+    >>> heads, relations = parser.fit(X, y).predict(X)[0]
+    >>> relations.tolist()
+    ['det', 'nsubj', 'root']
     """
 
     # Features are indicators, which scaling leaves as they are.
@@ -104,5 +125,132 @@ class DependencyParser(StructSVM):
             single_root=self.single_root,
         )
 
+    # ---- training
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        token_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        resume_from: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Train on sentences X with trees y.
+
+        Parameters
+        ----------
+        X : list of sentences, see `ArcFeatures`
+        y : list of trees
+            The heads of the tokens of each sentence, 0 for the root; or pairs of heads and
+            relations, str.
+        sample_weight : array-like of shape (n_sentences,), default=None
+            Factor of each sentence's hinge, >= 0.
+        token_weight : list of arrays of shape (n_tokens,), default=None
+            What a wrong head of each token costs, >= 0. None is 1.
+        X_val, y_val, resume_from
+            See `StructSVM.fit`. Held-out trees are scored by their heads.
+
+        Returns
+        -------
+        self
+        """
+        heads, relations = _heads_and_relations("y", y)
+        examples = self._examples(X, heads, sample_weight, token_weight)
+        before = vars(self).get("model_")
+        try:
+            self._fit(examples, self._validation(X_val, y_val), resume_from)
+        finally:
+            if vars(self).get("model_") is not before:
+                self._forget_relations()
+        if relations is not None:
+            labeller = ArcLabeller(random_state=self.random_state)
+            rows = self.model_.arc_rows(examples.X, examples.y.labels, labeller.n_bits)
+            self.labeller_ = labeller.fit(rows, relations)
+        return self
+
+    def _forget_relations(self) -> None:
+        labeller = ArcLabeller()
+        no_rows = sp.csr_matrix((0, 1 << labeller.n_bits))
+        self.labeller_ = labeller.fit(no_rows, np.zeros(0, dtype="U1"))
+
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, token_weight: Any = None
+    ) -> Self:
+        """One pass over more sentences, see `StructSVM.partial_fit`; with heads, not relations.
+
+        Returns
+        -------
+        self
+        """
+        self._partial_fit(self._examples(X, y, sample_weight, token_weight))
+        if "labeller_" not in vars(self):
+            self._forget_relations()
+        return self
+
+    def _examples(
+        self, X: Any, y: Any, sample_weight: Any = None, token_weight: Any = None
+    ) -> Examples:
+        return Examples(X, y, sample_weight, {"token_weight": token_weight})
+
+    def _validation(self, X: Any, y: Any) -> Validation:
+        return super()._validation(X, None if y is None else _heads_and_relations("y_val", y)[0])
+
+    # ---- prediction
+
+    def predict(self, X: Any) -> list[Any]:
+        """The best tree of each sentence: its heads, an int32 array; if `fit` was given relations,
+        a pair of heads and an array of relations."""
+        model = self._fitted_model()
+        inputs, _ = model.prepare_examples(self._read(X))
+        flat, _ = self._ask(model.bind(inputs), scored=False)
+        heads = model.outputs_of(inputs, flat)
+        if not len(self.relations_):
+            return heads
+        arcs = self.model_.arc_rows(inputs, flat, self.labeller_.n_bits)
+        relations = self.labeller_.predict(arcs)
+        rows = np.split(relations, inputs.offsets[1:-1]) if heads else []
+        return list(zip(heads, rows, strict=True))
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of tokens with the right head, whatever the relation; see
+        `structsvm.metrics.attachment_scores` for relations."""
+        return attachment_scores(as_items("y", y), self.predict(X)).unlabelled
+
+    def _score_outputs(self, model: StructuredModel, y: Any, guess: Any) -> float:
+        return attachment_scores(y, guess).unlabelled
+
+    # ---- what is learned
+
+    _LEARNED = ("labeller",)
+
+    @property
+    def relations_(self) -> NDArray[Any]:
+        check_is_fitted(self)
+        return self.labeller_.classes_
+
     features_ = of_model("features_")
     n_lifted_ = of_model("n_lifted_")
+
+
+def _heads_and_relations(name: str, y: Any) -> tuple[Any, NDArray[Any] | None]:
+    """The heads of all trees, and all relations one after the other, if there are any."""
+    items = as_items(name, y)
+    are_pairs = [
+        isinstance(item, tuple) and len(item) == 2 and not np.isscalar(item[0]) for item in items
+    ]
+    if not any(are_pairs):
+        return items, None
+    if not all(are_pairs):
+        i = are_pairs.index(not are_pairs[0])
+        raise ValueError(
+            f"{name}[0] and {name}[{i}] differ: give heads alone, or pairs of heads and relations"
+        )
+    heads = [item[0] for item in items]
+    relations, lengths = flatten_labels([item[1] for item in items], name=f"relations of {name}")
+    for i, (row, n) in enumerate(zip(heads, lengths.tolist(), strict=True)):
+        if len(row) != n:
+            raise ValueError(f"{name}[{i}] has {len(row)} heads but {n} relations")
+    return heads, relations

@@ -1,4 +1,4 @@
-"""How good predictions are: label sequences with their spans, label images, nodes, rankings.
+"""How good predictions are: label sequences with their spans, images, nodes, rankings, trees.
 
 The scores of labels take lists, ``(y_true, y_pred)``, in which pairs have one shape. They make
 scorers::
@@ -26,10 +26,13 @@ from structsvm.metrics.sequences import (
     spans,
     token_accuracy,
 )
+from structsvm.metrics.trees import AttachmentScores, attachment_scores
 
 __all__ = [
     "SCORES",
+    "AttachmentScores",
     "SpanScores",
+    "attachment_scores",
     "jaccard",
     "label_report",
     "mean_average_precision",

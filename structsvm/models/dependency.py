@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
 
@@ -232,22 +233,9 @@ class DependencyModel(PackedModel):
         return self
 
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
-        packed: TokenRows = X.items
-        order = self._order()
-        block = TreeBlock(
-            self.features_.compiled(),
-            packed.rows,
-            packed.kinds,
-            packed.lengths,
-            place=0,
-            n_bits=self.features_.n_bits,
-            order=order,
-            single_root=bool(self.single_root),
-            nested=bool(self.projective),
-        )
         maximizer = DependencyTreeMaximizer(
-            packed.lengths,
-            order,
+            X.items.lengths,
+            self._order(),
             projective=bool(self.projective),
             single_root=bool(self.single_root),
         )
@@ -256,9 +244,31 @@ class DependencyModel(PackedModel):
             labels = self.label_numbers(y)
             weight = np.ones(len(labels)) if y.weight is None else y.weight
             loss = HeadLoss(X.offsets, weight)
-        features = BlockFeatures(self.n_weights, {"tree": block})
+        features = BlockFeatures(self.n_weights, {"tree": self._block(X)})
         work = _WORK_OF_A_PART * float(np.mean(maximizer.n_parts)) if len(X) else 1.0
         return FactoredProblem(features, maximizer, loss, labels, X.offsets, work)
+
+    def _block(self, X: PackedInputs) -> TreeBlock:
+        packed: TokenRows = X.items
+        return TreeBlock(
+            self.features_.compiled(),
+            packed.rows,
+            packed.kinds,
+            packed.lengths,
+            place=0,
+            n_bits=self.features_.n_bits,
+            order=self._order(),
+            single_root=bool(self.single_root),
+            nested=bool(self.projective),
+        )
+
+    def arc_rows(self, X: PackedInputs, heads: NDArray[np.int32], n_bits: int) -> sp.csr_matrix:
+        """The features of the arcs to all tokens, given their heads, one row a token; hashed to
+        ``2 ** n_bits`` columns."""
+        columns, counts, starts = self._block(X).arc_rows(heads, n_bits)
+        rows = sp.csr_matrix((counts, columns, starts), shape=(len(heads), 1 << n_bits))
+        rows.sum_duplicates()
+        return rows
 
 
 def n_parts(n: int, order: int) -> int:

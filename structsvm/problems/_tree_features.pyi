@@ -22,3 +22,6 @@ class TreeBlock(FeatureBlock):
         single_root: bool,
         nested: bool,
     ) -> None: ...
+    def arc_rows(
+        self, heads: NDArray[np.int32], n_bits: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]: ...

@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
-from structsvm._typedefs cimport index_t
-from structsvm.linalg._plane cimport PlaneBuilder, Weights, builder_add
+from structsvm._typedefs cimport index_t, label_t
+from structsvm.linalg._plane cimport (
+    Plane, PlaneBatch, PlaneBuilder, Weights, builder_add, builder_finish,
+)
 from structsvm.problems._features cimport FeatureBlock, RowSums
 
 cdef extern from "structsvm/features/arc_features.h" nogil:
@@ -232,6 +234,64 @@ cdef class TreeBlock(FeatureBlock):
                 builder_add(out, line + slots.all, count)
                 builder_add(out, line + slots.near, count)
         return 0
+
+    def arc_rows(self, const label_t[::1] heads not None, int n_bits):
+        """The features of arcs by direction, as rows of a matrix of 0 and counts.
+
+        Parameters
+        ----------
+        heads : int32 array
+            The heads of the tokens of all sentences, one after the other.
+        n_bits : int
+            The matrix has ``2 ** n_bits`` columns. With more than half as many lines in
+            the table, lines share columns; with fewer, some stay empty.
+
+        Returns
+        -------
+        columns : int32 array
+        counts : float64 array
+        row_start : int64 array of shape (n_tokens + 1,)
+        """
+        cdef index_t[::1] slot = np.full(self.weights_stop - self.place, -1, dtype=np.int32)
+        cdef int32_t[::1] tags = np.empty(self.most_width + 1, dtype=np.int32)
+        cdef PlaneBatch batch = PlaneBatch(1)
+        cdef Plane* plane = &batch.planes[0]
+        cdef PlaneBuilder builder
+        cdef Py_ssize_t i, m, e, t = 0, place = self.place, n_entries = 0
+        cdef int drop = max(64 - self.features.shift - n_bits + 1, 0)
+        cdef Py_ssize_t base = self.features.head.n + self.features.modifier.n
+        base += self.features.arc.n
+        far = np.abs(np.asarray(heads) - np.concatenate(
+            [np.arange(1, n + 1) for n in self.lengths] or [np.zeros(0)]
+        ))
+        room = heads.shape[0] * base + self.features.around.n * int(np.maximum(far, 1).sum())
+        columns, counts = np.empty(room, dtype=np.int32), np.empty(room)
+        starts = np.zeros(heads.shape[0] + 1, dtype=np.int64)
+        cdef int32_t[::1] some_columns = columns
+        cdef double[::1] some_counts = counts
+        cdef int64_t[::1] some_starts = starts
+        builder.slot = &slot[0]
+        builder.plane = plane
+        self.place = 0
+        try:
+            for i in range(self.n_examples):
+                for m in range(1, self.lengths[i] + 1):
+                    plane.nnz = 0
+                    self.add_arc(i, heads[t], m, 1.0, &tags[0], &builder)
+                    builder_finish(&builder)
+                    for e in range(plane.nnz):
+                        if plane.indices[e] % (SSVM_LINE // 2) == 0:
+                            some_columns[n_entries] = <int32_t> (
+                                (plane.indices[e] // SSVM_LINE * 2
+                                 + (plane.indices[e] % SSVM_LINE != 0)) >> drop
+                            )
+                            some_counts[n_entries] = plane.values[e]
+                            n_entries += 1
+                    t += 1
+                    some_starts[t] = n_entries
+        finally:
+            self.place = place
+        return columns[:n_entries], counts[:n_entries], starts
 
 
 cdef inline Py_ssize_t n_parts(Py_ssize_t n, int order) noexcept nogil:

@@ -8,6 +8,7 @@ from structures import crosses, is_tree, trees
 
 from structsvm import DependencyModel, DependencyParser, StructSVM, load
 from structsvm.features import ArcFeatures
+from structsvm.metrics import attachment_scores
 from structsvm.models.dependency import projective_heads
 
 SMALL = ArcFeatures(n_bits=8, min_count=1)
@@ -121,7 +122,7 @@ def test_sentences_that_do_not_fit_into_memory_are_refused():
         DependencyParser(SMALL, order=3).fit([X[0], long], [Y[0], heads])
     with pytest.raises(ValueError, match="nothing to learn from"):
         DependencyParser(SMALL).fit([[]], [[]])
-    with pytest.raises(ValueError, match=r"y\[0\] has 2 heads, expected 4"):
+    with pytest.raises(ValueError, match=r"y\[0\] and y_hat\[0\] have rows"):
         DependencyParser(SMALL).fit(X, Y).score(X, [[0, 1], *Y[1:]])
 
 
@@ -131,3 +132,60 @@ def test_margins_of_a_model_are_those_of_the_estimator():
         DependencyModel(SMALL, order=2), solver="passive_aggressive", scale=None, random_state=0
     ).fit(X, Y)
     assert np.array_equal(parser.coef_, other.coef_)
+
+
+def test_relations_are_found_in_a_second_step(tmp_path):
+    relations = [
+        ["det", "nsubj", "root", "punct"],
+        ["nsubj", "root", "det", "obj", "punct"],
+        ["root"],
+    ]
+    trees = list(zip(Y, relations, strict=True))
+    held_out = {"X_val": X[:1], "y_val": trees[:1]}
+    parser = DependencyParser(SMALL, random_state=0).fit(X, trees, **held_out)
+    assert parser.relations_.tolist() == ["det", "nsubj", "obj", "punct", "root"]
+    assert parser.validation_score_ == 1.0
+    assert attachment_scores(trees, parser.predict(X)) == (1.0, 1.0)
+    assert parser.score(X, trees) == parser.score(X, Y) == 1.0
+    parser.save(tmp_path / "parser")
+    copy = load(tmp_path / "parser")
+    for (heads, names), (same, same_names) in zip(parser.predict(X), copy.predict(X), strict=True):
+        assert np.array_equal(heads, same)
+        assert names.tolist() == same_names.tolist()
+    assert parser.predict([]) == []
+    two = [(heads, ["dep" if head else "root" for head in heads]) for heads in Y]
+    assert attachment_scores(two, parser.fit(X, two).predict(X)).labelled == 1.0
+    one = [(heads, ["dep"] * len(heads)) for heads in Y]
+    assert set(np.concatenate([names for _, names in parser.fit(X, one).predict(X)])) == {"dep"}
+    assert len(parser.fit(X, Y).relations_) == 0  # those of the last fit are gone
+    assert np.array_equal(parser.predict(X)[0], Y[0])
+    parser = DependencyParser(SMALL, random_state=0).partial_fit(X, Y).partial_fit(X, Y)
+    assert len(parser.relations_) == 0
+    assert len(parser.predict(X)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda y: [*y[:1], *Y[1:]], r"y\[0\] and y\[1\] differ: give heads alone, or pairs"),
+        (lambda y: [(Y[0], ["a"] * 3), *y[1:]], r"y\[0\] has 4 heads but 3 relations"),
+        (lambda y: [(Y[0], [None] * 4), *y[1:]], r"relations of y\[0\] holds None"),
+    ],
+)
+def test_odd_relations_are_named(change, why):
+    y = [(heads, ["a"] * len(heads)) for heads in Y]
+    with pytest.raises(ValueError, match=why):
+        DependencyParser(SMALL).fit(X, change(y))
+
+
+def test_attachment_scores():
+    assert attachment_scores([[0, 1], [0]], [[0, 1], [0]]).unlabelled == 1.0
+    unlabelled, labelled = attachment_scores([([0, 1], "ab")], [([0, 1], "ac")])
+    assert (unlabelled, np.isnan(labelled)) == (1.0, False)
+    assert np.isnan(attachment_scores([([0], ["a"])], [[0]]).labelled)
+    with pytest.raises(ValueError, match=r"y\[0\] and y_hat\[0\] have rows of lengths \[1, 2\]"):
+        attachment_scores([[0, 1]], [[0]])
+    with pytest.raises(ValueError, match="y has 1 trees, but y_hat has 0"):
+        attachment_scores([[0]], [])
+    with pytest.raises(ValueError, match="no token to score"):
+        attachment_scores([[]], [[]])
