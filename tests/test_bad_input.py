@@ -507,7 +507,7 @@ def test_finite_features_give_finite_weights_or_one_sentence(solver, method, sca
 @pytest.mark.parametrize("kernel", ["rbf", "poly", "sigmoid"])
 def test_features_whose_variance_overflows_have_no_scale(kernel):
     with pytest.raises(ValueError, match=r"X.var\(\) overflows: scale the features, or give gamma"):
-        MulticlassSVM(kernel=kernel).fit(np.eye(3) * 1e200, [0, 1, 2])
+        MulticlassSVM(scale=None, kernel=kernel).fit(np.eye(3) * 1e200, [0, 1, 2])
 
 
 def test_features_whose_products_overflow_do_not_hang():

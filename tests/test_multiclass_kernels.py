@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import scale
 
-from structsvm import MulticlassSVM
+from structsvm import MulticlassSVM, load
 from structsvm.callbacks import Checkpoint
 from structsvm.models import KernelMulticlassModel
 from structsvm.problems.kernel import Kernel
@@ -72,9 +72,8 @@ def test_same_optimum_as_features_with_that_kernel(digits, loss, slack, intercep
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array, np.asfortranarray])
 def test_named_kernels(digits, kernel, convert):
     X, y = digits
-    svm = MulticlassSVM(kernel=kernel, random_state=0, **({"C": 1.0} | PARAMS[kernel])).fit(
-        convert(X), y
-    )
+    params = {"C": 1.0, "scale": None} | PARAMS[kernel]
+    svm = MulticlassSVM(kernel=kernel, random_state=0, **params).fit(convert(X), y)
     values = pairwise_kernels(X, X[svm.support_], metric=kernel, **PARAMS[kernel])
     expected = values @ svm.dual_coef_ + svm.intercept_
     np.testing.assert_allclose(svm.decision_function(convert(X)), expected, rtol=1e-9)
@@ -173,7 +172,9 @@ def test_warm_start_weights_validation_and_pickle(digits):
 def test_resumed_fit_has_the_same_bits(digits, tmp_path, rows):
     X, y = digits
     cache = rows * 150 * 8 / 1e6
-    whole = MulticlassSVM(kernel="rbf", C=2.0, tol=1e-4, random_state=0, cache_size=cache)
+    whole = MulticlassSVM(
+        kernel="rbf", C=2.0, scale=None, tol=1e-4, random_state=0, cache_size=cache
+    )
     path = tmp_path / "fit.ckpt"
     stop = [Checkpoint(path, every=1), lambda progress: progress.n_iter >= 3]
     assert clone(whole).set_params(callbacks=stop).fit(X, y).status_ == "stopped"
@@ -389,7 +390,7 @@ def test_ctrl_c_within_a_round_leaves_a_certified_kernel_model(digits):
 
 def test_held_out_weights_of_a_kernel_are_those_that_predict(digits):
     X, y = digits
-    svm = MulticlassSVM(kernel="rbf", C=5.0, gamma=0.05, tol=1e-6, random_state=0)
+    svm = MulticlassSVM(kernel="rbf", C=5.0, scale=None, gamma=0.05, tol=1e-6, random_state=0)
     svm.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
     scores = svm.history_["validation_score"]
     assert svm.score(X[100:], y[100:]) == svm.validation_score_ == scores.max()
@@ -403,7 +404,7 @@ def test_a_kernel_of_distances_does_not_change_with_the_place(far):
     X, y = load_iris(return_X_y=True)
     X = np.round(X * 64) / 64  # exact at any of these places
     near, away = (
-        MulticlassSVM(C=1.0, kernel="rbf", gamma=0.1, random_state=0).fit(X + place, y)
+        MulticlassSVM(C=1.0, scale=None, kernel="rbf", gamma=0.1, random_state=0).fit(X + place, y)
         for place in (0.0, far)
     )
     assert away.certified_
@@ -414,10 +415,49 @@ def test_a_kernel_of_distances_does_not_change_with_the_place(far):
 
 def test_distances_of_sparse_rows_lost_in_rounding_are_not_certified():
     X, y = load_iris(return_X_y=True)
-    svm = MulticlassSVM(C=1.0, kernel="rbf", gamma=0.1, max_iter=3, random_state=0)
+    svm = MulticlassSVM(C=1.0, scale=None, kernel="rbf", gamma=0.1, max_iter=3, random_state=0)
     with pytest.warns(ConvergenceWarning):
         svm.fit(sp.csr_array(X + 1e7), y)
     assert not svm.certified_
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("kernel", ["rbf", "poly"])
+def test_a_named_kernel_is_one_of_scaled_columns(tmp_path, kernel, fit_intercept):
+    """So columns may come in any unit and from any place, and stored in any way."""
+    X, y = load_wine(return_X_y=True)
+    svm = MulticlassSVM(
+        kernel=kernel, fit_intercept=fit_intercept, tol=1e-6, max_iter=5000, random_state=0
+    )
+    units = 2.0 ** np.random.default_rng(0).integers(-20, 21, size=13)
+    plain = clone(svm).fit(X, y)
+    assert plain.score(X, y) > 0.98
+    for convert in (lambda X: X * units + 5 * units, lambda X: sp.csr_array(X * units)):
+        other = clone(svm).fit(convert(X), y)
+        assert other.certified_
+        assert other.C_ == pytest.approx(plain.C_)
+        assert other.objective_ == pytest.approx(plain.objective_, rel=2e-6)
+        assert np.array_equal(other.predict(convert(X)), plain.predict(X))
+        other.save(tmp_path / "model")
+        loaded = load(tmp_path / "model")
+        scores = other.decision_function(convert(X))
+        np.testing.assert_array_equal(loaded.decision_function(convert(X)), scores)
+    by_hand = clone(svm).set_params(scale=None).fit(scale(X), y)
+    assert by_hand.objective_ == pytest.approx(plain.objective_, rel=2e-6)
+
+
+def test_a_callable_sees_columns_as_they_are():
+    X, y = load_wine(return_X_y=True)
+    seen = []
+
+    def product(A, B):
+        seen.extend([A, B])
+        return 1e-6 * A @ B.T
+
+    svm = MulticlassSVM(kernel=product, C=1.0, random_state=0).fit(X, y)
+    svm.predict(X[:2])
+    assert svm.scaling_ == {}
+    assert all((rows.max(axis=1) > 200).all() for rows in seen)
 
 
 def test_a_complex_kernel_is_refused():

@@ -513,7 +513,7 @@ def test_kernel_models_come_back(tmp_path, params, n_classes, convert, dtype):
 
 def test_a_kernel_model_far_from_zero_or_without_support_comes_back(tmp_path):
     X, y = rows_of_classes(3)
-    far = MulticlassSVM(C=1.0, kernel="rbf", random_state=0).fit(X + 1e6, y)
+    far = MulticlassSVM(C=1.0, scale=None, kernel="rbf", random_state=0).fit(X + 1e6, y)
     none = MulticlassSVM(C=1.0, kernel="rbf", random_state=0).fit(X, y)
     empty = none.model_.condensed(np.zeros_like(none._flat_weights()))
     none.__dict__.update(none._weight_attributes(*empty))
@@ -568,6 +568,9 @@ def short(name):
         (np.asarray, set_member("model/kernel/gamma.npy", npy(np.zeros(2))), "one finite number"),
         (np.asarray, set_member("model/kernel/gamma.npy", npy(np.array([-1.0]))), "above 0"),
         (np.asarray, set_member("model/kernel/origin.npy", npy(np.zeros(3))), "origin of the ker"),
+        (np.asarray, set_member("model/kernel/center.npy", npy(np.zeros(3))), "center of the ker"),
+        (np.asarray, set_member("model/kernel/center.npy", npy(np.full(4, np.inf))), "finite"),
+        (np.asarray, set_member("model/kernel/scale.npy", npy(np.zeros(4))), "scale 0.0, expected"),
         (np.asarray, set_header("sizes", {"n_features": 5}), "4 features, expected 5"),
         (sp.csr_array, short("model/rows/indices.npy"), "no readable model file"),
         (sp.csr_array, same_columns, "columns of the kernel's sparse rows are not in order"),

@@ -65,11 +65,13 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         the same, `sample_weight` included: a row of weight 2 counts as two rows.
     kernel : {"linear", "rbf", "poly", "sigmoid"} or callable, default="linear"
         With a kernel the scores are sums over examples; same objective, same certificate, for up to
-        about 20,000 rows and "block_dual" only. A callable takes two matrices and returns the
-        matrix of kernel values between their rows. For more rows, put scikit-learn's ``Nystroem``
-        before a linear one.
+        about 20,000 rows and "block_dual" only. It is one of columns that `scale` has centred and
+        scaled. A callable takes two matrices, of columns as they are, and returns the matrix of
+        kernel values between their rows. For more rows, put scikit-learn's ``Nystroem`` before a
+        linear one.
     gamma, degree, coef0 : default="scale", 3 and 0
-        Parameters of the kernel, as in scikit-learn's SVC.
+        Parameters of the kernel, as in scikit-learn's SVC, which scales no columns: its objective
+        is that of ``scale=None``.
     cache_size : float, default=500
         Megabytes for rows of the kernel matrix.
     solver : str or solver object, default="block_dual"

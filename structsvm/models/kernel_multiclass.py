@@ -38,8 +38,11 @@ class KernelMulticlassModel(MulticlassModel):
         See `MulticlassModel`.
     kernel : {"rbf", "poly", "sigmoid"} or callable, default="rbf"
         A callable takes two matrices and returns the matrix of kernel values between their rows.
+        Where estimators scale columns, the others are kernels of centred and scaled columns; a
+        callable sees columns as they are.
     gamma : {"scale", "auto"} or float, default="scale"
-        As in scikit-learn's SVC: 1 / (n_features * X.var()), 1 / n_features, or the number.
+        As in scikit-learn's SVC: 1 / (n_features * X.var()), 1 / n_features, or the number; X with
+        scaled columns.
     degree : float, default=3
     coef0 : float, default=0.0
     cache_size : float, default=500
@@ -66,6 +69,7 @@ class KernelMulticlassModel(MulticlassModel):
 
     kernel_: Kernel
     support_: NDArray[np.int64]
+    _columns: ColumnScaling | None = None  # of the examples to be bound
 
     def __init__(
         self,
@@ -101,11 +105,25 @@ class KernelMulticlassModel(MulticlassModel):
         check_scalar("coef0", self.coef0, above=-np.inf)
 
     def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
-        """None: gamma="scale" follows the data, and columns are the affair of the kernel."""
-        return []
+        """The columns; none where the kernel is a callable, whose affair they are."""
+        if callable(self.kernel):
+            return []
+        # Centred even without an intercept: no weights are of columns.
+        return [group._replace(intercept="intercept") for group in super().feature_groups(X, y)]
 
     def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
-        return X
+        """The inputs to be bound next; the kernel scales all others alike."""
+        self._columns = scaling.get("coef")
+        return super().scaled(X, scaling)
+
+    def in_user_units(
+        self,
+        w: NDArray[np.float64],
+        scaling: Mapping[str, ColumnScaling],
+        *,
+        back: bool = False,
+    ) -> NDArray[np.float64]:
+        return w  # not of columns
 
     def constant_loss(self, y: PackedLabels) -> float | None:
         return None  # objective and weights do not tell the hinge
@@ -126,6 +144,7 @@ class KernelMulticlassModel(MulticlassModel):
             gamma=self._gamma(X.items),
             degree=self.degree,
             coef0=self.coef0,
+            columns=self._columns,
         )
         self.support_ = np.arange(len(X))
         return KernelMulticlassProblem(
@@ -142,7 +161,7 @@ class KernelMulticlassModel(MulticlassModel):
         n_classes = len(self.classes_)
         return KernelPredictions(
             self.kernel_,
-            X.items,
+            self.kernel_.with_scaled_columns(X.items),
             None if y is None else self.class_numbers(y),
             loss=self.hinge,
             slack=self.slack,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigvalsh
 
 from structsvm.data.rows import check_rows
+from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sparse import check_sparse
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
@@ -55,6 +56,8 @@ class Kernel:
     intercept : bool
     gamma, degree, coef0 : float
         See scikit-learn's ``pairwise_kernels``; not used with a callable.
+    columns : ColumnScaling, default=None
+        How the columns of X were scaled; None: they were not.
     """
 
     def __init__(
@@ -66,8 +69,10 @@ class Kernel:
         gamma: float,
         degree: float,
         coef0: float,
+        columns: ColumnScaling | None = None,
     ) -> None:
         self.X = X
+        self.columns = columns
         self.kernel = kernel
         self.intercept = intercept
         given = {"gamma": gamma, "degree": degree, "coef0": coef0}
@@ -80,8 +85,11 @@ class Kernel:
             self._origin = np.asarray(X[0], dtype=np.float64)
 
     def to_state(self) -> State:
-        """The rows, the parameters, and the origin, which comes from the training rows."""
+        """The rows, the parameters, and what comes from the training rows: the scaling of columns,
+        and the origin."""
         state: State = {f"kernel/{name}": np.array([float(v)]) for name, v in self.params.items()}
+        if self.columns is not None:
+            state |= {"kernel/center": self.columns.center, "kernel/scale": self.columns.scale}
         if self._origin is not None:
             state["kernel/origin"] = self._origin
         if not sp.issparse(self.X):
@@ -107,6 +115,7 @@ class Kernel:
             intercept=intercept,
             **({"gamma": 1.0, "degree": 3.0, "coef0": 0.0} | params),
         )
+        made.columns = _columns_of(state, n_features)
         made._origin = origin = state.get("kernel/origin")
         if origin is not None:
             shape = () if sp.issparse(made.X) else (n_features,)
@@ -116,6 +125,10 @@ class Kernel:
                     f"finite float64 of shape ({n_features},), for dense rows"
                 )
         return made
+
+    def with_scaled_columns(self, X: Any) -> Any:
+        """Other rows, scaled as X was."""
+        return X if self.columns is None else self.columns.apply(X)
 
     def between(self, A: Any, B: Any) -> NDArray[np.float64]:
         """k(a, b) for rows of A and B, without the intercept.
@@ -296,6 +309,26 @@ def _number(name: str, state: State) -> float:
     if array.dtype != np.float64 or array.shape != (1,) or not np.isfinite(array[0]):
         raise ModelFileError(f"{name} is {array}, expected one finite number")
     return float(array[0])
+
+
+def _columns_of(state: State, n_features: int) -> ColumnScaling | None:
+    """The checked scaling of columns of a state."""
+    if "kernel/center" not in state and "kernel/scale" not in state:
+        return None
+    center, scale = (state[f"kernel/{name}"] for name in ("center", "scale"))
+    for name, array in (("center", center), ("scale", scale)):
+        if (
+            array.dtype != np.float64
+            or array.shape != (n_features,)
+            or not np.isfinite(array).all()
+        ):
+            raise ModelFileError(
+                f"the {name} of the kernel's columns is {array.dtype} of shape {array.shape}, "
+                f"expected finite float64 of shape ({n_features},)"
+            )
+    if not (scale > 0).all():
+        raise ModelFileError(f"the kernel's columns have the scale {scale.min()}, expected > 0")
+    return ColumnScaling(center, scale)
 
 
 def _rows_of(state: State, n_features: int) -> Any:
