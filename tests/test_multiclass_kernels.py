@@ -435,7 +435,7 @@ def test_a_named_kernel_is_one_of_scaled_columns(tmp_path, kernel, fit_intercept
     for convert in (lambda X: X * units + 5 * units, lambda X: sp.csr_array(X * units)):
         other = clone(svm).fit(convert(X), y)
         assert other.certified_
-        assert other.C_ == pytest.approx(plain.C_)
+        assert pytest.approx(plain.C_) == other.C_
         assert other.objective_ == pytest.approx(plain.objective_, rel=2e-6)
         assert np.array_equal(other.predict(convert(X)), plain.predict(X))
         other.save(tmp_path / "model")

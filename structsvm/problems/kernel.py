@@ -113,9 +113,11 @@ class Kernel:
             _rows_of(state, n_features),
             kernel,
             intercept=intercept,
-            **({"gamma": 1.0, "degree": 3.0, "coef0": 0.0} | params),
+            columns=_columns_of(state, n_features),
+            gamma=params.get("gamma", 1.0),
+            degree=params.get("degree", 3.0),
+            coef0=params.get("coef0", 0.0),
         )
-        made.columns = _columns_of(state, n_features)
         made._origin = origin = state.get("kernel/origin")
         if origin is not None:
             shape = () if sp.issparse(made.X) else (n_features,)

@@ -44,6 +44,7 @@ _MOST_PULL = 1e12  # times lambda
 # allows: that is rounding.
 _SAME_VALUE = 1e-6
 _ROUNDING = 1e-12
+_ROUNDING_OF_TERMS = 1e-15
 _SHARE_OF_TOL = 0.1
 # A program that is off by more than this share of the gap begins anew.
 _UNSOLVED = 0.01
@@ -499,7 +500,7 @@ class _Run:
         if answer.value == math.inf:
             raise ValueError("value_and_subgradient is infinite on all sides of the best weights")
         before = self.best.objective, self.low
-        offset = answer.value - dot(answer.subgradient, u)
+        offset = _offset(u, answer)
         self._compare(u, answer, offset)
         self._judge(objective)
         self.planes.add(offset, answer.subgradient)
@@ -676,6 +677,20 @@ class _Run:
             error=error,
             doubt=self.doubt,
         )
+
+
+def _offset(u: _Vector, answer: _Answer) -> float:
+    """The height at 0 of the plane of an answer at u.
+
+    A plane made far out is a small difference of great numbers. It is lowered by their rounding,
+    so that it is below the risk.
+    """
+    offset = answer.value - dot(answer.subgradient, u)
+    size = abs(answer.value) + math.sqrt(dot(answer.subgradient, answer.subgradient)) * math.sqrt(
+        dot(u, u)
+    )
+    rounding = _ROUNDING_OF_TERMS * size
+    return offset - rounding if rounding > _ROUNDING * abs(offset) else offset
 
 
 def _no_snapshot() -> Snapshot:

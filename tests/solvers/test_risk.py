@@ -292,6 +292,25 @@ def test_values_that_are_too_low_by_more_than_the_tolerance_are_noticed():
     assert minimize_risk(lambda w: inexact(w, 1e-5), 5, tol=1e-3).certified
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", [8, 11, 89, 143])
+def test_planes_from_far_out_are_not_above_a_convex_risk(seed):
+    """Their offsets are small differences of great numbers; rounding is no doubt, and no bound."""
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 8), rng.integers(1, 12)
+    A, b = (rng.normal(size=shape) * 10.0 ** rng.integers(-6, 7) for shape in ((m, n), m))
+    regularization = 10.0 ** rng.integers(-6, 4)
+
+    def risk(w):
+        return np.abs(A @ w - b).mean(), A.T @ np.sign(A @ w - b) / m
+
+    results = [minimize_risk(risk, n, regularization=regularization, tol=t) for t in (1e-3, 1e-9)]
+    least = min(result.objective for result in results)
+    for result in results:
+        assert result.certified, result.doubt
+        assert result.dual_objective <= least * (1 + 1e-12)
+
+
 # ---- the end of a run
 
 
