@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from structsvm import (
+    AlignmentModel,
     ChainModel,
     DependencyModel,
     GraphModel,
@@ -151,6 +152,29 @@ def segmentations(model, x):
 
     for spans in rest(0):
         yield spans if model.output == "spans" else written_as_tags(spans, length)
+
+
+# ---- alignments
+
+
+@st.composite
+def aligned(draw, features=False):
+    """Two short sequences of two symbols, or features of their pairs, and an alignment."""
+    X, y = [], []
+    for _ in range(draw(st.integers(1, 3))):
+        n, m = draw(st.integers(1, 3)), draw(st.integers(0, 3))
+        words = ["".join(draw(st.sampled_from("ab")) for _ in range(size)) for size in (n, m)]
+        X.append(numbers(draw, n, m, 2) if features else tuple(words))
+        y.append(draw(st.sampled_from(list(alignments(None, X[-1])))))
+    return X, y
+
+
+def alignments(model, x):
+    n, m = x.shape[:2] if isinstance(x, np.ndarray) else map(len, x)
+    for k in range(min(n, m) + 1):
+        for firsts in itertools.combinations(range(n), k):
+            for seconds in itertools.combinations(range(m), k):
+                yield np.array([firsts, seconds], dtype=np.int64).T
 
 
 # ---- graphs and grids
@@ -388,6 +412,9 @@ ORDER_2 = functools.partial(ChainModel, order=2)
 TAGS = functools.partial(ChainModel, constraints="iob2")
 MEAN_LOSSES = functools.partial(ChainModel, task_loss="normalized_hamming")
 NO_STEPS = functools.partial(ChainModel, transitions=False, boundary=False, fit_intercept=False)
+SHIFTS = functools.partial(
+    AlignmentModel, "normalized_hamming", max_shift=2, end_gaps="own", symmetric=False
+)
 SPANS = functools.partial(SpanModel, "spans", max_length=2, length_bins=(1, 2))
 SPAN_TAGS = functools.partial(
     SpanModel, "normalized_hamming", length_bins=(), first_position=False, output="tags"
@@ -426,6 +453,8 @@ STRUCTURES: dict[str, Structure] = {
     "chain with edge features": Structure(ChainModel, chains(2, 1), label_sequences, slack=True),
     "chain of tags": Structure(TAGS, tagged_chains(), allowed_sequences, slack=True),
     "chain of second order": Structure(ORDER_2, chains(2), seen_pairs, slack=True),
+    "alignment": Structure(SHIFTS, aligned(), alignments),
+    "alignment of features": Structure(AlignmentModel, aligned(True), alignments),
     "spans with features": Structure(SPANS, sequences_with_spans(2), segmentations),
     "spans as tags": Structure(SPAN_TAGS, sequences_with_spans(tags=True), segmentations),
     "graph by a cut": Structure(GraphModel, graphs(), labellings),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.estimators.ranking import RankingSVM as RankingSVM
     from structsvm.estimators.spans import SpanSVM as SpanSVM
     from structsvm.estimators.tagger import SequenceTagger as SequenceTagger
+    from structsvm.models.alignment import AlignmentModel as AlignmentModel
     from structsvm.models.chain import ChainModel as ChainModel
     from structsvm.models.decisions import DecisionModel as DecisionModel
     from structsvm.models.dependency import DependencyModel as DependencyModel
@@ -52,6 +53,7 @@ FAMILIES = (
         "models.chain:ChainModel",
         ("estimators.chain:ChainSVM", "estimators.tagger:SequenceTagger"),
     ),
+    Family("alignment", "models.alignment:AlignmentModel"),
     Family("spans", "models.spans:SpanModel", ("estimators.spans:SpanSVM",)),
     Family("grid", "models.grid:GridModel", ("estimators.graph:GridSVM",)),
     Family("graph", "models.graph:GraphModel", ("estimators.graph:GraphSVM",)),

@@ -1,0 +1,150 @@
+"""Alignments: the recursion on long sequences, end gaps, forms of inputs, losses, messages."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from structsvm import AlignmentModel, StructSVM
+from structsvm.inference._alignment import AlignmentMaximizer
+
+X = [("abcd", "acd"), ("abab", "bab"), ("dca", "dcba"), ("a", "")]
+Y = [[(0, 0), (2, 1), (3, 2)], [(1, 0), (2, 1), (3, 2)], [(0, 0), (1, 1), (2, 3)], []]
+
+
+def best_value(pair, gaps, ends):
+    """By the last pair before each pair, O(n^2 m^2)."""
+    n, m = pair.shape
+    of_ends = {"same": gaps[:2], "own": gaps[2:], "free": (0.0, 0.0)}[ends]
+
+    def gap(k, scores):
+        return scores[0] + k * scores[1] if k else 0.0
+
+    best = np.full((n, m), -np.inf)
+    value = gap(n, of_ends) + gap(m, of_ends)
+    for i, j in itertools.product(range(n), range(m)):
+        before = gap(i, of_ends) + gap(j, of_ends)
+        for a, b in itertools.product(range(i), range(j)):
+            between = gap(i - a - 1, gaps) + gap(j - b - 1, gaps)
+            before = max(before, best[a, b] + between)
+        best[i, j] = before + pair[i, j]
+        value = max(value, best[i, j] + gap(n - 1 - i, of_ends) + gap(m - 1 - j, of_ends))
+    return value
+
+
+@pytest.mark.parametrize("ends", ["same", "own", "free"])
+@pytest.mark.parametrize(("n", "m"), [(0, 3), (1, 9), (9, 1), (11, 14)])
+def test_values_are_those_of_a_plain_recursion(n, m, ends):
+    rng = np.random.default_rng(n)
+    maximizer = AlignmentMaximizer(np.array([n]), np.array([m]), ends)
+    for centre in (-1.0, 0.0, 1.0):
+        pair = rng.normal(size=(n, m)) + centre
+        pair[rng.uniform(size=(n, m)) < 0.2] = -np.inf
+        gaps = rng.normal(size=4) - [1.0, 0.2, 0.5, 0.2]
+        theta = np.concatenate([pair.ravel(), gaps[: 4 if ends == "own" else 2]])
+        labels, value = maximizer.maximize(0, theta)
+        assert value == pytest.approx(best_value(pair, gaps, ends))
+        mu = maximizer.count(0, labels)
+        assert theta[mu > 0] @ mu[mu > 0] == pytest.approx(value)
+
+
+def test_features_of_symbols_are_symbols():
+    """An indicator for each pair of symbols is the same model as their weights."""
+    symbols = sorted({*"abcd"})
+    arrays = []
+    for a, b in X:
+        array = np.zeros((len(a), len(b), 16))
+        for (i, s), (j, t) in itertools.product(enumerate(a), enumerate(b)):
+            array[i, j, 4 * symbols.index(s) + symbols.index(t)] = 1.0
+        arrays.append(array)
+    params = {"C": 1.0, "scale": None, "tol": 1e-6, "random_state": 0}
+    one = StructSVM(AlignmentModel(symmetric=False), **params).fit(X, Y)
+    two = StructSVM(AlignmentModel(fit_intercept=False), **params).fit(arrays, Y)
+    assert one.objective_ == pytest.approx(two.objective_, rel=1e-5)
+    model = one.model_
+    assert model.symbols_.tolist() == symbols
+    assert model.substitution_scores(one.coef_).shape == (4, 4)
+    np.testing.assert_allclose(model.gap_scores(one.coef_), two.coef_[-2:], atol=1e-3)
+
+
+def test_symbols_may_be_letters_words_or_integers():
+    params = {"C": 1.0, "random_state": 0}
+    letters = StructSVM(AlignmentModel(), **params).fit(X, Y)
+    scores = letters.model_.substitution_scores(letters.coef_)
+    np.testing.assert_array_equal(scores, scores.T)
+    for of in (lambda s: [f"<{c}>" for c in s], lambda s: [ord(c) for c in s]):
+        other = StructSVM(AlignmentModel(), **params)
+        other.fit([(of(a), of(b)) for a, b in X], Y)
+        assert np.array_equal(other.coef_, letters.coef_)
+    with pytest.raises(ValueError, match=r"X\[0\] has the symbol 'z', which was not in training"):
+        letters.predict([("az", "a")])
+    with pytest.raises(ValueError, match=r"X\[0\] has the symbol 1"):
+        letters.predict([([1], [1])])
+
+
+def test_losses_count_positions_and_shifts():
+    y, y_hat = [(0, 0), (1, 1), (3, 2)], [(0, 0), (1, 2), (2, 3)]
+    for params, value in (
+        ({}, 3.0),
+        ({"max_shift": 2}, 2.5),
+        ({"task_loss": "normalized_hamming"}, 1.0),
+    ):
+        model = AlignmentModel(**params)
+        assert model.loss(y, y_hat) == pytest.approx(value)
+        assert model.loss(y, y) == 0.0
+    assert model.score([y], [y_hat]) == pytest.approx(1 / 3)
+    assert model.score([[]], [[]]) == 0.0
+
+
+def test_pieces_of_sequences_have_free_ends():
+    rng = np.random.default_rng(0)
+    X, y = [], []
+    for _ in range(20):
+        whole, start = rng.integers(0, 4, size=12), int(rng.integers(0, 8))
+        X.append((whole[start : start + 5], whole))
+        y.append([(k, start + k) for k in range(5)])
+    svm = StructSVM(AlignmentModel(end_gaps="free"), C=1.0, random_state=0).fit(X[:15], y[:15])
+    assert svm.score(X[15:], y[15:]) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([(0, 1), (1, 0)], r"y\[0\] has the pairs .* rise in both sequences"),
+        ([(0, 0), (0, 1)], "rise in both sequences"),
+        ([(4, 0)], r"y\[0\] has a pair with position 4 of the first sequence, which has 4"),
+        ([(0, 3)], r"position 3 of the second sequence, which has 3"),
+        ([(0.0, 1.0)], r"expected pairs \(i, j\) of integers"),
+        ([0, 1], r"y\[0\] has shape \(2,\)"),
+    ],
+)
+def test_bad_outputs_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        StructSVM(AlignmentModel()).fit(X[:1], [y])
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (("ab", [1]), "symbols must be all of one kind"),
+        (("ab", [1.5]), r"X\[0\]\[1\]\[0\] is 1.5; symbols are all strings or all integers"),
+        (np.zeros((2, 3)), r"X\[0\] has shape \(2, 3\), expected \(n, m, n_features\)"),
+        (np.full((1, 1, 1), np.inf), r"X\[0\]\[0, 0, 0\] is inf; features must be finite"),
+    ],
+)
+def test_bad_inputs_are_refused(x, message):
+    with pytest.raises(ValueError, match=message):
+        StructSVM(AlignmentModel()).fit([x], [[]])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"end_gaps": "none"}, "end_gaps='none'"),
+        ({"task_loss": "shift"}, "task_loss='shift'"),
+        ({"max_shift": 0}, "max_shift=0"),
+    ],
+)
+def test_bad_parameters_are_refused(params, message):
+    with pytest.raises(ValueError, match=message):
+        StructSVM(AlignmentModel(**params)).fit(X, Y)
