@@ -99,6 +99,30 @@ def best_path(theta, x):
     return path
 
 
+def all_best_items(thetas, X):
+    return np.argpartition(-np.stack(thetas), K, axis=1)[:, :K]
+
+
+def all_best_paths(thetas, X):
+    """Those of all examples at once, an edge after the other."""
+    scores = np.stack(thetas).T
+    best = np.full((SIDE * SIDE, len(thetas)), -np.inf)
+    into = np.zeros(best.shape, dtype=np.int64)
+    best[0] = 0.0
+    for e, (a, b) in enumerate(EDGES):
+        value = best[a] + scores[e]
+        better = value > best[b]
+        best[b] = np.where(better, value, best[b])
+        into[b] = np.where(better, e, into[b])
+    # All paths of this grid have the same number of edges.
+    path, node = [], np.full(len(thetas), SIDE * SIDE - 1)
+    starts, examples = np.array(EDGES)[:, 0], np.arange(len(thetas))
+    for _ in range(2 * SIDE - 2):
+        path.append(into[node, examples])
+        node = starts[path[-1]]
+    return np.stack(path, axis=1)
+
+
 class FourMethods(StructuredModel):
     """The same by the four methods; an output is the set of its parts, ascending."""
 
@@ -172,10 +196,11 @@ def microseconds_a_call(model, X, y):
     return best_cpu_seconds(lambda: problem.planes(chosen, w, batch), 20) / len(X) * 1e6
 
 
-def measure(structure, n_parts, best, in_c, ways):
+def measure(structure, n_parts, best, all_best, in_c, ways):
     X, y = examples(n_parts, best)
     thetas = np.random.default_rng(2).normal(size=(len(X), n_parts))
     alone = {
+        "batches": best_cpu_seconds(lambda: all_best([*thetas[:256]], None), 20) / 256 * 1e6,
         "Python": best_cpu_seconds(lambda: [best(t, None) for t in thetas], 20) / len(X) * 1e6,
         "C": best_cpu_seconds(lambda: [in_c(thetas) for _ in range(20)], 20) / len(X) / 20 * 1e6,
     }
@@ -245,14 +270,19 @@ def main():
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         library = compiled(Path(folder))
-        for structure, n_parts, best, function, most, user, shipped in (
-            ("subset", N_ITEMS, best_items, library.best_items, K, items, Subset(K)),
-            ("path", len(EDGES), best_path, library.best_path, 2 * SIDE - 2, grid,
+        for structure, n_parts, best, all_best, function, most, user, shipped in (
+            ("subset", N_ITEMS, best_items, all_best_items, library.best_items, K, items,
+             Subset(K)),
+            ("path", len(EDGES), best_path, all_best_paths, library.best_path, 2 * SIDE - 2, grid,
              ShortestPath(EDGES, 0, SIDE * SIDE - 1)),
         ):  # fmt: skip
             ways = [
                 ("StructuredModel, Python", FourMethods(best)),
                 ("PartsModel, Python", PartsModel(best, output="indices")),
+                (
+                    "PartsModel, Python in batches",
+                    PartsModel(all_best, output="indices", batch=True),
+                ),
                 (
                     "PartsModel, C",
                     PartsModel(Compiled(function, most, user=user), output="indices"),
@@ -269,7 +299,7 @@ def main():
                 start, data = (a.ctypes.data_as(ctypes.c_void_p) for a in (user, thetas))
                 library.repeat(function, start, data, *map(ctypes.c_int64, thetas.shape))
 
-            rows += measure(structure, n_parts, best, in_c, ways)
+            rows += measure(structure, n_parts, best, all_best, in_c, ways)
     command = [sys.executable, __file__, "memory"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     rows.append(json.loads(answer.stdout.splitlines()[-1]))

@@ -322,6 +322,10 @@ def pair_uses(theta, x):
     return uses_of(best_pair(theta, x), len(theta))
 
 
+def all_pair_uses(thetas, X):
+    return [pair_uses(theta, x) for theta, x in zip(thetas, X, strict=True)]
+
+
 def n_items(x):
     return len(x.rows if isinstance(x, Parts) else x)
 
@@ -443,6 +447,7 @@ ARCS = functools.partial(TREES, single_root=False)
 SIBLINGS = functools.partial(TREES, order="siblings")
 GRAND_SIBLINGS = functools.partial(TREES, order="grand-siblings")
 CROSSING = functools.partial(TREES, projective=False, single_root=False)
+BATCHES = functools.partial(PartsModel, all_pair_uses, batch=True)
 FOUR = functools.partial(PartsModel, pair_uses, n_parts=4)
 OVER, UNDER = "over-generating", "under-generating"
 
@@ -474,6 +479,7 @@ STRUCTURES: dict[str, Structure] = {
     "rankings by NDCG": Structure(BY_NDCG, queries(), orders),
     "pairs of documents": Structure(RankingModel, queries(2), orders),
     "sets of parts, in Python": Structure(USES, items(), pairs_of_items),
+    "sets of parts, in Python batches": Structure(BATCHES, items(), pairs_of_items),
     "indices of parts, in Python": Structure(INDICES, items(True, True), pairs_of_items),
     "parts of one vector, in Python": Structure(FOUR, vectors(), pairs_of_items),
     "parts with all features, in Python": Structure(USES, ALL_SORTS, pairs_of_items),

@@ -100,7 +100,7 @@ class Engine(abc.ABC):
         under_way: deque[tuple[Job, NDArray[np.int32], Any]] = deque()
         try:
             for examples in batches:
-                ready = under_way[0] if len(under_way) == self.in_flight else None
+                ready = under_way[0] if 0 < len(under_way) == self.in_flight else None
                 if ready is not None:
                     ready[0].wait()
                     under_way.popleft()
@@ -109,6 +109,9 @@ class Engine(abc.ABC):
                 under_way.append(
                     (self.begin(problem, "planes", examples, point, planes), examples, slot)
                 )
+                if self.in_flight == 0:
+                    under_way[0][0].wait()
+                    ready = under_way.popleft()
                 if ready is not None:
                     _, done, slot = ready
                     take(done, slot[1])
@@ -125,6 +128,8 @@ class Engine(abc.ABC):
 
 class Serial(Engine):
     """Makes all calls in the caller's thread, when the job is waited for."""
+
+    in_flight = 0
 
     def begin(
         self,

@@ -54,6 +54,8 @@ class DecisionSVM(StructSVM):
         one kind do.
     exact : bool, default=True
         Whether a function in Python always finds the best decision.
+    batch : bool, default=False
+        Whether it answers for lists of theta and x; see `PartsModel`.
     C, scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`. ``C="auto"`` chooses the C of the least regret on examples held out.
@@ -114,6 +116,7 @@ class DecisionSVM(StructSVM):
         to_parts: Callable[[Any, Any], Any] | None = None,
         fit_intercept: bool = True,
         exact: bool = True,
+        batch: bool = False,
         C: float | str = "scale",
         scale: str | None = "auto",
         solver: str | Solver = "bcfw",
@@ -132,6 +135,7 @@ class DecisionSVM(StructSVM):
         self.to_parts = to_parts
         self.fit_intercept = fit_intercept
         self.exact = exact
+        self.batch = batch
         self.C = C
         self.scale = scale
         self.solver = solver
@@ -155,6 +159,7 @@ class DecisionSVM(StructSVM):
             to_parts=self.to_parts,
             fit_intercept=self.fit_intercept,
             exact=self.exact,
+            batch=self.batch,
         )
 
     # ---- training

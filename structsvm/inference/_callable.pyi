@@ -13,4 +13,5 @@ class CallableMaximizer(Maximizer):
         indices: bool = False,
         to_parts: Callable[[Any, Any], Any] | None = None,
         exact: bool = True,
+        batch: bool = False,
     ) -> None: ...

@@ -47,6 +47,8 @@ cdef class CallableMaximizer(Maximizer):
         ``to_parts(answer, x)`` turns what `maximize` returned into such an output.
     exact : bool, default=True
         Whether outputs without a bound are best ones.
+    batch : bool, default=False
+        Whether it is ``maximize(thetas, X)``, for lists of both, and returns an answer for each.
 
     Raises
     ------
@@ -56,14 +58,18 @@ cdef class CallableMaximizer(Maximizer):
     cdef object _maximize, _to_parts
     cdef list _X
     cdef bint _indices
+    cdef dict _foreseen                    # by thread: answers to come, the next one last
 
     def __init__(
-        self, maximize, X, n_parts, *, bint indices=False, to_parts=None, bint exact=True
+        self, maximize, X, n_parts, *, bint indices=False, to_parts=None, bint exact=True,
+        bint batch=False,
     ):
         self._maximize = maximize
         self._to_parts = to_parts
         self._X = list(X)
         self._indices = indices
+        self.in_batches = batch
+        self._foreseen = {}
         self.foreign = True
         self.set_sizes(n_parts, n_parts, max(n_parts, default=0))
         if len(self._X) != self.struct.n_examples:
@@ -72,18 +78,63 @@ cdef class CallableMaximizer(Maximizer):
         self.struct.form = SSVM_INDICES
         self.struct.maximize_bounded = <ssvm_maximize_bounded> call
 
+    def foresee(self, int thread, examples, thetas):
+        """Ask for the outputs of several examples: this thread asks for them next, in this order.
+
+        Parameters
+        ----------
+        thread : int
+        examples : int32 array
+        thetas : list of float64 arrays
+        """
+        cdef list numbers = examples.tolist()
+        if not numbers:
+            return
+        place = f"example {numbers[0]}"
+        if len(numbers) > 1:
+            place = f"{len(numbers)} examples, {numbers[0]} to {numbers[len(numbers) - 1]}"
+        try:
+            answers = self._maximize(thetas, [self._X[i] for i in numbers])
+        except Exception as error:
+            error.add_note(f"in the maximizer, for {place}")
+            raise
+        try:
+            answers = list(answers)
+        except TypeError:
+            raise ValueError(
+                f"the maximizer returned {type(answers).__name__} for {place}, expected a list of "
+                "answers, as batch is True"
+            ) from None
+        if len(answers) != len(numbers):
+            raise ValueError(
+                f"the maximizer returned {len(answers)} answers for {place}, expected "
+                f"{len(numbers)}"
+            )
+        answers.reverse()
+        self._foreseen[thread] = answers
+
+    def forget(self, int thread):
+        """Drop answers that this thread has not asked for."""
+        self._foreseen.pop(thread, None)
+
     cdef int ask(
-        self, Py_ssize_t i, double* theta, label_t* labels, double* value, double* bound
+        self, Py_ssize_t i, int thread, double* theta, label_t* labels, double* value,
+        double* bound,
     ) except -1:
         cdef Py_ssize_t k, n = self.struct.n_parts[i], n_used = 0
         cdef double[::1] own
         cdef double total = 0.0, size = 0.0
-        scores = np.empty(n)
-        if n:
-            own = scores
-            memcpy(&own[0], theta, n * sizeof(double))
+        foreseen = self._foreseen.get(thread) if self.in_batches else None
+        if not foreseen:
+            scores = np.empty(n)
+            if n:
+                own = scores
+                memcpy(&own[0], theta, n * sizeof(double))
+            if self.in_batches:
+                self.foresee(thread, np.array([i]), [scores])
+                foreseen = self._foreseen[thread]
         try:
-            answer = self._maximize(scores, self._X[i])
+            answer = self._maximize(scores, self._X[i]) if foreseen is None else foreseen.pop()
             limit = None
             if type(answer) is Bounded:
                 answer, limit = answer
@@ -251,4 +302,4 @@ cdef int call(
     double* bound,
 ) except -1 nogil:
     with gil:
-        return (<CallableMaximizer> user).ask(i, theta, labels, value, bound)
+        return (<CallableMaximizer> user).ask(i, thread, theta, labels, value, bound)

@@ -10,6 +10,7 @@ from structsvm._typedefs cimport index_t, label_t
 
 # A search for n outputs asks for this many at first.
 cdef enum:
+    AT_ONCE = 256            # examples whose outputs are foreseen together
     MOST_OUTPUTS = 4096
 
 # Most counts of an example: sizes of memory computed from them do not overflow.
@@ -403,6 +404,7 @@ cdef class Maximizer:
         """
         cdef Py_ssize_t i, k, n, first = 0
         cdef double value = 0.0, excess = 0.0
+        cdef bint in_batches = self.in_batches
         cdef const double[::1] given = np.ascontiguousarray(theta, dtype=np.float64)
         cdef double[::1] own = np.zeros(self.most_parts + 1)
         cdef label_t[::1] labels = np.zeros(self.most_labels + 1, dtype=np.int32)
@@ -416,6 +418,9 @@ cdef class Maximizer:
         with nogil:
             for i in range(self.struct.n_examples):
                 n = self.struct.n_parts[i]
+                if in_batches and i % AT_ONCE == 0:
+                    with gil:
+                        self._foresee_some(i, first, np.asarray(given))
                 for k in range(n):
                     own[k] = given[first + k]
                 self.call_maximize(i, 0, &own[0], &labels[0], &value, &excess)
@@ -426,6 +431,11 @@ cdef class Maximizer:
                 first += n
         del held
         return counts
+
+    def _foresee_some(self, Py_ssize_t i, Py_ssize_t first, theta):
+        sizes = self.n_parts[i:i + AT_ONCE]
+        rows = np.split(theta[first:first + sizes.sum()].copy(), np.cumsum(sizes)[:len(sizes) - 1])
+        self.foresee(0, np.arange(i, i + len(sizes)), rows)
 
     def count(self, Py_ssize_t i, labels):
         """How often an output uses each part, of shape (n_parts[i],)."""

@@ -56,7 +56,7 @@ class DecisionModel(PartsModel):
         says.
     sense : {"minimize", "maximize"}, default="minimize"
         Whether the sum of the costs is to be small, or to be great.
-    to_parts, fit_intercept, n_parts, exact
+    to_parts, fit_intercept, n_parts, exact, batch
         See `PartsModel`. `n_parts` may be left out where there are costs or decisions.
 
     Notes
@@ -87,6 +87,7 @@ class DecisionModel(PartsModel):
         fit_intercept: bool = True,
         n_parts: int | None = None,
         exact: bool = True,
+        batch: bool = False,
     ) -> None:
         self.maximizer = maximizer
         self.sense = sense
@@ -94,6 +95,7 @@ class DecisionModel(PartsModel):
         self.fit_intercept = fit_intercept
         self.n_parts = n_parts
         self.exact = exact
+        self.batch = batch
 
     def _check_parameters(self) -> None:
         if self.sense not in ("minimize", "maximize"):

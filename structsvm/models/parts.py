@@ -110,6 +110,11 @@ class PartsModel(PackedModel):
     exact : bool, default=True
         Whether a function in Python always finds the best output. If not, and it gives no bounds,
         the duality gap of a fit is an estimate.
+    batch : bool, default=False
+        Whether the function answers for many examples at once: ``maximizer(thetas, X)``, for a list
+        of scores and one of inputs, returns a list of answers, or an array with one in each row.
+        Passes and predictions ask for up to 256 at once, "bcfw" for up to 16 between two looks at
+        the weights. It pays where numpy does many small examples in the time of one.
 
     Attributes
     ----------
@@ -155,6 +160,7 @@ class PartsModel(PackedModel):
         n_parts: int | None = None,
         non_negative: slice | NDArray[np.integer[Any]] | None = None,
         exact: bool = True,
+        batch: bool = False,
     ) -> None:
         self.maximizer = maximizer
         self.output = output
@@ -165,6 +171,7 @@ class PartsModel(PackedModel):
         self.n_parts = n_parts
         self.non_negative = non_negative
         self.exact = exact
+        self.batch = batch
 
     #: What errors call outputs.
     _outputs_name: ClassVar[str] = "y"
@@ -185,6 +192,11 @@ class PartsModel(PackedModel):
             raise TypeError(
                 f"maximizer is {type(self.maximizer).__name__}, expected a Structure or a function "
                 "of theta and x"
+            )
+        if self.batch and isinstance(self.maximizer, Structure):
+            name = type(self.maximizer).__name__
+            raise ValueError(
+                f"batch=True is for functions, and {name} is a Structure: leave it out"
             )
         if self.n_parts is not None and not (
             isinstance(self.n_parts, numbers.Integral) and self.n_parts >= 0
@@ -278,6 +290,7 @@ class PartsModel(PackedModel):
                 indices=self.output == "indices",
                 to_parts=self.to_parts,
                 exact=self.exact,
+                batch=bool(self.batch),
             )
         offsets = np.append(0, np.cumsum(n_parts, dtype=np.int64)).astype(np.int64)
         packed = _Packed(maximizer, offsets, rows, vectors, kinds)

@@ -51,6 +51,9 @@ cdef class FactoredProblem(Problem):
     cdef double score(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, double* theta
     ) except? -1.0 nogil
+    cdef _foresee(
+        self, const index_t[::1] examples, const Weights* w, int thread, bint as_planes
+    )
     cdef int answer(
         self, Py_ssize_t i, const Weights* w, Rescaling rescaling, int thread, label_t* y_hat,
         double* value,

@@ -77,6 +77,7 @@ cdef class FactoredProblem(Problem):
         self.n_examples = self.offsets.shape[0] - 1
         self.n_weights = features.n_weights
         self.exact = maximizer.exact
+        self.in_batches = maximizer.in_batches
         self.in_rows = (
             maximizer.struct.count == NULL and maximizer.struct.form == SSVM_INDICES
         )
@@ -269,6 +270,42 @@ cdef class FactoredProblem(Problem):
         out.loss = value
         return 0
 
+    def planes(
+        self, const index_t[::1] examples not None, w, PlaneBatch out not None,
+        Py_ssize_t start=0, int thread=0,
+    ):
+        """As in `Problem`; a maximizer that answers in batches is asked once."""
+        cdef Weights weights
+        if not self.in_batches or self.loss is None:
+            Problem.planes(self, examples, w, out, start, thread)
+            return
+        weights = self._checked(examples, w, thread)
+        try:
+            self._foresee(examples, &weights, thread, True)
+            Problem.planes(self, examples, w, out, start, thread)
+        finally:
+            self.maximizer.forget(thread)
+
+    cdef _foresee(
+        self, const index_t[::1] examples, const Weights* w, int thread, bint as_planes
+    ):
+        """Ask the maximizer for the outputs of these examples, which it is then asked for again."""
+        cdef double* theta = self._scratch[thread].theta
+        cdef double[::1] own
+        cdef Py_ssize_t k, i, n
+        thetas = []
+        for k in range(examples.shape[0]):
+            i = examples[k]
+            n = self.maximizer.struct.n_parts[i]
+            self.score(i, w, self._rescaling, theta)
+            if as_planes and self._rescaling == PLAIN:
+                self.loss.hide(i, theta)
+            thetas.append(np.empty(n))
+            if n:
+                own = thetas[k]
+                memcpy(&own[0], theta, n * sizeof(double))
+        self.maximizer.foresee(thread, np.asarray(examples), thetas)
+
     @property
     def model_name(self):
         return type(self.maximizer).__name__
@@ -405,9 +442,15 @@ cdef class FactoredProblem(Problem):
         cdef double[::1] values = out.values
         cdef label_t* first = &labels[0] if labels.shape[0] else NULL
         cdef Py_ssize_t k
-        with nogil:
-            for k in range(examples.shape[0]):
-                self.answer(
-                    examples[k], &weights, self._rescaling, thread,
-                    first + self.room[examples[k]], &values[examples[k]],
-                )
+        try:
+            if self.in_batches:
+                self._foresee(examples, &weights, thread, False)
+            with nogil:
+                for k in range(examples.shape[0]):
+                    self.answer(
+                        examples[k], &weights, self._rescaling, thread,
+                        first + self.room[examples[k]], &values[examples[k]],
+                    )
+        finally:
+            if self.in_batches:
+                self.maximizer.forget(thread)

@@ -37,6 +37,8 @@ cdef class Problem:
         model's predictions before it trusts them.
     in_python : bool
         Whether the oracle holds the GIL.
+    in_batches : bool
+        Whether the oracle answers for many examples in less time than for one after the other.
     n_threads : int
         Scratch space is reserved for so many threads.
     oracle_work : float

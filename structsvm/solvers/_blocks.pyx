@@ -99,7 +99,8 @@ cdef class DualBlocks:
         while the planes of the batch before are taken in one after the other, each with a line
         search at the present weights: see ``Engine.stream``. With one batch in flight, planes are
         made at the weights before the last two batches. So results do not depend on timing. One
-        worker gives other results than several; any number above one gives the same results.
+        worker gives other results than several; any number above one gives the same results. An
+        oracle that answers in batches is asked for batches by one worker, too, none in flight.
 
         Afterwards ``steps.gaps`` and ``hinges`` hold the values of each visit, at the weights of
         that visit.
@@ -132,7 +133,7 @@ cdef class DualBlocks:
 
     def batch_size(self, engine=None):
         """Number of examples in a batch of `exact_pass`; 1 visits them one by one."""
-        if engine is None or engine.n_workers <= 1:
+        if engine is None or engine.n_workers <= 1 and not self.problem.in_batches:
             return 1
         if self.problem.oracle_work < LEAST_WORK_TO_SHARE:
             return 1
