@@ -123,6 +123,10 @@ def all_best_paths(thetas, X):
     return np.stack(path, axis=1)
 
 
+def alone(all_best):
+    return lambda theta, x: all_best([theta], [x])[0]
+
+
 class FourMethods(StructuredModel):
     """The same by the four methods; an output is the set of its parts, ascending."""
 
@@ -199,13 +203,14 @@ def microseconds_a_call(model, X, y):
 def measure(structure, n_parts, best, all_best, in_c, ways):
     X, y = examples(n_parts, best)
     thetas = np.random.default_rng(2).normal(size=(len(X), n_parts))
-    alone = {
+    functions = {
         "batches": best_cpu_seconds(lambda: all_best([*thetas[:256]], None), 20) / 256 * 1e6,
+        "one": best_cpu_seconds(lambda: [all_best([t], None) for t in thetas], 20) / len(X) * 1e6,
         "Python": best_cpu_seconds(lambda: [best(t, None) for t in thetas], 20) / len(X) * 1e6,
         "C": best_cpu_seconds(lambda: [in_c(thetas) for _ in range(20)], 20) / len(X) / 20 * 1e6,
     }
     for way, model in ways:
-        own = alone.get(way.split()[-1])
+        own = functions.get(way.split()[-1])
         call = microseconds_a_call(model, X, y)
         start = time.process_time()
         svm = StructSVM(model, random_state=0).fit(X, y)
@@ -279,8 +284,9 @@ def main():
             ways = [
                 ("StructuredModel, Python", FourMethods(best)),
                 ("PartsModel, Python", PartsModel(best, output="indices")),
+                ("PartsModel, numpy one by one", PartsModel(alone(all_best), output="indices")),
                 (
-                    "PartsModel, Python in batches",
+                    "PartsModel, numpy in batches",
                     PartsModel(all_best, output="indices", batch=True),
                 ),
                 (
