@@ -22,6 +22,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_path_search", "path_search.png", 1e-2, 50),
         ("plot_shortest_paths", "shortest_paths.png", 1e-3, 3),
         ("plot_cell_tracks", "cell_tracks.png", 1e-2, 10),
+        ("plot_alignment", "alignment.png", 1e-3, 8),
         ("plot_ranking", "ranking.png", 1e-3, 2),
     ],
 )
