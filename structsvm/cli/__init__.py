@@ -1,4 +1,4 @@
-"""The command ``structsvm``: train, tag and evaluate on column files, and look into models.
+"""The command ``structsvm``: train, tag, parse and evaluate on files, and look into models.
 
 This module only reads arguments: what a command needs is imported when it runs.
 """
@@ -37,6 +37,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a tagger on a column file"))
     _add_tag(commands.add_parser("tag", help="add a column of tags"))
     _add_evaluate(commands.add_parser("evaluate", help="compare tags with the labels of a file"))
+    _add_train_parser(commands.add_parser("train-parser", help="train a parser on CoNLL-U"))
+    _add_parse(commands.add_parser("parse", help="write trees into CoNLL-U"))
+    _add_evaluate_parser(
+        commands.add_parser("evaluate-parser", help="compare trees with those of a file")
+    )
     _add_dump(commands.add_parser("dump", help="write a model's weights as text"))
     _add_info(commands.add_parser("info", help="say what a model file holds"))
     return parser
@@ -131,6 +136,56 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def _add_train_parser(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="train_parser")
+    parser.add_argument("data", help="CoNLL-U file with heads")
+    parser.add_argument("-o", "--model", required=True, help="the model file to write")
+    parser.add_argument("--order", type=int, choices=[1, 2, 3], default=2,
+                        help="arcs, siblings or grand-siblings (default: 2)")  # fmt: skip
+    parser.add_argument("--crossing", action="store_true",
+                        help="arcs may cross; needs --order 1")  # fmt: skip
+    parser.add_argument("--several-roots", action="store_true",
+                        help="several tokens may have the root as head")  # fmt: skip
+    parser.add_argument("--heads-only", action="store_true", help="learn no relations")
+    parser.add_argument("--tag", choices=["upos", "xpos"], default="upos",
+                        help="the column with tags (default: upos)")  # fmt: skip
+    parser.add_argument("--bits", type=_positive_int, default=18, metavar="B",
+                        help="hash features to 2**B lines of 128 bytes (default: 18)")  # fmt: skip
+    parser.add_argument("-C", type=_positive, help="default: by the data")
+    parser.add_argument("--solver", choices=["passive_aggressive", "perceptron", "bcfw"],
+                        default="passive_aggressive",
+                        help="default: passive_aggressive; bcfw has a certificate")  # fmt: skip
+    parser.add_argument("--tol", type=_positive, help="relative duality gap to stop at, for bcfw "
+                        "(default: 0.001)")  # fmt: skip
+    parser.add_argument("--max-iter", type=_positive_int, metavar="N",
+                        help="passes over the data at most")  # fmt: skip
+    parser.add_argument("--validation", metavar="FILE",
+                        help="CoNLL-U file that chooses the best pass")  # fmt: skip
+    parser.add_argument("--patience", type=_positive_int, metavar="N",
+                        help="stop after N passes without a better score on it")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="order of the sentences (default: 0)")
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
+
+
+def _add_parse(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="parse")
+    parser.add_argument("model", help="a model file that train-parser wrote")
+    parser.add_argument("data", nargs="?", default="-",
+                        help="CoNLL-U file with words and tags (default: standard input, as it "
+                        "comes)")  # fmt: skip
+    _add_output(parser)
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
+
+
+def _add_evaluate_parser(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command="evaluate_parser")
+    parser.add_argument("data", help="CoNLL-U file with the true trees")
+    parser.add_argument("parsed", nargs="?", help="CoNLL-U file with the trees to judge")
+    parser.add_argument("-m", "--model", help="parse the first file with this model instead")
+    _add_output(parser)
+
+
 def _add_dump(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command="dump")
     parser.add_argument("model")
@@ -183,7 +238,8 @@ def _done(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, MemoryError) as error:
-        tell(f"structsvm {args.command}: error: {_told(error)}")
+        command = args.command.replace("_", "-")
+        tell(f"structsvm {command}: error: {_told(error)}")
         return 1
 
 

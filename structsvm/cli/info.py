@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,7 @@ def run(args: argparse.Namespace) -> int:
     rows = {
         "model": repr(estimator).replace("\n", "\n" + " " * 12),
         "file": f"{os.path.getsize(args.model):,} bytes",
-        "labels": " ".join(map(str, estimator.model_.classes_)),
-        "features": f"{estimator.model_.n_features_in_:,}",
+        **_sizes(estimator),
         "weights": f"{len(estimator.coef_):,}, {n_used:,} of them not 0",
         "passes": str(estimator.n_iter_),
     }
@@ -32,3 +32,12 @@ def run(args: argparse.Namespace) -> int:
     with writing(None, args.model) as results:
         results.write("".join(f"{name + ':':12}{value}\n" for name, value in rows.items()))
     return 0
+
+
+def _sizes(estimator: Any) -> dict[str, str]:
+    """Labels and features, where a model has some."""
+    labels = getattr(estimator, "relations_", getattr(estimator.model_, "classes_", ()))
+    rows = {"labels": " ".join(map(str, labels))} if len(labels) else {}
+    if (n_features := getattr(estimator.model_, "n_features_in_", None)) is not None:
+        rows["features"] = f"{n_features:,}"
+    return rows

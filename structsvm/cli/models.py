@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from structsvm.columns import Sentence
-from structsvm.estimators import SequenceTagger
+from structsvm.estimators import DependencyParser, SequenceTagger
 from structsvm.features import TokenFeatures
 from structsvm.persistence.model_files import load
 
-__all__ = ["columns_read", "load_tagger"]
+__all__ = ["columns_read", "load_parser", "load_tagger"]
 
 
 def load_tagger(path: str, *, columns: bool = True) -> SequenceTagger:
@@ -29,6 +29,20 @@ def load_tagger(path: str, *, columns: bool = True) -> SequenceTagger:
             "from Python"
         )
     return tagger
+
+
+def load_parser(path: str) -> DependencyParser:
+    """The parser in a file.
+
+    Raises
+    ------
+    ValueError
+        If it holds another kind of model.
+    """
+    parser = load(path)
+    if not isinstance(parser, DependencyParser):
+        raise ValueError(f"{path} holds a {type(parser).__name__}, not a parser")
+    return parser
 
 
 def columns_read(tagger: SequenceTagger, sentences: Iterable[Sentence]) -> list[Sentence]:

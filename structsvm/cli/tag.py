@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from structsvm.cli.models import columns_read, load_tagger
 from structsvm.cli.output import writing
-from structsvm.columns import ColumnReader, Lines, joined_columns, open_binary
+from structsvm.columns import ColumnReader, LineReader, Lines, joined_columns, open_binary
 from structsvm.estimators import SequenceTagger
 
-__all__ = ["run"]
+__all__ = ["batches", "run"]
 
+_S = TypeVar("_S")
 _BLOCK_BYTES = 1 << 18
 
 
@@ -26,13 +27,13 @@ def run(args: argparse.Namespace) -> int:
     data = None if args.data == "-" else args.data
     stream: Any = sys.stdin.buffer if data is None else open_binary(data)
     with writing(args.output, args.model, data) as results, stream as source:
-        for batch in _batches(source, reader):
+        for batch in batches(source, reader):
             results.write(_tagged(tagger, batch, confidence=args.confidence))
             results.flush()
     return 0
 
 
-def _batches(stream: Any, reader: ColumnReader) -> Iterator[list[Lines]]:
+def batches(stream: Any, reader: LineReader[_S]) -> Iterator[list[_S]]:
     """The sentences that have arrived, as soon as there are any."""
     while block := stream.read1(_BLOCK_BYTES):
         if batch := reader.feed(block):

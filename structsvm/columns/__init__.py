@@ -22,6 +22,7 @@ from structsvm.columns.conllu import (
 from structsvm.columns.reading import (
     ColumnError,
     ColumnReader,
+    LineReader,
     Lines,
     Sentence,
     iter_columns,
@@ -36,6 +37,7 @@ __all__ = [
     "ColumnReader",
     "ConlluReader",
     "ConlluSentence",
+    "LineReader",
     "Lines",
     "Sentence",
     "format_conllu",

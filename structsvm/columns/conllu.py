@@ -14,7 +14,14 @@ from structsvm.columns.reading import ENDS, ColumnError, LineReader, open_binary
 from structsvm.models.dependency import tree_fault
 from structsvm.persistence.files import replacing
 
-__all__ = ["ConlluReader", "ConlluSentence", "format_conllu", "read_conllu", "write_conllu"]
+__all__ = [
+    "ConlluReader",
+    "ConlluSentence",
+    "format_conllu",
+    "read_conllu",
+    "trees_of",
+    "write_conllu",
+]
 
 _COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _FORM, _HEAD, _RELATION = _COLUMNS.index("FORM"), _COLUMNS.index("HEAD"), _COLUMNS.index("DEPREL")
@@ -83,14 +90,19 @@ class ConlluReader(LineReader[ConlluSentence]):
         Which column the tag of a token is.
     single_root : bool, default=True
         Whether a tree with several tokens below the root is an error.
+    heads : bool, default=True
+        Whether to read heads and relations.
     """
 
-    def __init__(self, name: str, *, tag: str = "upos", single_root: bool = True) -> None:
+    def __init__(
+        self, name: str, *, tag: str = "upos", single_root: bool = True, heads: bool = True
+    ) -> None:
         if tag not in _TAGS:
             raise ValueError(f"tag={tag!r}: expected 'upos' or 'xpos'")
         super().__init__(name)
         self._tag = _TAGS[tag]
         self.single_root = single_root
+        self.heads = heads
         self._begin()
 
     def _begin(self) -> None:
@@ -145,7 +157,7 @@ class ConlluReader(LineReader[ConlluSentence]):
         return done
 
     def _read_heads(self) -> list[int] | None:
-        if all(head == "_" for head in self._heads):
+        if not self.heads or all(head == "_" for head in self._heads):
             return None
         heads = []
         for t, head in enumerate(self._heads):
@@ -213,6 +225,24 @@ def _sentences(reader: ConlluReader, blocks: Iterable[bytes]) -> Iterator[Conllu
     for block in blocks:
         yield from reader.feed(block)
     yield from reader.finish()
+
+
+def trees_of(
+    name: str, sentences: Iterable[ConlluSentence], *, relations: bool = True
+) -> list[Any]:
+    """The trees of sentences: pairs of heads and relations, or heads alone.
+
+    Raises
+    ------
+    ColumnError
+        If a sentence has none.
+    """
+    trees: list[Any] = []
+    for sentence in sentences:
+        if sentence.heads is None:
+            raise ColumnError(f"{name}, line {sentence.first}: this sentence has no heads")
+        trees.append((sentence.heads, sentence.relations) if relations else sentence.heads)
+    return trees
 
 
 def format_conllu(
