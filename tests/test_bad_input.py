@@ -590,6 +590,37 @@ def test_great_labels_are_compared_as_integers():
         svm.model_.bind(np.eye(3)[:1], np.array([2**53 + 2], dtype=np.uint64))
 
 
+def test_features_too_small_for_their_weights_are_refused():
+    X, y = np.eye(4)[:, :2] * 1e-310, [0, 1, 0, 1]
+    message = "features of size 1e-310 to 1e-310 need weights that overflow: scale the features"
+    for svm in (MulticlassSVM(), structsvm.SurrogateSVM()):
+        with pytest.raises(ValueError, match=message):
+            svm.fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        ChainSVM().fit([X], [y])
+
+
+@pytest.mark.parametrize("name", ["C", "tol", "gamma"])
+def test_integers_beyond_all_floats_are_refused(name):
+    with pytest.raises(ValueError, match=rf"{name}=10+\.\.\.: expected a finite number > 0"):
+        MulticlassSVM(kernel="rbf", **{name: 10**400}).fit(np.eye(2), [0, 1])
+
+
+def test_a_cache_may_be_larger_than_memory():
+    svm = MulticlassSVM(kernel="rbf", cache_size=1e300).fit(np.eye(2), [0, 1])
+    assert svm.dual_gap_ <= 1e-3
+
+
+def test_verbosity_is_a_number():
+    with pytest.raises(ValueError, match="verbose='loud': expected 0, 1 or 2"):
+        MulticlassSVM(verbose="loud").fit(np.eye(2), [0, 1])
+
+
+def test_a_path_is_of_numbers():
+    with pytest.raises(ValueError, match="Cs='scale': expected values of C"):
+        structsvm.fit_path(ChainSVM(), X, Y, "scale")
+
+
 def test_masked_labels_are_refused():
     with pytest.raises(ValueError, match=r"y\[0\] has masked entries"):
         chain(np.ma.masked_greater([0, 1, 2], 1))

@@ -11,6 +11,7 @@ from sklearn.datasets import load_iris, load_wine, make_classification
 from structsvm import (
     ChainModel,
     ChainSVM,
+    DecisionSVM,
     GraphSVM,
     GridSVM,
     MulticlassModel,
@@ -26,6 +27,7 @@ from structsvm.callbacks import Checkpoint
 from structsvm.data.scaling import learn_columns, row_chunks
 from structsvm.datasets import make_segmentation
 from structsvm.exceptions import TrivialFitWarning
+from structsvm.inference import Subset
 
 
 def table(seed=0, n=120):
@@ -476,6 +478,20 @@ def test_weights_of_zero_are_told():
     useless = [np.zeros(3)] * 6
     with pytest.warns(TrivialFitWarning, match="nothing was learnt"):
         StructSVM(Multiclass(), C=1.0).fit(useless, [0, 1, 2] * 2)
+
+
+def test_losses_of_zero_are_told():
+    X, y = load_iris(return_X_y=True)
+    sequences_of_one = ([x[None] for x in X], [[label] for label in y])
+    nothing = {"position_weight": [[0.0]] * len(y)}
+    for svm, examples, options in (
+        (MulticlassSVM(cost=np.zeros((3, 3))), (X, y), {}),
+        (MulticlassSVM(cost=np.zeros((3, 3)), kernel="rbf"), (X, y), {}),
+        (ChainSVM(), sequences_of_one, nothing),
+        (DecisionSVM(Subset(1)), (X, np.ones((len(y), 3))), {}),
+    ):
+        with pytest.warns(TrivialFitWarning, match="no mistake costs anything"):
+            svm.fit(*examples, **options)
 
 
 def test_paths_and_good_fits_tell_nothing(recwarn):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 from typing import Any
 
 import joblib
@@ -26,8 +27,10 @@ def check_scalar(name: str, value: Any, *, above: float, integer: bool = False) 
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
         what = "an integer" if integer else "a number"
         raise ValueError(f"{name}={value!r}: expected {what} > {above}")
-    if not above < value < math.inf:  # type: ignore[operator]
-        raise ValueError(f"{name}={value!r}: expected a finite number > {above}")
+    # An integer may be greater than any float.
+    if not above < value < math.inf or not (integer or value <= sys.float_info.max):  # type: ignore[operator]
+        shown = text if len(text := repr(value)) < 40 else f"{text[:20]}..."
+        raise ValueError(f"{name}={shown}: expected a finite number > {above}")
 
 
 def check_n_jobs(n_jobs: Any) -> int:

@@ -103,16 +103,28 @@ class ColumnScaling:
         back: bool = False,
     ) -> None:
         """Change weights of scaled columns, of shape (n_columns, ...), and the intercept, of shape
-        (...), to those that score the columns themselves alike; or `back` from these to those."""
+        (...), to those that score the columns themselves alike; or `back` from these to those.
+
+        Raises
+        ------
+        ValueError
+            If a weight overflows.
+        """
         scale = self.scale.reshape(-1, *[1] * (weights.ndim - 1))
-        if not back:
-            weights /= scale
-        if intercept is not None:
-            for j in np.flatnonzero(self.center):
-                shift = self.center[j] * weights[j]
-                intercept += shift if back else -shift
-        if back:
-            weights *= scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            if not back:
+                weights /= scale
+            if intercept is not None:
+                for j in np.flatnonzero(self.center):
+                    shift = self.center[j] * weights[j]
+                    intercept += shift if back else -shift
+            if back:
+                weights *= scale
+        if not (np.isfinite(weights).all() and (intercept is None or np.isfinite(intercept).all())):
+            raise ValueError(
+                f"features of size {scale.min():.3g} to {scale.max():.3g} need weights that "
+                "overflow: scale the features"
+            )
 
 
 def learn_columns(

@@ -116,6 +116,8 @@ def fit_path(
     >>> [svm.C for svm in path], all(svm.dual_gap_ <= 1e-3 for svm in path)
     ([0.01, 0.1, 1.0], True)
     """
+    if isinstance(Cs, str):
+        raise ValueError(f"Cs={Cs!r}: expected values of C, such as [0.1, 1.0]")
     values = [float(C) for C in Cs]
     fits = RepeatedFits(estimator, X, y, X_val=X_val, y_val=y_val, **fit_params)
     if not values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -396,6 +397,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"unknown rescaling {self.rescaling!r}: expected one of 'margin', 'slack'"
             )
+        if not isinstance(self.verbose, numbers.Real):
+            raise ValueError(f"verbose={self.verbose!r}: expected 0, 1 or 2")
         solver = make_solver(clone(self.solver, safe=False))
         self._penalty()
         self._scales()

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_unmasked
+
 __all__ = [
     "check_array",
     "check_labels",
@@ -25,9 +27,7 @@ _MOST = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e140}
 
 def check_array(name: str, values: ArrayLike, ndim: int | None = None) -> NDArray[Any]:
     """A finite array of float32 or float64; other types become float64."""
-    array = np.asarray(values)
-    if np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked entries; fill them or leave them out")
+    array = check_unmasked(name, values, np.asarray(values))
     if array.dtype.kind not in "fiub" and array.size:
         raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
     if array.dtype not in _MOST:
@@ -61,7 +61,7 @@ def check_labels(y: ArrayLike, scores: NDArray[Any]) -> NDArray[Any]:
 
     Other numbers would silently give wrong values and gradients.
     """
-    labels = np.asarray(y)
+    labels = check_unmasked("y", y, np.asarray(y))
     check_same_shape("y", labels, "the scores", scores.shape)
     wrong = ~np.isin(labels, (-1, 1))
     if labels.dtype == bool or (wrong.any() and np.isin(labels, (0, 1)).all()):

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_unmasked
 from structsvm.hinge._reduction import check_array, check_magnitude, check_number, reduced
 from structsvm.losses import HammingLoss
 
@@ -30,7 +31,7 @@ __all__ = ["crammer_singer", "lee_lin_wahba", "weston_watkins"]
 
 def _checked(y: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.intp], NDArray[Any]]:
     scores = check_array("scores", scores, ndim=2)
-    labels = np.asarray(y)
+    labels = check_unmasked("y", y, np.asarray(y))
     if labels.shape != scores.shape[:1]:
         raise ValueError(f"y has shape {labels.shape}, expected ({len(scores)},)")
     if labels.dtype.kind not in "iu":

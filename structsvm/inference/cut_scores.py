@@ -9,7 +9,7 @@ import numbers
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structsvm.data.checks import check_scalar, real_array
+from structsvm.data.checks import check_scalar, check_unmasked, real_array
 
 __all__ = [
     "CutCertificate",
@@ -124,7 +124,7 @@ def check_edges(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
     check_scalar("n_nodes", n_nodes, above=-1, integer=True)
     if not n_nodes < 2**31 - 1:
         raise ValueError(f"n_nodes={n_nodes}: expected 0 to 2**31 - 2")
-    array = np.asarray(edges)
+    array = check_unmasked("edges", edges, np.asarray(edges))
     if array.size == 0:
         return np.zeros((0, 2), dtype=np.int32)
     if array.dtype.kind not in "iu":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_unmasked
 from structsvm.inference._contexts import check_part_scores, read_contexts
 from structsvm.inference._knapsack import KnapsackMaximizer
 from structsvm.inference.structures import Structure
@@ -82,7 +83,7 @@ def knapsack(
 
 def _check_items(weights: ArrayLike, capacity: Any) -> tuple[NDArray[np.int64], int]:
     """Weights and a capacity with the same sets of items, as small as can be."""
-    array = np.asarray(weights)
+    array = check_unmasked("weights", weights, np.asarray(weights))
     if array.size == 0:
         array = np.zeros(array.shape, dtype=np.int64)
     if array.ndim != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -149,7 +150,7 @@ class KernelMulticlassModel(MulticlassModel):
         self.support_ = np.arange(len(X))
         return KernelMulticlassProblem(
             self.kernel_,
-            int(self.cache_size * 1e6),
+            int(min(self.cache_size * 1e6, sys.maxsize)),
             self.class_numbers(y),
             loss=self.hinge,
             slack=self.slack,

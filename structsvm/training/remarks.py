@@ -43,6 +43,11 @@ def trivial_fit(
     weights : ndarray
         Those of the result in the user's units.
     """
+    if result.objective == 0 and not weights.any() and model._oddity() is None:
+        return (
+            "no mistake costs anything, as the loss of every output is 0: nothing was learnt. See "
+            "the costs and the weights of the loss"
+        )
     norm, n = dot(result.weights, result.weights) / 2, problem.n_examples
     if not 0 < result.objective < np.inf or result.gap > _UNKNOWN:
         return None

@@ -468,6 +468,10 @@ def test_scores_of_other_kinds_are_refused(name):
     ):
         with pytest.raises(ValueError, match=message):
             loss(*arguments[:-1], scores, **options)
+    if isinstance(arguments[0][0], int):
+        masked = np.ma.masked_array(arguments[0], mask=True)
+        with pytest.raises(ValueError, match="has masked entries"):
+            loss(masked, *arguments[1:], **options)
 
 
 @pytest.mark.parametrize("value", ["1", None, True, 10**400, 1e300, 1e-300, -1.0, [1.0]])

@@ -296,6 +296,8 @@ def test_masked_scores_are_refused(search):
         search(masked, [[0, 1]], [1.0])
     with pytest.raises(ValueError, match="pairwise has masked entries"):
         search([1.0, 2.0], [[0, 1], [0, 1]], masked)
+    with pytest.raises(ValueError, match="edges has masked entries"):
+        search([1.0, 2.0], np.ma.masked_array([[0, 1]], mask=[[False, True]]), [1.0])
 
 
 @pytest.mark.parametrize("n_nodes", [2**64, 2**31, 1.5, "3", None, True])
