@@ -57,6 +57,8 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     slack_rescaled_inference(x, y, w)
         The y_hat that maximises Delta(y, y_hat) * (1 + <w, psi(x, y_hat) - psi(x, y)>): what
         ``rescaling="slack"`` needs.
+    tied_weights()
+        Which weights are one weight.
     batch_inference(X, w), batch_loss_augmented_inference(X, Y, w)
         Many examples at once, as lists; loops over the single versions by default. Likewise
         ``batch_slack_rescaled_inference(X, Y, w)``. A method that also takes the keyword
@@ -189,6 +191,20 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
         C in this unit means the same whatever the scale of features and loss, their number, and the
         size of outputs. None, the default: only answers of the oracle can tell.
+        """
+        return None
+
+    def tied_weights(self) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
+        """Weights that are one weight, or None, the default, where each is its own.
+
+        Training then minimises over the weights that are left, and its norm counts each once.
+
+        Returns
+        -------
+        targets : int32 ndarray of shape (n_weights,)
+            The weight that each weight goes with; those are their own.
+        factors : float64 ndarray of shape (n_weights,)
+            What it is times that one: 1, -1, or 0 for a weight that stays 0.
         """
         return None
 

@@ -80,6 +80,9 @@ class DecisionSVM(StructSVM):
     costs towards zero: with a small C they are small, which need not change decisions. Costs in
     another unit give predictions in that unit where C is "scale" or "auto".
 
+    All costs must be known: with an unknown one nobody can say which decision is best, or what
+    another one loses, so there is no regret to bound.
+
     Decisions alone, without costs, are imitated: the loss is then the number of parts that are used
     in one of two decisions and not in the other, and predicted costs have no unit.
 

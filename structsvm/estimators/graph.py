@@ -54,8 +54,8 @@ class GraphSVM(_NodeLabelSVM):
         Whether training scales the columns of features, see `StructSVM`.
     loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
         The share of wrong nodes, or their number; see `GraphModel`.
-    pairwise : {"potts", "table"}, default="potts"
-        Scores of agreement, or of each pair of labels.
+    pairwise : {"potts", "table", "symmetric", "antisymmetric"} or list, default="potts"
+        Scores of agreement, or of each pair of labels; see `GraphModel`.
     fit_intercept, edge_intercept : bool, default=True
         Constant features of nodes, of edges.
     class_weight : "balanced", "jaccard", "auto" or dict, default=None
@@ -131,7 +131,7 @@ class GraphSVM(_NodeLabelSVM):
         C: float | str = "scale",
         scale: str | None = "auto",
         loss: str | HammingLoss = "normalized_hamming",
-        pairwise: str = "potts",
+        pairwise: str | Sequence[str] = "potts",
         fit_intercept: bool = True,
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,
@@ -246,8 +246,8 @@ class GridSVM(_NodeLabelSVM):
         `structsvm.vision.pixel_features` has the colours; None is all.
     directions : bool, default=False
         Edge weights of their own for each direction.
-    pairwise : {"potts", "table"}, default="potts"
-        Scores of agreement, or of each pair of labels.
+    pairwise : {"potts", "table", "symmetric", "antisymmetric"} or list, default="potts"
+        Scores of agreement, or of each pair of labels; see `GraphModel`.
     fit_intercept, edge_intercept : bool, default=True
         Constant features of pixels, of edges.
     class_weight : "auto", "jaccard", "balanced" or dict, default="auto"
@@ -336,7 +336,7 @@ class GridSVM(_NodeLabelSVM):
         contrast: bool | Sequence[float] = True,
         contrast_channels: str | Sequence[int] | None = "auto",
         directions: bool = False,
-        pairwise: str = "potts",
+        pairwise: str | Sequence[str] = "potts",
         fit_intercept: bool = True,
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = "auto",

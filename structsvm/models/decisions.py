@@ -166,7 +166,9 @@ class DecisionModel(PartsModel):
             i = int(np.searchsorted(offsets, wrong[0], side="right")) - 1
             raise ValueError(
                 f"costs[{i}, {wrong[0] - offsets[i]}] is {costs[wrong[0]]}, expected a finite "
-                "number"
+                "number: the regret of a decision needs what all its parts cost. Leave parts that "
+                "cannot be used out of X, or give decisions without costs, with -1 for parts of "
+                "which nobody knows"
             )
         return costs
 

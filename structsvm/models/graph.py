@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,12 @@ class GraphModel(LabelledGraphs):
         The share of wrong nodes, or their number. A normalised loss also divides the joint feature
         by the number of nodes, so each hinge is a mean over nodes: large graphs count no more than
         small ones, and C need not change with their size.
-    pairwise : {"potts", "table"}, default="potts"
+    pairwise : {"potts", "table", "symmetric", "antisymmetric"} or list, default="potts"
         "potts": scores of agreement; their weights are kept >= 0, and edge features must be >= 0.
-        "table": scores of each pair of labels, of any sign.
+        "table": scores of each pair of labels, of any sign. "symmetric": a table with one weight
+        for both orders of two labels, so that the direction of an edge does not matter;
+        "antisymmetric": the other order has minus the weight, and equal labels have 0. The norm
+        counts such a weight once. A list says it of each edge feature, and of the constant.
     fit_intercept, edge_intercept : bool, default=True
         A constant feature of nodes, of edges. Regularised like any other.
     class_weight : "balanced", "jaccard", "auto" or dict, default=None
@@ -123,7 +126,7 @@ class GraphModel(LabelledGraphs):
         self,
         task_loss: str | HammingLoss = "normalized_hamming",
         *,
-        pairwise: str = "potts",
+        pairwise: str | Sequence[str] = "potts",
         fit_intercept: bool = True,
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,

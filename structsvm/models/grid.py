@@ -118,7 +118,7 @@ class GridModel(LabelledGraphs):
         contrast: bool | Sequence[float] = True,
         contrast_channels: str | Sequence[int] | None = None,
         directions: bool = False,
-        pairwise: str = "potts",
+        pairwise: str | Sequence[str] = "potts",
         fit_intercept: bool = True,
         edge_intercept: bool = True,
         class_weight: str | Mapping[Any, float] | None = None,

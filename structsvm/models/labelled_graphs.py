@@ -48,6 +48,7 @@ _LANES, _CUT_OF_A_NODE = 8, 150
 # Sweeps of a relaxation, and the work of one term of a soft message in multiply-adds.
 _SWEEPS, _SOFT_TERM = 30, 20
 
+_TABLES = ("table", "symmetric", "antisymmetric")
 _METHODS = ("auto", "expansion", "relaxation")
 
 # Most entries in the tables of all edges of a graph that "auto" relaxes: about a second a call.
@@ -80,7 +81,7 @@ class LabelledGraphs(FactoredModel):
     """
 
     task_loss: str | HammingLoss
-    pairwise: str
+    pairwise: str | Sequence[str]
     fit_intercept: bool
     edge_intercept: bool
     class_weight: str | Mapping[Any, float] | None
@@ -149,8 +150,13 @@ class LabelledGraphs(FactoredModel):
         return super()._oddity() or odd_labels(self.classes_, self.ignore_label)
 
     def _check_parameters(self) -> None:
-        if self.pairwise not in ("potts", "table"):
-            raise ValueError(f"pairwise={self.pairwise!r}: expected 'potts' or 'table'")
+        kinds = [self.pairwise] if isinstance(self.pairwise, str) else self.pairwise
+        if self.pairwise != "potts" and not set(kinds) <= set(_TABLES):
+            names = ", ".join(repr(name) for name in _TABLES)
+            raise ValueError(
+                f"pairwise={self.pairwise!r}: expected 'potts', or one of {names}, or a list of "
+                "the latter, one for each edge feature and one for the constant"
+            )
         if not isinstance(self.inference_method, str) or self.inference_method not in _METHODS:
             names = ", ".join(repr(name) for name in _METHODS)
             raise ValueError(f"inference_method={self.inference_method!r}: expected one of {names}")
@@ -177,6 +183,7 @@ class LabelledGraphs(FactoredModel):
                 f"{n_features} features, {n_edge_features} edge features and {len(classes)} labels "
                 f"make {self.n_weights} weights, expected 1 to 2**31 - 1"
             )
+        self._kinds_of_tables()
 
     def to_state(self) -> State:
         """Labels and their weights, numbers of features, and whether a training graph was too large
@@ -209,7 +216,7 @@ class LabelledGraphs(FactoredModel):
 
     @property
     def _tables(self) -> bool:
-        return self.pairwise == "table"
+        return self.pairwise != "potts"
 
     @property
     def _pair_width(self) -> int:
@@ -238,6 +245,34 @@ class LabelledGraphs(FactoredModel):
         if self._edge_constant:
             blocks.append(("edge_intercept", pair))
         return Layout(blocks)
+
+    def _kinds_of_tables(self) -> list[str]:
+        """The kind of each table of scores of pairs, the constant's last."""
+        if isinstance(self.pairwise, str):
+            return [self.pairwise] * self._n_edge_rows
+        if len(self.pairwise) != self._n_edge_rows:
+            constant = " and one for the constant" if self._edge_constant else ""
+            raise ValueError(
+                f"pairwise has {len(self.pairwise)} kinds of tables, expected {self._n_edge_rows}: "
+                f"one for each of {self.n_edge_features_} edge features{constant}"
+            )
+        return list(self.pairwise)
+
+    def tied_weights(self) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
+        kinds = self._kinds_of_tables()
+        if not {"symmetric", "antisymmetric"} & set(kinds):
+            return None
+        k = len(self.classes_)
+        targets, factors = np.arange(self.n_weights, dtype=np.int32), np.ones(self.n_weights)
+        below, diagonal = np.tril_indices(k, -1), np.diag_indices(k)
+        place = self._edge_place
+        rows = targets[place].reshape(-1, k, k), factors[place].reshape(-1, k, k)
+        for kind, target, factor in zip(kinds, *rows, strict=True):
+            if kind != "table":
+                target[below] = target.T[below]
+            if kind == "antisymmetric":
+                factor[below], factor[diagonal] = -1.0, 0.0
+        return targets, factors
 
     @property
     def _node_place(self) -> slice:

@@ -94,7 +94,7 @@ def block_dual_of(problem: Problem) -> type[ExactBlocks]:
     kind = type(problem)
     if problem.plain is not problem:
         raise ValueError(
-            "solver 'block_dual' takes no prior_weights and fixed_weights: use solver='bcfw'"
+            "solver 'block_dual' takes no prior, fixed or tied weights: use solver='bcfw'"
         )
     if kind not in BLOCK_DUALS:
         raise ValueError(

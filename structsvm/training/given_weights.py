@@ -68,21 +68,27 @@ class GivenWeights(NamedTuple):
     ) -> Problem:
         """The problem in the weights that are left to learn."""
         self.check_size(problem.n_weights)
-        if not self.any():
+        ties = model.tied_weights()
+        if ties is None and not self.any():
             return problem
+        targets, factors = (None, np.ones(problem.n_weights)) if ties is None else ties
         base = np.zeros(problem.n_weights) if self.prior is None else self.prior.copy()
-        factors = np.ones(problem.n_weights)
+        fixed = np.zeros(problem.n_weights, dtype=bool)
         if self.fixed is not None:
             fixed = ~np.isnan(self.fixed)
-            base[fixed], factors[fixed] = self.fixed[fixed], 0.0
+            base[fixed] = self.fixed[fixed]
+        if targets is not None:
+            _check_ties(base, fixed, targets, factors, type(model).__name__)
+        factors = np.where(fixed, 0.0, factors)
         signed = problem.non_negative
         if (base[signed] < 0).any():
             j = signed[np.argmax(base[signed] < 0)]
-            name = "prior_weights" if factors[j] else "fixed_weights"
+            name = "fixed_weights" if fixed[j] else "prior_weights"
             raise ValueError(
                 f"{name}[{j}] is {base[j]:g}, but {type(model).__name__} needs this weight >= 0"
             )
-        return AffineProblem(problem, model.in_user_units(base, scaling, back=True), factors)
+        base = model.in_user_units(base, scaling, back=True)
+        return AffineProblem(problem, base, factors, targets)
 
     def put_in(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weights in the user's units, those that are fixed to the bit."""
@@ -97,6 +103,23 @@ def _refuse_first(
     if wrong.any():
         j = int(np.flatnonzero(wrong)[0])
         raise ValueError(f"{name}[{j}] is {values.flat[j]}, {expected}")
+
+
+def _check_ties(
+    base: NDArray[np.float64],
+    fixed: NDArray[np.bool_],
+    targets: NDArray[np.int32],
+    factors: NDArray[np.float64],
+    name: str,
+) -> None:
+    wrong = (base != factors * base[targets]) | (fixed != fixed[targets])
+    if wrong.any():
+        j = int(np.argmax(wrong))
+        as_it = f"{factors[j]:g} times weight {targets[j]}" if factors[j] else "0"
+        raise ValueError(
+            f"{name} has weight {j} be {as_it}, which the prior and fixed weights contradict: give "
+            "both the same, or fix both"
+        )
 
 
 def _uncentred(columns: ColumnScaling) -> ColumnScaling:

@@ -283,6 +283,6 @@ def test_bad_weights_are_refused(params, message):
 
 def test_exact_block_updates_take_neither():
     svm = StructSVM(MulticlassModel(), solver="block_dual", prior_weights=np.zeros(15))
-    with pytest.raises(ValueError, match="'block_dual' takes no prior_weights and fixed_weights"):
+    with pytest.raises(ValueError, match="'block_dual' takes no prior, fixed or tied weights"):
         svm.fit(POINTS, LABELS)
     assert MulticlassSVM().fit(np.array(POINTS), LABELS).prior_weights is None
