@@ -24,6 +24,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_cell_tracks", "cell_tracks.png", 1e-2, 10),
         ("plot_alignment", "alignment.png", 1e-3, 8),
         ("plot_ranking", "ranking.png", 1e-3, 2),
+        ("plot_dependency_trees", "dependency_trees.png", 1e-2, 3),
     ],
 )
 def test_example(tmp_path, monkeypatch, capfd, name, picture, tol, lead):
