@@ -415,7 +415,7 @@ T, E2 = [[0, 1]], [0, 0]
         (lambda: knapsack([1.0], [-1], 3), r"weights\[0\] is -1, expected a whole number >= 0"),
         (lambda: knapsack([1.0], [0.5], 3), r"weights\[0\] is 0.5, expected a whole number >= 0"),
         (lambda: knapsack([1.0], [np.nan], 3), r"weights\[0\] is nan"),
-        (lambda: knapsack([1.0], np.ma.masked_array([1], mask=True), 3), "weights has masked entries"),
+        (lambda: knapsack([1.0], np.ma.masked_array([1], mask=True), 3), "has masked entries"),
         (lambda: knapsack([1.0], [1], -1), "capacity=-1: expected a whole number >= 0"),
         (lambda: knapsack([1.0], [1], 1.5), "capacity=1.5: expected a whole number >= 0"),
         (lambda: knapsack([1, 1], [10**10, 10**10 + 1], 2 * 10**10), r"tables of 303 GiB; at mos"),
