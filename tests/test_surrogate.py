@@ -212,6 +212,19 @@ def test_constant_columns_and_repeated_rows_reach_the_gap(data):
     np.testing.assert_allclose(svm.coef_, once.coef_, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("surrogate", ["squared_hinge", "smoothed_hinge", "huberized_hinge"])
+@pytest.mark.parametrize("seed", range(6))
+def test_slopes_with_sharp_bends_do_not_end_the_search(surrogate, seed):
+    """Great C and weights of 1 and 1e4: along a direction the slope is flat, then all but jumps."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(30, 3)), rng.integers(0, 2, size=30)
+    weight = rng.choice([1.0, 1e4], size=30)
+    for C in (1.0, 100.0):
+        svm = SurrogateSVM(surrogate, C=C, random_state=0).fit(X, y, sample_weight=weight)
+        assert svm.gap_ <= 1e-6
+
+
 def test_an_interrupt_leaves_the_weights_of_the_last_iteration(data):
     X, y, _ = data
     calls = 0

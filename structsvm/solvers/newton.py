@@ -24,7 +24,7 @@ _ACCURACY = 0.4
 _MOST_PRODUCTS = 1000  # of the matrix with a vector, for one direction
 _DIFFERENCE = 1e-4  # of scores, for second derivatives
 _SHARE_OF_SLOPE = 0.1  # what is left of the slope along a direction where a step ends
-_MOST_TRIALS = 40  # lengths of a step
+_MOST_TRIALS = 100  # lengths of a step
 _FAR = 1e6  # times the greatest score, for a first change of scores
 
 
@@ -115,7 +115,9 @@ def _step(
     """How far to go along a direction, and the scores, losses and slopes there; None: nowhere.
 
     The objective along it is convex: its slope, ``linear + step * square`` by the penalty and the
-    rest by the losses, rises from `slope`. Its zero is enclosed, and sought by false position.
+    rest by the losses, rises from `slope`. Its zero is enclosed, and sought by false position; a
+    trial that leaves more than half of the interval, as where the slope has a sharp bend, is
+    followed by one in its middle.
     """
     if not -math.inf < slope < 0.0:
         return None
@@ -123,6 +125,7 @@ def _step(
     # Where losses have no curvature, directions may be far too long.
     longest = np.abs(change).max(initial=0.0)
     step = min(1.0, _FAR * (1.0 + np.abs(scores).max(initial=0.0)) / max(longest, 1.0))
+    width = math.inf
     for _ in range(_MOST_TRIALS):
         there = scores + step * change
         total, slopes = losses(there)
@@ -140,5 +143,6 @@ def _step(
                 step = min(max(far, 2.0 * low), 10.0 * low)
                 continue
         share = -slope_low / (slope_high - slope_low) if slope_high < math.inf else 0.0
-        step = low + (high - low) * min(max(share, 0.1), 0.9)
+        slow, width = high - low > width / 2, high - low
+        step = low + width * (0.5 if slow else min(max(share, 0.1), 0.9))
     return None
