@@ -20,6 +20,7 @@ __all__ = [
     "is_matrix",
     "other_sorts",
     "stacked",
+    "table_sizes",
     "used_parts",
 ]
 
@@ -34,8 +35,10 @@ class Parts:
         A row of features for each part.
     vector : array of shape (n_vector_features,), default=None
         One row of features for all parts, each of which has its own weights for them.
-    kinds : int array of shape (n_parts,), default=None
-        The kind of each part, from 0. Parts of one kind share a weight.
+    kinds : int array of shape (n_parts,) or (n_parts, n_tables), default=None
+        The kind of each part, from 0. Parts of one kind share a weight. With several columns there
+        are several tables of weights: a part has one entry of each, or none where it says -1. So
+        weights of parts are tied in any way: by the pair of labels of an edge, say, in one order.
     context : object, default=None
         What a `Structure`, or a function of your own, needs to know of this example: a graph, a
         capacity, a shape.
@@ -116,16 +119,43 @@ def all_vectors(parts: Sequence[Parts]) -> NDArray[Any]:
 
 
 def all_kinds(parts: Sequence[Parts], n_parts: Sequence[int]) -> NDArray[np.int32]:
-    rows = []
+    """The kinds of all parts, a column for each table."""
+    rows: list[NDArray[np.int32]] = []
+    tables = np.asarray(parts[0].kinds).shape[1:]
+    least = -1 if tables else 0
     for i, (part, n) in enumerate(zip(parts, n_parts, strict=True)):
         kinds = np.asarray(part.kinds)
-        if kinds.shape != (n,) or kinds.dtype.kind not in "iu" or kinds.min(initial=0) < 0:
+        if (
+            kinds.shape != (n, *tables)
+            or len(tables) > 1
+            or kinds.dtype.kind not in "iu"
+            or kinds.min(initial=0) < least
+        ):
+            columns = f", in {tables[0]} columns" if tables else ""
             raise ValueError(
                 f"the kinds of X[{i}] are {kinds.dtype} of shape {kinds.shape}, expected {n} "
-                "integers >= 0"
+                f"integers >= {least}{columns}"
             )
-        rows.append(kinds.astype(np.int32))
+        rows.append(kinds.astype(np.int32).reshape(n, *(tables or (1,))))
     return np.concatenate(rows)
+
+
+def table_sizes(kinds: NDArray[np.int32], known: Mapping[str, int] | None) -> dict[str, int]:
+    """How many kinds there are in each table; in training, if they are `known`."""
+    found = {}
+    for t, column in enumerate(kinds.T):
+        name = f"n_kinds_{t}" if t else "n_kinds"
+        found[name] = int(column.max(initial=-1)) + 1
+        if known is None or name not in known:
+            continue
+        if found[name] > known[name]:
+            where = f" in column {t}" if kinds.shape[1] > 1 else ""
+            raise ValueError(
+                f"X has a part of kind {found[name] - 1}{where}, expected 0 to {known[name] - 1} "
+                "as in training"
+            )
+        found[name] = known[name]
+    return found
 
 
 _NO_PARTS = np.zeros(0, dtype=np.int32)

@@ -30,6 +30,7 @@ from structsvm.models.part_inputs import (
     is_matrix,
     other_sorts,
     stacked,
+    table_sizes,
     used_parts,
 )
 from structsvm.problems._factored import FactoredProblem
@@ -121,7 +122,8 @@ class PartsModel(PackedModel):
     n_parts_ : int
         Number of parts if inputs have vectors, else 0.
     layout_ : Layout
-        The blocks "rows", "vector", "intercept" and "kinds" of the weights, those that there are.
+        The blocks "rows", "vector", "intercept" and "kinds" of the weights, those that there are;
+        with several tables of kinds "kinds_1" and so on are those of the others.
     n_weights : int
 
     Notes
@@ -253,15 +255,9 @@ class PartsModel(PackedModel):
             found["n_parts"] = n_parts[0]
         if given["kinds"]:
             if not given["rows"] and not given["vector"]:
-                n_parts = [np.asarray(part.kinds).size for part in parts]
+                n_parts = [len(np.atleast_1d(np.asarray(part.kinds))) for part in parts]
             kinds = all_kinds(parts, n_parts)
-            found["n_kinds"] = int(kinds.max(initial=-1)) + 1
-            if sizes is not None and found["n_kinds"] > sizes.get("n_kinds", 0):
-                raise ValueError(
-                    f"X has a part of kind {found['n_kinds'] - 1}, expected 0 to "
-                    f"{sizes.get('n_kinds', 0) - 1} as in training"
-                )
-            found["n_kinds"] = found["n_kinds"] if sizes is None else sizes["n_kinds"]
+            found |= table_sizes(kinds, sizes)
         if not found:
             raise ValueError("X[0] has no features: give rows, a vector or kinds")
         if sizes is not None and found != dict(sizes):
@@ -340,7 +336,7 @@ class PartsModel(PackedModel):
         if self.task_loss != "hamming":
             return None
         square = sum(columns.mean_square for columns in scaling.values())
-        square += ("intercept" in self.layout_) + ("kinds" in self.layout_)
+        square += ("intercept" in self.layout_) + len(self._tables)
         cost = 1.0 if self.part_weight is None else float(self._shared_costs(None).mean())
         unit = 2 * cost / square if square > 0 else 0.0
         return unit if 0 < unit < np.inf else 1.0
@@ -551,18 +547,19 @@ class PartsModel(PackedModel):
             blocks.append(("vector", (sizes["n_vector_features"], self.n_parts_)))
             if self.fit_intercept:
                 blocks.append(("intercept", (self.n_parts_,)))
-        if self._n_kinds:
-            blocks.append(("kinds", (self._n_kinds,)))
+        blocks += [(name, (size,)) for name, size in self._tables.items()]
         self.layout_ = Layout(blocks)
         self.n_weights = self.layout_.n_weights
         if not 0 < self.n_weights < 2**31:
             raise ValueError(f"{self._sizes} make {self.n_weights} weights, expected 1 to 2**31-1")
 
     @property
-    def _n_kinds(self) -> int:
-        """Number of kinds; one for all parts where nothing else is constant."""
-        constant = bool(self.fit_intercept) and "n_vector_features" not in self._sizes
-        return self._sizes.get("n_kinds", int(constant))
+    def _tables(self) -> dict[str, int]:
+        """Tables of kinds, with their sizes; one kind for all where nothing else is constant."""
+        found = {k.removeprefix("n_"): n for k, n in self._sizes.items() if k.startswith("n_kinds")}
+        if not found and self.fit_intercept and "n_vector_features" not in self._sizes:
+            return {"kinds": 1}
+        return found
 
     def _oddity(self) -> str | None:
         return None
@@ -573,6 +570,7 @@ class PartsModel(PackedModel):
 
     def from_state(self, state: State) -> PartsModel:
         known = {"n_features", "n_vector_features", "n_parts", "n_kinds"}
+        known |= {f"n_kinds_{t}" for t in range(1, len(state))} if "n_kinds" in state else set()
         if strange := [name for name, size in state.items() if name not in known or size < 0]:
             raise ModelFileError(f"{strange[0]!r} is no size of a model of parts")
         if "n_vector_features" in state and "n_parts" not in state:
@@ -620,14 +618,13 @@ class PartsModel(PackedModel):
                     offsets=np.arange(n + 1),
                 )
             )
-        if "kinds" in self.layout_:
-            kinds = packed.kinds
-            shared = kinds is None
-            if kinds is None:  # one for all
-                kinds = np.zeros(int(np.diff(packed.offsets).max(initial=0)), dtype=np.int32)
-            blocks.append(
-                KindBlock(kinds, packed.offsets, place("kinds").start, self._n_kinds, shared=shared)
-            )
+        kinds, shared = packed.kinds, packed.kinds is None
+        if kinds is None:  # one for all
+            most = int(np.diff(packed.offsets).max(initial=0))
+            kinds = np.zeros((most, len(self._tables)), dtype=np.int32)
+        for t, (name, size) in enumerate(self._tables.items()):
+            column = np.ascontiguousarray(kinds[:, t])
+            blocks.append(KindBlock(column, packed.offsets, place(name).start, size, shared=shared))
         return blocks[0] if len(blocks) == 1 else SumBlock(blocks)
 
     def _loss(self, packed: _Packed, y: _PackedSets) -> SetLoss:

@@ -81,7 +81,7 @@ cdef class KindBlock(FeatureBlock):
     Parameters
     ----------
     kinds : int32 array
-        The kind of each part of all examples, one after the other.
+        The kind of each part of all examples, one after the other; -1 for a part of none.
     offsets : int64 array of shape (n_examples + 1,)
         Start of the parts of each example.
     place : int
@@ -100,8 +100,8 @@ cdef class KindBlock(FeatureBlock):
         self.weights_stop = place + n_kinds
         self.width = self.stride = 1
         low, high = (int(np.min(kinds)), int(np.max(kinds))) if len(kinds) else (0, -1)
-        if low < 0 or high >= n_kinds:
-            raise ValueError(f"kinds are {low} to {high}, expected 0 to {n_kinds - 1}")
+        if low < -1 or high >= n_kinds:
+            raise ValueError(f"kinds are {low} to {high}, expected -1 to {n_kinds - 1}")
         needed = np.diff(offsets).max(initial=0) if shared else self.offsets[self.n_examples]
         if self.kinds.shape[0] < needed:
             raise ValueError(f"{self.kinds.shape[0]} kinds for {needed} parts")
@@ -114,8 +114,10 @@ cdef class KindBlock(FeatureBlock):
     ) except -1 nogil:
         cdef Py_ssize_t p, first = 0 if self.shared else self.offsets[i]
         cdef const double* weights = w.data + self.place
+        cdef index_t kind
         for p in range(self.n_rows(i)):
-            scores[p] = factor * w.scale * weights[self.kinds[first + p]]
+            kind = self.kinds[first + p]
+            scores[p] = factor * w.scale * weights[kind] if kind >= 0 else 0.0
         return 0
 
     cdef int accumulate(
@@ -123,6 +125,9 @@ cdef class KindBlock(FeatureBlock):
         Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,
     ) except -1 nogil:
         cdef Py_ssize_t k, start = (0 if self.shared else self.offsets[i]) - first
+        cdef index_t kind
         for k in range(n):
-            builder_add(out, self.place + self.kinds[start + parts[k]], factor * counts[k])
+            kind = self.kinds[start + parts[k]]
+            if kind >= 0:
+                builder_add(out, self.place + kind, factor * counts[k])
         return 0
