@@ -5,7 +5,7 @@
 For each structure the function, which checks and prepares its input; the maximizer that a
 structure binds once, called with new scores; another library; and how many times as long that takes
 as the function. CPU time of one core, best of several repetitions. Dependency trees with arcs that
-may cross are compared where `ufal.chu_liu_edmonds` is installed.
+may cross are compared where `ufal.chu_liu_edmonds` is installed, alignments where Biopython is.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from structsvm.inference import (
     Subset,
     arborescence,
     assignment,
+    best_alignment,
     best_intervals,
     best_items,
     best_path,
@@ -38,7 +39,14 @@ from structsvm.inference import (
     knapsack,
     spanning_tree,
 )
+from structsvm.inference._alignment import AlignmentMaximizer
 from structsvm.inference._dependency_trees import DependencyTreeMaximizer
+
+try:
+    from Bio.Align import PairwiseAligner
+    from Bio.Align.substitution_matrices import Array
+except ImportError:
+    PairwiseAligner = None
 
 try:
     from ufal.chu_liu_edmonds import chu_liu_edmonds
@@ -144,6 +152,35 @@ def dependency_trees(rng):
             (
                 SimpleNamespace(bind=lambda *_, bound=bound: bound),
                 np.concatenate([block.ravel() for block in scores]),
+            ),
+            peer,
+        )
+
+
+def alignments(rng):
+    """Relatives of 20 letters, half of them changed and a tenth lost; gaps score -3 - k / 2."""
+    letters = "ARNDCQEGHILKMFPSTVWY"
+    for n in (50, 300, 1000):
+        substitution = rng.normal(size=(20, 20)) + 2 * np.eye(20)
+        substitution += substitution.T
+        first = rng.integers(20, size=n)
+        second = np.where(rng.random(n) < 0.5, rng.integers(20, size=n), first)
+        second = second[rng.random(n) > 0.1]
+        scores = substitution[np.ix_(first, second)]
+        bound = AlignmentMaximizer(np.array([n]), np.array([len(second)]), "same")
+        peer = None
+        if PairwiseAligner is not None:
+            aligner = PairwiseAligner(open_gap_score=-3.5, extend_gap_score=-0.5)
+            aligner.substitution_matrix = Array(letters, dims=2, data=substitution)
+            texts = ["".join(letters[k] for k in sequence) for sequence in (first, second)]
+            peer = ("Biopython", lambda a=aligner, t=texts: a.align(*t)[0].score)
+        yield (
+            "alignment",
+            f"{n:,} x {len(second):,}",
+            lambda s=scores: best_alignment(s, -3.0, -0.5)[1],
+            (
+                SimpleNamespace(bind=lambda *_, bound=bound: bound),
+                np.append(scores.ravel(), [-3.0, -0.5]),
             ),
             peer,
         )
@@ -289,6 +326,7 @@ KINDS = (
     spanning_trees,
     arborescences,
     dependency_trees,
+    alignments,
     knapsacks,
     intervals,
     integer_programs,

@@ -5,6 +5,7 @@ from structsvm.inference._foreign import ForeignMaximizer, PythonMaximizer
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference._grid_cut import GridCut
 from structsvm.inference._maximizer import Maximizer
+from structsvm.inference.alignment import best_alignment
 from structsvm.inference.arborescence import Arborescence, arborescence
 from structsvm.inference.assignment import Assignment, assignment
 from structsvm.inference.cut_scores import CutCertificate
@@ -55,6 +56,7 @@ __all__ = [
     "alpha_expansion",
     "arborescence",
     "assignment",
+    "best_alignment",
     "best_intervals",
     "best_items",
     "best_path",

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport counts_add, ssvm_count, ssvm_counts, ssvm_difference
-from structsvm.inference._part_sets cimport ScratchMaximizer
+from structsvm.inference._part_sets cimport ScratchMaximizer, table_bytes
 
 cdef extern from "structsvm/inference/alignment.h" nogil:
     ctypedef struct ssvm_gaps:
@@ -33,7 +33,7 @@ cdef class AlignmentMaximizer(ScratchMaximizer):
     Raises
     ------
     ValueError
-        If an example has 2**31 parts or more.
+        If an example has 2**31 parts or more, or the search would take more than 4 GiB of tables.
     """
 
     def __cinit__(self):
@@ -54,7 +54,7 @@ cdef class AlignmentMaximizer(ScratchMaximizer):
             sizes.append(n_parts)
             room = max(room, ssvm_alignment_scratch(n, m))
         self.set_sizes(sizes, lengths, max(lengths, default=0) + 4)
-        self.set_scratch(<size_t> room * sizeof(double))
+        self.set_scratch(table_bytes(room * sizeof(double)))
         self.struct.count = <ssvm_count> alignment_count
         self.struct.difference = <ssvm_difference> alignment_difference
 

@@ -8,7 +8,7 @@ from structsvm.inference._arborescence cimport Arcs, arborescence, search_bytes
 from structsvm.inference._maximizer cimport (
     counts_add, ssvm_count, ssvm_counts, ssvm_difference,
 )
-from structsvm.inference._part_sets cimport ScratchMaximizer, aligned
+from structsvm.inference._part_sets cimport ScratchMaximizer, aligned, table_bytes
 
 cdef extern from "structsvm/inference/dependency_trees.h" nogil:
     double ssvm_tree_scratch(Py_ssize_t n, int order)
@@ -89,7 +89,8 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
     Raises
     ------
     ValueError
-        If a length is negative, or a sentence has 2**31 parts or more.
+        If a length is negative, a sentence has 2**31 parts or more, or the search would take more
+        than 4 GiB of tables.
 
     Notes
     -----
@@ -99,7 +100,6 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
     def __init__(self, lengths, order=1, *, bint projective=True, bint single_root=True):
         cdef Py_ssize_t n, longest = 0
         cdef Arcs arcs
-        cdef double n_bytes
         if order not in (1, 2, 3):
             raise ValueError(f"order={order!r}: expected 1, 2 or 3")
         if order > 1 and not projective:
@@ -126,10 +126,7 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
         self.struct.count = <ssvm_count> tree_count
         self.struct.difference = <ssvm_difference> tree_difference
         if projective:
-            n_bytes = sizeof(double) * ssvm_tree_scratch(longest, order)
-            if n_bytes >= 2.0**62:
-                raise MemoryError(f"no memory for a sentence of {longest} tokens")
-            self.set_scratch(<size_t> n_bytes)
+            self.set_scratch(table_bytes(sizeof(double) * ssvm_tree_scratch(longest, order)))
         else:
             all_pairs(&arcs, longest)
             self.set_scratch(pairs_bytes(longest) + search_bytes(&arcs))

@@ -29,6 +29,10 @@ cdef inline size_t aligned(size_t n_bytes) noexcept nogil:
     return (n_bytes + 63) // 64 * 64
 
 
+# Raises ValueError if they are too large
+cdef size_t table_bytes(double n_bytes) except 0
+
+
 cdef double write_parts(
     const uint8_t* used, const double* theta, Py_ssize_t n_parts, label_t* labels,
     Py_ssize_t n_labels,

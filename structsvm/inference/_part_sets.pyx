@@ -12,6 +12,20 @@ cdef extern from "stdlib.h" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
 
 
+# Most tables of a thread; systems promise memory that they do not have.
+cdef double MOST_BYTES = 2.0**32
+
+
+cdef size_t table_bytes(double n_bytes) except 0:
+    """The size of the tables of a search, with room for one byte more."""
+    if n_bytes > MOST_BYTES:
+        raise ValueError(
+            f"the search in the largest example takes {n_bytes / 2**30:.3g} GiB of tables, at most "
+            "4 can be used: make examples smaller"
+        )
+    return <size_t> n_bytes + 1
+
+
 cdef double write_parts(
     const uint8_t* used,         # IN   (n_parts,)
     const double* theta,         # IN   (n_parts,)

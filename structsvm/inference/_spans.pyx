@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport counts_add, ssvm_count, ssvm_counts, ssvm_difference
-from structsvm.inference._part_sets cimport ScratchMaximizer
+from structsvm.inference._part_sets cimport ScratchMaximizer, table_bytes
 from structsvm.linalg._lanes cimport padded
 
 cdef extern from "structsvm/inference/spans.h" nogil:
@@ -77,7 +77,9 @@ cdef class SpanMaximizer(ScratchMaximizer):
             sizes.append(n_parts)
             most = max(most, n)
         self.set_sizes(sizes, lengths, 4 * most + 2)
-        self.set_scratch(ssvm_span_scratch(&self.labels, most) * sizeof(double))
+        self.set_scratch(
+            table_bytes(sizeof(double) * <double> ssvm_span_scratch(&self.labels, most))
+        )
         self.struct.count = <ssvm_count> spans_count
         self.struct.difference = <ssvm_difference> spans_difference
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from structsvm.data.checks import real_array
 from structsvm.inference._dependency_trees import DependencyTreeMaximizer
 from structsvm.inference._pairwise import check_scores
+from structsvm.inference.cut_scores import check_total
 
 __all__ = ["dependency_tree"]
 
@@ -55,11 +56,10 @@ def dependency_tree(
     Raises
     ------
     ValueError
-        If a shape does not fit, a score is NaN or +inf, every tree has a score of -inf, the
-        sentence is too long to count its parts, or there are scores of siblings or grandparents
-        without `projective`, where the best tree is NP-hard to find.
-    MemoryError
-        If there is no room for the tables.
+        If a shape does not fit, a score is NaN or +inf, scores add up to more than a double can
+        hold, every tree has a score of -inf, the tables would take more than 4 GiB, or there are
+        scores of siblings or grandparents without `projective`, where the best tree is NP-hard to
+        find.
 
     See Also
     --------
@@ -116,4 +116,6 @@ def _used_scores(
     scores = np.zeros(used.shape) if value is None else real_array(name, value)
     if scores.shape != used.shape:
         raise ValueError(f"{name} has shape {scores.shape}, expected {used.shape} as `arcs` says")
-    return check_scores(name, np.where(used, scores, 0.0), scores.ndim, forbidden=True)
+    checked = check_scores(name, np.where(used, scores, 0.0), scores.ndim, forbidden=True)
+    check_total(checked[checked > -np.inf], 3.0)
+    return checked

@@ -176,6 +176,10 @@ def test_bad_input_is_refused():
         DependencyTreeMaximizer([3, -1])
     with pytest.raises(ValueError, match=r"sentence 0 has 1300 tokens, and with order=2 22020"):
         DependencyTreeMaximizer([1300], 2)
+    with pytest.raises(ValueError, match=r"takes 4\.\d+ GiB of tables, at most 4 can be used"):
+        DependencyTreeMaximizer([570], 3)
+    with pytest.raises(ValueError, match="add up to more than a double can hold"):
+        dependency_tree(np.full((4, 3), 1e308))
     maximizer = DependencyTreeMaximizer([3])
     for heads, message in (
         ([0, 2, 1], r"head of token 2 of sentence 0 is 2, expected another token"),

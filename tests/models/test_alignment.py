@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from structsvm import AlignmentModel, StructSVM
+from structsvm.inference import best_alignment
 from structsvm.inference._alignment import AlignmentMaximizer
 
 X = [("abcd", "acd"), ("abab", "bab"), ("dca", "dcba"), ("a", "")]
@@ -46,6 +47,28 @@ def test_values_are_those_of_a_plain_recursion(n, m, ends):
         assert value == pytest.approx(best_value(pair, gaps, ends))
         mu = maximizer.count(0, labels)
         assert theta[mu > 0] @ mu[mu > 0] == pytest.approx(value)
+
+
+def test_scores_of_ones_own_are_aligned():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(8, 9))
+    for ends, gaps in itertools.product(("same", "free"), ((-1.0, -0.1), (0.5, 0.2))):
+        pairs, value = best_alignment(scores, *gaps, end_gaps=ends)
+        assert (np.diff(pairs, axis=0) > 0).all()
+        assert value == pytest.approx(best_value(scores, [*gaps, 0.0, 0.0], ends))
+    assert best_alignment(np.zeros((0, 3)), -1.0, -0.5)[1] == -2.5
+    for bad, message in (
+        ((np.zeros(3), -1.0, -1.0), "scores has 1 dimensions"),
+        ((np.full((1, 1), np.nan), -1.0, -1.0), r"scores\[0, 0\] is nan"),
+        (([[1.0]], np.inf, -1.0), r"gap_open and gap_extend\[0\] is inf"),
+        (([[1e308, 1e308]], -1.0, -1.0), "more than a double can hold"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            best_alignment(*bad)
+    with pytest.raises(ValueError, match="end_gaps='own'"):
+        best_alignment([[1.0]], -1.0, -1.0, end_gaps="own")
+    with pytest.raises(ValueError, match=r"takes 4\.\d+ GiB of tables"):
+        AlignmentMaximizer(np.array([12000]), np.array([12000]), "same")
 
 
 def test_features_of_symbols_are_symbols():
