@@ -131,8 +131,9 @@ def test_weights_of_integer_programs_are_learned(capsys):
 
 def test_commands_are_those_of_ci():
     ci = (ROOT / ".ci" / "run").read_text()
-    assert [command.split()[0] for command in COMMANDS] == ["pip", "structsvm", "pip"]
-    for command in (COMMANDS[0], COMMANDS[2]):
+    first, *others, last = COMMANDS
+    assert {command.split()[0] for command in others} == {"structsvm"}
+    for command in (first, last):
         assert f'"{command}"' in ci
 
 
