@@ -21,6 +21,7 @@ from structsvm import (
     GraphModel,
     GridModel,
     MulticlassModel,
+    MultiLabelModel,
     Parts,
     PartsModel,
     RankingModel,
@@ -238,6 +239,21 @@ def classes(model, x):
     yield from model.classes_.tolist()
 
 
+# ---- sets of labels
+
+
+@st.composite
+def labelled_rows(draw, n_labels=3):
+    n = draw(st.integers(2, 4))
+    sets = draw(arrays(np.int64, (n, n_labels), elements=st.integers(0, 1)))
+    return list(numbers(draw, n, 2)), list(sets)
+
+
+def label_sets(model, x):
+    for labels in itertools.product((0, 1), repeat=model.n_labels_):
+        yield np.array(labels)
+
+
 # ---- rankings
 
 
@@ -428,6 +444,8 @@ EXPANSION = functools.partial(GraphModel, inference_method="expansion")
 RELAXATION = functools.partial(GraphModel, inference_method="relaxation", relaxation_tol=1e-6)
 NEIGHBOURS = functools.partial(GridModel, connectivity=8, directions=True)
 EXPENSIVE = functools.partial(MulticlassModel, cost=COSTS)
+BY_F1 = functools.partial(MultiLabelModel, "full", task_loss="f1")
+WEIGHED = functools.partial(MultiLabelModel, label_weight=[1.0, 0.0, 2.0])
 BY_NDCG = functools.partial(RankingModel, "ndcg", normalize=False)
 INDICES = functools.partial(PartsModel, best_pair, output="indices")
 USES = functools.partial(PartsModel, pair_uses)
@@ -476,6 +494,8 @@ STRUCTURES: dict[str, Structure] = {
     "trees of siblings": Structure(SIBLINGS, sentences(), trees_of),
     "trees of grand-siblings": Structure(GRAND_SIBLINGS, sentences(), trees_of),
     "trees that cross": Structure(CROSSING, sentences(False, False), trees_of),
+    "label sets by a tree": Structure(WEIGHED, labelled_rows(), label_sets),
+    "label sets by F1": Structure(BY_F1, labelled_rows(), label_sets),
     "rankings by NDCG": Structure(BY_NDCG, queries(), orders),
     "pairs of documents": Structure(RankingModel, queries(2), orders),
     "sets of parts, in Python": Structure(USES, items(), pairs_of_items),

@@ -643,6 +643,7 @@ def test_weights_that_are_no_real_numbers_are_refused_by_every_estimator(weights
         structsvm.GraphSVM: ([(x, edges) for x in chains], [[0], [1]]),
         structsvm.GridSVM: ([x[None] for x in chains], [[[0]], [[1]]]),
         structsvm.MulticlassSVM: (rows, [0, 1]),
+        structsvm.MultiLabelSVM: (rows, [[0, 1], [1, 0]]),
         structsvm.RankingSVM: (rows, [0, 1]),
         structsvm.SurrogateSVM: (rows, [0, 1]),
         structsvm.SequenceTagger: ([["a"], ["b"]], [["A"], ["B"]]),

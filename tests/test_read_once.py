@@ -12,6 +12,7 @@ from structsvm import (
     GraphSVM,
     GridSVM,
     MulticlassSVM,
+    MultiLabelSVM,
     RankingSVM,
     SequenceTagger,
     SpanSVM,
@@ -22,7 +23,7 @@ from structsvm.data import queries, sequences
 from structsvm.features import ArcFeatures, SequenceVectorizer
 from structsvm.graphs import conversion
 from structsvm.inference import Subset
-from structsvm.models import grid, multiclass, parts, registry
+from structsvm.models import grid, label_sets, multiclass, parts, registry
 
 RNG = np.random.default_rng(0)
 N, N_VAL = 8, 3
@@ -52,6 +53,11 @@ def rows(n):
     return X, np.arange(n) % 3
 
 
+def sets(n):
+    X, y = rows(n)
+    return X, np.column_stack([y == 0, y != 1]).astype(int)
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """How often each thing was done, by name and, for single examples, by their number."""
@@ -70,7 +76,8 @@ def counted(monkeypatch):
     count(grid, "_read_image", lambda i, item, steps: ("image", id(item)))
     count(grid.GridModel, "_edge_features", lambda self, image: ("edges", id(image.pixels)))
     count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))
-    count(multiclass, "check_rows", lambda X, *args, **options: ("rows", len(X)))
+    for place in (multiclass, label_sets):
+        count(place, "check_rows", lambda X, *args, **options: ("rows", len(X)))
     count(parts, "as_parts", lambda i, x: ("parts", id(x)))
     count(ArcFeatures, "read", lambda self, X: ("sentences", len(X)))
     count(SequenceVectorizer, "transform", lambda self, X: ("sentences", len(X)))
@@ -83,6 +90,7 @@ CASES = {
     GridSVM: (images, "image", N + N_VAL),
     GraphSVM: (graphs, "graph", N + N_VAL),
     MulticlassSVM: (rows, "rows", 2),
+    MultiLabelSVM: (sets, "rows", 2),
 }
 
 
@@ -117,7 +125,7 @@ def test_a_fit_reads_each_example_once(kind, counted, tmp_path):
     counted.clear()
     for ask in (svm.predict, svm.decision_function):
         ask(X)
-        check_reads(name, 1 if kind is MulticlassSVM else N)
+        check_reads(name, 1 if name == "rows" else N)
         counted.clear()
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.estimators.dependency import DependencyParser as DependencyParser
     from structsvm.estimators.graph import GraphSVM as GraphSVM
     from structsvm.estimators.graph import GridSVM as GridSVM
+    from structsvm.estimators.label_sets import MultiLabelSVM as MultiLabelSVM
     from structsvm.estimators.multiclass import MulticlassSVM as MulticlassSVM
     from structsvm.estimators.ranking import RankingSVM as RankingSVM
     from structsvm.estimators.spans import SpanSVM as SpanSVM
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.models.graph import GraphModel as GraphModel
     from structsvm.models.grid import GridModel as GridModel
     from structsvm.models.kernel_multiclass import KernelMulticlassModel as KernelMulticlassModel
+    from structsvm.models.label_sets import MultiLabelModel as MultiLabelModel
     from structsvm.models.multiclass import MulticlassModel as MulticlassModel
     from structsvm.models.parts import PartsModel as PartsModel
     from structsvm.models.ranking import RankingModel as RankingModel
@@ -68,6 +70,11 @@ FAMILIES = (
     ),
     Family("parts", "models.parts:PartsModel"),
     Family("decisions", "models.decisions:DecisionModel", ("estimators.decision:DecisionSVM",)),
+    Family(
+        "label sets",
+        "models.label_sets:MultiLabelModel",
+        ("estimators.label_sets:MultiLabelSVM",),
+    ),
     Family("rankings", "models.ranking:RankingModel", ("estimators.ranking:RankingSVM",)),
 )
 
