@@ -67,8 +67,9 @@ def trivial_fit(
     labels = np.unique(np.concatenate([np.ravel(answer) for answer in answers]))
     if len(labels) > 1:
         return None
+    alike = repr(labels[0].item()) if len(labels) else "empty"
     return (
-        f"at C={C:.3g} all predictions for the training data are {labels[0].item()!r}, but not all "
+        f"at C={C:.3g} all predictions for the training data are {alike}, but not all "
         "of y. Raise C, or make mistakes on the rare labels cost more (class_weight, "
         "costs, sample_weight); PathSearch tries values of both by the score of your choice"
     )

@@ -111,6 +111,28 @@ def test_weights_have_names_and_shapes():
     assert not fitted(fit_intercept=False).intercept_.any()
 
 
+@pytest.mark.parametrize(("output", "told"), [("spans", "are empty"), ("tags", "are 'O'")])
+def test_a_fit_that_finds_no_span_says_so(output, told):
+    rng = np.random.default_rng(0)
+    lines = [rng.normal(size=(n, 1)) for n in rng.integers(5, 9, size=40)]
+    y = [
+        [(int(rng.integers(0, 5)), len(x), "a")] if k % 4 == 0 else [] for k, x in enumerate(lines)
+    ]
+    with pytest.warns(UserWarning, match=f"all predictions for the training data {told}"):
+        SpanSVM(C=0.05, output=output, length_bins=(), random_state=0).fit(lines, y)
+
+
+def test_values_chosen_on_held_out_examples_are_certified():
+    rng = np.random.default_rng(0)
+    lines = [rng.normal(size=(n, 3)) for n in rng.integers(3, 7, size=20)]
+    pairs = [(x, rng.normal(size=(len(spans_of(len(x), 2)), 1))) for x in lines]
+    y = [[(t, t + 1, "a") for t in np.flatnonzero(x[:, 0] > 0.5).tolist()] for x in lines]
+    for inputs in (lines, pairs):
+        svm = SpanSVM(C="auto", max_length=2, random_state=0).fit(inputs, y)
+        assert svm.certified_
+        assert svm.score(inputs, y) > 0.8
+
+
 def test_losses_count_positions_or_spans():
     y, y_hat = [(0, 2, "a"), (3, 4, "b")], [(0, 3, "a"), (3, 4, "b")]
     sized = {}
