@@ -62,6 +62,7 @@ cdef class AffineProblem(Problem):
         self.foreign = plain.foreign
         self.in_python = plain.in_python
         self.in_batches = plain.in_batches
+        self.squared = plain.squared
         self.portable = plain.portable
         self.oracle_work = plain.oracle_work + plain.n_weights
         self._rescaling = plain._rescaling

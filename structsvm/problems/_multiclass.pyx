@@ -100,7 +100,7 @@ cdef class MulticlassProblem(Problem):
         self.slack = slack
         self.cost = cost
         self.hinge.loss = LOSSES[loss]
-        self.hinge.squared = slack == "squared"
+        self.hinge.squared = self.squared = slack == "squared"
         self.hinge.n_classes = n_classes
         self.hinge.width = 1 if n_classes == 2 else n_classes
         if cost is not None:

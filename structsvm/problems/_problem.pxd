@@ -46,6 +46,7 @@ cdef class Problem:
     cdef readonly bint foreign            # is the oracle code from outside this package?
     cdef readonly bint in_python          # do its oracles hold the GIL?
     cdef readonly bint in_batches         # are many examples at once cheaper than one by one?
+    cdef readonly bint squared            # are hinges squares, of which planes are tangents?
     cdef readonly bint portable           # may a pickled copy elsewhere answer? See pack, unpack
     cdef readonly Py_ssize_t n_threads    # scratch space is reserved for so many
     # Work of one max_oracle call in multiply-adds on plane entries. Declared, not measured:

@@ -39,6 +39,8 @@ cdef class Problem:
         Whether the oracle holds the GIL.
     in_batches : bool
         Whether the oracle answers for many examples in less time than for one after the other.
+    squared : bool
+        Whether hinges are squares, or sums of squares, of which planes are tangents.
     n_threads : int
         Scratch space is reserved for so many threads.
     oracle_work : float

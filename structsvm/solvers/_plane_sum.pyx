@@ -15,7 +15,7 @@ from libc.math cimport isfinite, sqrt
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
 from structsvm.linalg._plane cimport (
-    plane_axpy, plane_dot, plane_size, plane_sqnorm, plane_value, weights_of,
+    plane_axpy, plane_dot, plane_scale, plane_size, plane_sqnorm, plane_value, weights_of,
 )
 from structsvm.problems._problem cimport Problem
 
@@ -106,7 +106,11 @@ cdef class PlaneSum:
         self, Problem problem, const index_t[::1] order, double lam, Py_ssize_t batch_size,
         bint project,
     ):
-        """Make a step for every `batch_size` examples of `order`; see `step`."""
+        """Make a step for every `batch_size` examples of `order`; see `step`.
+
+        Squared hinges steepen with the weights, and steps along them would overshoot more and more.
+        Their tangents are taken where the step ends; see `soften`.
+        """
         cdef Py_ssize_t k, count, start = 0, n = order.shape[0]
         cdef Py_ssize_t at_a_time = problem.calls_at_a_time(STEPS_PER_SIGNAL_CHECK)
         cdef PlaneBatch batch = PlaneBatch(batch_size)
@@ -132,6 +136,8 @@ cdef class PlaneSum:
                     height += batch.planes[k].excess
                     if height > 0.0:
                         hinge_sum += height
+                        if problem.squared:
+                            self.soften(&batch.planes[k], height, count, lam)
                     elif height < 0.0 and height < -WORSE_HEIGHT * plane_size(
                         &batch.planes[k], &w
                     ):
@@ -150,6 +156,22 @@ cdef class PlaneSum:
         if overflown:
             raise ValueError(TOO_LARGE)
         self.hinge = hinge_sum / max(n, 1)
+
+    cdef void soften(
+        self, Plane* plane, double height, Py_ssize_t count, double lam
+    ) noexcept nogil:
+        """Take the tangent of a squared hinge at a share of the margin's violation.
+
+        Of m^2 at share * m, where a step along it, all else unchanged, leaves the violation
+        share * m: an implicit step. It has the slope times the share.
+        """
+        cdef double share = 1.0 / (
+            1.0 + count * plane_sqnorm(plane) / (2.0 * height * lam * (self.n_met + count))
+        )
+        cdef double loss = share * (plane.loss + height) - share * share * height
+        self.greatest_loss = max(self.greatest_loss, plane.loss)
+        plane_scale(plane, share)
+        plane.loss = loss
 
     cdef void step(
         self, const Plane* planes, Py_ssize_t count, double lam, bint project

@@ -41,7 +41,8 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     for the planes delta_1 ... delta_b of the next b = `batch_size` examples, where N is the number
     of planes so far. So the iterate is 1 / (lambda N) times the sum of all planes; after a pass in
     permuted order this is a feasible dual point, whose value certifies the averaged weights. It is
-    slow to high precision, but needs little memory: a few vectors, no planes.
+    slow to high precision, but needs little memory: a few vectors, no planes. Squared hinges have
+    implicit steps, along the tangent where the step ends: others would go further and further.
 
     Parameters
     ----------

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
 
-from structsvm import ChainModel, ChainSVM
+from structsvm import ChainModel, ChainSVM, MulticlassSVM
 from structsvm.solvers import Subgradient
 from structsvm.solvers._plane_sum import PlaneSum
 
@@ -84,6 +87,30 @@ def test_certificate_brackets_the_optimum(words, options):
     history = svm.history_
     assert (history["objective"] >= history["dual_objective"]).all()
     assert (np.diff(history["dual_objective"]) >= 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("C", ["scale", 100.0])
+@pytest.mark.parametrize("loss", ["crammer_singer", "weston_watkins", "lee_lin_wahba"])
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_steps_along_squared_hinges_do_not_go_further_and_further(loss, C, batch_size):
+    X, y = load_wine(return_X_y=True)
+    svm = MulticlassSVM(loss=loss, slack="squared", C=C, tol=1e-6, random_state=0)
+    optimum = clone(svm).set_params(solver="bcfw").fit(X, y)
+    svm.set_params(solver=Subgradient(batch_size=batch_size), max_iter=30).fit(X, y)
+    assert svm.certified_
+    assert svm.dual_objective_ <= optimum.objective_
+    assert svm.objective_ >= optimum.dual_objective_
+    assert svm.dual_gap_ < (0.3 if C == "scale" else 1.0)
+    assert svm.score(X, y) > 0.97
+
+
+def test_pieces_of_rows_with_squared_hinges_are_learnt_from():
+    X, y = load_wine(return_X_y=True)
+    svm = MulticlassSVM(C=1.0, slack="squared")
+    for _ in range(10):
+        svm.partial_fit(scale(X), y)
+    assert svm.score(scale(X), y) > 0.97
 
 
 def test_far_projections_do_not_lose_the_scale(words):
