@@ -9,6 +9,7 @@ from structsvm.models import registry
 if TYPE_CHECKING:
     from structsvm.base import StructuredModel
     from structsvm.data.sequences import PackedSequences
+    from structsvm.estimators.latent import LatentSVM
     from structsvm.estimators.path import fit_path
     from structsvm.estimators.path_search import PathSearch
     from structsvm.estimators.structured import StructSVM
@@ -29,6 +30,7 @@ _HOMES = {
     "Parts": "models.part_inputs",
     "PathSearch": "estimators.path_search",
     "SoftMarginLoss": "hinge.ilp",
+    "LatentSVM": "estimators",
     "StructSVM": "estimators",
     "StructuredModel": "base",
     "SurrogateSVM": "estimators",

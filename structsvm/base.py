@@ -18,6 +18,7 @@ from structsvm.problems.python_methods import (
     LossCheck,
     number_of_weights,
     one_by_one,
+    sparse_vector,
     stands_for,
     task_loss,
 )
@@ -25,6 +26,9 @@ from structsvm.problems.python_methods import (
 __all__ = ["StructuredModel"]
 
 _REQUIRED = ("joint_feature", "loss", "loss_augmented_inference", "inference")
+
+# Two scores closer than this, relative to their terms, are equal up to rounding.
+_SAME_SCORE = 1e-12
 
 # Means something else in other libraries, so that hiding it may be what is wanted.
 _MAY_BE_HIDDEN = ("score",)
@@ -65,6 +69,14 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         ``n_jobs`` is called once for a prediction and distributes the work itself.
     score(Y, Y_hat)
         Higher is better; minus the mean loss by default.
+    complete(x, y, w)
+        The best output of those that agree with y, of which something is hidden: what `LatentSVM`
+        needs. Then `inference`, `joint_feature` and the loss-augmented output are of complete
+        outputs, and the loss may not depend on what is hidden in the truth.
+        ``batch_complete(X, Y, w)`` is for many.
+    first_completion(x, y, random_state)
+        An output that agrees with y, to begin with. By default those that are best at weights of
+        zero, and at random weights in further starts.
 
     Attributes
     ----------
@@ -155,6 +167,61 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def _screened(self, y: Any, *, whole: bool = False, held_out: bool = False) -> Any:
         """Outputs that replace y in training or scoring; None keeps y."""
         return None
+
+    # ---- outputs of which something is hidden
+
+    #: Whether `bind` takes outputs with void labels, which say nothing.
+    takes_void: bool = False
+
+    def complete(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        raise _missing(self, "complete")
+
+    @stands_for("complete")
+    def batch_complete(
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
+    ) -> list[Any]:
+        """``complete`` for each pair of x and y."""
+        return one_by_one(lambda x, y: self.complete(x, y, w), "complete", X, Y)
+
+    def first_completion(self, x: Any, y: Any, random_state: np.random.RandomState) -> Any:
+        raise _missing(self, "first_completion")
+
+    def first_completed(self, X: Any, y: Any, random_state: np.random.RandomState) -> Any:
+        """Outputs to begin with, as `bind` takes them; None leaves them to the weights."""
+        if type(self).first_completion is StructuredModel.first_completion:
+            return None
+        first = self.first_completion
+        return one_by_one(lambda x, y: first(x, y, random_state), "first_completion", X, y)
+
+    def completed(self, X: Any, y: Any, w: NDArray[np.float64], before: Any = None) -> Any:
+        """Completed outputs, as `bind` takes them; those of `before` stay unless there are better.
+
+        X and y as `prepare_examples` gave them.
+        """
+        found = self.batch_complete(X, y, w)
+        if before is None:
+            return list(found)
+
+        def better(x: Any, old: Any, new: Any) -> Any:
+            values = []
+            for output in (old, new):
+                psi = self.joint_feature(x, output)
+                indices, entries = sparse_vector(psi, len(w), "joint_feature(x, y)")
+                terms = entries * w[indices]
+                values += [float(terms.sum()), float(np.abs(terms).sum())]
+            known, size, value, new_size = values
+            return new if value > known + _SAME_SCORE * (size + new_size) else old
+
+        return one_by_one(better, "complete", X, before, found)
+
+    def loss_of_completion(self, a: Any, b: Any, i: int) -> float:
+        """The loss of completed output i of b for that of a, which has to be 0."""
+        return float(self.loss(a[i], b[i]))
+
+    def differing(self, a: Any, b: Any) -> NDArray[np.intp]:
+        """The numbers of the examples whose completed outputs are not the same."""
+        pairs = zip(a, b, strict=True)
+        return np.flatnonzero([one is not other for one, other in pairs])
 
     # ---- features on one scale, for training
 

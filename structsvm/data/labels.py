@@ -23,6 +23,7 @@ __all__ = [
     "flat_labels",
     "flatten_labels",
     "flatten_partial",
+    "is_void",
     "known_labels",
     "known_nodes",
     "masked_void",
@@ -93,6 +94,12 @@ class PackedLabels(Sequence[Any]):
             row = row.astype(object)
             row[self.void[here]] = None
         return row if self.shapes is None else row.reshape(self.shapes[i])
+
+    def filled(self, labels: NDArray[Any], free: NDArray[np.bool_]) -> PackedLabels:
+        """These labels in place of those that are `free`, where there is no loss."""
+        weight = np.where(free, 0.0, 1.0 if self.weight is None else self.weight)
+        labels = np.where(free, labels, self.labels)
+        return PackedLabels(labels, self.offsets, self.shapes, weight, self.sample_weight)
 
     def replaced(self, rows: Sequence[Any], kept: Sequence[int] | None) -> PackedLabels:
         """Other labels in rows of the same lengths, of the examples `kept` alone; None: of all."""
@@ -174,7 +181,7 @@ def flatten_partial(
                 items[i] = object_row(items[i])
                 items[i][missing] = stand_in
     flat, lengths = flatten_labels(items, lengths, name)
-    void = _is_void(flat, ignore_label) if len(flat) else np.zeros(0, dtype=bool)
+    void = is_void(flat, ignore_label) if len(flat) else np.zeros(0, dtype=bool)
     if some_absent:
         of_rows = [
             np.zeros(n, dtype=bool) if missing is None else missing
@@ -329,7 +336,8 @@ def _label_array(place: str, item: Any) -> NDArray[Any]:
     return row
 
 
-def _is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
+def is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
+    """Which labels are `ignore_label`."""
     if ignore_label is None:
         return np.zeros(len(flat), dtype=bool)
     kinds = (str,) if flat.dtype.kind == "U" else (numbers.Integral, np.bool_)
@@ -344,7 +352,7 @@ def _is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
 
 def known_nodes(y: PackedLabels, ignore_label: Any) -> list[NDArray[np.bool_]]:
     """Masks of the labels of each example that are not void."""
-    known = ~_is_void(y.labels, ignore_label)
+    known = ~is_void(y.labels, ignore_label)
     return list(PackedLabels(known, y.offsets, y.shapes))
 
 
@@ -358,7 +366,7 @@ def known_labels(
 
     `classes` are all labels, where some of them may be missing in y.
     """
-    counted = ~_is_void(y.labels, ignore_label)
+    counted = ~is_void(y.labels, ignore_label)
     known = y.labels[counted]
     if not len(known):
         raise ValueError(
@@ -422,7 +430,7 @@ def encode_nodes(y: PackedLabels, classes: NDArray[Any], ignore_label: Any) -> N
     flat = y.labels
     numbers = np.full(len(flat), _VOID, dtype=np.int32)
     if len(flat):
-        known = ~_is_void(flat, ignore_label)
+        known = ~is_void(flat, ignore_label)
         numbers[known] = encode_labels(flat[known], classes, unknown=_STRANGE)
     if (strange := np.flatnonzero(numbers == _STRANGE)).size:
         i = int(np.searchsorted(y.offsets, strange[0], side="right")) - 1

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 from structsvm.models import registry
 
 if TYPE_CHECKING:
+    from structsvm.estimators.latent import LatentSVM
     from structsvm.estimators.structured import StructSVM
     from structsvm.estimators.surrogate import SurrogateSVM
     from structsvm.models.registry import *
 
 # Those of no family.
-_OTHERS = {"StructSVM": "structured", "SurrogateSVM": "surrogate"}
+_OTHERS = {"LatentSVM": "latent", "StructSVM": "structured", "SurrogateSVM": "surrogate"}
 
-__all__ = [*registry.places("estimators"), "StructSVM", "SurrogateSVM"]
+__all__ = [*registry.places("estimators"), "LatentSVM", "StructSVM", "SurrogateSVM"]
 
 
 def __getattr__(name: str) -> Any:

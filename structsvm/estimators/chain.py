@@ -325,7 +325,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         [array(['verb', 'verb'], dtype='<U4')]
         """
         check_is_fitted(self)
-        return self.model_.complete(self._read(X), as_items("y", y), self.coef_)
+        return self.model_.batch_complete(self._read(X), as_items("y", y), self.coef_)
 
     classes_ = of_model("classes_")
     states_ = of_model("states_")

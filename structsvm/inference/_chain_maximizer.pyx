@@ -82,7 +82,7 @@ cdef class ChainMaximizer(Maximizer):
                     "most 2**31 - 1 can be counted"
                 )
         self.set_sizes(sizes, lengths, 4 * longest + 4)
-        self.struct.exact = True
+        self.struct.exact = self.takes_infinity = True
         self.struct.maximize = <ssvm_maximize> chain_maximize
         self.struct.maximize_slack = <ssvm_maximize_slack> chain_maximize_slack
         if is_void is None:

@@ -22,8 +22,8 @@ from structsvm.data.state import State, checked_classes
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.chain_scores import (
+    allowed_by_choices,
     chain_scores,
-    complete_chains,
     max_marginals_of,
 )
 from structsvm.models.constraints import (
@@ -461,15 +461,25 @@ class ChainModel(FactoredModel):
             for states, scores in self.bind(X).n_best(w, n)
         ]
 
-    def complete(
-        self, X: Sequence[Any], y: Sequence[Any], w: NDArray[np.float64]
+    def batch_complete(
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[NDArray[Any]]:
         """The best labels, given some of them; see `ChainSVM.complete`."""
-        packed = self._packed(X)
-        if len(y) != len(packed):
-            raise ValueError(f"X has {len(packed)} examples but y has {len(y)}")
-        chunks = chain_scores(self, packed, w)
-        return complete_chains(chunks, y, self.classes_, self._states.label_of)
+        inputs, _ = self._read(X)
+        if len(Y) != len(inputs):
+            raise ValueError(f"X has {len(inputs)} examples but y has {len(Y)}")
+        allowed = allowed_by_choices(Y, np.diff(inputs.offsets), self.classes_)
+        states = self.make_problem(inputs, None).complete(
+            w, self._of_states(allowed), np.arange(len(Y), dtype=np.int32)
+        )
+        return self.write_outputs(inputs, states)
+
+    def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
+        return y.void
+
+    @property
+    def takes_void(self) -> bool:  # type: ignore[override]
+        return self.order == 1
 
     def _packed(self, X: Any) -> PackedSequences:
         sequences: PackedSequences = self._read(X)[0].items
@@ -489,7 +499,7 @@ class ChainModel(FactoredModel):
         truth_numbers = encode_labels(truth, self.classes_, unknown=-1)
         return float(np.mean(truth_numbers == encode_labels(guess, self.classes_)))
 
-    def _of_states(self, of_labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _of_states(self, of_labels: NDArray[Any]) -> NDArray[Any]:
         """Columns of states from columns of labels."""
         label_of = self._states.label_of
         return of_labels if label_of is None else of_labels[:, label_of]

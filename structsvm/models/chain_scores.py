@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from structsvm.data.checks import shorten
 from structsvm.data.labels import encode_labels, flatten_labels
 from structsvm.data.sequences import PackedSequences
-from structsvm.inference import max_marginals, viterbi
+from structsvm.inference import max_marginals
 
 if TYPE_CHECKING:
     from structsvm.models.chain import ChainModel
 
-__all__ = ["ChainScores", "chain_scores", "complete_chains", "max_marginals_of"]
+__all__ = ["ChainScores", "allowed_by_choices", "chain_scores", "max_marginals_of"]
 
 # Most transition scores in memory at a time, if each position has its own.
 _CHUNK_CELLS = 1 << 22
@@ -77,38 +77,22 @@ def max_marginals_of(chunks: Iterable[ChainScores]) -> list[NDArray[np.float64]]
     return found
 
 
-def complete_chains(
-    chunks: Iterable[ChainScores],
-    y: Sequence[Any],
-    classes: NDArray[Any],
-    label_of: NDArray[np.int32] | None,
-) -> list[NDArray[Any]]:
-    """The best labellings that agree with the given labels in `y`.
+def allowed_by_choices(
+    y: Sequence[Any], lengths: NDArray[np.int64], classes: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Which labels partial labellings allow, one row for each position.
 
     Raises
     ------
     ValueError
-        For an unknown label, a length that does not fit, or if no labelling is left; the message
-        says where.
+        For an unknown label, or a length that does not fit; the message says where.
     """
-    found: list[NDArray[Any]] = []
-    for scores in chunks:
-        first = len(found)
-        stops = np.cumsum(scores.lengths)
-        unary = scores.unary
-        for k, stop in enumerate(stops):
-            i, rows = first + k, slice(stop - scores.lengths[k], stop)
-            for t, allowed in _choices(i, y[i], int(scores.lengths[k]), classes):
-                unary[rows][t, ~(allowed if label_of is None else allowed[label_of])] = -np.inf
-            steps = scores.transition if scores.transition.ndim == 2 else scores.transition[rows]
-            try:
-                states, _ = viterbi(unary[rows], steps, scores.start, scores.end)
-            except ValueError:
-                raise ValueError(
-                    f"y[{i}] leaves no labelling: constraints forbid all that agree with it"
-                ) from None
-            found.append(classes[states if label_of is None else label_of[states]])
-    return found
+    allowed = np.ones((int(lengths.sum()), len(classes)), dtype=bool)
+    starts = np.cumsum(lengths) - lengths
+    for i, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
+        for t, of_position in _choices(i, y[i], length, classes):
+            allowed[start + t] = of_position
+    return allowed
 
 
 def _choices(

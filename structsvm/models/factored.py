@@ -398,6 +398,66 @@ class FactoredModel(PackedModel):
         known = numbers >= 0
         return least_constant_loss(numbers[known], self.cost_matrix(), weight[known], len(y))
 
+    # ---- labels that are hidden
+
+    takes_void = True
+
+    def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
+        """Which labels say nothing, so that they may be completed; None if all are known."""
+        return None
+
+    def completed(
+        self,
+        X: PackedInputs,
+        y: PackedLabels,
+        w: NDArray[np.float64],
+        before: PackedLabels | None = None,
+    ) -> PackedLabels:
+        if (free := self.free_labels(y)) is None:
+            return y
+        numbers = self.class_numbers(y)
+        allowed = np.ones((len(numbers), len(self.classes_)), dtype=np.uint8)
+        allowed[~free] = 0
+        allowed[~free, numbers[~free]] = 1
+        states = self.complete_numbers(X, allowed, np.flatnonzero(free), w, before)
+        return y.filled(self.write_labels(states), free)
+
+    def complete_numbers(
+        self,
+        X: PackedInputs,
+        allowed: NDArray[np.uint8],
+        free: NDArray[np.intp],
+        w: NDArray[np.float64],
+        before: PackedLabels | None,
+    ) -> NDArray[np.int32]:
+        """The best of the `allowed` labels, as the problem numbers them, of the examples that have
+        some of the `free` labels; other rows mean nothing."""
+        examples = np.unique(np.searchsorted(X.offsets, free, side="right") - 1)
+        known = None if before is None else self.label_numbers(before)
+        problem = self.make_problem(X, None)
+        return problem.complete(w, self._of_states(allowed), examples.astype(np.int32), known)
+
+    def _of_states(self, of_labels: NDArray[Any]) -> NDArray[Any]:
+        """Columns of what the problem numbers, from columns of labels."""
+        return of_labels
+
+    def loss_of_completion(self, a: PackedLabels, b: PackedLabels, i: int) -> float:
+        return 0.0  # by the weights of what was filled in
+
+    def differing(self, a: PackedLabels, b: PackedLabels) -> NDArray[np.intp]:
+        places = np.flatnonzero(a.labels != b.labels)
+        return np.unique(np.searchsorted(a.offsets, places, side="right") - 1)
+
+    def batch_complete(
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
+    ) -> list[Any]:
+        inputs, partial = self._read(X, Y)
+        assert partial is not None
+        return list(self.completed(inputs, partial, w))
+
+    def complete(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        return self.batch_complete([x], [y], w)[0]
+
     def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
         """The labels with these numbers in the problem."""
         return self.classes_[numbers]

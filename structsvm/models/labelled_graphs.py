@@ -17,6 +17,7 @@ from structsvm.data.labels import (
     check_class_weight,
     encode_nodes,
     flat_labels,
+    is_void,
     known_labels,
     known_nodes,
     odd_labels,
@@ -377,6 +378,15 @@ class LabelledGraphs(FactoredModel):
 
     def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
         return encode_nodes(y, self.classes_, self.ignore_label)
+
+    def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
+        if self.weighting == "hinge" and (self.class_weight_ != 1).any():
+            raise ValueError(
+                "factors of classes cannot multiply the hinge at nodes whose class is hidden: use "
+                "weighting='loss', or class_weight=None"
+            )
+        free = is_void(y.labels, self.ignore_label)
+        return free if free.any() else None
 
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
         self._check_parameters()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +29,13 @@ class FactoredProblem(Problem):
     def n_best(
         self, weights: ArrayLike, n: int
     ) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]: ...
+    def complete(
+        self,
+        weights: ArrayLike,
+        allowed: NDArray[Any],
+        examples: NDArray[np.int32],
+        before: NDArray[np.int32] | None = None,
+    ) -> NDArray[np.int32]: ...
     def part_scores(self, weights: ArrayLike) -> NDArray[np.float64]: ...
     def joint_feature(
         self, i: int, labels: ArrayLike

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -10,9 +11,14 @@ from structsvm._typedefs cimport index_t, label_t
 from structsvm.inference._maximizer cimport SSVM_INDICES, SSVM_VOID, Maximizer, ssvm_counts
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_finish, plane_arrays, weights_of
-from structsvm.problems._features cimport BlockFeatures, RowSums, sums_free, sums_reserve
+from structsvm.problems._features cimport BlockFeatures, FeatureBlock, RowSums, sums_free, sums_reserve
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Outputs, Problem, Rescaling
+
+from structsvm.exceptions import LabelError
+
+# Two scores closer than this, relative to their terms, are equal up to rounding.
+cdef double SAME_SCORE = 1e-12
 
 
 cdef int scratch_fill(
@@ -347,6 +353,100 @@ cdef class FactoredProblem(Problem):
             found.append(self.maximizer.find_n_best(i, 0, self._scratch[0].theta, n))
         return found
 
+    def complete(
+        self, weights, allowed, const index_t[::1] examples not None, before=None,
+    ):
+        """The best outputs of some examples among those whose labels are all allowed.
+
+        Parameters
+        ----------
+        weights : array-like of shape (n_weights,)
+        allowed : bool or uint8 array of shape (offsets[-1], n_labels)
+            Whether a label may stand at a place; at least one may.
+        examples : int32 array
+        before : int32 array of shape (offsets[-1],), default=None
+            Outputs with allowed labels, which stay unless a better one is found.
+
+        Returns
+        -------
+        labels : int32 ndarray of shape (offsets[-1],)
+            `before`, or zeros, with the outputs of `examples`.
+
+        Raises
+        ------
+        LabelError
+            If constraints leave no such output.
+        """
+        cdef Weights w
+        cdef const unsigned char[:, ::1] able = np.ascontiguousarray(allowed, dtype=np.uint8)
+        cdef Py_ssize_t e, i, k, t, p, first, width = able.shape[1]
+        cdef Py_ssize_t stride = (<FeatureBlock> self.features._block[0]).stride
+        cdef double value, excess, known, size, low, high, rest
+        cdef double* theta
+        cdef label_t[::1] labels = np.zeros(self.label_offsets[self.n_examples], dtype=np.int32)
+        cdef label_t* row
+        cdef bint has_before = before is not None
+        if self.in_rows or able.shape[0] != labels.shape[0]:
+            raise ValueError(
+                f"{type(self.maximizer).__name__} has {labels.shape[0]} labels, or sets of parts; "
+                f"there are rows of allowed labels for {able.shape[0]}"
+            )
+        if has_before:
+            labels = np.array(before, dtype=np.int32)
+        point = self.padded(weights)
+        w = weights_of(point)
+        self.reserve(1)
+        theta = self._scratch[0].theta
+        answer = np.zeros(self.maximizer.most_labels + 1, dtype=np.int32)
+        cdef label_t[::1] found = answer
+        for e in range(examples.shape[0]):
+            i = examples[e]
+            if not 0 <= i < self.n_examples:
+                raise IndexError(f"example {i}: there are {self.n_examples} examples")
+            first = self.offsets[i]
+            if self.offsets[i + 1] == first:
+                continue
+            row = &labels[first]
+            self.score(i, &w, PLAIN, theta)
+            known, size = -INFINITY, 0.0
+            if has_before:
+                known = 0.0
+                of_row = np.asarray(labels[first:self.offsets[i + 1]])
+                for p, value in zip(*self.maximizer.count_sparse(i, of_row)):
+                    known += value * theta[p]
+                    size += fabs(value * theta[p])
+            # What no part can make up for, where a score cannot be -inf.
+            low = high = theta[0]
+            rest = 0.0
+            for p in range(self.maximizer.struct.n_parts[i]):
+                if p < (self.offsets[i + 1] - first) * stride:
+                    low, high = min(low, theta[p]), max(high, theta[p])
+                else:
+                    rest += fabs(theta[p])
+            for t in range(self.offsets[i + 1] - first):
+                for k in range(width):
+                    if not able[first + t, k]:
+                        theta[t * stride + k] -= (
+                            INFINITY if self.maximizer.takes_infinity
+                            else 1.0 + 2.0 * (high - low) + 4.0 * rest
+                        )
+            try:
+                self.maximizer.call_maximize(i, 0, theta, &found[0], &value, &excess)
+            except ValueError:
+                raise LabelError(
+                    f"y[{i}] leaves no labelling: constraints forbid all that agree with it", (i, 0)
+                ) from None
+            if has_before and not value > known + SAME_SCORE * (size + fabs(value)):
+                continue
+            for t in range(self.offsets[i + 1] - first):
+                if not able[first + t, found[t]]:
+                    raise RuntimeError(
+                        f"{type(self.maximizer).__name__}: maximize gave place {t} of example {i} "
+                        f"the label {found[t]}, whose score is lowest"
+                    )
+                row[t] = found[t]
+        return np.asarray(labels)
+
     def part_scores(self, weights):
         """The scores of the parts of all examples at `weights`, one after the other."""
         cdef Weights w
@@ -374,18 +474,33 @@ cdef class FactoredProblem(Problem):
         """
         return self._psi(i, self._output(i, labels), False)
 
+    def truth_change(self, FactoredProblem before not None, Py_ssize_t i):
+        """psi of the true output of example i less psi of that in an earlier problem, which differs
+        in true outputs alone; as indices and values."""
+        now = np.asarray(self.labels[self.offsets[i]:self.offsets[i + 1]])
+        then = np.asarray(before.labels[self.offsets[i]:self.offsets[i + 1]])
+        change = self.maximizer.difference(i, now, then)
+        parts = np.flatnonzero(change).astype(np.int32)
+        return self._sum_of(i, parts, change[parts], False)
+
     def _psi(self, Py_ssize_t i, const label_t[::1] row, bint without_void):
+        return self._sum_of(i, *self.maximizer.count_sparse(i, row), without_void)
+
+    def _sum_of(
+        self, Py_ssize_t i, const index_t[::1] some_parts, const double[::1] some_counts,
+        bint without_void,
+    ):
+        """The sum of the features of some parts, times their counts, as indices and values."""
         cdef index_t[::1] slot = np.full(self.n_weights, -1, dtype=np.int32)
         cdef PlaneBatch batch = PlaneBatch(1)
         cdef PlaneBuilder builder
         cdef ssvm_counts mu
         cdef RowSums sums
-        parts, counts = self.maximizer.count_sparse(i, row)
-        cdef index_t[::1] some_parts = parts
-        cdef double[::1] some_counts = counts
-        mu.size = mu.capacity = some_parts.shape[0]
-        mu.parts = &some_parts[0] if mu.size else NULL
-        mu.counts = &some_counts[0] if mu.size else NULL
+        cdef index_t[::1] parts = np.array(some_parts)
+        cdef double[::1] counts = np.array(some_counts)
+        mu.size = mu.capacity = parts.shape[0]
+        mu.parts = &parts[0] if mu.size else NULL
+        mu.counts = &counts[0] if mu.size else NULL
         builder.slot = &slot[0] if self.n_weights else NULL
         builder.plane = &batch.planes[0]
         if without_void:

@@ -108,6 +108,15 @@ cdef class PythonProblem(Problem):
         """psi(x_i, y_i) as indices and values."""
         return self.truth[i]
 
+    def truth_change(self, PythonProblem before not None, Py_ssize_t i):
+        """psi of the true output of example i less psi of that in an earlier problem, which differs
+        in true outputs alone; as indices and values."""
+        cdef dict change = {}
+        for (indices, values), sign in ((self.truth[i], 1.0), (before.truth[i], -1.0)):
+            for k, value in zip(indices.tolist(), values.tolist()):
+                change[k] = change.get(k, 0.0) + sign * value
+        return np.array(list(change), dtype=np.int32), np.array(list(change.values()), dtype=float)
+
     def method_name(self, str method):
         """A method of the model, for messages."""
         return f"{self.model_name}.{method}"

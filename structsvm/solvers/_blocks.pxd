@@ -5,13 +5,13 @@ from structsvm.problems._problem cimport Problem
 from structsvm.solvers._averaged_point cimport AveragedPoint
 from structsvm.solvers._block_steps cimport BlockSteps
 from structsvm.solvers._evaluator cimport Evaluator
-from structsvm.solvers._plane_store cimport PlaneStore
+from structsvm.solvers._plane_store cimport SparsePlanes
 
 
 cdef class DualBlocks:
     cdef readonly Problem problem
     cdef readonly dict options            # how it was made
-    cdef readonly PlaneStore store
+    cdef readonly SparsePlanes store
     cdef readonly AveragedPoint point
     cdef readonly BlockSteps steps
     cdef readonly Evaluator evaluator

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from structsvm.problems import Problem
 from structsvm.solvers._averaged_point import AveragedPoint
 from structsvm.solvers._block_steps import BlockSteps
 from structsvm.solvers._evaluator import Evaluator
-from structsvm.solvers._plane_store import PlaneStore
+from structsvm.solvers._plane_store import SparsePlanes
 
 class DualBlocks:
     @property
@@ -17,7 +18,7 @@ class DualBlocks:
     @property
     def options(self) -> dict[str, Any]: ...
     @property
-    def store(self) -> PlaneStore: ...
+    def store(self) -> SparsePlanes: ...
     @property
     def point(self) -> AveragedPoint: ...
     @property
@@ -36,7 +37,13 @@ class DualBlocks:
         max_planes: int = 20,
         drop_after: int = 2,
         average: bool = False,
+        store: SparsePlanes | None = None,
     ) -> None: ...
+    def moved(
+        self,
+        problem: Problem,
+        shifts: Iterable[tuple[int, NDArray[np.int32], NDArray[np.float64]]],
+    ) -> DualBlocks: ...
     def exact_pass(self, order: NDArray[np.int32], engine: Engine | None = None) -> None: ...
     def batch_size(self, engine: Engine | None = None) -> int: ...
     def kinds(self) -> dict[str, Kind]: ...

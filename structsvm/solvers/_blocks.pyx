@@ -42,10 +42,12 @@ cdef class DualBlocks:
         See `PlaneStore`.
     average : bool, default=False
         See `AveragedPoint`.
+    store : SparsePlanes, default=None
+        Planes to begin with; None: none.
 
     Attributes
     ----------
-    store : PlaneStore
+    store : SparsePlanes
     point : AveragedPoint
     steps : BlockSteps
     evaluator : Evaluator
@@ -58,17 +60,19 @@ cdef class DualBlocks:
 
     def __init__(
         self, Problem problem, *, bint frank_wolfe=False, int max_planes=20, int drop_after=2,
-        bint average=False,
+        bint average=False, SparsePlanes store=None,
     ):
         self.problem = problem
         self.options = {
             "frank_wolfe": bool(frank_wolfe), "max_planes": max_planes,
             "drop_after": drop_after, "average": bool(average),
         }
-        self.store = SparsePlanes(
-            problem.n_examples, problem.n_weights, max_planes=max_planes, drop_after=drop_after,
-            mixed=frank_wolfe,
-        )
+        self.store = store
+        if store is None:
+            self.store = SparsePlanes(
+                problem.n_examples, problem.n_weights, max_planes=max_planes,
+                drop_after=drop_after, mixed=frank_wolfe,
+            )
         self.point = AveragedPoint(problem, average=average)
         self.steps = (FrankWolfeSteps if frank_wolfe else PairwiseSteps)(self.store, self.point)
         self.evaluator = Evaluator(problem, self.store)
@@ -76,6 +80,25 @@ cdef class DualBlocks:
 
     def __dealloc__(self):
         plane_free(&self.fresh)
+
+    def moved(self, Problem problem, shifts):
+        """The blocks for a problem that differs in the true outputs of some examples alone.
+
+        All planes of such an example change by one vector, what psi of its truth changes by: they
+        stay planes of the same outputs. Dual weights stay, that of the truth with the new one. The
+        planes go over to the result, so this object is not to be used any more.
+
+        Parameters
+        ----------
+        problem : Problem
+            The loss of an output may not depend on what has changed.
+        shifts : iterable of triples (i, indices, values)
+            For each such example, psi of the new truth less that of the old, times the weight of
+            the example.
+        """
+        for shift in shifts:
+            self.store.shift(*shift)
+        return DualBlocks(problem, store=self.store, **self.options)
 
     cdef int exact_visit(
         self, Py_ssize_t i, const Plane* fresh, const Weights* w, bint stale

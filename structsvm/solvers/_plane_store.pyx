@@ -25,6 +25,9 @@ from structsvm.solvers.base import TOO_LARGE
 ROUNDED = 1e-6
 MOST_IDLE = 2**30
 
+# A sum this much smaller than its terms is zero.
+cdef double CANCELLED = 1e-12
+
 
 cdef double current_height(const Block* b) noexcept nogil:
     """The height of the block's convex combination of planes."""
@@ -646,6 +649,46 @@ cdef class SparsePlanes(PlaneStore):
                 (1.0 - share) * b.gram[q * (q + 1) // 2] + share * gram_at(b, p, q)
             )
         return 0
+
+    def shift(self, Py_ssize_t i, const index_t[::1] indices, const double[::1] values):
+        """Add a vector, without an index twice, to all planes of an example.
+
+        Heights are of no weights until they are computed anew.
+        """
+        cdef Block* b = &self.blocks[i]
+        cdef Plane* plane
+        cdef Plane total
+        cdef PlaneBuilder builder
+        cdef Py_ssize_t k, e
+        cdef int p, q
+        if not 0 <= i < self.n_examples or indices.shape[0] != values.shape[0]:
+            raise ValueError(f"{values.shape[0]} values of {indices.shape[0]} for example {i}")
+        if self.slot.shape[0] < self.n_weights:
+            self.slot = np.full(self.n_weights, -1, dtype=np.int32)
+        builder.slot = &self.slot[0]
+        for p in range(b.size if indices.shape[0] else 0):
+            plane = &self.planes[i][p]
+            memset(&total, 0, sizeof(Plane))
+            builder.plane = &total
+            try:
+                builder_add_row(&builder, plane.nnz, plane.indices, plane.values, 1, 0, 1.0)
+                builder_add_row(&builder, indices.shape[0], &indices[0], &values[0], 1, 0, 1.0)
+                # What is left of equal numbers is rounding: the new truth may be a plane.
+                for k in range(indices.shape[0]):
+                    e = self.slot[indices[k]]
+                    if fabs(total.values[e]) <= CANCELLED * fabs(values[k]):
+                        total.values[e] = 0.0
+            finally:
+                builder_finish(&builder)
+            total.loss, total.excess = plane.loss, plane.excess
+            self.n_entries += total.nnz - plane.nnz
+            plane_free(plane)
+            plane[0] = total
+            plane_scatter(plane, &self.dense[0])
+            for q in range(p):
+                b.gram[p * (p + 1) // 2 + q] = plane_dot(&self.planes[i][q], &self.dense[0])
+            plane_unscatter(plane, &self.dense[0])
+            b.gram[p * (p + 1) // 2 + p] = plane_sqnorm(plane)
 
     cdef int grow(self, Py_ssize_t i) except -1 nogil:
         cdef int before = self.blocks[i].capacity

@@ -202,6 +202,7 @@ class Capabilities:
     """What a solver can do; its class attribute ``capabilities`` declares it."""
 
     can_warm_start: bool = True  #: `solve` can start from the `state` of an earlier result
+    can_move: bool = False  #: `state` can: see `DualBlocks.moved`
     has_dual: bool = True  #: it has a lower bound of the optimum, so a gap and a `tol`
     regularizes: bool = True  #: C weighs the hinges against the norm of the weights
     can_learn: bool = False  #: it can continue with new examples: an `OnlineSolver`

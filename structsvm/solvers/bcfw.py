@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,7 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     'gap'
     """
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(can_move=True)
 
     def __init__(
         self,
@@ -195,6 +195,10 @@ class DualState:
     blocks: DualBlocks
     #: (lambda, weights) of at most two earlier fits, the last at the end.
     solutions: list[tuple[float, NDArray[np.float64]]] = dataclasses.field(default_factory=list)
+
+    def moved(self, problem: Problem, shifts: Iterable[Any]) -> DualState:
+        """See `DualBlocks.moved`."""
+        return DualState(self.blocks.moved(problem, shifts), self.solutions[-1:])
 
     def is_compatible(self, other: DualState) -> bool:
         """Whether this belongs to the same problem and options."""

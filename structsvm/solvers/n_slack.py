@@ -63,7 +63,7 @@ class NSlack(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(can_move=True)
 
     def __init__(self, *, precision: float = 0.3, drop_after: int = 50) -> None:
         self.precision = precision

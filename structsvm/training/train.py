@@ -109,6 +109,13 @@ class Examples:
         parts = {"X": self.X, "y": self.y, "weight": self.weight, "bind_params": self.bind_params}
         return parts | {"given": tuple(self.given)} if self.given.any() else parts
 
+    def size(self, model: StructuredModel) -> None:
+        """Let the model learn its sizes."""
+        known = {} if self.classes is None else {"classes": self.classes}
+        model.initialize(self.X, self.y, **known)
+        if (odd := model._oddity()) is not None:
+            warn(odd, UserWarning)
+
     def bind(
         self,
         model: StructuredModel,
@@ -122,10 +129,7 @@ class Examples:
         `scale`: learn how to scale columns. `scaling`: scale them so.
         """
         if not sized:
-            known = {} if self.classes is None else {"classes": self.classes}
-            model.initialize(self.X, self.y, **known)
-            if (odd := model._oddity()) is not None:
-                warn(odd, UserWarning)
+            self.size(model)
         if scaling is None:
             scaling = model.learn_scaling(self.X, self.y) if scale else {}
             scaling = self.given.allowed(model, scaling)

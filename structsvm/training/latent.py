@@ -1,0 +1,307 @@
+"""Training where outputs are partly hidden: the concave-convex procedure (CCCP)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.base import StructuredModel
+from structsvm.callbacks.log import log_to_stderr, logger
+from structsvm.data.scaling import ColumnScaling
+from structsvm.engines import Engine
+from structsvm.linalg._sums import dot
+from structsvm.solvers import Solver, SolverResult, capabilities_of
+from structsvm.training.penalty import InUnits
+from structsvm.training.train import Bound, Examples, Outcome, train
+
+__all__ = ["LatentOutcome", "LatentTraining", "Round"]
+
+# The gap of the first round. Those of later rounds are this share of what the objective fell by
+# in the round before, but never greater, nor less than the tolerance.
+_FIRST_GAP, _SHARE = 0.1, 0.3
+
+# After a round that ended above where it began, the same problem goes on to a gap this much less.
+_TIGHTEN = 0.1
+
+# Entries that a loss may differ by where only hidden parts do.
+_ROUNDING = 1e-9
+
+_DONE = ("converged", "max_rounds")
+
+
+class Round(NamedTuple):
+    """What is told of a round."""
+
+    start: int
+    objective: float  #: with outputs completed anew, of the best weights of this start so far
+    convex_objective: float  #: of the round's convex problem, which it bounds from above
+    dual_objective: float
+    gap: float  #: of the convex problem
+    n_changed: int  #: outputs that are completed otherwise after this round
+    n_iter: int
+    n_oracle_calls: int
+    seconds: float  #: since the fit began
+
+
+@dataclasses.dataclass
+class LatentOutcome:
+    """The end of a start."""
+
+    outcome: Outcome  #: of the last convex problem that made progress
+    objective: float  #: 1/2 |w|^2 + C times the latent hinges, at its weights
+    fall: float  #: what it fell by in that round, relatively
+    n_rounds: int
+    status: str = "max_rounds"
+    error: Exception | None = None
+
+
+class LatentTraining:
+    """Rounds of completion and convex training, from several starts.
+
+    Parameters
+    ----------
+    model : StructuredModel
+        With `complete`. Sized here.
+    examples : Examples
+        Outputs are partial. Read by the model here, unless an earlier call has done so.
+    solver : solver object with a dual
+    tol : float
+        The gap of the last round, and what the objective has to fall by in a round, relatively,
+        for another one to follow.
+    n_init, max_rounds : int
+    C, scale, max_iter, rescaling, engine, random_state, verbose, callbacks, listen
+        See `structsvm.training.train.train`.
+
+    Attributes
+    ----------
+    rounds : list of Round
+        Of all starts.
+    """
+
+    def __init__(
+        self,
+        model: StructuredModel,
+        examples: Examples,
+        solver: Solver,
+        *,
+        tol: float,
+        n_init: int,
+        max_rounds: int,
+        C: float | InUnits,
+        scale: bool,
+        random_state: np.random.RandomState,
+        engine: Engine,
+        verbose: int,
+        **options: Any,
+    ) -> None:
+        self.model = model
+        self.examples = examples
+        self.solver = solver
+        self.tol = tol
+        self.n_init = n_init
+        self.max_rounds = max_rounds
+        self.C = C
+        self.scale = scale
+        self.random = random_state
+        self.engine = engine
+        self.verbose = verbose
+        self.options = options
+        self.rounds: list[Round] = []
+        self.best: LatentOutcome | None = None
+        self.scaling: Mapping[str, ColumnScaling] = {}
+        self._begun = time.perf_counter()
+
+    def run(
+        self, weights: NDArray[np.float64] | None = None, *, of_scaled: bool = False
+    ) -> LatentOutcome:
+        """Train from all starts; or from the completions at the weights of an earlier fit alone.
+
+        However training ends, the best weights so far are kept, once there are any. `of_scaled`:
+        the weights are of scaled columns.
+        """
+        self.examples.prepare(self.model)
+        self.examples.size(self.model)
+        n_weights = getattr(self.model, "n_weights", None)
+        if n_weights is None:
+            raise ValueError(
+                f"{type(self.model).__name__} does not tell its number of weights: set "
+                "self.n_weights in initialize(X, y)"
+            )
+        if weights is not None and len(weights) != n_weights:
+            logger.info("the model has other weights than before, so the fit starts afresh")
+            weights = None
+        self._n_weights = int(n_weights)
+        at_zero = self.model.completed(self.examples.X, self.examples.y, np.zeros(n_weights))
+        if self.scale:
+            self.scaling = self.model.learn_scaling(self.examples.X, at_zero)
+        self.inputs = self.model.scaled(self.examples.X, self.scaling)
+        if weights is not None and of_scaled:
+            weights = self.model.in_user_units(weights, self.scaling)
+        status: str = "interrupted"
+        error: Exception | None = None
+        with log_to_stderr(self.verbose):
+            try:
+                for start in range(self.n_init if weights is None else 1):
+                    first = self._first(start, weights, at_zero)
+                    ended = self._rounds_from(start, first)
+                    status, error = ended.status, ended.error
+                    if status not in _DONE:
+                        break
+            except KeyboardInterrupt:
+                if self.best is None:
+                    raise
+            except Exception as caught:  # of a completion, since rounds keep theirs
+                if self.best is None:
+                    raise
+                status, error = "failed", caught
+        assert self.best is not None
+        if status not in _DONE:
+            self.best.status, self.best.error = status, error
+        return self.best
+
+    # ---- what to begin with
+
+    def _first(self, start: int, weights: NDArray[np.float64] | None, at_zero: Any) -> Any:
+        """The completed outputs that a start begins with."""
+        model, X, y = self.model, self.examples.X, self.examples.y
+        if weights is not None:
+            return model.completed(X, y, weights)
+        if (first := model.first_completed(self.inputs, y, self.random)) is not None:
+            return first
+        if start:
+            at = self.random.normal(size=self._n_weights)
+            if (signs := model.non_negative) is not None:
+                at[signs] = np.abs(at[signs])
+            return model.completed(self.inputs, y, at)
+        if not model.takes_void or not len(model.differing(at_zero, y)):
+            return at_zero
+        # What is known tells more than weights of zero.
+        outcome = self._train(self.examples, self._bind(y), max(self.tol, _FIRST_GAP))
+        return model.completed(X, y, outcome.weights)
+
+    # ---- rounds
+
+    def _rounds_from(self, start: int, completed: Any) -> LatentOutcome:
+        """Rounds from these completions on; the outcome is that of the last."""
+        model, best = self.model, None
+        gap, bound = max(self.tol, _FIRST_GAP), self._bind(completed)
+        for n_rounds in range(1, self.max_rounds + 1):
+            outcome = self._train(dataclasses.replace(self.examples, y=completed), bound, gap)
+            bound, result, n_changed = outcome.bound, outcome.result, 0
+            done = result.status in ("converged", "max_iter")
+            if best is None or result.objective < best.objective:
+                before = math.inf if best is None else best.objective
+                best = LatentOutcome(outcome, result.objective, math.inf, n_rounds)
+                if done:
+                    following = model.completed(
+                        self.examples.X, self.examples.y, outcome.weights, completed
+                    )
+                    changed = model.differing(completed, following)
+                    n_changed = len(changed)
+                    if n_changed:
+                        bound, gain = self._next(bound, completed, following, changed, result)
+                        best.objective -= outcome.C * gain
+                        completed = following
+                if before < math.inf:
+                    best.fall = (before - best.objective) / before if before > 0 else 0.0
+                self._keep(best)
+                ends = not n_changed or best.fall <= self.tol
+                tighter = self.tol if not n_changed else _SHARE * best.fall
+            else:
+                ends, tighter = True, _TIGHTEN * gap
+            best.n_rounds = n_rounds
+            self._record(start, best, outcome, n_changed)
+            if not done:
+                best.status, best.error = result.status, result.error
+                break
+            if ends and gap <= self.tol:
+                best.status = "converged"
+                break
+            gap = max(self.tol, min(gap, tighter))
+        assert best is not None
+        return best
+
+    def _keep(self, latest: LatentOutcome) -> None:
+        if self.best is None or latest.objective < self.best.objective:
+            self.best = latest
+
+    def _bind(self, completed: Any) -> Bound:
+        problem = self.model.bind(self.inputs, completed)
+        problem.set_sample_weight(self.examples.weight)
+        return Bound(self.model, problem, None, self.scaling, self.scale)
+
+    def _train(self, examples: Examples, bound: Bound, gap: float) -> Outcome:
+        outcome = train(
+            self.model,
+            examples,
+            self.solver,
+            C=self.C,
+            tol=gap,
+            engine=self.engine,
+            random_state=self.random,
+            verbose=self.verbose,
+            start=bound,
+            **self.options,
+        )
+        self.C = outcome.C
+        return outcome
+
+    def _next(
+        self, bound: Bound, before: Any, after: Any, changed: NDArray[np.intp], result: SolverResult
+    ) -> tuple[Bound, float]:
+        """The problem of other completions, with the planes of the one before; and by how much the
+        sum of hinges falls at the weights of the result."""
+        following = self._bind(after)
+        old: Any = bound.problem
+        new: Any = following.problem
+        weight, gain, shifts = old.example_weights(), 0.0, []
+        for i in changed.tolist():
+            self._check_loss(i, before, after)
+            indices, values = new.truth_change(old, i)
+            values *= weight[i]
+            gain += dot(values, result.weights[indices])
+            shifts.append((i, indices, values))
+        if capabilities_of(self.solver).can_move:
+            following = following._replace(state=bound.state.moved(new, shifts))
+        return following, gain
+
+    def _check_loss(self, i: int, before: Any, after: Any) -> None:
+        """Planes keep their losses, and the objective falls, only where hidden parts cost
+        nothing."""
+        loss = self.model.loss_of_completion(before, after, i)
+        if abs(loss) > _ROUNDING:
+            raise ValueError(
+                f"two outputs that agree with y[{i}] differ by a loss of {loss:g}: the loss of "
+                f"{type(self.model).__name__} may not depend on what is hidden in the truth"
+            )
+
+    def _record(self, start: int, best: LatentOutcome, outcome: Outcome, n_changed: int) -> None:
+        result = outcome.result
+        row = Round(
+            start,
+            best.objective,
+            result.objective,
+            result.dual_objective,
+            result.gap,
+            n_changed,
+            result.n_iter,
+            result.n_oracle_calls,
+            time.perf_counter() - self._begun,
+        )
+        self.rounds.append(row)
+        if self.verbose:
+            logger.info(
+                "start %d, round %d: objective %.6g, gap of the convex problem %.1e, %d outputs "
+                "completed otherwise",
+                start,
+                best.n_rounds,
+                row.objective,
+                row.gap,
+                n_changed,
+            )
