@@ -198,6 +198,9 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
         X and y as `prepare_examples` gave them.
         """
+        kind, plain = type(self), StructuredModel
+        if kind.complete is plain.complete and kind.batch_complete is plain.batch_complete:
+            raise _missing(self, "complete")
         found = self.batch_complete(X, y, w)
         if before is None:
             return list(found)

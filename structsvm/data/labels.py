@@ -95,10 +95,11 @@ class PackedLabels(Sequence[Any]):
             row[self.void[here]] = None
         return row if self.shapes is None else row.reshape(self.shapes[i])
 
-    def filled(self, labels: NDArray[Any], free: NDArray[np.bool_]) -> PackedLabels:
-        """These labels in place of those that are `free`, where there is no loss."""
-        weight = np.where(free, 0.0, 1.0 if self.weight is None else self.weight)
-        labels = np.where(free, labels, self.labels)
+    def filled(self, labels: NDArray[Any], free: NDArray[np.bool_] | None) -> PackedLabels:
+        """Completed labels, without loss where they are `free`."""
+        weight = self.weight
+        if free is not None:
+            weight = np.where(free, 0.0, 1.0 if weight is None else weight)
         return PackedLabels(labels, self.offsets, self.shapes, weight, self.sample_weight)
 
     def replaced(self, rows: Sequence[Any], kept: Sequence[int] | None) -> PackedLabels:

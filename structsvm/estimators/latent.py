@@ -116,8 +116,8 @@ class LatentSVM(StructSVM):
     >>> import numpy as np
     >>> from structsvm import ChainModel, LatentSVM
     >>> X = [np.eye(3)[[0, 1, 2]], np.eye(3)[[2, 1, 0]], np.eye(3)[[1, 0, 2]]]
-    >>> y = [["a", "b", "c"], ["c", None, "a"], [None, "a", None]]
-    >>> svm = LatentSVM(ChainModel(), C=1.0, random_state=0).fit(X, y)
+    >>> y = [["a", "b", None], ["c", None, "a"], ["b", "a", "c"]]
+    >>> svm = LatentSVM(ChainModel(), C=10.0, random_state=0).fit(X, y)
     >>> [" ".join(labels) for labels in svm.complete(X, y)]
     ['a b c', 'c b a', 'b a c']
     """

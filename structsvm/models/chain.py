@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from structsvm.data.labels import (
@@ -476,6 +477,25 @@ class ChainModel(FactoredModel):
 
     def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
         return y.void
+
+    def part_rows(self, X: PackedInputs) -> Any:
+        return X.items.rows
+
+    def neighbours(self, X: PackedInputs) -> list[sp.csr_array]:
+        n = int(X.offsets[-1])
+        later = np.setdiff1d(np.arange(1, n), X.offsets)
+        if not self.transitions:
+            return []
+        step = sp.csr_array((np.ones(len(later)), (later, later - 1)), shape=(n, n))
+        return [step, step.T.tocsr()]
+
+    def forbidden_pairs(self, label_of: NDArray[np.intp]) -> list[Any] | None:
+        if (allowed := self._allowed()) is None:
+            return None
+        forbidden = ~allowed.transition[np.ix_(label_of, label_of)]
+        pairs: list[Any] = np.argwhere(forbidden).tolist()
+        pairs += [[None, k] for k in np.flatnonzero(~allowed.start[label_of]).tolist()]
+        return pairs + [[k, None] for k in np.flatnonzero(~allowed.end[label_of]).tolist()]
 
     @property
     def takes_void(self) -> bool:  # type: ignore[override]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
@@ -416,16 +417,27 @@ class FactoredModel(PackedModel):
         if (free := self.free_labels(y)) is None:
             return y
         numbers = self.class_numbers(y)
-        allowed = np.ones((len(numbers), len(self.classes_)), dtype=np.uint8)
-        allowed[~free] = 0
-        allowed[~free, numbers[~free]] = 1
+        allowed = free[:, None] | (numbers[:, None] == np.arange(len(self.classes_)))
         states = self.complete_numbers(X, allowed, np.flatnonzero(free), w, before)
-        return y.filled(self.write_labels(states), free)
+        return y.filled(np.where(free, self.write_labels(states), y.labels), free)
+
+    def part_rows(self, X: PackedInputs) -> Any:
+        """The features at the place of each label, as a matrix."""
+        raise NotImplementedError
+
+    def neighbours(self, X: PackedInputs) -> list[sp.csr_array]:
+        """Which labels are scored together, as matrices of 0 and 1: one for each kind of
+        neighbour."""
+        raise NotImplementedError
+
+    def forbidden_pairs(self, label_of: NDArray[np.intp]) -> list[Any] | None:
+        """The constraints of states that have these labels, by number, if there are any."""
+        return None
 
     def complete_numbers(
         self,
         X: PackedInputs,
-        allowed: NDArray[np.uint8],
+        allowed: NDArray[np.bool_],
         free: NDArray[np.intp],
         w: NDArray[np.float64],
         before: PackedLabels | None,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import check_scalar
@@ -378,6 +379,17 @@ class LabelledGraphs(FactoredModel):
 
     def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
         return encode_nodes(y, self.classes_, self.ignore_label)
+
+    def part_rows(self, X: PackedInputs) -> Any:
+        return np.vstack([graph.nodes for graph in self.graphs(X)])
+
+    def neighbours(self, X: PackedInputs) -> list[sp.csr_array]:
+        n = int(X.offsets[-1])
+        pairs = zip(self.graphs(X), X.offsets[:-1].tolist(), strict=True)
+        a, b = np.concatenate([graph.edges + start for graph, start in pairs]).T
+        ones = np.ones(2 * len(a))
+        places = (np.concatenate([a, b]), np.concatenate([b, a]))
+        return [sp.csr_array((ones, places), shape=(n, n))]
 
     def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
         if self.weighting == "hinge" and (self.class_weight_ != 1).any():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.models.dependency import DependencyModel as DependencyModel
     from structsvm.models.graph import GraphModel as GraphModel
     from structsvm.models.grid import GridModel as GridModel
+    from structsvm.models.hidden_states import HiddenStates as HiddenStates
     from structsvm.models.kernel_multiclass import KernelMulticlassModel as KernelMulticlassModel
     from structsvm.models.label_sets import MultiLabelModel as MultiLabelModel
     from structsvm.models.multiclass import MulticlassModel as MulticlassModel
@@ -68,6 +69,7 @@ FAMILIES = (
         "models.dependency:DependencyModel",
         ("estimators.dependency:DependencyParser",),
     ),
+    Family("hidden states", "models.hidden_states:HiddenStates"),
     Family("parts", "models.parts:PartsModel"),
     Family("decisions", "models.decisions:DecisionModel", ("estimators.decision:DecisionSVM",)),
     Family(

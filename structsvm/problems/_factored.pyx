@@ -11,7 +11,9 @@ from structsvm._typedefs cimport index_t, label_t
 from structsvm.inference._maximizer cimport SSVM_INDICES, SSVM_VOID, Maximizer, ssvm_counts
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport builder_finish, plane_arrays, weights_of
-from structsvm.problems._features cimport BlockFeatures, FeatureBlock, RowSums, sums_free, sums_reserve
+from structsvm.problems._features cimport (
+    BlockFeatures, FeatureBlock, RowSums, sums_free, sums_reserve,
+)
 from structsvm.problems._losses cimport PartLoss
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Outputs, Problem, Rescaling
 

@@ -11,6 +11,7 @@ from structsvm.inference import PythonMaximizer
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock, StepBlock, TableBlock
+from structsvm.problems._losses import LabelLoss
 from structsvm.problems.layout import Layout
 
 LENGTHS = np.array([3, 0, 1, 4])
@@ -206,13 +207,14 @@ def test_true_labels_that_are_no_output_end_in_an_error():
     model = ChainModel()
     model.initialize([np.eye(2)], [[0, 1]])
     problem = model.bind([np.eye(2)], [[0, 1]])
-    void = FactoredProblem(
+    offsets = problem.label_offsets
+    wrong = FactoredProblem(
         problem.features,
         problem.maximizer,
-        problem.loss,
-        np.array([-1, 1], dtype=np.int32),
-        problem.label_offsets,
+        LabelLoss(offsets, 1.0 - np.eye(16), np.ones(2), row_size=16),  # knows more labels
+        np.array([15, 1], dtype=np.int32),
+        offsets,
         1.0,
     )
     with pytest.raises(ValueError, match=r"part -?[0-9]+ of example 0, which has"):
-        void.oracle(0, np.zeros(problem.n_weights))
+        wrong.oracle(0, np.zeros(problem.n_weights))
