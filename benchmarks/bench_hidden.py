@@ -3,7 +3,7 @@
     STRUCTSVM_DATA=... python benchmarks/bench_hidden.py [--large] [--seed 0]
 
 OCR letters. Training on fold 0 (626 words) and test on the other folds; with --large the other way
-round (6,251 words). Labels are hidden at random. Every setting of `LatentSVM` is trained with planes
+round (6,251 words). Labels are hidden at random. Settings of `LatentSVM` are trained with planes
 and dual weights that move along with the completions, and with rounds that begin afresh ("fresh").
 Accuracy by letter, CPU seconds of fit on one core; all else by default.
 """

@@ -145,3 +145,10 @@ def test_what_is_installed_has_the_name_of_the_distribution():
     assert {name for name, _ in named} == {project["name"], "ilpy"}
     extras = {extra for name, extra in named if name != "ilpy"}
     assert extras <= set(project["optional-dependencies"])
+
+
+def test_hidden_labels_are_worth_more_than_void_ones(capsys):
+    exec(next(block for block in BLOCKS if "LatentSVM" in block), {})
+    scores = capsys.readouterr().out.split()
+    void, hidden, two_states = map(float, scores)
+    assert 0.8 < void < hidden < two_states
