@@ -445,7 +445,7 @@ RELAXATION = functools.partial(GraphModel, inference_method="relaxation", relaxa
 NEIGHBOURS = functools.partial(GridModel, connectivity=8, directions=True)
 EXPENSIVE = functools.partial(MulticlassModel, cost=COSTS)
 BY_F1 = functools.partial(MultiLabelModel, "full", task_loss="f1")
-WEIGHED = functools.partial(MultiLabelModel, label_weight=[1.0, 0.0, 2.0])
+WEIGHED = functools.partial(MultiLabelModel, "tree", label_weight=[1.0, 0.0, 2.0])
 BY_NDCG = functools.partial(RankingModel, "ndcg", normalize=False)
 INDICES = functools.partial(PartsModel, best_pair, output="indices")
 USES = functools.partial(PartsModel, pair_uses)

@@ -126,6 +126,7 @@ def test_predictions_follow_decisions(structure):
     np.testing.assert_array_equal(sets, svm.decision_function(X) > 0)
     assert svm.score(X, y) == (sets == y).all(axis=1).mean()
     assert svm.pair_coef_.shape == ({"independent": 0, "tree": 3, "full": 6}[structure], 2, 2)
+    assert len(MultiLabelSVM().fit(X, y).pairs_) == 6
     assert svm.coef_.shape == (4, 5)
 
 
@@ -172,6 +173,20 @@ def test_weights_of_labels_and_rows():
     weighed = MultiLabelSVM(**params).fit(X, y, weight)
     repeated = MultiLabelSVM(**params).fit(np.vstack([X, X[:30]]), np.vstack([y, y[:30]]))
     assert weighed.objective_ == pytest.approx(repeated.objective_, rel=1e-7)
+
+
+def test_units_of_columns_do_not_matter_and_pairs_count_as_much_as_features():
+    X, y = tagged(100)
+    y[:, 3] = y[:, 0]
+    svm = MultiLabelSVM(tol=1e-8, random_state=0).fit(X, y)
+    moved = MultiLabelSVM(tol=1e-8, random_state=0).fit(1e3 * X + 1e5, y)
+    np.testing.assert_allclose(moved.pair_coef_, svm.pair_coef_, rtol=1e-2, atol=1e-4)
+    np.testing.assert_array_equal(moved.predict(1e3 * X + 1e5), svm.predict(X))
+    # The plain problem of scaled columns, but for the tables: they cost more there.
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    plain = MultiLabelSVM(C=svm.C_, scale=None, tol=1e-8, random_state=0).fit(scaled, y)
+    assert np.abs(plain.pair_coef_).sum() < np.abs(svm.pair_coef_).sum()
+    assert plain.objective_ > svm.objective_
 
 
 def test_sparse_matrices_threads_and_pieces():
@@ -228,19 +243,23 @@ def test_forged_pairs_are_refused(pairs, message):
     dtype = np.int32 if isinstance(pairs, list) else np.float64
     state = {"n_features": 2, "n_labels": 4, "pairs": np.array(pairs, dtype=dtype)}
     with pytest.raises(ValueError, match=message):
-        MultiLabelModel().from_state(state)
+        MultiLabelModel("tree").from_state(state)
     assert issubclass(ModelFileError, ValueError)
 
 
 @pytest.mark.parametrize(
     ("params", "change", "message"),
     [
-        ({"structure": "star"}, {}, "structure='star': expected one of 'independent', 'tree'"),
+        ({"structure": "star"}, {}, "structure='star': expected one of 'auto', 'independent'"),
         ({"loss": "jaccard"}, {}, "unknown loss 'jaccard': expected one of 'hamming', 'f1'"),
         ({"loss": "f1", "label_weight": [1] * 4}, {}, "label_weight is for the Hamming loss"),
         ({"label_weight": [1, 2]}, {}, r"label_weight has shape \(2,\), expected \(4,\)"),
         ({"label_weight": [1, 1, 1, -1]}, {}, "label_weight must be finite and >= 0"),
-        ({"loss": "f1"}, {"y": np.eye(60, 13)}, "for up to 12 labels, but y has 13"),
+        (
+            {"loss": "f1", "structure": "tree"},
+            {"y": np.eye(60, 13)},
+            "for up to 12 labels, but y has 13",
+        ),
         ({}, {"y": np.full((60, 2), 2)}, r"y\[0, 0\] is 2, expected 0 or 1"),
         ({}, {"y": np.zeros(60)}, "y has 1 dimension, expected 2"),
         ({}, {"y": np.zeros((60, 0))}, "y has no labels"),

@@ -36,10 +36,11 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     Parameters
     ----------
-    structure : {"tree", "independent", "full"}, default="tree"
-        Which pairs of labels have a table: those of the maximum spanning tree of their mutual
-        information, none, or all. All is exact for up to 12 labels; beyond, the gap is a
-        certificate only where roof duality decided every label, and `certified_` says so.
+    structure : {"auto", "independent", "tree", "full"}, default="auto"
+        Which pairs of labels have a table: none, those of the maximum spanning tree of their mutual
+        information, or all. "auto" is all for up to 12 labels and a tree for more: always exact.
+        All for more than 12 is not: the gap is a certificate only where roof duality decided every
+        label, and `certified_` says so.
     loss : {"hamming", "f1"}, default="hamming"
         The number of wrong labels, or 1 - F1 of each set; "f1" is for "independent", or for up to
         12 labels.
@@ -95,7 +96,7 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     def __init__(
         self,
-        structure: str = "tree",
+        structure: str = "auto",
         *,
         loss: str = "hamming",
         label_weight: ArrayLike | None = None,

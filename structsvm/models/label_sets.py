@@ -21,17 +21,23 @@ from structsvm.inference._label_sets import MOST_ENUMERATED, LabelSetMaximizer
 from structsvm.inference.spanning_tree import spanning_tree
 from structsvm.models.factored import FactoredModel, PackedInputs
 from structsvm.problems._feature_rows import FeatureRows
-from structsvm.problems._features import BlockFeatures, RowBlock, TableBlock
+from structsvm.problems._features import BlockFeatures, RowBlock
 from structsvm.problems._label_sets import F1Loss, LabelSetProblem
 from structsvm.problems._losses import LabelLoss, PartLoss
 from structsvm.problems.layout import Layout
 
 __all__ = ["MultiLabelModel", "check_indicators"]
 
-STRUCTURES = ("independent", "tree", "full")
+STRUCTURES = ("auto", "independent", "tree", "full")
 LOSSES = ("hamming", "f1")
 
 _LANES = 8
+
+
+class _LabelInputs(PackedInputs):
+    """Rows of scaled columns, and the feature that tables of pairs stand for."""
+
+    of_pairs: float = 1.0
 
 
 class MultiLabelModel(FactoredModel):
@@ -46,8 +52,9 @@ class MultiLabelModel(FactoredModel):
 
     Parameters
     ----------
-    structure : {"tree", "independent", "full"}, default="tree"
-        Which pairs of labels have tables.
+    structure : {"auto", "independent", "tree", "full"}, default="auto"
+        Which pairs of labels have tables. "auto" is "full" for up to 12 labels, "tree" for more:
+        always exact.
 
         - "independent": none. With the Hamming loss that is a binary SVM for each label. O(L).
         - "tree": those of the maximum spanning tree of the mutual information of labels in y.
@@ -71,6 +78,11 @@ class MultiLabelModel(FactoredModel):
         The pairs of labels that have tables.
     n_labels_, n_features_in_, n_weights : int
 
+    Notes
+    -----
+    Where training scales columns, tables stand for a constant feature as long as a scaled row is in
+    the mean, not for 1: beside many features they would hardly be learnt.
+
     References
     ----------
     T. Finley, T. Joachims (2008). Training structural SVMs when exact inference is intractable.
@@ -90,7 +102,7 @@ class MultiLabelModel(FactoredModel):
 
     def __init__(
         self,
-        structure: str = "tree",
+        structure: str = "auto",
         *,
         task_loss: str = "hamming",
         label_weight: ArrayLike | None = None,
@@ -110,9 +122,10 @@ class MultiLabelModel(FactoredModel):
         n_labels = indicators.shape[1]
         pairs = np.array([*itertools.combinations(range(n_labels), 2)], dtype=np.int32)
         pairs = pairs.reshape(-1, 2)
-        if self.structure == "independent":
+        structure = self._structure_of(n_labels)
+        if structure == "independent":
             pairs = pairs[:0]
-        elif self.structure == "tree" and len(pairs):
+        elif structure == "tree" and len(pairs):
             scores = mutual_information(indicators, y.sample_weight)[pairs[:, 0], pairs[:, 1]]
             pairs = pairs[spanning_tree(pairs, scores, n_labels)[0]]
         self.resize(X.sizes["n_features"], n_labels, pairs)
@@ -142,6 +155,11 @@ class MultiLabelModel(FactoredModel):
                 "expected 1 to 2**31 - 1"
             )
         self._weights_of_labels()
+
+    def _structure_of(self, n_labels: int) -> str:
+        if self.structure == "auto":
+            return "full" if n_labels <= MOST_ENUMERATED else "tree"
+        return self.structure
 
     def _check_parameters(self) -> None:
         if self.structure not in STRUCTURES:
@@ -178,9 +196,10 @@ class MultiLabelModel(FactoredModel):
         if not ((pairs >= 0) & (pairs < n_labels)).all() or (pairs[:, 0] >= pairs[:, 1]).any():
             raise ModelFileError("a pair is not of two labels in their order")
         most = {"independent": 0, "tree": n_labels - 1, "full": n_labels * (n_labels - 1) // 2}
-        if len(pairs) != max(most[self.structure], 0) or len(np.unique(pairs, axis=0)) < len(pairs):
-            raise ModelFileError(f"{len(pairs)} pairs do not make the structure {self.structure!r}")
-        if self.structure == "tree":
+        structure = self._structure_of(n_labels)
+        if len(pairs) != max(most[structure], 0) or len(np.unique(pairs, axis=0)) < len(pairs):
+            raise ModelFileError(f"{len(pairs)} pairs do not make the structure {structure!r}")
+        if structure == "tree":
             spanning_tree(pairs, np.zeros(len(pairs)), n_labels)  # raises if it is none
         self.resize(state["n_features"], n_labels, pairs)
         return self
@@ -224,10 +243,25 @@ class MultiLabelModel(FactoredModel):
         intercept = "intercept" if self.fit_intercept else None
         return [FeatureGroup("coef", chunks, X.sizes["n_features"], intercept)]
 
+    def learn_scaling(
+        self, X: PackedInputs, y: PackedLabels, *, scale: bool = True
+    ) -> dict[str, ColumnScaling]:
+        """That of the columns; and tables stand for a feature that is as long as a row is, so that
+        their weights cost as much as those of features do together."""
+        learnt = super().learn_scaling(X, y, scale=scale)
+        n_pairs, square = len(self.pairs_), learnt["coef"].mean_square
+        if not scale or not n_pairs or not square > 0:
+            return learnt
+        divisors = np.full(n_pairs, 1.0 / np.sqrt(square))
+        return learnt | {"pair": ColumnScaling(np.zeros(n_pairs), divisors)}
+
     def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
         if all(columns.is_identity for columns in scaling.values()):
             return X
-        return PackedInputs(scaling["coef"].apply(X.items), X.offsets, X.sizes)
+        inputs = _LabelInputs(scaling["coef"].apply(X.items), X.offsets, X.sizes)
+        if "pair" in scaling:
+            inputs.of_pairs = float(1.0 / scaling["pair"].scale[0])
+        return inputs
 
     def part_factors(
         self, y: PackedLabels, scaling: Mapping[str, ColumnScaling] | None = None
@@ -260,7 +294,9 @@ class MultiLabelModel(FactoredModel):
         blocks: dict[str, Any] = {"label": RowBlock(rows, 0, n_labels, offsets=np.arange(n + 1))}
         if n_pairs:
             place = self.layout_.place("pair").start
-            blocks["pair"] = TableBlock(n, place, n_pairs, 4)
+            of_pairs = X.of_pairs if isinstance(X, _LabelInputs) else 1.0
+            constant = FeatureRows(np.full((n, 1), of_pairs), intercept=False)
+            blocks["pair"] = RowBlock(constant, place, 4 * n_pairs, offsets=np.arange(n + 1))
         maximizer = LabelSetMaximizer(
             n, n_labels, self.pairs_, enumerate=self.task_loss == "f1" and n_pairs > 0
         )
@@ -275,7 +311,7 @@ class MultiLabelModel(FactoredModel):
                 weight = np.tile(self._weights_of_labels(), n)
                 loss = LabelLoss(offsets, 1.0 - np.eye(2), weight, row_size=1)
         work = rows.n_values / max(n, 1) * n_labels / _LANES + n_labels + 4 * n_pairs
-        if n_pairs and n_labels <= MOST_ENUMERATED and self.structure == "full":
+        if n_pairs and self._structure_of(n_labels) == "full" and self.exact:
             work += n_labels * 2**n_labels / _LANES
         return LabelSetProblem(
             BlockFeatures(self.n_weights, blocks), maximizer, loss, labels, offsets, work
