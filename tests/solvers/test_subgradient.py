@@ -101,7 +101,7 @@ def test_steps_along_squared_hinges_do_not_go_further_and_further(loss, C, batch
     assert svm.certified_
     assert svm.dual_objective_ <= optimum.objective_
     assert svm.objective_ >= optimum.dual_objective_
-    assert svm.dual_gap_ < (0.3 if C == "scale" else 1.0)
+    assert svm.dual_gap_ < (0.6 if C == "scale" else 1.0)
     assert svm.score(X, y) > 0.97
 
 
