@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 
@@ -185,8 +185,10 @@ def assign_scores(double[:, ::1] scores, const uint8_t[:, ::1] allowed, bint par
 
     Returns
     -------
-    pairs : int32 array of shape (min(n_rows, n_columns),)
-        Positions row * n_columns + column, ascending, then -1.
+    pairs : int32 array of shape (min(n_rows, n_columns), 2)
+        A row and a column each, ascending.
+    n_pairs : int
+        How many of them there are.
     value : float
     """
     cdef Table table
@@ -196,20 +198,39 @@ def assign_scores(double[:, ::1] scores, const uint8_t[:, ::1] allowed, bint par
     cdef char* scratch
     table.n_rows, table.n_columns = scores.shape[0], scores.shape[1]
     table.allowed = &allowed[0, 0] if allowed is not None and scores.size else NULL
-    found = np.empty(min(table.n_rows, table.n_columns), dtype=np.int32)
-    cdef label_t[::1] labels = found
+    cdef Py_ssize_t k, n_pairs = 0, few = min(table.n_rows, table.n_columns)
+    found = np.empty((few, 2), dtype=np.int32)
+    cdef label_t[:, ::1] pairs = found
+    cdef label_t* labels
     if not scores.size:
-        return found, value
+        return found, 0, value
+    # Places are written into the second half of the pairs, which they become from the front.
+    labels = &pairs[0, 0] + few
     scratch = <char*> malloc(table_bytes(table.n_rows, table.n_columns))
     if scratch == NULL:
         raise MemoryError(f"no memory for {table.n_rows} rows and {table.n_columns} columns")
     try:
         with nogil:
             blocked = assign(
-                &table, partial, &scores[0, 0], scratch, &search, &labels[0], &value
+                &table, partial, &scores[0, 0], scratch, &search, labels, &value
             )
         if blocked:
             raise ValueError(f"there is no assignment: {reason(&table, &search, blocked)}")
     finally:
         free(scratch)
-    return found, value
+    for k in range(few):
+        if labels[k] == SSVM_VOID:
+            break
+        pairs[k, 0], pairs[k, 1] = labels[k] // table.n_columns, labels[k] % table.n_columns
+        n_pairs += 1
+    return found, n_pairs, value
+
+
+def size_of(const double[:, :] scores):
+    """The sum of |scores|."""
+    cdef Py_ssize_t r, c
+    cdef double total = 0.0
+    for r in range(scores.shape[0]):
+        for c in range(scores.shape[1]):
+            total += fabs(scores[r, c])
+    return total

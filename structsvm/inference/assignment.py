@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import real_array
-from structsvm.inference._assignment import AssignmentMaximizer, assign_scores
+from structsvm.inference._assignment import AssignmentMaximizer, assign_scores, size_of
 from structsvm.inference._contexts import read_contexts
 from structsvm.inference._pairwise import check_scores
 from structsvm.inference.cut_scores import check_total
@@ -79,18 +79,17 @@ def assignment(
     >>> pairs.tolist(), value
     ([[0, 1], [1, 0]], 6.0)
     """
-    table = np.ascontiguousarray(real_array("scores", scores))
-    with np.errstate(over="ignore"):
-        suspect = table.ndim != 2 or not 4.0 * np.abs(table).sum() < math.inf
-    if suspect:
+    table = real_array("scores", scores)
+    if table.ndim != 2 or not 4.0 * size_of(table) < math.inf:
         table = check_scores("scores", scores, 2, forbidden=True)
         check_total(table[np.isfinite(table)], 4.0)
     mask = None if allowed is None else _check_mask("allowed", allowed, table.shape)
     if partial or mask is not None:
-        table = table.copy()
-    places, value = assign_scores(table, mask, bool(partial))
-    places = places[places >= 0]
-    return np.stack(np.divmod(places, max(table.shape[1], 1)), axis=1), value
+        table = np.array(table, order="C")
+    elif not table.flags.c_contiguous:
+        table = np.ascontiguousarray(table)
+    pairs, n_pairs, value = assign_scores(table, mask, bool(partial))
+    return pairs[:n_pairs], value
 
 
 class Assignment(Structure):
