@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from structsvm import (
     AlignmentModel,
     ChainModel,
+    DecisionModel,
     DependencyModel,
     GraphModel,
     GridModel,
@@ -30,6 +31,7 @@ from structsvm import (
 )
 from structsvm.features import ArcFeatures, spans_of
 from structsvm.losses import HammingLoss
+from structsvm.models.decisions import Truth
 
 
 class Structure(NamedTuple):
@@ -368,6 +370,14 @@ def items(draw, indices=False, kinds=False, vector=False, n=None):
 
 
 @st.composite
+def decisions(draw):
+    """Sets of items, what each costs, and the two that cost least."""
+    X = [numbers(draw, draw(st.integers(2, 4)), 2) for _ in range(draw(st.integers(1, 3)))]
+    costs = [numbers(draw, len(x)) for x in X]
+    return X, [Truth(pair_uses(-row, x), row) for x, row in zip(X, costs, strict=True)]
+
+
+@st.composite
 def vectors(draw):
     """A vector for four items, of which two are chosen."""
     X = numbers(draw, draw(st.integers(1, 3)), 2)
@@ -465,6 +475,7 @@ ARCS = functools.partial(TREES, single_root=False)
 SIBLINGS = functools.partial(TREES, order="siblings")
 GRAND_SIBLINGS = functools.partial(TREES, order="grand-siblings")
 CROSSING = functools.partial(TREES, projective=False, single_root=False)
+COSTS_OF_PAIRS = functools.partial(DecisionModel, pair_uses)
 BATCHES = functools.partial(PartsModel, all_pair_uses, batch=True)
 FOUR = functools.partial(PartsModel, pair_uses, n_parts=4)
 OVER, UNDER = "over-generating", "under-generating"
@@ -499,6 +510,7 @@ STRUCTURES: dict[str, Structure] = {
     "rankings by NDCG": Structure(BY_NDCG, queries(), orders),
     "pairs of documents": Structure(RankingModel, queries(2), orders),
     "sets of parts, in Python": Structure(USES, items(), pairs_of_items),
+    "decisions, in Python": Structure(COSTS_OF_PAIRS, decisions(), pairs_of_items),
     "sets of parts, in Python batches": Structure(BATCHES, items(), pairs_of_items),
     "indices of parts, in Python": Structure(INDICES, items(True, True), pairs_of_items),
     "parts of one vector, in Python": Structure(FOUR, vectors(), pairs_of_items),
