@@ -408,12 +408,25 @@ def topological_order(Py_ssize_t n_nodes, const int32_t[:, ::1] edges):
     return np.asarray(order) if n == n_nodes else None
 
 
-cdef object arcs_by(Py_ssize_t n_nodes, own, other):
-    """Edges by the node `own`, in order at each: where those of each node start, and the arcs."""
-    order = np.argsort(own, kind="stable")
-    arcs = np.stack([other[order], order], axis=1).astype(np.int32)
-    start = np.zeros(n_nodes + 1, dtype=np.int64)
-    np.cumsum(np.bincount(own, minlength=n_nodes), out=start[1:])
+cdef object arcs_by(
+    int end, Py_ssize_t n_nodes, const int32_t[::1] own, const int32_t[:, ::1] edges
+):
+    """Edges by the node at this end, in order at each: where those of each node start, and the
+    arcs. `own` is the new number of each node."""
+    cdef Py_ssize_t e, v, n_edges = edges.shape[0]
+    cdef int64_t place
+    start, arcs = np.zeros(n_nodes + 2, dtype=np.int64), np.empty((n_edges, 2), dtype=np.int32)
+    cdef int64_t[::1] starts = start
+    cdef int32_t[:, ::1] found = arcs
+    with nogil:
+        for e in range(n_edges):
+            starts[own[edges[e, end]] + 2] += 1
+        for v in range(n_nodes):
+            starts[v + 2] += starts[v + 1]
+        for e in range(n_edges):
+            place = starts[own[edges[e, end]] + 1]
+            starts[own[edges[e, end]] + 1] += 1
+            found[place, 0], found[place, 1] = own[edges[e, 1 - end]], <int32_t> e
     return start, arcs
 
 
@@ -510,7 +523,9 @@ cdef class PathMaximizer(PartSetMaximizer):
         free(self.networks)
         free(self.trips)
 
-    cdef object connect(self, Network* network, n_nodes, edges, str method):
+    cdef object connect(
+        self, Network* network, Py_ssize_t n_nodes, const int32_t[:, ::1] edges, str method
+    ):
         """Fill a network; returns its own number of each node, or None if it should be acyclic."""
         order = topological_order(n_nodes, edges) if method in ("auto", "dag") else None
         if method == "dag" and order is None:
@@ -518,16 +533,15 @@ cdef class PathMaximizer(PartSetMaximizer):
         own = np.arange(n_nodes, dtype=np.int32)
         if order is not None:
             own[order] = np.arange(n_nodes, dtype=np.int32)
-        network.n_nodes, network.n_edges = n_nodes, len(edges)
+        network.n_nodes, network.n_edges = n_nodes, edges.shape[0]
         network.method = {
             "auto": AUTO, "dag": DAG, "dijkstra": DIJKSTRA, "bellman-ford": BELLMAN_FORD
         }[method] if order is None else DAG
-        tail, head = own[edges[:, 0]], own[edges[:, 1]]
-        start, arcs = arcs_by(n_nodes, head, tail)
+        start, arcs = arcs_by(1, n_nodes, own, edges)
         network.start_in, network.arcs_in = starts_of(start), arcs_of(arcs)
         self.held += [start, arcs]
         if order is None:
-            start, arcs = arcs_by(n_nodes, tail, head)
+            start, arcs = arcs_by(0, n_nodes, own, edges)
             network.start_out, network.arcs_out = starts_of(start), arcs_of(arcs)
             self.held += [start, arcs]
         return own

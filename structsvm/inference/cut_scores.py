@@ -133,9 +133,8 @@ def check_edges(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
         raise ValueError(f"edges have shape {array.shape}, expected (n_edges, 2)")
     if len(array) > _MOST_EDGES:
         raise ValueError(f"{len(array)} edges: expected at most {_MOST_EDGES}")
-    outside = (array < 0) | (array >= n_nodes)
-    if outside.any():
-        e, end = np.argwhere(outside)[0]
+    if array.min() < 0 or array.max() >= n_nodes:
+        e, end = np.argwhere((array < 0) | (array >= n_nodes))[0]
         raise ValueError(
             f"edges[{e}, {end}] is {array[e, end]}, expected a node from 0 to {n_nodes - 1}"
         )
