@@ -216,5 +216,5 @@ def test_true_labels_that_are_no_output_end_in_an_error():
         offsets,
         1.0,
     )
-    with pytest.raises(ValueError, match=r"part -?[0-9]+ of example 0, which has"):
+    with pytest.raises(ValueError, match="part 15 of example 0 is padding"):
         wrong.oracle(0, np.zeros(problem.n_weights))
