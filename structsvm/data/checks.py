@@ -27,8 +27,9 @@ def check_scalar(name: str, value: Any, *, above: float, integer: bool = False) 
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
         what = "an integer" if integer else "a number"
         raise ValueError(f"{name}={value!r}: expected {what} > {above}")
-    # An integer may be greater than any float.
-    if not above < value < math.inf or not (integer or value <= sys.float_info.max):  # type: ignore[operator]
+    # An integer may be greater than any float; no short float is.
+    fits = integer or isinstance(value, (np.float16, np.float32)) or value <= sys.float_info.max  # type: ignore[operator]
+    if not (fits and above < value < math.inf):  # type: ignore[operator]
         shown = text if len(text := repr(value)) < 40 else f"{text[:20]}..."
         raise ValueError(f"{name}={shown}: expected a finite number > {above}")
 

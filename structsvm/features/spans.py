@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from structsvm.data.checks import check_scalar
 
-__all__ = ["n_spans_of", "spans_of"]
+__all__ = ["check_max_length", "n_spans_of", "spans_of"]
+
+# The tables of lengths grow with it.
+_MOST_POSITIONS = 2**20
 
 
 def spans_of(length: int, max_length: int) -> NDArray[np.int64]:
@@ -32,10 +35,17 @@ def spans_of(length: int, max_length: int) -> NDArray[np.int64]:
     [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
     """
     check_scalar("length", length, above=-1, integer=True)
-    check_scalar("max_length", max_length, above=0, integer=True)
+    check_max_length(max_length)
     start, size = np.mgrid[:length, 1 : min(max_length, length) + 1]
     fits = start + size <= length
     return np.stack([start[fits], (start + size)[fits]], axis=1).astype(np.int64)
+
+
+def check_max_length(max_length: int) -> None:
+    """Raise ValueError unless it is an integer from 1 to 2**20."""
+    check_scalar("max_length", max_length, above=0, integer=True)
+    if max_length > _MOST_POSITIONS:
+        raise ValueError(f"max_length={max_length!r}: expected at most {_MOST_POSITIONS}")
 
 
 def n_spans_of(lengths: NDArray[np.int64], max_length: int) -> NDArray[np.int64]:

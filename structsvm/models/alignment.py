@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from structsvm.data.checks import check_scalar, real_array, shorten
 from structsvm.data.labels import PackedLabels, object_row
 from structsvm.data.scaling import ColumnScaling, FeatureGroup
-from structsvm.data.sequences import as_items
+from structsvm.data.sequences import as_items, no_sequence
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
 from structsvm.inference._alignment import ENDS, AlignmentMaximizer
@@ -415,7 +415,12 @@ def _of_features(items: Sequence[Any], n_features: int | None) -> _PackedPairs:
 
 def _as_pairs(name: str, item: Any) -> NDArray[np.int64]:
     """The pairs of an alignment, in order."""
-    pairs = np.asarray(item if isinstance(item, np.ndarray) else list(item))
+    if (wrong := no_sequence(item)) is not None:
+        raise ValueError(f"{name} is a {wrong}; expected a list of pairs (i, j)")
+    try:
+        pairs = np.asarray(item)
+    except ValueError:
+        raise ValueError(f"{name} has items of several lengths, expected pairs (i, j)") from None
     if not pairs.size:
         return np.zeros((0, 2), dtype=np.int64)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":

@@ -13,7 +13,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from structsvm.data.checks import check_scalar
 from structsvm.data.labels import PackedLabels, flatten_labels
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.sequences import (
@@ -24,7 +23,7 @@ from structsvm.data.sequences import (
     pack_sequences,
 )
 from structsvm.data.state import State, checked_classes
-from structsvm.features.spans import n_spans_of
+from structsvm.features.spans import check_max_length, n_spans_of
 from structsvm.inference._spans import SpanMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics.sequences import split_tag
@@ -224,7 +223,7 @@ class SpanModel(FactoredModel):
 
     def _bin_of_lengths(self, max_length: int) -> NDArray[np.int32]:
         """The bin of each length from 1 on."""
-        check_scalar("max_length", max_length, above=0, integer=True)
+        check_max_length(max_length)
         bins = list(self.length_bins)
         if not all(isinstance(b, numbers.Integral) for b in bins) or (
             bins and (bins[0] != 1 or any(a >= b for a, b in itertools.pairwise(bins)))
@@ -301,7 +300,7 @@ class SpanModel(FactoredModel):
         longest = self.max_length
         if longest is None:
             raise ValueError("X has features of spans, which need max_length; spans_of lists them")
-        check_scalar("max_length", longest, above=0, integer=True)
+        check_max_length(longest)
         wanted = n_spans_of(lengths, longest)
         if (wrong := np.flatnonzero(wanted != n_rows)).size:
             i = int(wrong[0])

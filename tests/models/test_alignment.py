@@ -139,6 +139,8 @@ def test_pieces_of_sequences_have_free_ends():
         ([(0, 3)], r"position 3 of the second sequence, which has 3"),
         ([(0.0, 1.0)], r"expected pairs \(i, j\) of integers"),
         ([0, 1], r"y\[0\] has shape \(2,\)"),
+        (1.5, r"y\[0\] is a float; expected a list of pairs"),
+        ([(0, 0), (1,)], r"y\[0\] has items of several lengths"),
     ],
 )
 def test_bad_outputs_are_refused(y, message):

@@ -190,6 +190,7 @@ def test_bad_inputs_and_parameters_are_refused():
         ({"output": "text"}, "output='text'"),
         ({"length_bins": (2, 3)}, "ascending from 1"),
         ({"max_length": 0}, "max_length=0"),
+        ({"max_length": 2**63}, "expected at most 1048576"),
         ({"loss": "f1"}, "unknown loss 'f1'"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -13,8 +13,9 @@ import structsvm
 from fuzz.harness import Target, WrongAnswerError
 from fuzz.mutation import Made, chance, pick, realised, spoilt, spoilt_some
 from structsvm import solvers
+from structsvm.features import spans_of
 from structsvm.hinge import structured_hinge
-from structsvm.models import ChainModel
+from structsvm.models import AlignmentModel, ChainModel
 from structsvm.solvers import PassiveAggressive, Perceptron
 from structsvm.testing import ModelCheckError, check_model
 
@@ -130,6 +131,38 @@ def _sentences(rng: np.random.Generator) -> tuple[Any, Any]:
     )
 
 
+def _spans(rng: np.random.Generator) -> tuple[Any, Any]:
+    X: list[Any] = []
+    y: list[Any] = []
+    paired, tagged = chance(rng, 0.3), chance(rng, 0.3)
+    for n in [*rng.integers(0, 6, size=int(rng.integers(0, 4))).tolist(), 3]:
+        x = _values(rng, n, 2)
+        X.append((x, _values(rng, len(spans_of(n, 3)), 1)) if paired else x)
+        start = int(rng.integers(n)) if n else 0
+        stop = int(rng.integers(start, min(start + 3, n))) + 1 if n else 0
+        tags = ["O"] * start + ["B-x", "I-x", "I-x"][: stop - start] + ["O"] * (n - stop)
+        label = str(pick(rng, ("x", "é")))
+        y.append(tags if tagged else [(start, stop, label)] if n else [])
+    return X, y
+
+
+def _aligned(rng: np.random.Generator) -> tuple[Any, Any]:
+    X: list[Any] = []
+    y: list[Any] = []
+    kind = int(rng.integers(3))
+    for _ in range(int(rng.integers(1, 4))):
+        n, m = (int(size) for size in rng.integers(0, 4, size=2) + (not X))
+        if kind == 0:
+            X.append(_values(rng, n, m, 2))
+        elif kind == 1:
+            X.append((rng.integers(3, size=n).tolist(), rng.integers(3, size=m).tolist()))
+        else:
+            X.append(("abé"[:n], "bab"[:m]))
+        k = int(rng.integers(min(n, m) + 1))
+        y.append([(i, i + m - k) for i in range(k)])
+    return X, y
+
+
 def _common(rng: np.random.Generator) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "C": float(pick(rng, (1.0, 1.0, 0.01, 100.0, 1e-12, 1e8))),
@@ -237,6 +270,27 @@ def _tagger(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def _span_svm(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "solver": _solver(rng),
+        "loss": pick(rng, ("hamming", "normalized_hamming", "spans")),
+        "max_length": 3,
+        "length_bins": pick(rng, ((1, 2, 4), (), (1,))),
+        "first_position": chance(rng, 0.5),
+        "output": pick(rng, ("spans", "tags")),
+    }
+
+
+def _aligner(rng: np.random.Generator) -> dict[str, Any]:
+    model = AlignmentModel(
+        pick(rng, ("hamming", "normalized_hamming")),
+        max_shift=int(pick(rng, (1, 3))),
+        end_gaps=pick(rng, ("same", "own", "free")),
+        symmetric=chance(rng, 0.5),
+    )
+    return {"model": model, "solver": _solver(rng)}
+
+
 _KINDS: dict[str, tuple[type, Callable[..., Any], Callable[..., Any]]] = {
     "ChainSVM": (structsvm.ChainSVM, _chain_svm, _chains),
     "GraphSVM": (structsvm.GraphSVM, _graph_svm, _graphs),
@@ -249,6 +303,8 @@ _KINDS: dict[str, tuple[type, Callable[..., Any], Callable[..., Any]]] = {
         lambda rng: {"model": ChainModel(order=int(pick(rng, (1, 2)))), "solver": _solver(rng)},
         _chains,
     ),
+    "StructSVM of alignments": (structsvm.StructSVM, _aligner, _aligned),
+    "SpanSVM": (structsvm.SpanSVM, _span_svm, _spans),
     "SequenceTagger": (structsvm.SequenceTagger, _tagger, _sentences),
 }
 
@@ -350,7 +406,7 @@ def _predict(name: str, svm: Any, case: Any) -> None:
     n = X.shape[0] if hasattr(X, "shape") else len(X) if hasattr(X, "__len__") else len(guess)
     if len(guess) != n:
         raise WrongAnswerError(f"{name}: {len(guess)} predictions of {n} examples")
-    if hasattr(svm, "classes_"):
+    if hasattr(svm, "classes_") and name != "SpanSVM":
         known = set(svm.classes_.tolist())
         for item in guess:
             if not set(np.asarray(item).ravel().tolist()) <= known:

@@ -90,12 +90,17 @@ def _fitted() -> list[Any]:
     marked = TokenFeatures(["U%x[0,0]", "B%x[0,1]"], outside="mark")
     hashed = TokenFeatures("words", n_hashed=32)
     factors = {0: 1.0, 1: 2.0, 2: 1.0}
+    spans: list[Any] = [[(0, len(x), "x")] for x in X]
+    aligned = [("ab", "abb"), ("ba", "a")], [[(0, 0), (1, 2)], [(1, 0)]]
+    aligner = structsvm.AlignmentModel(end_gaps="own")
     return [
         structsvm.ChainSVM(**quick).fit(X, y),
         structsvm.ChainSVM(order=2, constraints=[("a", "b")], **quick).fit(X, names),
         structsvm.ChainSVM(loss="normalized_hamming", boundary=False, **quick).fit(edges, names),
         structsvm.ChainSVM(C=1e-9, solver="cutting_plane", **quick).fit(X, y),
         structsvm.StructSVM(structsvm.ChainModel(), **quick).fit(X, y),
+        structsvm.SpanSVM(**quick).fit(X, spans),
+        structsvm.StructSVM(aligner, **quick).fit(*aligned),
         structsvm.GraphSVM(pairwise="table", class_weight=factors, **quick).fit(*_graphs()),
         structsvm.GraphSVM(ignore_label=2, **quick).fit(*_graphs()),
         structsvm.GridSVM(**quick).fit(*_grids()),
@@ -296,6 +301,8 @@ def _inputs_for(svm: Any) -> list[Any]:
         if isinstance(svm.features_, SequenceVectorizer):
             return [[[{"w": "cat"}, ["n"]]]]
         return [_SENTENCES] if svm.features_.n_columns_read_ > 1 else [[["a", "cat"]]]
+    if isinstance(svm.model_, structsvm.AlignmentModel):
+        return [[("ab", "ba")]]
     n = svm.model_.n_features_in_
     if n > 10_000:
         return []
