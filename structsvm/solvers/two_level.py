@@ -32,14 +32,16 @@ _MOST_CACHED_CUTS = 30
 
 # Declared work in multiply-adds on entries of planes: a constant for each round, and one for each
 # solution of the quadratic program. Dense sums are so many times as fast.
-_ROUND_WORK, _PROGRAM_WORK, _LANES = 1e5, 1e6, 8.0
+_ROUND_WORK, _PROGRAM_WORK, _LANES = 1e5, 3e5, 8.0
 # Rounds of blocks between two decisions.
 _WINDOW = 5
 # Cuts are tried if the tolerance is more than so many rounds of blocks away.
 _FAR = 25.0
 # Budget of a trial: this share of the work of all rounds of blocks so far, or the least budget; and
-# a trial has at least so many rounds.
-_TRIAL_SHARE, _LEAST_BUDGET, _TRIAL_ROUNDS = 0.25, 4e7, 2
+# a trial has at least so many rounds. If the weights are few, cuts are sure to get there, but only
+# after as many cuts as there are weights, so that they need a longer trial.
+_TRIAL_SHARE, _LEAST_BUDGET, _TRIAL_ROUNDS = 0.25, 1e7, 2
+_FEW_WEIGHTS, _LEAST_BUDGET_OF_FEW = 150, 6e7
 # Cuts also win if they leave less than this share of the gap: that of blocks may have fallen fast
 # only at first.
 _MUCH = 0.5
@@ -131,6 +133,14 @@ class CoarseLevel:
         overtaken = self.rounds >= _WINDOW and self.rate(gap) < self.cut_rate
         return overtaken or self.rounds >= self.window
 
+    def set_budget(self) -> None:
+        """Choose the budget of the next trial; with few weights it doubles until one is won."""
+        least = _LEAST_BUDGET
+        if self.cuts.problem.n_weights <= _FEW_WEIGHTS:
+            has_lost = self.window > _WINDOW
+            least = 2.0 * self.budget if has_lost else _LEAST_BUDGET_OF_FEW
+        self.budget = max(_TRIAL_SHARE * self.block_work, least)
+
     def count(self, work: float) -> None:
         self.work += work
         self.rounds += 1
@@ -138,7 +148,7 @@ class CoarseLevel:
     def program_work(self) -> float:
         """Work of adding a cut and solving."""
         m, d = len(self.atoms), self.cuts.problem.n_weights
-        return _PROGRAM_WORK + 100.0 * m * m + 2.0 * m * d / _LANES
+        return _PROGRAM_WORK + 60.0 * m * m + 2.0 * m * d / _LANES
 
     def add(self, g: NDArray[np.float64], loss: float, atom: Atom) -> float:
         """Add an atom and solve; returns how far its cut was above the others."""
@@ -321,7 +331,7 @@ class TwoLevelRun(Run):
         self.certify(self._candidates()[-1])
         gap = self.present_gap()
         if coarse.is_time(gap) and self._is_far(coarse, work):
-            coarse.budget = max(_TRIAL_SHARE * coarse.block_work, _LEAST_BUDGET)
+            coarse.set_budget()
             self._enter(coarse)
         coarse.begin_window(gap)
 

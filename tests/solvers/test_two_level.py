@@ -72,9 +72,22 @@ def test_hinges_of_several_classes_do_not_stall(loss):
     assert max(s.dual_objective_ for s in fits) <= min(s.objective_ for s in fits)
 
 
-def test_images_with_a_large_cost_do_not_stall():
-    bunch = make_segmentation(20, 1, n_labels=3, size=(10, 14), random_state=0)
+@pytest.mark.parametrize("seed", [0, 1, 4])
+def test_images_with_a_large_cost_do_not_stall(seed):
+    bunch = make_segmentation(20, 1, n_labels=3, size=(10, 14), random_state=seed)
     svm = GridSVM(scale=None, C=1e6, random_state=0, max_iter=60).fit(bunch.X_train, bunch.y_train)
+    assert svm.status_ == "converged"
+
+
+@pytest.mark.parametrize("solver", ["block_dual", "bcfw"])
+@pytest.mark.parametrize("C", [1, 100, 1e4])
+def test_columns_of_any_scale_do_not_stall(C, solver):
+    """Trials of cuts last until there are as many as weights: before, most of these stalled."""
+    rng = np.random.default_rng(0)
+    W, Z = rng.normal(size=(4, 15)), rng.normal(size=(300, 15))
+    y = (Z @ W.T + rng.normal(scale=0.5, size=(300, 4))).argmax(axis=1)
+    X = Z * np.exp(rng.normal(scale=2.5, size=15))
+    svm = MulticlassSVM(scale=None, C=C, solver=solver, random_state=0, max_iter=300).fit(X, y)
     assert svm.status_ == "converged"
 
 
