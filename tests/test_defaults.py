@@ -26,7 +26,7 @@ from structsvm import (
 from structsvm.callbacks import Checkpoint
 from structsvm.data.scaling import learn_columns, row_chunks
 from structsvm.datasets import make_segmentation
-from structsvm.exceptions import TrivialFitWarning
+from structsvm.exceptions import OracleWarning, TrivialFitWarning
 from structsvm.inference import Subset
 
 
@@ -492,6 +492,19 @@ def test_losses_of_zero_are_told():
     ):
         with pytest.warns(TrivialFitWarning, match="no mistake costs anything"):
             svm.fit(*examples, **options)
+
+
+def test_an_oracle_at_fault_is_no_loss_of_zero(recwarn):
+    class Truthful(Multiclass):
+        def loss_augmented_inference(self, x, y, w):
+            return y
+
+    svm = StructSVM(Truthful(), C=1.0).fit([np.eye(3)[k] for k in range(3)], [0, 1, 2])
+    assert svm.objective_ == 0
+    assert not svm.certified_
+    told = {w.category for w in recwarn}
+    assert OracleWarning in told
+    assert TrivialFitWarning not in told
 
 
 def test_paths_and_good_fits_tell_nothing(recwarn):

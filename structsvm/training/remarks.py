@@ -28,6 +28,8 @@ def trivial_fit(
     result: SolverResult,
     weights: NDArray[np.float64],
     C: float,
+    *,
+    certified: bool,
 ) -> str | None:
     """What is wrong with weights that say nothing, or one label everywhere; None if they do not.
 
@@ -42,8 +44,10 @@ def trivial_fit(
         Of the problem of scaled columns.
     weights : ndarray
         Those of the result in the user's units.
+    certified : bool
+        Whether the objective is one that no oracle at fault has made too low.
     """
-    if result.objective == 0 and not weights.any() and model._oddity() is None:
+    if certified and result.objective == 0 and not weights.any() and model._oddity() is None:
         return (
             "no mistake costs anything, as the loss of every output is 0: nothing was learnt. See "
             "the costs and the weights of the loss"

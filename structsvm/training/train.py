@@ -464,7 +464,14 @@ def learn(
 def _remark(outcome: Outcome, examples: Examples) -> str | None:
     model, problem, *_ = outcome.bound
     return trivial_fit(
-        model, problem, examples.X, examples.y, outcome.result, outcome.weights, outcome.C
+        model,
+        problem,
+        examples.X,
+        examples.y,
+        outcome.result,
+        outcome.weights,
+        outcome.C,
+        certified=outcome.certified,
     )
 
 
