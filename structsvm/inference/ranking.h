@@ -281,18 +281,46 @@ static int64_t ssvm_ranking_table_bytes(int64_t n)
     return 8 * n * n + ssvm_assignment_bytes(n, n);
 }
 
+/* What document i is worth more at position p than at the next one. */
+SSVM_INLINE double ssvm_step(const ssvm_query *query, const double *score, int32_t i, int64_t p)
+{
+    return score[i] / (double)query->n_pairs
+           - query->gain[i] * (query->discount[p] - query->discount[p + 1]) / query->ideal;
+}
+
 /* NDCG by an assignment of documents to positions, O(n^3): both the loss and the sum over all pairs of
  * s_above - s_below, which is sum_i s_i (n - 1 - 2 position_i), are sums over documents; and what pairs
- * of one level add is the same in all rankings that have each level by falling score. */
+ * of one level add is the same in all rankings that have each level by falling score.
+ *
+ * Every position is used, so each may have a price. Prices are those of a ranking in which no two
+ * neighbours should change places: there nearly all documents want the position that they have, and the
+ * assignment has little left to do. */
 static void ssvm_assign_positions(const ssvm_query *query, const double *score, ssvm_ranker *r)
 {
     const int64_t n = query->n;
     const double half = 0.5 / (double)query->n_pairs;
     ssvm_assignment search;
+    memcpy(r->best, r->order, (size_t)n * sizeof(int32_t));
+    for (int64_t swaps = 1, pass = 0; swaps && pass < n; ++pass) {
+        swaps = 0;
+        for (int64_t p = 0; p + 1 < n; ++p) {
+            const int32_t i = r->best[p], j = r->best[p + 1];
+            if (ssvm_step(query, score, j, p) > ssvm_step(query, score, i, p)) {
+                r->best[p] = j;
+                r->best[p + 1] = i;
+                ++swaps;
+            }
+        }
+    }
+    r->sums[n - 1] = 0.0;
+    for (int64_t p = n - 2; p >= 0; --p)
+        r->sums[p] = r->sums[p + 1]
+                     + 0.5 * (ssvm_step(query, score, r->best[p], p)
+                              + ssvm_step(query, score, r->best[p + 1], p));
     for (int64_t i = 0; i < n; ++i)
         for (int64_t p = 0; p < n; ++p)
             r->table[i * n + p] = half * score[i] * (double)(n - 1 - 2 * p)
-                                  - query->gain[i] * query->discount[p] / query->ideal;
+                                  - query->gain[i] * query->discount[p] / query->ideal - r->sums[p];
     ssvm_assignment_place(&search, (char *)(r->table + n * n), n, n);
     ssvm_assign(&search, r->table, n, n);
     /* Positions of each level, to its documents by score: r->order is by falling score. */

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 
 from structsvm import RankingModel, StructSVM
 from structsvm.hinge import pairwise_hinge
@@ -89,6 +90,27 @@ def test_large_queries(loss):
             gain = (u + 1) / (u + 1 + above) / len(up)
         best = np.maximum.accumulate(best) - gain + (sums - above * s) / (len(up) * len(low))
     assert found - delta == pytest.approx(1 + best.max())
+
+
+@pytest.mark.parametrize("k", [None, 5])
+@pytest.mark.parametrize("spread", [0.0, 0.3, 5.0])
+def test_several_grades_are_an_assignment(k, spread):
+    """Against scipy's: positions add scores of all pairs, those of one grade are the same for all
+    rankings that are best."""
+    rng = np.random.default_rng(3)
+    n, grades = 80, rng.integers(0, 5, size=80).astype(float)
+    s = np.round(spread * rng.normal(size=n), 1)
+    delta, found = plane_of(RankingModel("ndcg", k=k), s[:, None], grades)
+    discount = 1 / np.log2(np.arange(2, n + 2)) * (np.arange(n) < (k or n))
+    gain = 2.0**grades - 1
+    unlike = grades[:, None] != grades
+    n_pairs = unlike.sum() / 2
+    positions = s[:, None] * (n - 1 - 2 * np.arange(n)) / (2 * n_pairs)
+    table = positions - np.outer(gain, discount) / (np.sort(gain)[::-1] @ discount)
+    best = table[linear_sum_assignment(table, maximize=True)].sum()
+    alike = np.abs(s[:, None] - s)[~unlike].sum() / 2
+    right = ((s[:, None] - s) * (grades[:, None] > grades)).sum()
+    assert found - delta == pytest.approx(1 + best - (alike + right) / (2 * n_pairs))
 
 
 def test_three_grades_of_many_documents():
