@@ -69,8 +69,6 @@ def _read(args: argparse.Namespace, path: str) -> list[ConlluSentence]:
 
 def _summary(parser: DependencyParser, path: str, seconds: float) -> str:
     told = f"{path}: {len(parser.relations_)} relations, {seconds:.1f} s, {parser.n_iter_} passes"
-    if parser.n_lifted_:
-        told += f"; {parser.n_lifted_} trees with crossing arcs were made projective"
     if hasattr(parser, "validation_score_"):
         best = int(np.nanargmax(parser.history_["validation_score"])) + 1
         told += f"; kept pass {best}, validation UAS {parser.validation_score_:.4f}"

@@ -42,7 +42,7 @@ class DependencyParser(StructSVM):
         What has a score: arcs; arcs and pairs of siblings; these and grandparents. Each step parses
         better and takes two to three times as long.
     projective : bool, default=True
-        Whether arcs may not cross. Crossing arcs need ``order=1``.
+        Whether predicted arcs may not cross. If they may, ``order=1`` is needed.
     single_root : bool, default=True
         Whether exactly one token hangs from the root.
     solver : str or solver object, default="passive_aggressive"
@@ -56,8 +56,6 @@ class DependencyParser(StructSVM):
         Fitted on the training sentences.
     relations_ : ndarray of str
         The relations, sorted; empty if `fit` was given heads alone.
-    n_lifted_ : int
-        Number of training trees with crossing arcs, which training made projective.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_, n_iter_, history_
         See `StructSVM`.
 
@@ -232,7 +230,6 @@ class DependencyParser(StructSVM):
         return self.labeller_.classes_
 
     features_ = of_model("features_")
-    n_lifted_ = of_model("n_lifted_")
 
 
 def _heads_and_relations(name: str, y: Any) -> tuple[Any, NDArray[Any] | None]:

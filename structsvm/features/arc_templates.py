@@ -26,8 +26,8 @@ _ARCS = [
     "m.word m.word+1",
     "h.tag m.tag",
     "h.lower m.lower",
-    *_pairs("tag", "word,word tag,lower,prefix,suffix,shape tag"),
-    *_pairs("word,word tag,lower,prefix,suffix,shape tag", "tag"),
+    *_pairs("tag", "lower,prefix,suffix,shape tag"),
+    *_pairs("lower,prefix,suffix,shape tag", "tag"),
     *_pairs("suffix", "suffix"),
     *_pairs("prefix", "prefix"),
     *_pairs("shape tag", "shape tag"),
@@ -53,6 +53,9 @@ _SIBLINGS = [
     "s.tag m.word",
     "s.word m.word",
     "h.tag s.tag m.tag",
+    "h.word s.tag m.tag",
+    "h.tag s.word m.tag",
+    "h.tag s.tag m.word",
 ]
 
 _GRANDPARENTS = [

@@ -23,7 +23,7 @@ from structsvm.problems._head_loss import HeadLoss
 from structsvm.problems._tree_features import LINE, TreeBlock
 from structsvm.problems.layout import Layout
 
-__all__ = ["DependencyModel", "check_heads", "projective_heads", "tree_fault"]
+__all__ = ["DependencyModel", "check_heads", "tree_fault"]
 
 # Scores of the parts of one sentence, in numbers: 2 GiB.
 _MOST_PARTS = 1 << 28
@@ -54,7 +54,7 @@ class DependencyModel(PackedModel):
     projective : bool, default=True
         Whether arcs may not cross: the best tree is found by dynamic programming, in O(n^3) time
         for orders 1 and 2, O(n^4) for order 3, of n tokens. If not, in O(n^2), for order 1 alone.
-        Training trees with crossing arcs are made projective first, see Notes.
+        Trees to learn from may have crossing arcs in any case, see Notes.
     single_root : bool, default=True
         Whether exactly one token hangs from the root.
 
@@ -62,15 +62,12 @@ class DependencyModel(PackedModel):
     ----------
     features_ : ArcFeatures
         Fitted on the training sentences.
-    n_lifted_ : int
-        Number of training trees that were made projective.
     n_weights : int
 
     Notes
     -----
-    All searches are exact, so a fit is certified. With `projective` the objective is that of trees
-    whose crossing arcs are lifted: the shortest arc that others cross moves to the head of its
-    head, until none is left (Nivre and Nilsson 2005). Scores and `loss` count the heads as given.
+    All searches are exact, so a fit is certified. With `projective` a training tree with crossing
+    arcs counts as an output as well: its hinge is 0 where it beats all trees without.
 
     References
     ----------
@@ -78,9 +75,6 @@ class DependencyModel(PackedModel):
     ACL. doi:10.3115/1219840.1219852
 
     T. Koo, M. Collins (2010). Efficient third-order dependency parsers. ACL.
-
-    J. Nivre, J. Nilsson (2005). Pseudo-projective dependency parsing. ACL.
-    doi:10.3115/1219840.1219853
 
     Examples
     --------
@@ -170,12 +164,6 @@ class DependencyModel(PackedModel):
         heads: NDArray[np.int32] = y.labels
         return heads
 
-    def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
-        """The heads, of projective trees where that is asked for."""
-        if not self.projective or not len(y.labels):
-            return self.class_numbers(y)
-        return np.concatenate([projective_heads(heads) for heads in y])
-
     def output_numbers(self, y: Any, X: PackedInputs | None = None) -> NDArray[Any]:
         return self.class_numbers(self.read_outputs([y], X))
 
@@ -208,9 +196,6 @@ class DependencyModel(PackedModel):
             raise TypeError("trees have no classes: leave them out")
         if not len(y.labels):
             raise ValueError("all sentences in X are empty: there is nothing to learn from")
-        self.n_lifted_ = 0
-        if self.projective:
-            self.n_lifted_ = sum(projective_heads(heads) is not heads for heads in y)
         self._resize()
 
     def _resize(self) -> None:
@@ -241,12 +226,14 @@ class DependencyModel(PackedModel):
         )
         labels = loss = None
         if y is not None:
-            labels = self.label_numbers(y)
+            labels = self.class_numbers(y)
             weight = np.ones(len(labels)) if y.weight is None else y.weight
             loss = HeadLoss(X.offsets, weight)
         features = BlockFeatures(self.n_weights, {"tree": self._block(X)})
         work = _WORK_OF_A_PART * float(np.mean(maximizer.n_parts)) if len(X) else 1.0
-        return FactoredProblem(features, maximizer, loss, labels, X.offsets, work)
+        return FactoredProblem(
+            features, maximizer, loss, labels, X.offsets, work, truths_outside=bool(self.projective)
+        )
 
     def _block(self, X: PackedInputs) -> TreeBlock:
         packed: TokenRows = X.items
@@ -340,27 +327,3 @@ def tree_fault(row: NDArray[np.integer[Any]], *, single_root: bool) -> tuple[int
             "single_root=False"
         )
     return None
-
-
-def projective_heads(heads: NDArray[np.int32]) -> NDArray[np.int32]:
-    """A tree without crossing arcs: the shortest arc that is crossed moves to the head of its head,
-    again and again. `heads` itself if no arcs cross."""
-    n = len(heads)
-    tokens = np.arange(1, n + 1)
-    lifted = heads
-    while True:
-        low, high = np.minimum(lifted, tokens), np.maximum(lifted, tokens)
-        # An arc is crossed if a token inside it has its head outside.
-        inside = (tokens > low[:, None]) & (tokens < high[:, None])
-        outside = (lifted < low[:, None]) | (lifted > high[:, None])
-        above = np.append(0, lifted)[lifted]
-        crossed = (inside & outside).any(axis=1) & (lifted > 0)
-        if not crossed.any():
-            return lifted
-        # None moves to the root, unless several tokens are there: one of two that cross need not.
-        if (crossed & (above > 0)).any():
-            crossed &= above > 0
-        sizes = np.where(crossed, high - low, n + 1)
-        m = int(np.argmin(sizes))
-        lifted = lifted.copy()
-        lifted[m] = above[m]

@@ -42,6 +42,7 @@ cdef class FactoredProblem(Problem):
     cdef const offset_t[::1] offsets      # the same
     cdef const label_t* _labels
     cdef bint in_rows                     # whether outputs are rows of used parts
+    cdef bint truths_outside              # whether true outputs may be none of the maximizer's
     cdef const offset_t[::1] room         # where predictions of examples start
     cdef Py_ssize_t _n_levels             # of slack rescaling: more than any output's level
     cdef Scratch* _scratch                # one a thread

@@ -25,6 +25,8 @@ class FactoredProblem(Problem):
         labels: NDArray[np.int32] | None,
         offsets: NDArray[np.int64],
         oracle_work: float,
+        *,
+        truths_outside: bool = False,
     ) -> None: ...
     def n_best(
         self, weights: ArrayLike, n: int

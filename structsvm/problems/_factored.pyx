@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 from structsvm._typedefs cimport index_t, label_t
 from structsvm.inference._maximizer cimport SSVM_INDICES, SSVM_VOID, Maximizer, ssvm_counts
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, PlaneBatch, PlaneBuilder, Weights
-from structsvm.linalg._plane cimport builder_finish, plane_arrays, weights_of
+from structsvm.linalg._plane cimport builder_finish, plane_arrays, plane_value, weights_of
 from structsvm.problems._features cimport (
     BlockFeatures, FeatureBlock, RowSums, sums_free, sums_reserve,
 )
@@ -70,11 +70,14 @@ cdef class FactoredProblem(Problem):
         may be shorter, with SSVM_VOID at their end.
     oracle_work : float
         See `Problem`.
+    truths_outside : bool, default=False
+        Whether the maximizer may not know a true output, such as a tree with crossing arcs among
+        trees without. It counts as an output all the same: the hinge is 0 where it beats all else.
     """
 
     def __init__(
         self, BlockFeatures features, Maximizer maximizer, PartLoss loss, labels, offsets,
-        double oracle_work,
+        double oracle_work, *, bint truths_outside=False,
     ):
         cdef Py_ssize_t i
         self.features = features
@@ -86,6 +89,7 @@ cdef class FactoredProblem(Problem):
         self.n_weights = features.n_weights
         self.exact = maximizer.exact
         self.in_batches = maximizer.in_batches
+        self.truths_outside = truths_outside
         self.in_rows = (
             maximizer.struct.count == NULL and maximizer.struct.form == SSVM_INDICES
         )
@@ -276,6 +280,8 @@ cdef class FactoredProblem(Problem):
         finally:
             builder_finish(&builder)
         out.loss = value
+        if self.truths_outside and self._rescaling == MARGIN and plane_value(out, w) < 0.0:
+            out.nnz, out.loss = 0, 0.0
         return 0
 
     def planes(

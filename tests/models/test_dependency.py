@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from structures import crosses, is_tree, trees
+from structures import trees
 
 from structsvm import DependencyModel, DependencyParser, StructSVM, load
 from structsvm.features import ArcFeatures
 from structsvm.metrics import attachment_scores
-from structsvm.models.dependency import projective_heads
 
 SMALL = ArcFeatures(n_bits=8, min_count=1)
 X = [
@@ -20,32 +17,11 @@ X = [
 Y = [[2, 3, 0, 3], [2, 0, 4, 2, 2], [0]]
 
 
-@pytest.mark.parametrize("single_root", [True, False])
-@given(st.data())
-@settings(max_examples=60)
-def test_lifted_trees_do_not_cross(single_root, data):
-    heads = np.array(data.draw(st.sampled_from(trees(5, False, single_root))), dtype=np.int32)
-    lifted = projective_heads(heads)
-    assert (lifted is heads) == (not crosses(heads.tolist()))
-    assert is_tree(lifted.tolist())
-    assert not crosses(lifted.tolist())
-    if single_root:
-        assert lifted.tolist().count(0) == 1
-
-
-def test_the_shortest_crossing_arc_is_lifted():
-    # The arc from 3 to 5 crosses that from 2 to 4, which is as long, and from the root's child.
-    assert projective_heads(np.array([2, 0, 4, 2, 3, 2])).tolist() == [2, 0, 4, 2, 4, 2]
-    # The arc from 1 to 3 is crossed by that from 2 to 4.
-    assert projective_heads(np.array([4, 4, 1, 0])).tolist() == [4, 4, 4, 0]
-
-
 @pytest.mark.parametrize("order", [1, "siblings", "grand-siblings"])
 def test_a_parser_learns_its_training_trees_and_is_kept_in_a_file(order, tmp_path):
     parser = DependencyParser(SMALL, order=order, random_state=0).fit(X, Y)
     assert parser.score(X, Y) == 1.0
     assert np.isnan(parser.dual_gap_)
-    assert parser.n_lifted_ == 0
     parser.save(tmp_path / "parser")
     copy = load(tmp_path / "parser")
     assert type(copy) is DependencyParser
@@ -57,16 +33,31 @@ def test_a_parser_learns_its_training_trees_and_is_kept_in_a_file(order, tmp_pat
     assert parser.predict(strange)[2].tolist() == [0]
 
 
-def test_trees_that_cross_are_learned_with_a_certificate():
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_trees_that_cross_are_learned_with_a_certificate(order):
     crossing = [[3, 4, 0, 3], [2, 0, 1, 2, 2], [0]]
-    with_lifts = DependencyParser(SMALL, solver="bcfw", C=1.0, random_state=0).fit(X, crossing)
-    assert with_lifts.n_lifted_ == 2
-    assert with_lifts.certified_
-    assert with_lifts.score(X, crossing) < 1.0
-    free = DependencyParser(SMALL, projective=False, solver="bcfw", C=1.0, random_state=0)
-    assert free.fit(X, crossing).score(X, crossing) == 1.0
-    assert free.certified_
-    assert free.n_lifted_ == 0
+    fits = []
+    for solver in ("bcfw", "n_slack", "cutting_plane"):
+        parser = DependencyParser(SMALL, order=order, solver=solver, C=0.05, random_state=0)
+        fits.append(parser.fit(X, crossing))
+        assert parser.certified_
+        assert parser.objective_ == pytest.approx(fits[0].objective_, rel=2e-3)
+        assert parser.dual_objective_ <= fits[0].objective_ * (1 + 1e-9)
+    # The hinge of a tree that crosses: it is an output, too.
+    X_read, y_read = fits[0].model_.prepare_examples(X[:1], crossing[:1])
+    problem = fits[0].model_.bind(X_read, y_read)
+    own = fits[0].model_.joint_feature(X[0], crossing[0])
+    values = [
+        fits[0].model_.loss(crossing[0], heads)
+        - (own - fits[0].model_.joint_feature(X[0], heads)) @ fits[0].coef_
+        for heads in [*trees(4), crossing[0]]
+    ]
+    assert problem.mean_hinge(fits[0].coef_) == pytest.approx(max(values))
+    assert problem.mean_hinge(100 * own) == 0.0
+    if order == 1:
+        free = DependencyParser(SMALL, projective=False, solver="bcfw", C=1.0, random_state=0)
+        assert free.fit(X, crossing).score(X, crossing) == 1.0
+        assert free.certified_
 
 
 def test_tokens_may_count_differently():
