@@ -25,19 +25,25 @@ PARAMS = {"C": 0.1, "scale": None, "tol": 1e-2, "random_state": 0}
 
 
 def attributes(sentence, max_length):
-    """Of each span its tags and words, as far as it is short, and its ends with what is around."""
-    words = [word.lower() for word, _ in sentence]
+    """Of each span its tags and words, as far as it is short, its ends, and what is around."""
+    words = ["^", *[word.lower() for word, _ in sentence], "$"]
     tags = ["^", *[tag for _, tag in sentence], "$"]
     rows = []
     for a, b in spans_of(len(sentence), max_length).tolist():
         inner = tags[a + 1 : b + 1]
+        ends = f"{inner[0]}_{inner[-1]}"
         row = [
-            f"ends={inner[0]}_{inner[-1]}",
-            f"around={tags[a]}|{inner[0]}_{inner[-1]}|{tags[b + 1]}",
-            f"last={words[b - 1]}",
+            f"ends={ends}",
+            f"around={tags[a]}|{ends}|{tags[b + 1]}",
+            f"before={words[a]}|{ends}",
+            f"after={ends}|{words[b + 1]}",
+            f"first={words[a + 1]}",
+            f"last={words[b]}",
+            f"length={b - a}",
         ]
+        row += [f"words={' '.join(words[a + 1 : b + 1])}"] if b - a <= 3 else []
+        row += [f"follows={tags[a]}|{' '.join(inner)}"] if b - a <= 4 else []
         row += [f"tags={' '.join(inner)}"] if b - a <= 5 else []
-        row += [f"words={' '.join(words[a:b])}"] if b - a <= 3 else []
         rows.append(row)
     return rows
 

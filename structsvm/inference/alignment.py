@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_scalar
 from structsvm.inference._alignment import AlignmentMaximizer
 from structsvm.inference._pairwise import check_scores
 from structsvm.inference.cut_scores import check_total
@@ -72,7 +75,9 @@ def best_alignment(
     if end_gaps not in ("same", "free"):
         raise ValueError(f"end_gaps={end_gaps!r}: expected 'same' or 'free'")
     pairs = check_scores("scores", scores, 2, forbidden=True)
-    gaps = check_scores("gap_open and gap_extend", [gap_open, gap_extend], 1, forbidden=False)
+    check_scalar("gap_open", gap_open, above=-math.inf)
+    check_scalar("gap_extend", gap_extend, above=-math.inf)
+    gaps = np.array([gap_open, gap_extend], dtype=np.float64)
     n, m = pairs.shape
     check_total(pairs[pairs > -np.inf])
     check_total(gaps, float(n + m))
