@@ -32,6 +32,24 @@ class _NodeLabelSVM(StructSVM):
     ) -> Examples:
         return Examples(X, y, sample_weight, {"node_weight": node_weight})
 
+    def predict(self, X: Any, constraints: Sequence[Any] | None = None) -> list[Any]:
+        """The best labels for each x, as a list.
+
+        Parameters
+        ----------
+        X : sequence
+        constraints : sequence of length n_examples, default=None
+            What the labels of each x must satisfy, or None for one without constraints: linear
+            constraints with a column for each node and label, see
+            `structsvm.inference.constrained_labels`. These labels are the best ones, by an integer
+            program, which is for small graphs.
+        """
+        if constraints is None:
+            return super().predict(X)
+        self._fitted_model()  # raises, if there is none
+        inputs, _ = self.model_.prepare_examples(self._read(X))
+        return self.model_.constrained_inference(inputs, self._flat_weights(), constraints)
+
     classes_ = of_model("classes_")
     n_features_in_ = of_model("n_features_in_")
     node_coef_ = weight_block("node")

@@ -8,6 +8,7 @@ from structsvm.inference._maximizer import Maximizer
 from structsvm.inference.alignment import best_alignment
 from structsvm.inference.arborescence import Arborescence, arborescence
 from structsvm.inference.assignment import Assignment, assignment
+from structsvm.inference.constrained import ConstrainedLabelling, constrained_labels
 from structsvm.inference.cut_scores import CutCertificate
 from structsvm.inference.dependency_trees import dependency_tree
 from structsvm.inference.exhaustive import exhaustive
@@ -35,6 +36,7 @@ __all__ = [
     "Assignment",
     "Bounded",
     "Compiled",
+    "ConstrainedLabelling",
     "CutCertificate",
     "ForeignMaximizer",
     "GraphCut",
@@ -60,6 +62,7 @@ __all__ = [
     "best_intervals",
     "best_items",
     "best_path",
+    "constrained_labels",
     "dependency_tree",
     "exhaustive",
     "graph_cut",

@@ -18,7 +18,7 @@ from structsvm.inference._contexts import read_contexts
 from structsvm.inference._pairwise import check_scores
 from structsvm.inference.structures import Bounded, Structure
 
-__all__ = ["IntegerProgram", "IntegerSolution", "integer_program"]
+__all__ = ["IntegerProgram", "IntegerSolution", "integer_program", "read_constraints"]
 
 #: How far a solution of HiGHS may be from integers.
 _TOLERANCE = 1e-4
@@ -118,7 +118,7 @@ def integer_program(
     """
     scores = check_scores("scores", scores, 1, forbidden=False)
     limits = _check_limits(gap, node_limit, time_limit)
-    program = _Program(len(scores), _read_constraints(constraints), integrality, bounds, limits)
+    program = _Program(len(scores), read_constraints(constraints), integrality, bounds, limits)
     return program.solve(scores)
 
 
@@ -141,7 +141,7 @@ class _Constraints(NamedTuple):
     upper: NDArray[np.float64]
 
 
-def _read_constraints(constraints: Any) -> list[_Constraints]:
+def read_constraints(constraints: Any) -> list[_Constraints]:
     """Constraints in one form, checked."""
     if constraints is None:
         return []
@@ -329,11 +329,11 @@ class IntegerProgram(Structure):
         self.time_limit = time_limit
 
     def bind(self, contexts: Sequence[Any], n_parts: Sequence[int]) -> CallableMaximizer:
-        shared = _read_constraints(self.constraints)
+        shared = read_constraints(self.constraints)
         limits = _check_limits(self.gap, self.node_limit, self.time_limit)
 
         def read(context: Any, n: int) -> _Program:
-            own = [] if context is None else _read_constraints(context)
+            own = [] if context is None else read_constraints(context)
             program = _Program(n, [*shared, *own], self.integrality, self.bounds, limits)
             program.solve(np.zeros(n))  # raises if there is no solution
             return program

@@ -31,6 +31,7 @@ from structsvm.exceptions import ModelFileError, warn
 from structsvm.inference._graph_maximizer import GraphMaximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
+from structsvm.inference.constrained import constrained_labels
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.class_weights import jaccard_weights
@@ -259,6 +260,41 @@ class LabelledGraphs(FactoredModel):
                 f"one for each of {self.n_edge_features_} edge features{constant}"
             )
         return list(self.pairwise)
+
+    def constrained_inference(
+        self, X: PackedInputs, w: NDArray[np.float64], constraints: Sequence[Any]
+    ) -> list[Any]:
+        """The best outputs of prepared inputs that satisfy constraints, of each input its own.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        w : ndarray of shape (n_weights,)
+        constraints : sequence of length n_examples
+            As for `structsvm.inference.constrained_labels`, or None.
+
+        Returns
+        -------
+        outputs : list
+        """
+        if len(constraints) != len(X):
+            raise ValueError(
+                f"there are constraints of {len(constraints)} examples, expected {len(X)} as in X"
+            )
+        problem, k, found = self.make_problem(X, None), len(self.classes_), []
+        theta, ends = problem.part_scores(w), np.cumsum(problem.maximizer.n_parts)[:-1]
+        examples = zip(self.graphs(X), np.split(theta, ends), constraints, strict=True)
+        for i, (graph, scores, given) in enumerate(examples):
+            parts = problem.features.views(i, scores)
+            pairs = parts["edge"][:, : self._pair_width].reshape(len(graph.edges), -1)
+            pairs = pairs.reshape(-1, k, k) if self._tables else pairs[:, 0]
+            try:
+                answer = constrained_labels(parts["node"][:, :k], graph.edges, pairs, given)
+            except (ValueError, RuntimeError) as error:
+                error.add_note(f"for X[{i}]")
+                raise
+            found.append(answer.labels)
+        return self.write_outputs(X, np.concatenate(found) if found else np.zeros(0, np.int32))
 
     def tied_weights(self) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
         kinds = self._kinds_of_tables()
