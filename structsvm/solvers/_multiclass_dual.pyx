@@ -363,8 +363,8 @@ cdef class MulticlassDual:
         loss : float
         hinge : float
             The mean hinge by the classes that were looked at.
-        chosen : uint8 ndarray of shape (n_examples, n_classes)
-            The classes whose planes were taken.
+        multipliers : ndarray of shape (n_examples, n_classes)
+            Those of the planes that were taken; 0 for other classes.
         """
         cdef Py_ssize_t i, k, n = self.problem.n_examples
         cdef Py_ssize_t width = self.problem.hinge.width, n_classes = self.problem.hinge.n_classes
@@ -375,13 +375,11 @@ cdef class MulticlassDual:
         cdef const double* cost
         cdef double loss = 0.0, value = 0.0
         cdef bint any_class
-        chosen = np.zeros((n, n_classes), dtype=np.uint8)
+        multipliers = np.zeros((n, n_classes))
         delta = padded_vector(self.problem.n_weights)
-        cdef uint8_t[:, ::1] mark = chosen
+        cdef double[:, ::1] taken = multipliers
         cdef double[::1] delta_view = delta
         cdef const double[::1] w = padded_copy(weights)
-        if hinge.squared:
-            raise ValueError("squared hinges are not a maximum over few planes")
         with nogil:
             for i in range(n):
                 if self._caps[i] == 0.0:
@@ -399,14 +397,16 @@ cdef class MulticlassDual:
                 for k in range(n_classes):
                     if v[k] > 0.0:
                         any_class = True
-                        mark[i, k] = known[i, k] = 1
-                        v[k] = self._caps[i]
-                        loss += self._caps[i] * cost[k]
+                        known[i, k] = 1
+                        v[k] *= self._caps[i]
+                        taken[i, k] = v[k]
+                        loss += v[k] * cost[k]
                 if any_class:
+                    loss -= conjugate(hinge, v, self._caps[i])
                     coefficients(hinge, self.problem.y[i], v, q)
                     ssvm_feature_add(&self.problem.features.rows, i, q, &delta_view[0], width)
         delta /= max(n, 1)
-        return delta, loss / max(n, 1), value / max(n, 1), chosen
+        return delta, loss / max(n, 1), value / max(n, 1), multipliers
 
     def go_to(
         self, const index_t[::1] examples, const index_t[::1] classes, const double[::1] weights
@@ -414,6 +414,7 @@ cdef class MulticlassDual:
         """Have these multipliers, added up where one comes twice, and no others."""
         cdef Py_ssize_t i, k, n_classes = self.problem.hinge.n_classes
         cdef double total, cap
+        cdef bint squared = self.problem.hinge.squared
         self.alpha[...] = 0.0
         with nogil:
             for k in range(examples.shape[0]):
@@ -421,17 +422,12 @@ cdef class MulticlassDual:
             for i in range(self.problem.n_examples):
                 total, cap = 0.0, self._caps[i]
                 for k in range(n_classes):
-                    if self._alpha[i, k] > cap:  # by rounding
+                    if self._alpha[i, k] > cap and not squared:  # by rounding
                         self._alpha[i, k] = cap
                     total += self._alpha[i, k]
-                if self.problem.hinge.loss == CRAMMER_SINGER and total > cap:
+                if self.problem.hinge.loss == CRAMMER_SINGER and total > cap and not squared:
                     for k in range(n_classes):
                         self._alpha[i, k] *= cap / total
-
-    @property
-    def squared(self):
-        """Whether slack is squared, so that multipliers have no cap."""
-        return bool(self.problem.hinge.squared)
 
     def usage(self):
         """How the multipliers are used.

@@ -57,7 +57,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     inner_passes : int, default=4
         Short passes in a round.
     coarse : bool, default=True
-        Cut where rounds stall; see `BCFW`. Not done with kernels, nor where slack is squared.
+        Cut where rounds stall; see `BCFW`. Not done with kernels.
 
     Notes
     -----
@@ -152,8 +152,7 @@ class _BlockDualRun(TwoLevelRun):
         self.combination = np.zeros(blocks.problem.n_weights)
         self.n_certified = 0
         self.known = np.zeros((0, 0), dtype=np.uint8)  # classes that cuts have been made of
-        fits = not blocks.implicit and not blocks.squared and most_atoms(self.problem) > 0
-        if options.coarse and fits:
+        if options.coarse and not blocks.implicit and most_atoms(self.problem) > 0:
             self.coarse = CoarseLevel(self.problem, self.lam)
 
     def kept(self) -> dict[str, Kind]:
@@ -288,10 +287,10 @@ class _BlockDualRun(TwoLevelRun):
     def _cut_at(
         self, weights: NDArray[np.float64], exact: bool
     ) -> tuple[float, tuple[NDArray[np.float64], float, Atom]]:
-        delta, loss, hinge, chosen = self.blocks.aggregate(weights, self.known, exact)
-        examples, classes = np.nonzero(chosen)
-        caps = self.problem.example_weights()[examples]
-        atom = Atom(examples.astype(np.int32), classes.astype(np.int32), caps)
+        delta, loss, hinge, multipliers = self.blocks.aggregate(weights, self.known, exact)
+        examples, classes = np.nonzero(multipliers)
+        taken = multipliers[examples, classes]
+        atom = Atom(examples.astype(np.int32), classes.astype(np.int32), taken)
         return hinge, (delta, loss, atom)
 
     def take_over(self, atom: Atom) -> None:

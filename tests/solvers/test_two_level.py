@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from sklearn import datasets
+from sklearn.base import clone
 
 from structsvm import GridSVM, MulticlassModel, MulticlassSVM, StructSVM, StructuredModel
+from structsvm.callbacks import Checkpoint
 from structsvm.datasets import make_segmentation
 from structsvm.exceptions import ModelFileError
 from structsvm.solvers import BCFW, BlockDual, CuttingPlane, two_level
@@ -70,6 +72,20 @@ def test_hinges_of_several_classes_do_not_stall(loss):
     ]
     assert all(svm.dual_gap_ <= 1e-3 for svm in fits)
     assert max(s.dual_objective_ for s in fits) <= min(s.objective_ for s in fits)
+
+
+@pytest.mark.parametrize("name", ["wine", "breast_cancer"])
+@pytest.mark.parametrize("loss", ["crammer_singer", "weston_watkins", "lee_lin_wahba"])
+def test_squared_hinges_do_not_stall(tmp_path, name, loss):
+    X, y = table(name)
+    svm = MulticlassSVM(scale=None, C=1.0, loss=loss, slack="squared", random_state=0, max_iter=300)
+    fits = [clone(svm).set_params(solver=solver).fit(X, y) for solver in ("block_dual", "bcfw")]
+    assert all(fit.dual_gap_ <= 1e-3 for fit in fits)
+    assert max(s.dual_objective_ for s in fits) <= min(s.objective_ for s in fits)
+    stop = [Checkpoint(tmp_path / "fit", every=1), lambda progress: progress.n_iter >= 20]
+    assert clone(svm).set_params(callbacks=stop).fit(X, y).status_ == "stopped"
+    resumed = clone(svm).fit(X, y, resume_from=tmp_path / "fit")
+    np.testing.assert_array_equal(resumed.coef_, fits[0].coef_)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 4])
