@@ -15,7 +15,7 @@ from fuzz.mutation import Made, chance, pick, realised, spoilt, spoilt_some
 from structsvm import solvers
 from structsvm.features import spans_of
 from structsvm.hinge import structured_hinge
-from structsvm.models import AlignmentModel, ChainModel
+from structsvm.models import AlignmentModel, ChainModel, RankingModel
 from structsvm.solvers import PassiveAggressive, Perceptron
 from structsvm.testing import ModelCheckError, check_model
 
@@ -163,6 +163,27 @@ def _aligned(rng: np.random.Generator) -> tuple[Any, Any]:
     return X, y
 
 
+def _sets(rng: np.random.Generator) -> tuple[Any, Any]:
+    X, y = _rows(rng)
+    sets: Any = rng.integers(2, size=(len(y), int(pick(rng, (1, 2, 3, 13)))))
+    return X, Made("sparse", sets, ("csr", False)) if chance(rng, 0.2) else sets
+
+
+def _documents(rng: np.random.Generator) -> tuple[Any, Any]:
+    X, y = _rows(rng)
+    return X, rng.integers(2, size=len(y)) if chance(rng, 0.8) else rng.normal(size=len(y))
+
+
+def _queries(rng: np.random.Generator) -> tuple[Any, Any]:
+    X: list[Any] = []
+    y: list[Any] = []
+    for n in [*rng.integers(0, 5, size=int(rng.integers(0, 4))).tolist(), 3]:
+        x: Any = _values(rng, n, 2)
+        X.append(Made("sparse", x, ("csr", chance(rng, 0.5))) if chance(rng, 0.1) else x)
+        y.append(rng.integers(int(pick(rng, (2, 2, 4))), size=n))
+    return X, y
+
+
 def _common(rng: np.random.Generator) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "C": float(pick(rng, (1.0, 1.0, 0.01, 100.0, 1e-12, 1e8))),
@@ -291,6 +312,30 @@ def _aligner(rng: np.random.Generator) -> dict[str, Any]:
     return {"model": model, "solver": _solver(rng)}
 
 
+def _label_sets(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "structure": pick(rng, ("auto", "independent", "tree", "full")),
+        "loss": pick(rng, ("hamming", "hamming", "f1")),
+        "fit_intercept": chance(rng, 0.8),
+        "solver": _solver(rng),
+    }
+
+
+def _ranking(rng: np.random.Generator) -> dict[str, Any]:
+    loss = pick(rng, ("pairwise", "ndcg", "average_precision", "precision", "f1"))
+    return {
+        "k": pick(rng, (None, 1, 3)) if loss != "average_precision" else None,
+        "gain": pick(rng, ("exponential", "linear")),
+        "normalize": chance(rng, 0.7),
+        "loss": loss,
+    }
+
+
+def _ranking_model(rng: np.random.Generator) -> dict[str, Any]:
+    options = _ranking(rng)
+    return {"model": RankingModel(options.pop("loss"), **options), "solver": _solver(rng)}
+
+
 _KINDS: dict[str, tuple[type, Callable[..., Any], Callable[..., Any]]] = {
     "ChainSVM": (structsvm.ChainSVM, _chain_svm, _chains),
     "GraphSVM": (structsvm.GraphSVM, _graph_svm, _graphs),
@@ -303,6 +348,13 @@ _KINDS: dict[str, tuple[type, Callable[..., Any], Callable[..., Any]]] = {
         lambda rng: {"model": ChainModel(order=int(pick(rng, (1, 2)))), "solver": _solver(rng)},
         _chains,
     ),
+    "MultiLabelSVM": (structsvm.MultiLabelSVM, _label_sets, _sets),
+    "RankingSVM": (
+        structsvm.RankingSVM,
+        lambda rng: _ranking(rng) | {"solver": _solver(rng)},
+        _documents,
+    ),
+    "StructSVM of rankings": (structsvm.StructSVM, _ranking_model, _queries),
     "StructSVM of alignments": (structsvm.StructSVM, _aligner, _aligned),
     "SpanSVM": (structsvm.SpanSVM, _span_svm, _spans),
     "SequenceTagger": (structsvm.SequenceTagger, _tagger, _sentences),
@@ -326,7 +378,7 @@ def make(rng: np.random.Generator) -> Any:
     if name == "SurrogateSVM":
         parameters = {k: v for k, v in parameters.items() if k not in ("n_jobs", "warm_start")}
         parameters["tol"] = 1e-6 if parameters["tol"] is None else parameters["tol"]
-    n = len(y)
+    n = len(y.value) if isinstance(y, Made) else len(y)
     case = {
         "X": X,
         "y": y,
@@ -406,7 +458,7 @@ def _predict(name: str, svm: Any, case: Any) -> None:
     n = X.shape[0] if hasattr(X, "shape") else len(X) if hasattr(X, "__len__") else len(guess)
     if len(guess) != n:
         raise WrongAnswerError(f"{name}: {len(guess)} predictions of {n} examples")
-    if hasattr(svm, "classes_") and name != "SpanSVM":
+    if hasattr(svm, "classes_") and name not in ("SpanSVM", "MultiLabelSVM"):
         known = set(svm.classes_.tolist())
         for item in guess:
             if not set(np.asarray(item).ravel().tolist()) <= known:

@@ -100,6 +100,9 @@ def _fitted() -> list[Any]:
         structsvm.ChainSVM(C=1e-9, solver="cutting_plane", **quick).fit(X, y),
         structsvm.StructSVM(structsvm.ChainModel(), **quick).fit(X, y),
         structsvm.SpanSVM(**quick).fit(X, spans),
+        structsvm.MultiLabelSVM(**quick).fit(np.eye(4, 2), np.eye(4, 3, 1)),
+        structsvm.MultiLabelSVM("tree", **quick).fit(np.eye(4, 2), np.eye(4, 3, 1)),
+        structsvm.RankingSVM("ndcg", k=2, **quick).fit(np.eye(4, 2), [2, 1, 0, 1], [0, 0, 0, 1]),
         structsvm.StructSVM(aligner, **quick).fit(*aligned),
         structsvm.GraphSVM(pairwise="table", class_weight=factors, **quick).fit(*_graphs()),
         structsvm.GraphSVM(ignore_label=2, **quick).fit(*_graphs()),
@@ -306,7 +309,8 @@ def _inputs_for(svm: Any) -> list[Any]:
     n = svm.model_.n_features_in_
     if n > 10_000:
         return []
-    if isinstance(svm, structsvm.MulticlassSVM):
+    rows = (structsvm.MulticlassSVM, structsvm.MultiLabelSVM, structsvm.RankingSVM)
+    if isinstance(svm, rows):
         return [np.ones((2, n))]
     if isinstance(svm, structsvm.GridSVM):
         return [[np.ones((2, 3, n))]]
