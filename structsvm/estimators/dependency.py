@@ -40,7 +40,7 @@ class DependencyParser(StructSVM):
         None is ``ArcFeatures()``.
     order : {1, 2, 3, "arcs", "siblings", "grand-siblings"}, default=1
         What has a score: arcs; arcs and pairs of siblings; these and grandparents. Each step parses
-        better and takes two to three times as long.
+        better and takes up to twice as long.
     projective : bool, default=True
         Whether predicted arcs may not cross. If they may, ``order=1`` is needed.
     single_root : bool, default=True

@@ -114,7 +114,7 @@ class DependencyModel(PackedModel):
     def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
         order = self._order()
         if sizes is None:
-            self.features_ = ArcFeatures() if self.features is None else clone(self.features)
+            self.features_ = self._own_features()
         packed = (self.features_.fit_transform if sizes is None else self.features_.transform)(X)
         longest = packed.lengths.max(initial=0)
         if n_parts(longest, order) > _MOST_PARTS:
@@ -128,6 +128,14 @@ class DependencyModel(PackedModel):
             )
         offsets = np.append(0, np.cumsum(packed.lengths)).astype(np.int64)
         return PackedInputs(packed, offsets, {})
+
+    def _own_features(self) -> ArcFeatures:
+        if self.features is None:
+            return ArcFeatures()
+        if not isinstance(self.features, ArcFeatures):
+            raise ValueError(f"features={self.features!r}: expected an ArcFeatures, or None")
+        features: ArcFeatures = clone(self.features)
+        return features
 
     def _order(self) -> int:
         names = {"arcs": 1, "siblings": 2, "grand-siblings": 3}
@@ -211,7 +219,7 @@ class DependencyModel(PackedModel):
         return self.features_.to_state()
 
     def from_state(self, state: State) -> Self:
-        features = ArcFeatures() if self.features is None else clone(self.features)
+        features = self._own_features()
         features.compiled()  # checks its parameters
         self.features_ = features.from_state(state)
         self._resize()

@@ -98,12 +98,13 @@ def test_what_is_no_tree_is_named(heads, why):
         ({"order": 4}, "order=4: expected 1 or 'arcs', 2 or 'siblings'"),
         ({"order": True}, "order=True"),
         ({"order": "words"}, "order='words'"),
+        ({"features": "default"}, "features='default': expected an ArcFeatures, or None"),
         ({"order": 2, "projective": False}, "order=2 needs projective=True"),
     ],
 )
 def test_odd_parameters_are_refused(params, why):
     with pytest.raises(ValueError, match=why):
-        DependencyParser(SMALL, **params).fit(X, Y)
+        DependencyParser(**{"features": SMALL, **params}).fit(X, Y)
 
 
 def test_sentences_that_do_not_fit_into_memory_are_refused():
