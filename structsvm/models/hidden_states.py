@@ -87,7 +87,8 @@ class HiddenStates(StructuredModel):
 
     def _check(self) -> None:
         check_scalar("n_states", self.n_states, above=0, integer=True)
-        if not isinstance(self.model, FactoredModel):
+        kind = type(self.model)
+        if not issubclass(kind, FactoredModel) or kind.part_rows is FactoredModel.part_rows:
             raise ValueError(f"model is {self.model!r}: expected a ChainModel, GraphModel or so")
         for name, needed in (("order", 1), ("on_violation", "raise"), ("weighting", "loss")):
             value = getattr(self.model, name, needed)

@@ -24,7 +24,7 @@ __all__ = ["LatentOutcome", "LatentTraining", "Round"]
 
 # The gap of the first round. Those of later rounds are this share of what the objective fell by
 # in the round before, but never greater, nor less than the tolerance.
-_FIRST_GAP, _SHARE = 0.1, 0.3
+_FIRST_GAP, _SHARE = 0.02, 0.3
 
 # After a round that ended above where it began, the same problem goes on to a gap this much less.
 _TIGHTEN = 0.1
