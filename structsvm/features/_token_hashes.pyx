@@ -28,8 +28,14 @@ cdef enum:
 
 cdef uint64_t text_hash(str text, uint64_t kind) except? 0:
     cdef Py_ssize_t k, n
-    cdef const char* letters = PyUnicode_AsUTF8AndSize(text, &n)
+    cdef const char* letters
+    cdef bytes encoded
     cdef uint64_t h = 0xcbf29ce484222325u + kind
+    try:
+        letters = PyUnicode_AsUTF8AndSize(text, &n)
+    except UnicodeEncodeError:  # half a pair of surrogates
+        encoded = text.encode("utf-8", "surrogatepass")
+        letters, n = encoded, len(encoded)
     for k in range(n):
         h = (h ^ <uint8_t> letters[k]) * 0x100000001b3u
     return ssvm_mix(h)

@@ -87,6 +87,13 @@ def test_tokens_are_tuples_mappings_or_objects():
     assert np.array_equal(features.set_params(fields=("text", "pos")).transform(objects).rows, rows)
 
 
+def test_any_text_is_a_word():
+    words = ["", " ", "\0", "\ud800", "\U0001f600", "x" * 10_000, "ß"]
+    rows = ArcFeatures(min_count=1).fit_transform([[(word, word) for word in words]]).rows
+    assert len(np.unique(rows[:, 0])) == len(words) + 3  # and the root, and both ends
+    assert len(np.unique(rows[:, 1])) == len(words) + 3
+
+
 @pytest.mark.parametrize("token", ["word", ("word",), ("word", 3), {"form": "word"}, None])
 def test_a_token_without_word_or_tag_is_named(token):
     with pytest.raises(ValueError, match=r"X\[1\]\[2\] is .*; expected a tuple of a word"):
