@@ -31,6 +31,7 @@ from structsvm.losses import HammingLoss
 from structsvm.solvers import BCFW
 from structsvm.solvers._blocks import DualBlocks
 from structsvm.solvers.base import Capabilities
+from structsvm.testing import check_model
 
 
 def hide(y, share=0.4, seed=0):
@@ -379,6 +380,7 @@ def test_bags_of_instances_are_told_apart_by_one_row():
     assert (np.diff(svm.history_["objective"]) <= 0).all()
     rows = [x[h] for x, (label, h) in zip(X, svm.complete(X, y), strict=True) if label]
     assert np.mean([row[0] + row[1] > 2 for row in rows]) > 0.9
+    check_model(Bags(), X, svm.complete(X, y))
 
 
 def test_a_model_may_say_what_to_begin_with():
