@@ -78,9 +78,10 @@ class LatentSVM(StructSVM):
         Begin a further fit with the completions at `coef_`, as the only start: to go on after
         Ctrl-C, or with another C.
     scale, solver, rescaling, n_jobs, random_state, verbose
-        See `StructSVM`. Worker processes, of models in Python, start anew in each round. The solver needs a dual. "bcfw" and "n_slack" keep their planes and dual
-        weights from round to round, as a new completion changes all planes of an example by one
-        vector; others begin each round afresh.
+        See `StructSVM`. Worker processes, of models in Python, start anew in each round. The solver
+        needs a dual. "bcfw" and "n_slack" keep their planes and dual weights from round to round,
+        as a new completion changes all planes of an example by one vector; others begin each round
+        afresh.
     callbacks : list of callables, default=None
         Called after every iteration of every round; a true result ends the fit.
 
