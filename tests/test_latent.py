@@ -336,6 +336,28 @@ def test_hidden_nodes_of_a_graph_join_those_that_are_seen():
 # ---- models of one's own
 
 
+@pytest.mark.parametrize("solver", ["bcfw", "n_slack", "cutting_plane"])
+@pytest.mark.parametrize("hidden_states", [False, True])
+def test_tied_tables_stay_tied(solver, hidden_states):
+    rng = np.random.default_rng(0)
+    X = [(rng.normal(size=(4, 2)), np.array([[0, 1], [1, 2], [2, 3]])) for _ in range(8)]
+    y = [(x[:, 0] + np.append(0, x[:-1, 1]) > 0).astype(int) for x, _ in X]
+    model = GraphModel("hamming", pairwise="symmetric", ignore_label=-1)
+    if hidden_states:
+        model = HiddenStates(model)
+    else:
+        y = [np.where(rng.random(4) < 0.3, -1, row) for row in y]
+    svm = LatentSVM(model, C=1.0, solver=solver, scale=None, n_init=2, random_state=0).fit(X, y)
+    table = getattr(svm.model_, "hidden_", svm.model_).weight_blocks(svm.coef_)["edge_intercept"]
+    np.testing.assert_array_equal(table, table.T)
+    assert svm.history_["n_changed"].any()
+    if not hidden_states:
+        above = table[np.triu_indices(2, 1)]
+        norm = 0.5 * float(above @ above)  # a tied weight counts once
+        y = [[None if label < 0 else label for label in row.tolist()] for row in y]
+        assert svm.objective_ == pytest.approx(latent_objective(svm, X, y) - norm)
+
+
 class Bags(StructuredModel):
     """y is the label of a bag and, if it is 1, which of its rows shows that; given as (1, None)."""
 

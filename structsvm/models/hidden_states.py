@@ -151,6 +151,9 @@ class HiddenStates(StructuredModel):
     def non_negative(self) -> Any:  # type: ignore[override]
         return self.hidden_.non_negative
 
+    def tied_weights(self) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
+        return self.hidden_.tied_weights()
+
     def has_slack_oracle(self) -> bool:
         return self.model.has_slack_oracle()
 

@@ -135,6 +135,15 @@ cdef class AffineProblem(Problem):
     def rival(self, Py_ssize_t i, weights, double push):
         return self.inner.rival(i, self.whole(weights), push)
 
+    def truth_change(self, AffineProblem before not None, Py_ssize_t i):
+        """See the plain problems. Without a base alone, as with one losses change, too."""
+        indices, values = self.inner.truth_change(before.inner, i)
+        values = self.factors[indices] * values
+        if self.targets is None:
+            return indices, values
+        places, of_place = np.unique(self.targets[indices], return_inverse=True)
+        return places, np.bincount(of_place, weights=values, minlength=len(places))
+
     def predict(self, weights, **options):
         return self.inner.predict(self.whole(weights), **options)
 

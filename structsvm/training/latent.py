@@ -234,6 +234,7 @@ class LatentTraining:
     def _bind(self, completed: Any) -> Bound:
         problem = self.model.bind(self.inputs, completed)
         problem.set_sample_weight(self.examples.weight)
+        problem = self.examples.given.restrict(problem, self.model, self.scaling)
         return Bound(self.model, problem, None, self.scaling, self.scale)
 
     def _train(self, examples: Examples, bound: Bound, gap: float) -> Outcome:
