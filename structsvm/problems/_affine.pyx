@@ -61,7 +61,8 @@ cdef class AffineProblem(Problem):
         self.exact = plain.exact
         self.foreign = plain.foreign
         self.in_python = plain.in_python
-        self.in_batches = plain.in_batches
+        # A batch shares the model's weights, which may cost more than the oracle.
+        self.in_batches = plain.in_batches or plain.n_weights > plain.oracle_work
         self.squared = plain.squared
         self.portable = plain.portable
         self.oracle_work = plain.oracle_work + plain.n_weights

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from python_models import PythonClasses
 from scipy.optimize import LinearConstraint, minimize
 from sklearn.base import clone
@@ -157,6 +158,20 @@ def test_scaled_columns_are_drawn_to_the_prior_in_their_units(places):
     other.fit([x * unit for x in X], y)
     assert pytest.approx(svm.C_) == other.C_
     assert other.objective_ == pytest.approx(svm.objective_, rel=1e-5)
+
+
+def test_many_weights_are_shared_by_several_calls():
+    rng = np.random.default_rng(0)
+    X = [sp.random_array((4, 3000), density=0.01, rng=rng, format="csr") for _ in range(60)]
+    y = [rng.integers(3, size=4) for _ in X]
+    params = {"C": 1.0, "scale": None, "random_state": 0, "tol": 1e-3}
+    plain = ChainSVM(**params).fit(X, y)
+    drawn = ChainSVM(**params, prior_weights=np.zeros(len(plain.coef_))).fit(X, y)
+    assert drawn.certified_
+    assert drawn.objective_ == pytest.approx(plain.objective_, rel=2e-3)
+    problem = plain.model_.bind(X, y)
+    assert AffineProblem(problem, plain.coef_, np.ones(len(plain.coef_))).in_batches
+    assert not problem.in_batches
 
 
 def test_a_prior_from_much_data_helps_with_little():
