@@ -165,8 +165,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     is of this problem; both are given for features as they are, and the distance is that of the
     weights of scaled columns. No column is centred where a weight of its intercept is fixed.
     ``C="scale"`` is the same C as without. The certified solvers take both, "block_dual" excepted;
-    "perceptron" and "passive_aggressive" start at w0 and leave fixed weights alone. An oracle call
-    then costs O(n_weights) more; where that is most of it, "bcfw" shares it by up to 16 calls.
+    "perceptron" and "passive_aggressive" start at w0 and leave fixed weights alone. Scores
+    are computed twice then; models in Python are given the sum, in O(n_weights) a call.
 
     A certificate is as good as the oracle. For models written in Python a fit compares the oracle
     with the model's predictions, for a few examples after the first round and for all at the end:

@@ -15,6 +15,7 @@ cdef struct Weights:
     double scale
     Py_ssize_t size
     void* owner        # the ndarray that holds the data, borrowed, for oracles in Python
+    const double* base  # added to the vector, or NULL; only for problems that say they take it
 
 
 cdef struct Plane:

@@ -64,6 +64,7 @@ cdef Weights weights_of(object w) except *:
     weights.scale = 1.0
     weights.size = len(w)
     weights.owner = <void*> w
+    weights.base = NULL
     return weights
 
 
@@ -129,7 +130,8 @@ cdef double plane_dot(const Plane* plane, const double* dense) noexcept nogil:
 
 cdef double plane_value(const Plane* plane, const Weights* w) noexcept nogil:
     """loss - <w, delta>: the plane's height at w."""
-    return plane.loss - w.scale * plane_dot(plane, w.data)
+    cdef double height = plane.loss - w.scale * plane_dot(plane, w.data)
+    return height if w.base == NULL else height - plane_dot(plane, w.base)
 
 
 cdef double plane_size(const Plane* plane, const Weights* w) noexcept nogil:

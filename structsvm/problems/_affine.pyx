@@ -61,11 +61,10 @@ cdef class AffineProblem(Problem):
         self.exact = plain.exact
         self.foreign = plain.foreign
         self.in_python = plain.in_python
-        # A batch shares the model's weights, which may cost more than the oracle.
-        self.in_batches = plain.in_batches or plain.n_weights > plain.oracle_work
+        self.in_batches = plain.in_batches
         self.squared = plain.squared
         self.portable = plain.portable
-        self.oracle_work = plain.oracle_work + plain.n_weights
+        self.oracle_work = plain.oracle_work
         self._rescaling = plain._rescaling
         self.base = self._base = padded_copy(base)
         self.factors = self._factors = np.array(factors, dtype=np.float64)
@@ -225,8 +224,14 @@ cdef class AffineProblem(Problem):
     cdef int plane(
         self, Py_ssize_t i, const Weights* w, int thread, Plane* out
     ) except -1 nogil:
-        self._expand(w, thread)
-        self.inner.plane(i, &self._rooms[thread].whole, thread, out)
+        cdef Weights shifted = w[0]
+        if self._targets is None and self.inner.takes_base:
+            # The new weights of fixed ones are 0, as no plane has them.
+            shifted.base = &self._base[0]
+            self.inner.plane(i, &shifted, thread, out)
+        else:
+            self._expand(w, thread)
+            self.inner.plane(i, &self._rooms[thread].whole, thread, out)
         self._reduce(out, thread)
         self.exact = self.inner.exact
         return 0

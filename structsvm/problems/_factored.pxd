@@ -45,6 +45,7 @@ cdef class FactoredProblem(Problem):
     cdef bint truths_outside              # whether true outputs may be none of the maximizer's
     cdef const offset_t[::1] room         # where predictions of examples start
     cdef Py_ssize_t _n_levels             # of slack rescaling: more than any output's level
+    cdef Py_ssize_t _n_theta              # room for the scores of an example
     cdef Scratch* _scratch                # one a thread
     cdef Py_ssize_t _n_scratch
 

@@ -27,7 +27,7 @@ cdef int scratch_fill(
     Scratch* s, Py_ssize_t n_parts, Py_ssize_t n_labels, Py_ssize_t n_counts, Py_ssize_t n_weights
 ) except -1:
     cdef Py_ssize_t k
-    s.theta = <double*> calloc(n_parts + WEIGHT_PADDING, sizeof(double))
+    s.theta = <double*> calloc(n_parts, sizeof(double))
     s.y_hat = <label_t*> malloc(max(n_labels, 1) * sizeof(label_t))
     s.slot = <index_t*> malloc(max(n_weights, 1) * sizeof(index_t))
     s.mu.capacity = n_counts
@@ -89,6 +89,8 @@ cdef class FactoredProblem(Problem):
         self.n_weights = features.n_weights
         self.exact = maximizer.exact
         self.in_batches = maximizer.in_batches
+        self.takes_base = type(self) is FactoredProblem
+        self._n_theta = maximizer.most_parts + features.n_room + WEIGHT_PADDING
         self.truths_outside = truths_outside
         self.in_rows = (
             maximizer.struct.count == NULL and maximizer.struct.form == SSVM_INDICES
@@ -153,7 +155,7 @@ cdef class FactoredProblem(Problem):
             memset(&scratch[k], 0, sizeof(Scratch))
             try:
                 scratch_fill(
-                    &scratch[k], self.maximizer.most_parts + self.features.n_room,
+                    &scratch[k], 2 * self._n_theta,
                     self.maximizer.most_labels,
                     # Without true outputs there are no planes to build.
                     0 if self.labels is None else 2 * self.maximizer.struct.n_counts,
@@ -210,7 +212,16 @@ cdef class FactoredProblem(Problem):
     ) except? -1.0 nogil:
         """Write the scores of all parts, with the loss added for MARGIN; returns the constant that
         the loss adds to every output."""
+        cdef Weights base
+        cdef double* more
+        cdef Py_ssize_t p
         self.features.scores(i, w, theta)
+        if w.base != NULL:  # scores are linear, and few beside the weights
+            base.data, base.scale, base.size, base.base = w.base, 1.0, w.size, NULL
+            more = theta + self._n_theta
+            self.features.scores(i, &base, more)
+            for p in range(self.maximizer.struct.n_parts[i]):
+                theta[p] += more[p]
         if rescaling == PLAIN and not self.features.are_finite(i, theta):
             self._met_bad_scores = True
         if rescaling == MARGIN:

@@ -47,6 +47,7 @@ cdef class Problem:
     cdef readonly bint in_python          # do its oracles hold the GIL?
     cdef readonly bint in_batches         # are many examples at once cheaper than one by one?
     cdef readonly bint squared            # are hinges squares, of which planes are tangents?
+    cdef bint takes_base                  # may `plane` be asked at Weights with a base?
     cdef readonly bint portable           # may a pickled copy elsewhere answer? See pack, unpack
     cdef readonly Py_ssize_t n_threads    # scratch space is reserved for so many
     # Work of one max_oracle call in multiply-adds on plane entries. Declared, not measured:

@@ -160,7 +160,7 @@ def test_scaled_columns_are_drawn_to_the_prior_in_their_units(places):
     assert other.objective_ == pytest.approx(svm.objective_, rel=1e-5)
 
 
-def test_many_weights_are_shared_by_several_calls():
+def test_scores_of_compiled_models_are_added():
     rng = np.random.default_rng(0)
     X = [sp.random_array((4, 3000), density=0.01, rng=rng, format="csr") for _ in range(60)]
     y = [rng.integers(3, size=4) for _ in X]
@@ -169,9 +169,16 @@ def test_many_weights_are_shared_by_several_calls():
     drawn = ChainSVM(**params, prior_weights=np.zeros(len(plain.coef_))).fit(X, y)
     assert drawn.certified_
     assert drawn.objective_ == pytest.approx(plain.objective_, rel=2e-3)
-    problem = plain.model_.bind(X, y)
-    assert AffineProblem(problem, plain.coef_, np.ones(len(plain.coef_))).in_batches
-    assert not problem.in_batches
+    # One by one and together the planes are those of the sum.
+    problem, v = plain.model_.bind(X, y), plain.coef_ / 2
+    shifted = AffineProblem(problem, v, np.ones(len(v)))
+    for i in range(5):
+        indices, values, loss = problem.oracle(i, 2 * v)
+        same, again, less = shifted.oracle(i, v)
+        assert np.array_equal(same, indices)
+        np.testing.assert_allclose(again, values)
+        assert less == pytest.approx(loss - values @ v[indices])
+    assert shifted.mean_hinge(v) == pytest.approx(problem.mean_hinge(2 * v))
 
 
 def test_a_prior_from_much_data_helps_with_little():
