@@ -208,7 +208,7 @@ def test_bad_collections(X, y, message):
         ),
         ({"contrast_channels": "01"}, "contrast_channels='01': expected a list of feature numbers"),
         ({"contrast_channels": [[0]]}, "contrast_channels=[[0]]: expected a list of feature numbe"),
-        ({"pairwise": "ising"}, "pairwise='ising': expected 'potts' or 'table'"),
+        ({"pairwise": "ising"}, "pairwise='ising': expected 'potts', or one of 'table'"),
         ({"warm_inference": "always"}, "warm_inference='always': expected 'auto', True, False or"),
         ({"warm_inference": -1}, "warm_inference=-1: expected 'auto', True, False or a number of"),
         ({"warm_inference": 1.5}, "warm_inference=1.5: expected 'auto', True, False or a number o"),

@@ -81,13 +81,14 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import make_multilabel_classification
     >>> from structsvm import MultiLabelSVM
     >>> X, y = make_multilabel_classification(random_state=0)
     >>> svm = MultiLabelSVM(random_state=0).fit(X, y)
     >>> svm.predict(X).shape, svm.decision_function(X).shape
     ((100, 5), (100, 5))
-    >>> svm.score(X, y) > 0.5, svm.dual_gap_ <= 1e-3
+    >>> bool(np.mean(svm.predict(X) != y) < 0.2), svm.dual_gap_ <= 1e-3
     (True, True)
     """
 

@@ -118,7 +118,7 @@ class LatentSVM(StructSVM):
     >>> from structsvm import ChainModel, LatentSVM
     >>> X = [np.eye(3)[[0, 1, 2]], np.eye(3)[[2, 1, 0]], np.eye(3)[[1, 0, 2]]]
     >>> y = [["a", "b", None], ["c", None, "a"], ["b", "a", "c"]]
-    >>> svm = LatentSVM(ChainModel(), C=10.0, random_state=0).fit(X, y)
+    >>> svm = LatentSVM(ChainModel(), C=1.0, n_init=3, random_state=0).fit(X, y)
     >>> [" ".join(labels) for labels in svm.complete(X, y)]
     ['a b c', 'c b a', 'b a c']
     """

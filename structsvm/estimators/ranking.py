@@ -84,7 +84,7 @@ class RankingSVM(StructSVM):
     >>> svm.score(X[200:], y[200:], groups[200:]) > 0.95  # NDCG at 5
     True
     >>> svm.rank(X[:4])
-    array([4, 3, 2, 1])
+    array([1, 3, 2, 4])
     """
 
     model_: RankingModel
