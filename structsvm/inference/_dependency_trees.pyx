@@ -149,7 +149,8 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
                 raise ValueError(
                     f"sentence {i}: every dependency tree"
                     + (" without crossing arcs" if self.projective else "")
-                    + (" and one token below the root" if self.single_root else "")
+                    + (" and" if self.projective and self.single_root else "")
+                    + (" with one token below the root" if self.single_root else "")
                     + " has a score of -inf"
                 )
         return 0

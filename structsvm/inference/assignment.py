@@ -84,7 +84,7 @@ def assignment(
         table = check_scores("scores", scores, 2, forbidden=True)
         check_total(table[np.isfinite(table)], 4.0)
     mask = None if allowed is None else _check_mask("allowed", allowed, table.shape)
-    if partial or mask is not None:
+    if partial or mask is not None or not table.flags.writeable:
         table = np.array(table, order="C")
     elif not table.flags.c_contiguous:
         table = np.ascontiguousarray(table)

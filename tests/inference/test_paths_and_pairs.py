@@ -66,6 +66,7 @@ def test_assignments_equal_enumeration(table, partial):
         with pytest.raises(ValueError, match=r"there is no assignment: (row|column)s? [\d, ]+ h"):
             assignment(scores, partial=partial, allowed=allowed)
         return
+    scores.flags.writeable = False
     pairs, found = assignment(scores, partial=partial, allowed=allowed)
     assert found == value == total(own[tuple(pair)] for pair in pairs)
     assert np.array_equal(scores, given_scores)
