@@ -137,7 +137,7 @@ def all_kinds(parts: Sequence[Parts], n_parts: Sequence[int]) -> NDArray[np.int3
                 f"integers >= {least}{columns}"
             )
         if kinds.max(initial=0) >= 2**31 - 1:
-            raise ValueError(f"the kinds of X[{i}] go up to {kinds.max()}, expected below 2**31 - 1")
+            raise ValueError(f"X[{i}] has a part of kind {kinds.max()}, expected below 2**31 - 1")
         rows.append(kinds.astype(np.int32).reshape(n, *(tables or (1,))))
     return np.concatenate(rows)
 
