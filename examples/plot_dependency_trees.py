@@ -27,7 +27,7 @@ from structsvm.features import ArcFeatures
 from structsvm.metrics import attachment_scores
 
 WORDS = {
-    "DET": ["the", "a", "this", "that"],
+    "DET": ["the", "one", "this", "that"],
     "ADJ": ["old", "tall", "young", "quiet"],
     "NOUN": ["man", "woman", "child", "dog", "girl", "boy"],
     "VERB": ["saw", "watched", "noticed", "spotted"],
