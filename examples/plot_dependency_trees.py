@@ -99,24 +99,24 @@ def main():
         y, y_test = ([x.heads for x in part] for part in (X, X_test))
         params = {}
     parsed = {}
-    for order in ("arcs", "grand-siblings"):
+    for name, order in (("arcs", 1), ("grand-siblings", 3)):
         svm = DependencyParser(order=order, random_state=0, **params).fit(X, y)
-        parsed[order] = svm.predict(X_test)
+        parsed[name] = svm.predict(X_test)
         gap = f", certified gap {svm.dual_gap_:.1e}" if svm.certified_ else ""
-        share = attachment_scores(y_test, parsed[order]).unlabelled
-        print(f"{order}: the heads of {100 * share:.1f}% of held-out tokens{gap}")
+        share = attachment_scores(y_test, parsed[name]).unlabelled
+        print(f"{name}: the heads of {100 * share:.1f}% of held-out tokens{gap}")
 
     wrong = {
-        order: [int((np.array(truth) != guess).sum()) for truth, guess in zip(y_test, trees)]
-        for order, trees in parsed.items()
+        name: [int((np.array(truth) != guess).sum()) for truth, guess in zip(y_test, trees)]
+        for name, trees in parsed.items()
     }
     gained = np.subtract(wrong["arcs"], wrong["grand-siblings"])
     lengths = np.array([len(x) for x in X_test])
     k = int(np.argmax(np.where(lengths <= 16, 100 * (gained > 0) + lengths, 0)))
     figure, rows = plt.subplots(3, 1, figsize=(0.8 * lengths[k] + 1, 9), layout="constrained")
     draw(rows[0], X_test[k], y_test[k], y_test[k], "true tree")
-    for axes, (order, trees) in zip(rows[1:], parsed.items()):
-        title = f"scores of {order}: wrong heads {wrong[order][k]}"
+    for axes, (name, trees) in zip(rows[1:], parsed.items()):
+        title = f"scores of {name}: wrong heads {wrong[name][k]}"
         draw(axes, X_test[k], trees[k], y_test[k], title)
     figure.savefig(args.output, dpi=110)
     print(f"drew {args.output}")

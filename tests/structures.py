@@ -472,8 +472,8 @@ TREES = functools.partial(
     ),
 )
 ARCS = functools.partial(TREES, single_root=False)
-SIBLINGS = functools.partial(TREES, order="siblings")
-GRAND_SIBLINGS = functools.partial(TREES, order="grand-siblings")
+SIBLINGS = functools.partial(TREES, order=2)
+GRAND_SIBLINGS = functools.partial(TREES, order=3)
 CROSSING = functools.partial(TREES, projective=False, single_root=False)
 COSTS_OF_PAIRS = functools.partial(DecisionModel, pair_uses)
 BATCHES = functools.partial(PartsModel, all_pair_uses, batch=True)

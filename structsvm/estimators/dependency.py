@@ -38,7 +38,7 @@ class DependencyParser(StructSVM):
     ----------
     features : ArcFeatures, default=None
         None is ``ArcFeatures()``.
-    order : {1, 2, 3, "arcs", "siblings", "grand-siblings"}, default=1
+    order : {1, 2, 3}, default=1
         What has a score: arcs; arcs and pairs of siblings; these and grandparents. Each step parses
         better and takes up to twice as long.
     projective : bool, default=True
@@ -88,7 +88,7 @@ class DependencyParser(StructSVM):
         self,
         features: ArcFeatures | None = None,
         *,
-        order: int | str = 1,
+        order: int = 1,
         projective: bool = True,
         single_root: bool = True,
         C: float | str = "scale",

@@ -50,7 +50,8 @@ class DependencyModel(PackedModel):
     ----------
     features : ArcFeatures, default=None
         None is ``ArcFeatures()``.
-    order : {1, 2, 3, "arcs", "siblings", "grand-siblings"}, default=1
+    order : {1, 2, 3}, default=1
+        Scores of arcs; of siblings, too; of grandparents, too.
     projective : bool, default=True
         Whether arcs may not cross: the best tree is found by dynamic programming, in O(n^3) time
         for orders 1 and 2, O(n^4) for order 3, of n tokens. If not, in O(n^2), for order 1 alone.
@@ -93,7 +94,7 @@ class DependencyModel(PackedModel):
         self,
         features: ArcFeatures | None = None,
         *,
-        order: int | str = 1,
+        order: int = 1,
         projective: bool = True,
         single_root: bool = True,
     ) -> None:
@@ -138,12 +139,10 @@ class DependencyModel(PackedModel):
         return features
 
     def _order(self) -> int:
-        names = {"arcs": 1, "siblings": 2, "grand-siblings": 3}
-        order = names.get(self.order, self.order) if isinstance(self.order, str) else self.order
+        order = self.order
         if isinstance(order, bool) or order not in (1, 2, 3):
             raise ValueError(
-                f"order={self.order!r}: expected 1 or 'arcs', 2 or 'siblings', 3 or "
-                "'grand-siblings'"
+                f"order={order!r}: expected 1 (arcs), 2 (siblings) or 3 (grand-siblings)"
             )
         if order > 1 and not self.projective:
             raise ValueError(
