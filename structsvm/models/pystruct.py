@@ -64,6 +64,8 @@ class PyStructModel(StructuredModel):
     certificate is of that relaxed problem: `objective_` is an upper bound of the objective over
     outputs at `coef_`, but `dual_objective_` is no lower bound of the least one. An answer with
     marginals that are not optimal, as of a solver that gave up, makes the gap an estimate.
+    `structsvm.testing.check_model` compares predictions with the oracle's answers, so it takes such
+    a model with ``exact=False``.
 
     Cost: that of the model, and O(n_weights) for each call, as it gets weights of its own to write
     on.

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from structsvm import ChainSVM, GraphSVM, LatentSVM, MulticlassSVM, PyStructModel, StructSVM
 from structsvm.exceptions import OracleWarning
+from structsvm.testing import check_model
 
 
 class Multiclass:
@@ -280,6 +281,12 @@ def test_relaxed_answers_are_certified_over_marginals():
     hinges = sum(values) - sum(truths)
     assert len(outputs) == len(X)
     assert svm.objective_ >= svm.coef_ @ svm.coef_ / 2 + 0.5 * hinges
+
+
+def test_models_pass_the_check():
+    check_model(PyStructModel(Multiclass(), exact=True), *rows())
+    check_model(PyStructModel(Weighted(), exact=True), *graphs(CHAIN))
+    check_model(PyStructModel(Relaxed()), *frustrated())
 
 
 def test_rounded_answers_are_not_certified():
