@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from structsvm.losses import HammingLoss, make_loss
+from structsvm import MulticlassSVM
+from structsvm.losses import HammingLoss, make_loss, tree_costs
 
 
 def test_counts_wrong_positions():
@@ -104,3 +105,65 @@ def test_costs_are_real_numbers():
     for cost in (np.array([[0, 1j], [1, 0]]), [["0", "1"], ["1", "0"]]):
         with pytest.raises(ValueError, match=r"cost has dtype .*, expected real numbers"):
             HammingLoss(cost=cost).cost_matrix(2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.booleans())
+def test_tree_costs_are_path_lengths(seed, n_nodes, marked):
+    rng = np.random.default_rng(seed)
+    parents = {k: int(rng.integers(k)) for k in range(1, n_nodes)}
+    # Floyd and Warshall's algorithm.
+    want = np.where(np.eye(n_nodes, dtype=bool), 0.0, np.inf)
+    for child, parent in parents.items():
+        want[child, parent] = want[parent, child] = 1
+    for k in range(n_nodes):
+        want = np.minimum(want, want[:, [k]] + want[k])
+    y = rng.integers(n_nodes, size=8)
+    kept = np.unique(y)
+    costs = tree_costs(parents | ({0: None} if marked else {}), y)
+    assert np.array_equal(costs, want[np.ix_(kept, kept)])
+    assert np.array_equal(HammingLoss(cost=costs).cost_matrix(len(kept)), costs)
+
+
+def test_tree_costs_refuse_what_is_no_tree():
+    cycle = {"a": "b", "b": "c", "c": "b"}
+    with pytest.raises(ValueError, match="'b' is its own ancestor, on the way from 'a' up"):
+        tree_costs(cycle, ["a"])
+    with pytest.raises(ValueError, match="'a' is its own ancestor"):
+        tree_costs({"a": "a"}, ["a"])
+    misspelt = {"cat": "mammal", "mammal": "all", "owl": "brid", "bird": "all"}
+    with pytest.raises(
+        ValueError, match=r"'cat' and 'owl' have no common .* 'all' and 'brid', whi"
+    ):
+        tree_costs(misspelt, ["owl", "cat"])
+    with pytest.raises(ValueError, match=r"'cat' and 'emu' have no common .* 'all' and 'emu', whi"):
+        tree_costs(misspelt, ["emu", "cat"])
+    with pytest.raises(
+        ValueError, match=r"parents\['a'\] is \['b', 'c'\], expected the name of one"
+    ):
+        tree_costs({"a": ["b", "c"]}, ["a"])
+    with pytest.raises(TypeError, match="parents is list, expected a mapping from each node"):
+        tree_costs(["all"], [0])
+    with pytest.raises(ValueError, match=r"y\[1\] is not finite"):
+        tree_costs({0.0: "all"}, [0.0, np.inf])
+
+
+def test_mistakes_are_nearer_to_the_truth_with_tree_costs():
+    """27 classes in nine groups, these in three: nodes below one differ by 1, noise is 1.5."""
+    k, names = np.arange(27), np.array([f"{k // 9}.{k // 3 % 3}.{k % 3}" for k in range(27)])
+    parents = {name: name[:3] for name in names} | {name[:3]: name[0] for name in names}
+    costs = tree_costs(parents | dict.fromkeys("012", "all"), names)
+    assert set(costs.ravel()) == {0, 2, 4, 6}
+    lengths = np.zeros(2)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        means = sum(rng.normal(size=(n, 6))[k * n // 27] for n in (3, 9, 27))
+        truth = np.tile(k, 60)
+        X, y = means[truth] + 1.5 * rng.normal(size=(len(truth), 6)), names[truth]
+        half = len(y) // 2
+        for i, cost in enumerate((None, costs)):
+            svm = MulticlassSVM(cost=cost, random_state=0).fit(X[:half], y[:half])
+            assert svm.certified_
+            answers = np.searchsorted(names, svm.predict(X[half:]))
+            lengths[i] += costs[truth[half:], answers].mean() / 3
+    assert lengths[1] < 0.95 * lengths[0]

@@ -14,6 +14,7 @@ from structsvm.inference import (
     SpanningTree,
     Subset,
 )
+from structsvm.losses import tree_costs
 from structsvm.models.parts import Parts
 
 W = np.array([1.0, -1.0, 0.5])
@@ -118,3 +119,48 @@ def test_bounds_of_searches_that_end_early_keep_the_certificate():
     assert svm.certified_
     assert svm.objective_ >= optimum.objective_ - 1e-6
     assert svm.objective_ * (1 - svm.dual_gap_) <= optimum.objective_ * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(("n", "n_examples"), [(10, 30), (200, 4)])
+def test_matchings_have_one_optimum_for_every_solver(n, n_examples):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2 * n_examples, n * n, 3))
+    pairs = Assignment((n, n))
+    maximizer = pairs.bind([None] * len(X), [n * n] * len(X))
+    noise = 0.1 * rng.normal(size=(len(X), n * n))
+    y = [
+        maximizer.count(i, maximizer.maximize(i, theta)[0]) for i, theta in enumerate(X @ W + noise)
+    ]
+    X, X_new, y, y_new = X[:n_examples], X[n_examples:], y[:n_examples], y[n_examples:]
+    fits = [
+        fitted(pairs, X, y, C=0.1, tol=tol, solver=solver, max_iter=1000)
+        for solver, tol in (
+            ("bcfw", 1e-4), ("n_slack", 1e-4), ("cutting_plane", 1e-4), ("subgradient", 0.1),
+        )
+    ]  # fmt: skip
+    best = max(svm.dual_objective_ for svm in fits)
+    for svm in fits:
+        assert svm.certified_
+        assert svm.dual_gap_ <= svm.tol
+        assert best <= svm.objective_ * (1 + 1e-9) <= best / (1 - svm.tol)
+    # The best column of each row alone is right less often.
+    alone = (X_new @ fits[0].coef_[:3]).reshape(-1, n, n).argmax(axis=2)
+    truth = np.array(y_new).reshape(-1, n, n)
+    right = np.array(fits[0].predict(X_new)).reshape(truth.shape)[truth == 1].mean()
+    assert right > 0.2 + (truth.argmax(axis=2) == alone).mean()
+
+
+def test_label_trees_are_paths_with_weights_at_every_node():
+    """A class is the edge from its group to the target; mistakes cost the way to the truth."""
+    edges = [(0, 1), (0, 2), (1, 3), (1, 3), (1, 3), (2, 3), (2, 3)]
+    rng = np.random.default_rng(0)
+    paths = np.array([[0, 2], [0, 3], [0, 4], [1, 5], [1, 6]])
+    means = np.array([[3, 1, 0], [3, -1, 1], [3, -1, -1], [-3, 1, 0], [-3, -1, 0]])
+    k = rng.integers(5, size=200)
+    X = means[k] + rng.normal(size=(200, 3))
+    model = PartsModel(ShortestPath(edges, 0, 3), output="indices")
+    svm = StructSVM(model, random_state=0).fit(X[:100], list(paths[k[:100]]))
+    costs = tree_costs({0: "a", 1: "a", 2: "a", 3: "b", 4: "b", "a": "all", "b": "all"}, k)
+    assert costs.tolist() == [[svm.model_.loss(a, b) for b in paths] for a in paths]
+    assert svm.certified_
+    assert svm.score(X[100:], list(paths[k[100:]])) > -0.6
