@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -21,7 +22,7 @@ from structsvm.features import ArcFeatures
 from structsvm.metrics import attachment_scores
 from structsvm.models.dependency import DependencyModel
 from structsvm.solvers import Progress, Solver
-from structsvm.training.train import Examples, Validation
+from structsvm.training.train import Bound, Examples, Validation
 
 __all__ = ["DependencyParser"]
 
@@ -155,19 +156,22 @@ class DependencyParser(StructSVM):
         -------
         self
         """
-        heads, relations = _heads_and_relations("y", y)
-        examples = self._examples(X, heads, sample_weight, token_weight)
+        examples = self._examples(X, y, sample_weight, token_weight)
+        self._fit(examples, self._validation(X_val, y_val), resume_from)
+        return self
+
+    def _fit(self, examples: Any, *args: Any, **options: Any) -> Bound:
         before = vars(self).get("model_")
         try:
-            self._fit(examples, self._validation(X_val, y_val), resume_from)
+            bound = super()._fit(examples, *args, **options)
         finally:
             if vars(self).get("model_") is not before:
                 self._forget_relations()
-        if relations is not None:
+        if examples.relations is not None:
             labeller = ArcLabeller(random_state=self.random_state)
             rows = self.model_.arc_rows(examples.X, examples.y.labels, labeller.n_bits)
-            self.labeller_ = labeller.fit(rows, relations)
-        return self
+            self.labeller_ = labeller.fit(rows, examples.relations)
+        return bound
 
     def _forget_relations(self) -> None:
         labeller = ArcLabeller()
@@ -183,15 +187,20 @@ class DependencyParser(StructSVM):
         -------
         self
         """
-        self._partial_fit(self._examples(X, y, sample_weight, token_weight))
+        examples = self._examples(X, y, sample_weight, token_weight)
+        if examples.relations is not None:
+            raise ValueError("y has relations, which partial_fit cannot learn: give heads alone")
+        self._partial_fit(examples)
         if "labeller_" not in vars(self):
             self._forget_relations()
         return self
 
     def _examples(
         self, X: Any, y: Any, sample_weight: Any = None, token_weight: Any = None
-    ) -> Examples:
-        return Examples(X, y, sample_weight, {"token_weight": token_weight})
+    ) -> _TreeExamples:
+        heads, relations = _heads_and_relations("y", y)
+        weights = {"token_weight": token_weight}
+        return _TreeExamples(X, heads, sample_weight, weights, relations=relations)
 
     def _validation(self, X: Any, y: Any) -> Validation:
         return super()._validation(X, None if y is None else _heads_and_relations("y_val", y)[0])
@@ -230,6 +239,17 @@ class DependencyParser(StructSVM):
         return self.labeller_.classes_
 
     features_ = of_model("features_")
+
+
+@dataclasses.dataclass
+class _TreeExamples(Examples):
+    """Sentences with heads, and the relations of all tokens, if they are to be learned."""
+
+    relations: NDArray[Any] | None = None
+
+    def take(self, chosen: NDArray[np.intp]) -> Self:
+        """Some of the examples, without relations, which no choice of C depends on."""
+        return dataclasses.replace(super().take(chosen), relations=None)
 
 
 def _heads_and_relations(name: str, y: Any) -> tuple[Any, NDArray[Any] | None]:

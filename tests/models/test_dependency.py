@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from structures import trees
 
-from structsvm import DependencyModel, DependencyParser, StructSVM, load
+from structsvm import DependencyModel, DependencyParser, PathSearch, StructSVM, fit_path, load
 from structsvm.features import ArcFeatures
 from structsvm.metrics import attachment_scores
 
@@ -154,6 +154,19 @@ def test_relations_are_found_in_a_second_step(tmp_path):
     parser = DependencyParser(SMALL, random_state=0).partial_fit(X, Y).partial_fit(X, Y)
     assert len(parser.relations_) == 0
     assert len(parser.predict(X)) == 3
+
+
+def test_paths_and_searches_learn_relations():
+    trees = [(heads, [f"r{head}" for head in heads]) for heads in Y]
+    parser = DependencyParser(SMALL, solver="bcfw", random_state=0)
+    for found in fit_path(parser, X, trees, Cs=[0.1, 1.0]):
+        heads, relations = found.predict(X)[0]
+        assert relations.tolist() == [f"r{head}" for head in heads]
+    assert len(fit_path(parser, X, Y, Cs=[1.0])[0].relations_) == 0
+    search = PathSearch(parser, Cs=[0.1, 1.0], cv=2).fit(X * 2, trees * 2)
+    assert len(search.predict(X)[0][1]) == len(X[0])
+    with pytest.raises(ValueError, match="relations, which partial_fit cannot learn: give heads"):
+        parser.set_params(solver="passive_aggressive").partial_fit(X, trees)
 
 
 @pytest.mark.parametrize(
