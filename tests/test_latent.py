@@ -484,6 +484,25 @@ def test_a_checkpoint_is_gone_on_from(words, tmp_path):
     assert again.n_oracle_calls_ < svm.n_oracle_calls_
 
 
+def test_a_checkpoint_knows_of_ties(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = [(rng.normal(size=(4, 2)), np.array([[0, 1], [1, 2], [2, 3]])) for _ in range(8)]
+    y = [np.where(rng.random(4) < 0.3, -1, x[:, 0] > 0) for x, _ in X]
+    path, seen = tmp_path / "fit.ckpt", []
+    model = GraphModel(pairwise="symmetric", ignore_label=-1)
+    svm = LatentSVM(model, C=1.0, random_state=0, callbacks=[Checkpoint(path, every=1)]).fit(X, y)
+    completed = GraphModel.completed
+
+    def spy(self, X, y, w, before=None):
+        seen.append(self.weight_blocks(w)["edge_intercept"])
+        return completed(self, X, y, w, before)
+
+    monkeypatch.setattr(GraphModel, "completed", spy)
+    clone(svm).set_params(callbacks=None).fit(X, y, resume_from=path)
+    assert seen[1].any()
+    np.testing.assert_array_equal(seen[1], seen[1].T)
+
+
 def test_rounds_may_run_out(words):
     svm = LatentSVM(ChainModel(), C=1.0, random_state=0, max_rounds=2)
     with pytest.warns(ConvergenceWarning, match="stopped after 2 rounds, the last of which"):

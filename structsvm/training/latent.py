@@ -142,7 +142,7 @@ class LatentTraining:
             self.scaling = self.model.learn_scaling(self.examples.X, at_zero)
         self.inputs = self.model.scaled(self.examples.X, self.scaling)
         if weights is not None and of_scaled:
-            weights = self.model.in_user_units(weights, self.scaling)
+            weights = self._bind(at_zero).in_user_units(weights)
         status: str = "interrupted"
         error: Exception | None = None
         with log_to_stderr(self.verbose):
