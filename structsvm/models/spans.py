@@ -503,7 +503,13 @@ def _is_spans(item: Any) -> bool:
 
 def _as_tags(i: int, item: Any, length: int | None) -> Any:
     """An output as tags; without a length, as far as its last span reaches."""
-    if no_sequence(item) is not None or not _is_spans(item):
+    if no_sequence(item) is not None:
+        return item
+    if any(entry is None for entry in item):
+        raise ValueError(
+            f"y[{i}] holds None: spans take no void labels, so leave this sequence out"
+        )
+    if not _is_spans(item):
         return item
     spans = sorted(_checked_span(i, entry) for entry in item)
     end = max((stop for _, stop, _ in spans), default=0)
