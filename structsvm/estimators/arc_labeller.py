@@ -44,14 +44,19 @@ class ArcLabeller(BaseEstimator):  # type: ignore[misc]
         self.tol = tol
         self.random_state = random_state
 
-    def fit(self, rows: sp.csr_matrix, relations: NDArray[Any]) -> Self:
+    def fit(
+        self,
+        rows: sp.csr_matrix,
+        relations: NDArray[Any],
+        sample_weight: NDArray[np.float64] | None = None,
+    ) -> Self:
         """Train on rows of features of arcs."""
         self.classes_ = np.unique(relations)
         self.coef_ = np.zeros((1 << self.n_bits, len(self.classes_)))
         if len(self.classes_) > 1:
             svm = MulticlassSVM(
                 fit_intercept=False, scale=None, tol=self.tol, random_state=self.random_state
-            ).fit(rows, relations)
+            ).fit(rows, relations, sample_weight)
             # Of two classes there is one row, for the second.
             self.coef_[:, -len(svm.coef_) :] = svm.coef_.T
         return self

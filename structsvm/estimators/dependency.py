@@ -146,7 +146,7 @@ class DependencyParser(StructSVM):
             The heads of the tokens of each sentence, 0 for the root; or pairs of heads and
             relations, str.
         sample_weight : array-like of shape (n_sentences,), default=None
-            Factor of each sentence's hinge, >= 0.
+            Factor of each sentence's hinge, and of those of its relations, >= 0.
         token_weight : list of arrays of shape (n_tokens,), default=None
             What a wrong head of each token costs, >= 0. None is 1.
         X_val, y_val, resume_from
@@ -170,7 +170,10 @@ class DependencyParser(StructSVM):
         if examples.relations is not None:
             labeller = ArcLabeller(random_state=self.random_state)
             rows = self.model_.arc_rows(examples.X, examples.y.labels, labeller.n_bits)
-            self.labeller_ = labeller.fit(rows, examples.relations)
+            weight = examples.weight
+            if weight is not None:
+                weight = np.repeat(weight, examples.y.lengths)
+            self.labeller_ = labeller.fit(rows, examples.relations, weight)
         return bound
 
     def _forget_relations(self) -> None:

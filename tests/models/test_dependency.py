@@ -156,6 +156,15 @@ def test_relations_are_found_in_a_second_step(tmp_path):
     assert len(parser.predict(X)) == 3
 
 
+def test_relations_of_a_sentence_count_as_it_does():
+    right = [(heads, [f"r{head}" for head in heads]) for heads in Y]
+    wrong = [(heads, relations[::-1]) for heads, relations in right]
+    parser = DependencyParser(SMALL, random_state=0)
+    parser.fit(X * 2, right + wrong, sample_weight=[1, 1, 1, 0, 0, 0])
+    for (_, relations), (_, found) in zip(right, parser.predict(X), strict=True):
+        assert found.tolist() == relations
+
+
 def test_paths_and_searches_learn_relations():
     trees = [(heads, [f"r{head}" for head in heads]) for heads in Y]
     parser = DependencyParser(SMALL, solver="bcfw", random_state=0)
