@@ -11,6 +11,7 @@ from sklearn.svm import LinearSVC
 import structsvm
 from structsvm import PathSearch, RankingModel, RankingSVM, StructSVM, fit_path
 from structsvm.callbacks import Checkpoint
+from structsvm.exceptions import TrivialFitWarning
 from structsvm.metrics import mean_average_precision, mean_ndcg
 
 
@@ -214,3 +215,14 @@ def test_bad_input_is_refused(change, message):
     svm = RankingSVM(random_state=0).fit(X, y, groups)
     with pytest.raises(ValueError, match="X has 3 features, but RankingSVM is expecting 4"):
         svm.predict(X[:, :3])
+
+
+@pytest.mark.parametrize("of_queries", [False, True])
+def test_features_that_do_not_tell_documents_apart(of_queries):
+    rng = np.random.default_rng(0)
+    y, groups = rng.integers(0, 3, 80), np.repeat(np.arange(10), 8)
+    X = rng.normal(size=(10, 2))[groups] if of_queries else np.full((80, 2), 0.1)
+    with pytest.warns(TrivialFitWarning, match="weights of zero are optimal"):
+        svm = RankingSVM(random_state=0).fit(X, y, groups)
+    assert svm.certified_
+    assert svm.C_ == 3.0

@@ -15,6 +15,8 @@ __all__ = ["DEFAULT", "InUnits", "penalty_unit"]
 
 # Examples whose planes tell the unit of a model that knows no parts.
 _ENOUGH = 200
+# Of squared features, what is left of equal ones that should cancel.
+_ROUNDING = 1e-24
 
 
 class InUnits(NamedTuple):
@@ -43,10 +45,15 @@ def penalty_unit(
     """
     known = scaling or model.learn_scaling(X, y, scale=False)
     unit = model.penalty_unit(y, known)
-    return _unit_of_planes(problem) if unit is None else unit
+    if unit is not None:
+        return unit
+    square = sum(columns.mean_square for columns in known.values())
+    # Scaled columns are of size 1, those without spread included.
+    return _unit_of_planes(problem, _ROUNDING * (max(square, 1.0) if scaling else square))
 
 
-def _unit_of_planes(problem: Problem) -> float:
+def _unit_of_planes(problem: Problem, rounding: float) -> float:
+    """`rounding`: mean squares of planes up to this are those of planes that should be 0."""
     weights = problem.example_weights()
     examples = np.flatnonzero(weights > 0)
     examples = examples[:: -(-len(examples) // _ENOUGH)]
@@ -55,5 +62,5 @@ def _unit_of_planes(problem: Problem) -> float:
         _, values, loss = problem.oracle(i, origin)
         gain += loss
         change += float((values**2).sum()) / weights[i]  # both were multiplied by it
-    unit = 2 * gain / change if change > 0 else 0.0
+    unit = 2 * gain / change if change > rounding * len(examples) else 0.0
     return unit if 0 < unit < np.inf else 1.0
