@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from structsvm import GraphModel, GraphSVM, GridSVM, StructSVM, load, minimize_risk
+from structsvm import (
+    GraphModel,
+    GraphSVM,
+    GridSVM,
+    MulticlassModel,
+    StructSVM,
+    load,
+    minimize_risk,
+)
 from structsvm.graphs import Graph
 
 RNG = np.random.default_rng(0)
@@ -141,3 +149,25 @@ def test_images_have_tied_tables_too():
 def test_other_kinds_are_refused(pairwise, message):
     with pytest.raises(ValueError, match=message):
         fitted(pairwise)
+
+
+@pytest.mark.parametrize(
+    ("targets", "factors", "message"),
+    [
+        ([0, 1, 0, -1], [1, 1, 1, 1], "has weight 3 go with weight -1, expected 0 to 3"),
+        ([0, 1, 4, 3], [1, 1, 1, 1], "has weight 2 go with weight 4, expected 0 to 3"),
+        ([1, 2, 2, 3], [1, 1, 1, 1], "weight 0 be 1 times weight 1, which must be its own"),
+        ([0, 1, 0, 3], [2, 1, 1, 1], "weight 0 be 2 times weight 0, which must be its own"),
+        ([0, 1, 0, 3], [1, 1, np.nan, 1], "weight 2 be nan times weight 0"),
+        ([0, 1, 0], [1, 1, 1], "gives int64 of shape .3,. and factors of shape .3,., expected 4"),
+        ([0.0, 1.0, 0.0, 3.0], [1, 1, 1, 1], "gives float64 of shape"),
+    ],
+)
+def test_bad_ties_of_ones_own_are_refused(targets, factors, message):
+    class Tied(MulticlassModel):
+        def tied_weights(self):
+            return np.array(targets), np.array(factors)
+
+    model = Tied(fit_intercept=False)
+    with pytest.raises(ValueError, match=message):
+        StructSVM(model, C=1.0).fit([[1.0, 0.0], [0.0, 1.0]], [0, 1])
