@@ -170,4 +170,4 @@ def test_bad_ties_of_ones_own_are_refused(targets, factors, message):
 
     model = Tied(fit_intercept=False)
     with pytest.raises(ValueError, match=message):
-        StructSVM(model, C=1.0).fit([[1.0, 0.0], [0.0, 1.0]], [0, 1])
+        StructSVM(model, C=1.0).fit(np.eye(4), [0, 1, 0, 1])  # four weights
