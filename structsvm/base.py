@@ -201,9 +201,14 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         kind, plain = type(self), StructuredModel
         if kind.complete is plain.complete and kind.batch_complete is plain.batch_complete:
             raise _missing(self, "complete")
-        found = self.batch_complete(X, y, w)
+        found = list(self.batch_complete(X, y, w))
+        if len(found) != len(X):
+            raise ValueError(
+                f"{kind.__name__}.batch_complete returned {len(found)} outputs for {len(X)} "
+                "examples, expected one each"
+            )
         if before is None:
-            return list(found)
+            return found
 
         def better(x: Any, old: Any, new: Any) -> Any:
             values = []

@@ -405,6 +405,15 @@ def test_bags_of_instances_are_told_apart_by_one_row():
     check_model(Bags(), X, svm.complete(X, y))
 
 
+def test_completions_are_counted():
+    class Few(Bags):
+        def batch_complete(self, X, Y, w):
+            return [(0, 0)]
+
+    with pytest.raises(ValueError, match=r"Few.batch_complete returned 1 outputs for 40 examples"):
+        LatentSVM(Few(), C=1.0).fit(*bags())
+
+
 def test_a_model_may_say_what_to_begin_with():
     class First(Bags):
         def first_completion(self, x, y, random_state):
