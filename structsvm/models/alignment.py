@@ -30,6 +30,8 @@ __all__ = ["AlignmentModel"]
 
 # The work of the recursion in multiply-adds for each pair of positions; see `Problem`.
 _WORK = 8.0
+# Symbols of which all pairs have weights: tables of more take gigabytes.
+_MOST_SYMBOLS = 8192
 
 
 @dataclasses.dataclass
@@ -149,6 +151,11 @@ class AlignmentModel(PackedModel):
         """Set the number of features, and the symbols, sorted; of which one is none."""
         if self.end_gaps not in ENDS:
             raise ValueError(f"end_gaps={self.end_gaps!r}: expected 'same', 'own' or 'free'")
+        if not n_features and len(symbols) > _MOST_SYMBOLS:
+            raise ValueError(
+                f"X has {len(symbols)} symbols, and each two would have a weight; at most "
+                f"{_MOST_SYMBOLS} can be: group them, or give features of pairs of positions"
+            )
         self.n_features_in_ = n_features
         self.symbols_ = symbols
         blocks: list[tuple[str, tuple[int, ...]]] = []

@@ -152,6 +152,7 @@ def test_bad_outputs_are_refused(y, message):
     ("x", "message"),
     [
         (("ab", [1]), "symbols must be all of one kind"),
+        ((range(20000), [1]), "X has 20000 symbols, and each two would have a weight; at most"),
         (("ab", [1.5]), r"X\[0\]\[1\]\[0\] is 1.5; symbols are all strings or all integers"),
         (np.zeros((2, 3)), r"X\[0\] has shape \(2, 3\), expected \(n, m, n_features\)"),
         (np.full((1, 1, 1), np.inf), r"X\[0\]\[0, 0, 0\] is inf; features must be finite"),
