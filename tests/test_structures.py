@@ -145,9 +145,8 @@ def test_slack_rescaling_reaches_its_maximum(name, data):
 
 @pytest.mark.parametrize("name", [name for name in STRUCTURES if not STRUCTURES[name].slack])
 def test_slack_rescaling_is_refused_where_there_is_no_oracle_for_it(name):
-    X, y = some_examples(name)
     with pytest.raises(ValueError, match="rescaling='slack'"):
-        StructSVM(STRUCTURES[name].model(), C=1.0, scale=None, rescaling="slack").fit(X, y)
+        fitted(name, rescaling="slack")
 
 
 @structures
