@@ -198,6 +198,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _n_examples: int | None = None  # of the fit, or the first call of partial_fit
     # Of partial_fit: the solver's name, its state, and how the columns are scaled.
     _online: tuple[str, Any, Mapping[str, ColumnScaling] | None] | None = None
+    _given = GivenWeights()  # what was known of the weights
     _warm: Bound | None = None  # what warm_start goes on from
 
     # Estimators that do not list them as parameters have none.
@@ -364,6 +365,11 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"there is no state of solver {name!r} to go on from: this estimator was loaded "
                 "from a file or trained by another solver; clone it and begin anew"
             )
+        if fitted and not examples.given.same_as(self._given):
+            raise ValueError(
+                "prior_weights or fixed_weights are others than those that training began with: "
+                "clone the estimator and begin anew"
+            )
         outcome = learn(
             self.model_ if fitted else self._make_model(),
             examples,
@@ -468,6 +474,7 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.history_ = result.history
         learns = capabilities_of(solver).can_learn
         self._online = (solver_name(solver), result.state, self.scaling_) if learns else None
+        self._given = outcome.bound.given
         outcome.warn(type(self).__name__, of_use=of_use)
 
     def _weight_attributes(

@@ -43,6 +43,14 @@ class GivenWeights(NamedTuple):
     def any(self) -> bool:
         return self.prior is not None or self.fixed is not None
 
+    def same_as(self, other: GivenWeights) -> bool:
+        return all(
+            one is another
+            if one is None or another is None
+            else np.array_equal(one, another, equal_nan=True)
+            for one, another in zip(self, other, strict=True)
+        )
+
     def check_size(self, n_weights: int) -> None:
         for name, values in (("prior_weights", self.prior), ("fixed_weights", self.fixed)):
             if values is not None and values.shape != (n_weights,):

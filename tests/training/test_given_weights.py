@@ -1,5 +1,6 @@
 """Prior and fixed weights: against a general optimiser, in every unit, and errors."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -255,6 +256,9 @@ def test_batches_of_a_stream_start_at_the_prior():
             pieces.partial_fit(POINTS[k : k + 10], LABELS[k : k + 10])
         assert np.array_equal(pieces.coef_[[0, 3, 7]], [-0.5, 0.2, 0.0])
         assert np.array_equal(svm.partial_fit(POINTS, LABELS).coef_, pieces.coef_)
+        for other in ({"prior_weights": 2 * PRIOR}, {"fixed_weights": None}):
+            with pytest.raises(ValueError, match="others than those that training began with"):
+                copy.deepcopy(svm).set_params(**other).partial_fit(POINTS, LABELS)
     # With nothing to learn, online learners stay there.
     still = StructSVM(PythonClasses(), C=1.0, solver="perceptron", prior_weights=PRIOR, scale=None)
     predicted = still.fit(POINTS, LABELS).model_.batch_inference(POINTS, PRIOR)
