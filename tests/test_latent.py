@@ -484,6 +484,53 @@ def test_an_error_of_a_callback_or_a_completion_is_raised_with_the_weights_kept(
         LatentSVM(Tired(), C=1.0, random_state=0).fit(X, y)
 
 
+def ended_at(call, error=None):
+    """A callback whose one call ends the fit."""
+    calls = []
+
+    def end(progress):
+        calls.append(progress)
+        if len(calls) == call and error is not None:
+            raise error
+        return len(calls) == call
+
+    return end
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_what_ends_the_fit_to_what_is_known_ends_it_all(words, call):
+    X, y = words[0], hide(words[1])
+    svm = LatentSVM(ChainModel(), C=1.0, random_state=0, n_init=2)
+    svm.set_params(callbacks=[ended_at(call)]).fit(X, y)
+    assert (svm.status_, svm.n_rounds_, svm.n_iter_) == ("stopped", 1, 1)
+    with pytest.warns(ConvergenceWarning, match="was interrupted"):
+        svm.set_params(callbacks=[ended_at(call, KeyboardInterrupt())]).fit(X, y)
+    assert (svm.status_, svm.n_rounds_, svm.n_iter_) == ("interrupted", 1, 1)
+    with pytest.raises(OSError, match="full"):
+        svm.set_params(callbacks=[ended_at(call, OSError("full"))]).fit(X, y)
+    assert (svm.status_, len(svm.predict(X))) == ("failed", len(X))
+
+
+@pytest.mark.parametrize(("pairwise", "seed"), [("potts", 6), ("table", 57)])
+def test_the_gap_is_that_of_the_last_round(pairwise, seed):
+    rng = np.random.default_rng(seed)
+    edges = np.array([[0, 1], [1, 2], [2, 3], [3, 4]])
+    X = [(rng.normal(size=(5, 2)), edges) for _ in range(10)]
+    y = [np.where(rng.random(5) < 0.3, -1, nodes[:, 0] > 0).astype(int) for nodes, _ in X]
+    svm = LatentSVM(GraphModel(ignore_label=-1, pairwise=pairwise), random_state=0).fit(X, y)
+    assert svm.status_ == "converged"
+    assert svm.dual_gap_ <= 1e-3
+    assert svm.dual_objective_ <= svm.objective_
+
+
+def test_passes_that_run_out_are_told(words):
+    svm = LatentSVM(ChainModel(), C=1.0, solver="subgradient", max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="stopped after"):
+        svm.fit(words[0], hide(words[1]))
+    assert svm.status_ == "max_iter"
+    assert svm.dual_gap_ > 1e-3
+
+
 def test_a_checkpoint_is_gone_on_from(words, tmp_path):
     X, y = words[0], hide(words[1])
     path = tmp_path / "fit.ckpt"
@@ -552,7 +599,7 @@ X2, Y2 = [np.eye(2), np.eye(2)], [[0, 1], [0, None]]
             [[1, 0], [0, None]],
             "y[1] leaves no labelling: constraints forbid all that agree with it",
         ),
-        (LatentSVM(ChainModel(), solver="perceptron"), Y2, "has no dual"),
+        (LatentSVM(ChainModel(), solver="perceptron"), Y2, "has no dual, which LatentSVM needs"),
         (LatentSVM(ChainModel(), C="auto"), Y2, "C='auto' is not for LatentSVM"),
         (LatentSVM(ChainModel(), n_init=0), Y2, "n_init"),
         (LatentSVM(ChainModel(), max_rounds=1.5), Y2, "max_rounds"),

@@ -20,7 +20,6 @@ from structsvm.estimators.structured import StructSVM
 from structsvm.exceptions import ModelFileError, warn
 from structsvm.persistence import model_files
 from structsvm.solvers import Progress, Solver, capabilities_of, solver_name
-from structsvm.solvers.base import refuse
 from structsvm.training.latent import LatentOutcome, LatentTraining, Round
 from structsvm.training.train import Examples
 
@@ -97,8 +96,8 @@ class LatentSVM(StructSVM):
     certified_ : bool
         False: nothing is known of the global optimum.
     status_ : str
-        "converged", "max_rounds", "stopped" (by a callback), "interrupted" or "failed". The best
-        weights so far are kept in any case.
+        "converged", "max_rounds", "max_iter" (of the last round), "stopped" (by a callback),
+        "interrupted" or "failed". The best weights so far are kept in any case.
     n_rounds_ : int
         Of the best start.
     n_iter_, n_oracle_calls_ : int
@@ -251,7 +250,10 @@ class LatentSVM(StructSVM):
             raise ValueError("C='auto' is not for LatentSVM: use GridSearchCV, or a number")
         solver = super()._checked_solver()
         if not capabilities_of(solver).has_dual:
-            raise refuse(solver_name(solver), "LatentSVM", "has no dual")
+            raise ValueError(
+                f"solver {solver_name(solver)!r} has no dual, which LatentSVM needs: use "
+                "solver='bcfw'"
+            )
         return solver
 
     def _check_path(self) -> None:

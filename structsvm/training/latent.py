@@ -32,7 +32,9 @@ _TIGHTEN = 0.1
 # Entries that a loss may differ by where only hidden parts do.
 _ROUNDING = 1e-9
 
-_DONE = ("converged", "max_rounds")
+#: Ends of a convex problem after which another round can follow, and of starts.
+_SOLVED = ("converged", "max_iter")
+_DONE = (*_SOLVED, "max_rounds")
 
 
 class Round(NamedTuple):
@@ -59,6 +61,15 @@ class LatentOutcome:
     n_rounds: int
     status: str = "max_rounds"
     error: Exception | None = None
+
+    def bounded(self, dual_objective: float, moved: bool) -> None:
+        """Take the bound of a later round, whose problem, where outputs moved, is another one."""
+        result = self.outcome.result
+        if not moved:
+            dual_objective = max(dual_objective, result.dual_objective)
+        result.dual_objective = dual_objective
+        fall = max(self.objective - dual_objective, 0.0)
+        result.gap = fall / self.objective if self.objective > 0 else 0.0
 
 
 class LatentTraining:
@@ -115,6 +126,7 @@ class LatentTraining:
         self.rounds: list[Round] = []
         self.best: LatentOutcome | None = None
         self.scaling: Mapping[str, ColumnScaling] = {}
+        self._ended: SolverResult | None = None  # of what is known, where it is to be the end
         self._begun = time.perf_counter()
 
     def run(
@@ -183,6 +195,9 @@ class LatentTraining:
             return at_zero
         # What is known tells more than weights of zero.
         outcome = self._train(self.examples, self._bind(y), max(self.tol, _FIRST_GAP))
+        if outcome.result.status not in _SOLVED:
+            self._ended = outcome.result
+            self.options["max_iter"] = 1  # of the one round that weights to keep need
         return model.completed(X, y, outcome.weights)
 
     # ---- rounds
@@ -190,11 +205,12 @@ class LatentTraining:
     def _rounds_from(self, start: int, completed: Any) -> LatentOutcome:
         """Rounds from these completions on; the outcome is that of the last."""
         model, best = self.model, None
-        gap, bound = max(self.tol, _FIRST_GAP), self._bind(completed)
+        gap, bound, moved = max(self.tol, _FIRST_GAP), self._bind(completed), False
         for n_rounds in range(1, self.max_rounds + 1):
             outcome = self._train(dataclasses.replace(self.examples, y=completed), bound, gap)
             bound, result, n_changed = outcome.bound, outcome.result, 0
-            done = result.status in ("converged", "max_iter")
+            end = self._ended or result
+            done = end.status in _SOLVED
             if best is None or result.objective < best.objective:
                 before = math.inf if best is None else best.objective
                 best = LatentOutcome(outcome, result.objective, math.inf, n_rounds)
@@ -211,17 +227,20 @@ class LatentTraining:
                 if before < math.inf:
                     best.fall = (before - best.objective) / before if before > 0 else 0.0
                 self._keep(best)
+                moved = n_changed > 0
                 ends = not n_changed or best.fall <= self.tol
                 tighter = self.tol if not n_changed else _SHARE * best.fall
             else:
                 ends, tighter = True, _TIGHTEN * gap
+                best.bounded(result.dual_objective, moved)
+                moved = False
             best.n_rounds = n_rounds
             self._record(start, best, outcome, n_changed)
             if not done:
-                best.status, best.error = result.status, result.error
+                best.status, best.error = end.status, end.error
                 break
             if ends and gap <= self.tol:
-                best.status = "converged"
+                best.status = result.status
                 break
             gap = max(self.tol, min(gap, tighter))
         assert best is not None
