@@ -78,6 +78,18 @@ def test_options_are_those_of_the_estimator(folder, options, params):
     assert parser.features_.fields[1] == ("xpos" if "xpos" in options else "upos")
 
 
+def test_a_column_without_tags_is_told(folder, capsys):
+    rows = "1 a a _ X _ 0 root _ _\n2 b b _ Y _ 1 obj _ _\n"
+    (folder / "data").write_text(rows.replace(" ", "\t"))
+    assert main("train-parser data -o model --bits 6") == 0
+    assert "all tags are '_': see whether --tag xpos reads" in capsys.readouterr().err
+    assert main("train-parser data -o model --bits 6 --tag xpos") == 0
+    assert "all tags" not in capsys.readouterr().err
+    (folder / "data").write_text(rows.replace(" 1 obj", " 0 root").replace(" ", "\t"))
+    assert main("train-parser data -o model --bits 6") == 1
+    assert "unless several may (single_root=False, or --several-roots)" in capsys.readouterr().err
+
+
 def test_trees_are_written_into_the_file(model, capsysbinary):
     text = (
         "# text = d1 n9 v1 .\n1-2\tx" + "\t_" * 8 + "\n"

@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
     callbacks: list[Any] = []
     if not args.quiet:
         tell(f"{args.data}: {len(sentences)} sentences, {sum(map(len, sentences))} tokens")
+        if all(tag == "_" for sentence in sentences for _, tag in sentence):
+            other = "xpos" if args.tag == "upos" else "upos"
+            tell(f"all tags are '_': see whether --tag {other} reads those that there are")
         callbacks.append(ProgressBar(tol=args.tol or 1e-3))
     if args.patience is not None:
         callbacks.append(EarlyStopping(args.patience))

@@ -330,7 +330,7 @@ def tree_fault(row: NDArray[np.integer[Any]], *, single_root: bool) -> tuple[int
     roots = np.flatnonzero(row == 0) + 1
     if single_root and len(roots) > 1:
         return int(roots[1]), (
-            f"tokens {roots[0]} and {roots[1]} have the root as head; expected one token, or "
-            "single_root=False"
+            f"tokens {roots[0]} and {roots[1]} have the root as head; expected one token, unless "
+            "several may (single_root=False, or --several-roots)"
         )
     return None

@@ -128,10 +128,11 @@ def all_kinds(parts: Sequence[Parts], n_parts: Sequence[int]) -> NDArray[np.int3
         if (
             kinds.shape != (n, *tables)
             or len(tables) > 1
+            or tables == (0,)
             or kinds.dtype.kind not in "iu"
             or kinds.min(initial=0) < least
         ):
-            columns = f", in {tables[0]} columns" if tables else ""
+            columns = f", in {tables[0]} columns" if any(tables) else ""
             raise ValueError(
                 f"the kinds of X[{i}] are {kinds.dtype} of shape {kinds.shape}, expected {n} "
                 f"integers >= {least}{columns}"

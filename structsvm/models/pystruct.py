@@ -136,6 +136,9 @@ class PyStructModel(StructuredModel):
         return indices
 
     def _check_model(self) -> None:
+        if isinstance(self.model, type):
+            name = self.model.__name__
+            raise TypeError(f"model is the class {name} itself, expected an object: {name}()")
         kind = type(self.model).__name__
         lacking = [name for name in _NEEDED if not callable(getattr(self.model, name, None))]
         if not hasattr(self.model, "psi") and not hasattr(self.model, "joint_feature"):

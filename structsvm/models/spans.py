@@ -38,6 +38,8 @@ from structsvm.problems.layout import Layout
 
 __all__ = ["SpanModel"]
 
+_LOSSES = ("hamming", "normalized_hamming", "spans")
+
 # Rough number of multiply-adds of a vector instruction: see Problem.oracle_work.
 _LANES = 8
 
@@ -272,6 +274,11 @@ class SpanModel(FactoredModel):
     def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
         if self.output not in ("spans", "tags"):
             raise ValueError(f"output={self.output!r}: expected 'spans' or 'tags'")
+        if isinstance(self.task_loss, str) and self.task_loss not in _LOSSES:
+            names = ", ".join(map(repr, _LOSSES))
+            raise ValueError(
+                f"unknown loss {self.task_loss!r}: expected one of {names}, or a HammingLoss"
+            )
         items, known = as_items("X", X), sizes or {}
         expected, n_features = known.get("n_span_features"), known.get("n_features")
         paired = 0 if isinstance(items, PackedSequences) else sum(map(is_pair, items))
@@ -482,7 +489,12 @@ def _tag_places(classes: NDArray[Any]) -> dict[str | None, tuple[int, int]]:
     firsts: dict[str | None, int] = {}
     inners: dict[str | None, int] = {}
     for place, tag in enumerate(classes.tolist()):
-        prefix, kind = split_tag(place, tag, "iob2")
+        try:
+            prefix, kind = split_tag(place, tag, "iob2")
+        except ValueError:
+            raise ValueError(
+                f"y has the tag {tag!r}, expected 'O', 'B-' and a label, or 'I-' and a label (IOB2)"
+            ) from None
         label = None if prefix == "O" else kind
         of_prefix = inners if prefix == "I" else firsts
         if label in of_prefix:
@@ -510,6 +522,12 @@ def _as_tags(i: int, item: Any, length: int | None) -> Any:
             f"y[{i}] holds None: spans take no void labels, so leave this sequence out"
         )
     if not _is_spans(item):
+        for entry in item:
+            if isinstance(entry, (tuple, list)):
+                raise ValueError(
+                    f"y[{i}] holds {entry!r}, expected spans (start, stop, label) alone, or tags "
+                    "alone"
+                )
         return item
     spans = sorted(_checked_span(i, entry) for entry in item)
     end = max((stop for _, stop, _ in spans), default=0)

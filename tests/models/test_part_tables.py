@@ -87,13 +87,14 @@ def test_steps_of_a_path_share_a_symmetric_table():
             r"kinds of X\[1\] .* \(8, 3\), expected 8 integers >= -1",
         ),
         (np.zeros(N, dtype=int), r"kinds of X\[1\] .* expected 8 integers >= -1, in 2 columns"),
+        (np.zeros((N, 0), dtype=int), r"kinds of X\[0\] .* \(8, 0\), expected 8 integers >= -1$"),
         (np.full((N, 2), -2), "expected 8 integers >= -1, in 2 columns"),
         (np.full((N, 2), 2**32), r"X\[1\] has a part of kind 4294967296, expected below"),
     ],
 )
 def test_bad_tables_are_refused(kinds, message):
     with pytest.raises(ValueError, match=message):
-        fitted([X[0], Parts(kinds=kinds), *X[2:]])
+        fitted([X[0] if kinds.size else Parts(kinds=kinds), Parts(kinds=kinds), *X[2:]])
 
 
 def test_kinds_to_predict_are_those_of_training():

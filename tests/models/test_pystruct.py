@@ -351,6 +351,8 @@ def test_what_cannot_be_trained_is_refused():
     X, y = rows()
     with pytest.raises(TypeError, match="class object, which has no joint_feature, loss, "):
         StructSVM(PyStructModel(object())).fit(X, y)
+    with pytest.raises(TypeError, match=r"class Multiclass itself, expected an object: Multicla"):
+        StructSVM(PyStructModel(Multiclass)).fit(X, y)
     scaled = Multiclass()
     scaled.rescale_C = True
     with pytest.raises(ValueError, match=r"sample_weight=weights\[y\]"):

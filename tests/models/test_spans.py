@@ -164,7 +164,9 @@ def test_spans_of_lists_all_spans():
         (["I-a", "B-a", "O", "B-b", "O", "O"], r"y\[0\]\[0\] is 'I-a', but no span goes on here"),
         (["B-a", "O"], r"y\[0\] has 2 labels, but X\[0\] has 6 positions"),
         ([1, 2, 3, 4, 5, 6], r"y has the tag 1; expected spans"),
-        (["NP"] * 6, r"has the prefixes B, I, O"),
+        (["NP"] * 6, r"y has the tag 'NP', expected 'O', 'B-' and a label, or 'I-' and a label"),
+        ([(2, 3)], r"y\[0\] holds \(2, 3\), expected spans \(start, stop, label\) alone, or tags"),
+        ([(2, 3, "a"), "O"], r"y\[0\] holds \(2, 3, 'a'\), expected spans .* alone, or tags alone"),
         ([(0, 5, "a")], r"y\[0\] has a span of 5 positions from 0 on, but max_length is 3"),
     ],
 )
@@ -192,7 +194,7 @@ def test_bad_inputs_and_parameters_are_refused():
         ({"length_bins": (2, 3)}, "ascending from 1"),
         ({"max_length": 0}, "max_length=0"),
         ({"max_length": 2**63}, "expected at most 1048576"),
-        ({"loss": "f1"}, "unknown loss 'f1'"),
+        ({"loss": "f1"}, "unknown loss 'f1': expected .*, 'spans', or a HammingLoss"),
     ):
         with pytest.raises(ValueError, match=message):
             fitted(**params)
