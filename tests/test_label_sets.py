@@ -281,6 +281,11 @@ def test_sets_of_other_labels_are_refused():
     svm = StructSVM(MultiLabelModel(), random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="y has 3 labels, expected 4"):
         svm.score(X, y[:, :3])
+    fitted = MultiLabelSVM(random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="y has 3 labels, expected 4"):
+        fitted.score(X, y[:, :3])
+    with pytest.raises(ValueError, match=r"is 2, expected 0 or 1"):
+        fitted.score(X, 2 * y)
     with pytest.raises(ValueError, match="X has 4 features, but MultiLabelSVM is expecting 5"):
         MultiLabelSVM(random_state=0).fit(X, y).predict(X[:, :4])
 

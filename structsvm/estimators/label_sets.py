@@ -245,7 +245,8 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     ) -> float:
         """Subset accuracy, as of scikit-learn's multi-label classifiers: the share of rows whose
         whole set is predicted rightly."""
-        return float(ClassifierMixin.score(self, X, y, sample_weight))
+        indicators = check_indicators(y, n_labels=self._fitted_model().n_labels_)
+        return float(ClassifierMixin.score(self, X, indicators, sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

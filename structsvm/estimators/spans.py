@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from structsvm.estimators.structured import StructSVM, of_model, weight_block
@@ -24,8 +25,8 @@ class SpanSVM(StructSVM):
 
     Parameters
     ----------
-    C : float or "scale", default="scale"
-        Weight of the hinges against the norm. "scale" follows the data: see Notes of `StructSVM`.
+    C : float, "scale" or "auto", default="scale"
+        Weight of the hinges against the norm: see Notes of `StructSVM`.
     scale : "auto" or None, default="auto"
         Whether training scales the columns of features, see `StructSVM`.
     loss : {"hamming", "normalized_hamming", "spans"} or HammingLoss, default="hamming"
@@ -35,7 +36,8 @@ class SpanSVM(StructSVM):
         The most positions of a span; None: that of the longest in training.
     length_bins, first_position, fit_intercept, output
         See `SpanModel`.
-    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 
     Attributes
@@ -98,6 +100,8 @@ class SpanSVM(StructSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
@@ -115,6 +119,8 @@ class SpanSVM(StructSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     #: There is no oracle for any other.

@@ -304,7 +304,10 @@ def check_heads(
     """
     row = np.asarray(heads)
     if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
-        raise ValueError(f"{name} is {heads!r:.80}; expected the head of each token, integers")
+        raise ValueError(
+            f"{name} is {heads!r:.80}; expected the head of each token, integers, or a tuple of "
+            "heads and relations"
+        )
     if n is not None and len(row) != n:
         raise ValueError(f"{name} has {len(row)} heads, but its sentence has {n} tokens")
     if (fault := tree_fault(row, single_root=single_root)) is not None:

@@ -133,8 +133,14 @@ def _checked_ties(
             f"{name}.tied_weights() has weight {j} go with weight {targets[j]}, expected 0 to "
             f"{n_weights - 1}"
         )
+    if not np.isfinite(factors).all():
+        j = int(np.argmin(np.isfinite(factors)))
+        raise ValueError(
+            f"{name}.tied_weights() has the factor {factors[j]:g} for weight {j}, expected a "
+            "finite number"
+        )
     odd = (targets[targets] != targets) | (factors[targets] != 1)
-    wrong = ~np.isfinite(factors) | ((factors != 0) & odd)
+    wrong = (factors != 0) & odd
     if wrong.any():
         j = int(np.argmax(wrong))
         raise ValueError(

@@ -84,6 +84,7 @@ def test_tokens_may_count_differently():
         ([2, 0, 0, 2, 2], r"y\[1\]: tokens 2 and 3 have the root as head; expected one token"),
         (["2", 0, 4, 2, 2], r"y\[1\] is .*; expected the head of each token, integers"),
         ([2.0, 0.0, 4.0, 2.0, 2.0], "integers"),
+        ([[2, 0, 4, 2, 2], ["x"] * 5], "integers, or a tuple of heads and relations"),
         (None, "integers"),
     ],
 )

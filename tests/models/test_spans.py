@@ -144,6 +144,15 @@ def test_losses_count_positions_or_spans():
     assert model.score([y], [y_hat]) == 0.5
 
 
+def test_prior_and_fixed_weights():
+    w = SpanSVM(max_length=3, random_state=0).fit(X, Y).coef_
+    fixed = np.where(np.arange(len(w)) == 2, 0.25, np.nan)
+    svm = SpanSVM(max_length=3, C=1e-9, prior_weights=w, fixed_weights=fixed, random_state=0)
+    coef = svm.fit(X, Y).coef_
+    assert coef[2] == 0.25
+    np.testing.assert_allclose(np.delete(coef, 2), np.delete(w, 2), atol=1e-6)
+
+
 def test_spans_of_lists_all_spans():
     every = [[a, b] for a in range(5) for b in range(a + 1, 6)]
     assert spans_of(5, 9).tolist() == [span for span in every if span[1] <= 5]

@@ -158,7 +158,7 @@ def test_other_kinds_are_refused(pairwise, message):
         ([0, 1, 4, 3], [1, 1, 1, 1], "has weight 2 go with weight 4, expected 0 to 3"),
         ([1, 2, 2, 3], [1, 1, 1, 1], "weight 0 be 1 times weight 1, which must be its own"),
         ([0, 1, 0, 3], [2, 1, 1, 1], "weight 0 be 2 times weight 0, which must be its own"),
-        ([0, 1, 0, 3], [1, 1, np.nan, 1], "weight 2 be nan times weight 0"),
+        ([0, 1, 0, 3], [1, 1, np.nan, 1], "the factor nan for weight 2, expected a finite number"),
         ([0, 1, 0], [1, 1, 1], "gives int64 of shape .3,. and factors of shape .3,., expected 4"),
         ([0.0, 1.0, 0.0, 3.0], [1, 1, 1, 1], "gives float64 of shape"),
     ],
