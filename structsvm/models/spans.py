@@ -470,6 +470,12 @@ class SpanModel(FactoredModel):
         return LabelLoss(y.offsets, cost, weight, row_size=maximizer.tag_stride)
 
     def loss(self, y: Any, y_hat: Any) -> float:
+        """The task loss of y_hat where y is the truth.
+
+        Spans do not tell how long their sequence is: of lists of spans "normalized_hamming" is the
+        share of the positions up to the end of the last one. Of tags, and in training, it is that
+        of all positions.
+        """
         if self.task_loss == "spans":
             return float(len(_span_set(y) ^ _span_set(y_hat)))
         rows = [_as_tags(0, output, None) for output in (y, y_hat)]
