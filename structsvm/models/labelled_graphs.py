@@ -286,8 +286,8 @@ class LabelledGraphs(FactoredModel):
         examples = zip(self.graphs(X), np.split(theta, ends), constraints, strict=True)
         for i, (graph, scores, given) in enumerate(examples):
             parts = problem.features.views(i, scores)
-            pairs = parts["edge"][:, : self._pair_width].reshape(len(graph.edges), -1)
-            pairs = pairs.reshape(-1, k, k) if self._tables else pairs[:, 0]
+            pairs = parts["edge"][:, : self._pair_width]
+            pairs = pairs.reshape(-1, k, k) if self._tables else pairs.reshape(-1)
             try:
                 answer = constrained_labels(parts["node"][:, :k], graph.edges, pairs, given)
             except (ValueError, RuntimeError) as error:

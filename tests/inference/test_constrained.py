@@ -107,3 +107,13 @@ def test_images_too():
     found = svm.predict(images[:1], constraints=[three])[0]
     assert found.shape == (3, 4)
     assert found.sum() == 3
+
+
+@pytest.mark.parametrize("pairwise", ["potts", "table"])
+def test_graphs_without_edges_have_constraints_too(pairwise):
+    X = [(np.eye(3), np.array([[0, 1], [1, 2]]))] * 2
+    svm = GraphSVM(pairwise=pairwise, C=10.0, random_state=0).fit(X, [[0, 1, 1]] * 2)
+    alone = np.eye(3)[:2], np.zeros((0, 2), dtype=int)
+    first_is_one = np.array([[0.0, 1.0, 0.0, 0.0]]), 1, 1
+    assert svm.predict([alone])[0].tolist() == [0, 1]
+    assert svm.predict([alone], constraints=[first_is_one])[0].tolist() == [1, 1]
