@@ -44,11 +44,15 @@ class Kesler(structsvm.StructuredModel):
     def loss(self, y: Any, y_hat: Any) -> Any:
         return self._odd("loss", float(y != y_hat))
 
+    def _scores(self, x: Any, w: Any) -> Any:
+        with np.errstate(all="ignore"):  # numbers drawn may be beyond floats when multiplied
+            return w.reshape(3, -1) @ x
+
     def inference(self, x: Any, w: Any) -> Any:
-        return self._odd("inference", int(np.argmax(w.reshape(3, -1) @ x)))
+        return self._odd("inference", int(np.argmax(self._scores(x, w))))
 
     def loss_augmented_inference(self, x: Any, y: Any, w: Any) -> Any:
-        scores = w.reshape(3, -1) @ x + (np.arange(3) != y)
+        scores = self._scores(x, w) + (np.arange(3) != y)
         return self._odd("loss_augmented_inference", int(np.argmax(scores)))
 
 
