@@ -62,7 +62,7 @@ def real_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
         return array.astype(np.float64, copy=False)
 
 
-def check_unmasked(name: str, value: ArrayLike, array: NDArray[Any]) -> NDArray[Any]:
+def check_unmasked(name: str, value: Any, array: NDArray[Any]) -> NDArray[Any]:
     """`array`, which was made from `value`; masked entries of `value` are refused."""
     if np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries; fill them: each must be a number")

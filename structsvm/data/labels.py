@@ -26,7 +26,6 @@ __all__ = [
     "is_void",
     "known_labels",
     "known_nodes",
-    "masked_void",
     "not_a_label",
     "object_row",
     "odd_labels",
@@ -203,14 +202,6 @@ def _absent(item: Any) -> NDArray[np.bool_] | None:
 def _present(item: Any, missing: NDArray[np.bool_] | None) -> Any:
     """The labels of a row that are not None."""
     return item if missing is None else object_row(item)[~missing]
-
-
-def masked_void(y: Any, ignore_label: Any) -> list[list[Any]]:
-    """Label sequences as lists, with None in place of `ignore_label`."""
-    rows = [list(row) for row in y]
-    if ignore_label is None:
-        return rows
-    return [[None if label == ignore_label else label for label in row] for row in rows]
 
 
 def _label_row(i: int, item: Any, name: str) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from structsvm.data.labels import masked_void
+import numpy as np
 
 __all__ = [
     "SCORES",
@@ -143,15 +143,37 @@ class SpanScores:
         return 2 * self.n_correct / total if total else 0.0
 
 
+def _label_rows(name: str, y: Iterable[Any]) -> list[list[Any]]:
+    """Label sequences as lists."""
+    rows = []
+    for i, row in enumerate(_listed(name, y, "a list of label sequences")):
+        if np.ma.is_masked(row):
+            raise ValueError(f"{name}[{i}] has masked entries; each position needs a label")
+        rows.append(_listed(f"{name}[{i}]", row, "a sequence of labels"))
+    return rows
+
+
+def _listed(name: str, value: Any, expected: str) -> list[Any]:
+    try:
+        return list(value)
+    except TypeError:
+        raise ValueError(f"{name} is {value!r}, expected {expected}") from None
+
+
 def _pairs(
     y_true: Iterable[Any], y_pred: Iterable[Any], ignore_label: Any
 ) -> list[tuple[list[Any], list[Any]]]:
-    truth, guess = masked_void(y_true, ignore_label), [list(tags) for tags in y_pred]
+    truth, guess = _label_rows("y_true", y_true), _label_rows("y_pred", y_pred)
+    if ignore_label is not None:
+        truth = [[None if label == ignore_label else label for label in row] for row in truth]
     if len(truth) != len(guess):
         raise ValueError(f"y_true has {len(truth)} sequences but y_pred has {len(guess)}")
     for i, (a, b) in enumerate(zip(truth, guess, strict=True)):
         if len(a) != len(b):
             raise ValueError(f"y_pred[{i}] has {len(b)} labels, expected {len(a)} as y_true[{i}]")
+        for t, (label, predicted) in enumerate(zip(a, b, strict=True)):
+            if predicted is None and label is not None:
+                raise ValueError(f"y_pred[{i}][{t}] is None, expected a label")
     return list(zip(truth, guess, strict=True))
 
 

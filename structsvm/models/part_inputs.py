@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_unmasked
 from structsvm.data.rows import check_rows
 
 __all__ = [
@@ -66,6 +67,7 @@ def as_parts(i: int, x: Any) -> Parts:
         array = np.asarray(x)
     except ValueError:  # rows of different lengths
         array = np.empty((), dtype=object)
+    check_unmasked(f"X[{i}]", x, array)
     if array.ndim == 1 and array.dtype != object:
         return Parts(vector=array)
     if array.ndim == 2:
@@ -110,6 +112,7 @@ def is_matrix(X: Any) -> bool:
 def all_vectors(parts: Sequence[Parts]) -> NDArray[Any]:
     vectors = [np.asarray(part.vector) for part in parts]
     for i, vector in enumerate(vectors):
+        check_unmasked(f"the vector of X[{i}]", parts[i].vector, vector)
         if vector.ndim != 1 or vector.shape != vectors[0].shape:
             raise ValueError(
                 f"the vector of X[{i}] has shape {vector.shape}, expected (n_features,)"
@@ -124,7 +127,7 @@ def all_kinds(parts: Sequence[Parts], n_parts: Sequence[int]) -> NDArray[np.int3
     tables = np.asarray(parts[0].kinds).shape[1:]
     least = -1 if tables else 0
     for i, (part, n) in enumerate(zip(parts, n_parts, strict=True)):
-        kinds = np.asarray(part.kinds)
+        kinds = check_unmasked(f"kinds of X[{i}]", part.kinds, np.asarray(part.kinds))
         if (
             kinds.shape != (n, *tables)
             or len(tables) > 1
@@ -170,7 +173,7 @@ def used_parts(
     """The parts that an output uses, ascending, one as often as it is used; and the void parts."""
     if form == "indices" and isinstance(output, Set):
         output = list(output)
-    row = np.asarray(output)
+    row = check_unmasked(name, output, np.asarray(output))
     if form == "indices" and row.dtype == bool:
         raise ValueError(
             f"{name} is a mask of booleans, expected the used parts; for masks set output='uses'"

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from structsvm import ChainSVM
 from structsvm.metrics import (
+    label_report,
     sequence_accuracy,
     span_f1_score,
     span_report,
@@ -132,6 +133,13 @@ def test_scorers_work_in_model_selection(words):
         (lambda: span_f1_score([], [], average="x"), "unknown average 'x': expected one of"),
         (lambda: token_accuracy([[]], [[]]), "all sequences are empty"),
         (lambda: sequence_accuracy([], []), "there are no sequences to score"),
+        (lambda: token_accuracy(None, [["a"]]), "y_true is None, expected a list of label seq"),
+        (lambda: label_report([["a"]], [None]), r"y_pred\[0\] is None, expected a sequence of lab"),
+        (lambda: label_report([["a", "b"]], [["a", None]]), r"y_pred\[0\]\[1\] is None, expected"),
+        (
+            lambda: token_accuracy([np.ma.masked_less([1, 2], 2)], [[1, 2]]),
+            r"y_true\[0\] has masked entries",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):

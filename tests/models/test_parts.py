@@ -396,6 +396,16 @@ def test_an_error_of_the_maximizer_names_the_example():
         ({"y": [np.full(6, 0.5), *y[1:]]}, r"y\[0\] is float64 of shape \(6,\), expected a row"),
         ({"X": [X[0], np.ones((6, 2)), *X[2:]]}, r"X\[1\] has 2 features, expected 3 as X\[0\]"),
         ({"X": [X[0], np.full((6, 3), np.nan), *X[2:]]}, r"X\[1\]: .* is NaN"),
+        ({"X": [X[0], np.ma.masked_less(X[1], 9), *X[2:]]}, r"X\[1\] has masked entries"),
+        (
+            {"X": [Parts(X[0], kinds=np.ma.masked_less(np.zeros(6, int), 1)) for _ in X]},
+            r"kinds of X\[0\] has masked entries",
+        ),
+        (
+            {"X": [Parts(X[0], vector=np.ma.masked_less(np.zeros(2), 1)) for _ in X]},
+            r"the vector of X\[0\] has masked entries",
+        ),
+        ({"y": [np.ma.masked_less(y[0], 1), *y[1:]]}, r"y\[0\] has masked entries"),
         ({"X": [X[0], np.ones(6), *X[2:]]}, r"X\[1\] has no rows, unlike X\[0\]"),
         ({"X": [Parts(kinds=3) for _ in X]}, r"the kinds of X\[0\] are int64 of shape \(\)"),
         ({"model": PartsModel(pack, n_parts=-1)}, "n_parts=-1: expected an integer >= 0"),
