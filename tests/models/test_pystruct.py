@@ -2,7 +2,9 @@
 
 import itertools
 import pickle
+import sys
 
+import cloudpickle
 import numpy as np
 import pytest
 from scipy.optimize import linprog
@@ -11,6 +13,9 @@ from sklearn.base import clone
 from structsvm import ChainSVM, GraphSVM, LatentSVM, MulticlassSVM, PyStructModel, StructSVM
 from structsvm.exceptions import OracleWarning
 from structsvm.testing import check_model
+
+# A worker cannot import test modules by name.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 class Multiclass:
