@@ -421,7 +421,7 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
 def _missing(model: StructuredModel, *names: str) -> TypeError:
     methods = ", ".join(f"{name}()" for name in names)
-    return TypeError(
-        f"{type(model).__name__} does not implement {methods}; a StructuredModel needs "
-        + ", ".join(_REQUIRED)
-    )
+    told = ""
+    if not set(names).isdisjoint(_REQUIRED):
+        told = "; a StructuredModel needs " + ", ".join(_REQUIRED)
+    return TypeError(f"{type(model).__name__} does not implement {methods}{told}")

@@ -19,7 +19,9 @@ from structsvm import (
     GridModel,
     HiddenStates,
     LatentSVM,
+    MultiLabelModel,
     PartsModel,
+    SpanModel,
     StructSVM,
     StructuredModel,
     load,
@@ -630,6 +632,13 @@ def test_unknown_labels_and_models_without_completion_are_told():
         LatentSVM(NoCompletion()).fit(X, y)
     with pytest.raises(TypeError, match=r"PartsModel does not implement complete\(\)"):
         LatentSVM(PartsModel(lambda theta, x: theta > 0)).fit([np.eye(2)] * 2, [[0, 1]] * 2)
+
+    for model, x, output in (
+        (SpanModel(), np.eye(2), [(0, 1, "a")]),
+        (MultiLabelModel(), np.ones(2), np.ones(2, dtype=int)),
+    ):
+        with pytest.raises(TypeError, match=r"Model does not implement complete\(\)$"):
+            LatentSVM(model).fit([x] * 2, [output] * 2)
 
     class NoSize(Bags):
         def initialize(self, X, y):

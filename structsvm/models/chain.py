@@ -27,6 +27,7 @@ from structsvm.models.chain_scores import (
     chain_scores,
     max_marginals_of,
 )
+from structsvm.models.completion import CompletableModel
 from structsvm.models.constraints import (
     ON_VIOLATION,
     SCHEMES,
@@ -36,7 +37,7 @@ from structsvm.models.constraints import (
     check_tags,
     screen_labels,
 )
-from structsvm.models.factored import FactoredModel, PackedInputs
+from structsvm.models.factored import PackedInputs
 from structsvm.models.states import (
     LabelStates,
     PairStates,
@@ -65,7 +66,7 @@ _LANES = 8
 _AT_ONCE = 1 << 20
 
 
-class ChainModel(FactoredModel):
+class ChainModel(CompletableModel):
     r"""Sequences of labels: one label for each position of x.
 
     .. math::

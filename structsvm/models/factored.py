@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
@@ -398,77 +397,6 @@ class FactoredModel(PackedModel):
             weight = weight * np.repeat(y.sample_weight, y.lengths)
         known = numbers >= 0
         return least_constant_loss(numbers[known], self.cost_matrix(), weight[known], len(y))
-
-    # ---- labels that are hidden
-
-    takes_void = True
-
-    def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
-        """Which labels say nothing, so that they may be completed; None if all are known."""
-        return None
-
-    def completed(
-        self,
-        X: PackedInputs,
-        y: PackedLabels,
-        w: NDArray[np.float64],
-        before: PackedLabels | None = None,
-    ) -> PackedLabels:
-        if (free := self.free_labels(y)) is None:
-            return y
-        numbers = self.class_numbers(y)
-        allowed = free[:, None] | (numbers[:, None] == np.arange(len(self.classes_)))
-        states = self.complete_numbers(X, allowed, np.flatnonzero(free), w, before)
-        return y.filled(np.where(free, self.write_labels(states), y.labels), free)
-
-    def part_rows(self, X: PackedInputs) -> Any:
-        """The features at the place of each label, as a matrix."""
-        raise NotImplementedError
-
-    def neighbours(self, X: PackedInputs) -> list[sp.csr_array]:
-        """Which labels are scored together, as matrices of 0 and 1: one for each kind of
-        neighbour."""
-        raise NotImplementedError
-
-    def forbidden_pairs(self, label_of: NDArray[np.intp]) -> list[Any] | None:
-        """The constraints of states that have these labels, by number, if there are any."""
-        return None
-
-    def complete_numbers(
-        self,
-        X: PackedInputs,
-        allowed: NDArray[np.bool_],
-        free: NDArray[np.intp],
-        w: NDArray[np.float64],
-        before: PackedLabels | None,
-    ) -> NDArray[np.int32]:
-        """The best of the `allowed` labels, as the problem numbers them, of the examples that have
-        some of the `free` labels; other rows mean nothing."""
-        examples = np.unique(np.searchsorted(X.offsets, free, side="right") - 1)
-        known = None if before is None else self.label_numbers(before)
-        problem = self.make_problem(X, None)
-        return problem.complete(w, self._of_states(allowed), examples.astype(np.int32), known)
-
-    def _of_states(self, of_labels: NDArray[Any]) -> NDArray[Any]:
-        """Columns of what the problem numbers, from columns of labels."""
-        return of_labels
-
-    def loss_of_completion(self, a: PackedLabels, b: PackedLabels, i: int) -> float:
-        return 0.0  # by the weights of what was filled in
-
-    def differing(self, a: PackedLabels, b: PackedLabels) -> NDArray[np.intp]:
-        places = np.flatnonzero(a.labels != b.labels)
-        return np.unique(np.searchsorted(a.offsets, places, side="right") - 1)
-
-    def batch_complete(
-        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
-    ) -> list[Any]:
-        inputs, partial = self._read(X, Y)
-        assert partial is not None
-        return list(self.completed(inputs, partial, w))
-
-    def complete(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
-        return self.batch_complete([x], [y], w)[0]
 
     def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
         """The labels with these numbers in the problem."""

@@ -35,7 +35,8 @@ from structsvm.inference.constrained import constrained_labels
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.class_weights import jaccard_weights
-from structsvm.models.factored import FactoredModel, PackedInputs, mean_costs, unit_of_parts
+from structsvm.models.completion import CompletableModel
+from structsvm.models.factored import PackedInputs, mean_costs, unit_of_parts
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock
@@ -77,7 +78,7 @@ class GraphArrays(NamedTuple):
         return GraphArrays(nodes, self.edges, pairs)
 
 
-class LabelledGraphs(FactoredModel):
+class LabelledGraphs(CompletableModel):
     """Models of graphs with scores of nodes and edges: layout, oracle and parameters.
 
     Subclasses define how to read examples, in `read_inputs` and `graphs`.
