@@ -373,12 +373,30 @@ def test_sentences_may_be_iterators(read):
     )
 
 
+def test_generators_of_sentences_and_tags():
+    X, y = corpus()
+    tagger = SequenceTagger(random_state=0).fit(X, y, X_val=X[:9], y_val=y[:9])
+    same = SequenceTagger(random_state=0)
+    same.fit((s for s in X), map(tuple, y), X_val=iter(X[:9]), y_val=iter(y[:9]))
+    np.testing.assert_array_equal(same.coef_, tagger.coef_)
+    assert tagger.score(iter(X), iter(y)) == tagger.score(X, y)
+    assert [list(tags) for tags in tagger.predict(s for s in X)] == [
+        list(tags) for tags in tagger.predict(X)
+    ]
+    online = SequenceTagger(solver="perceptron").partial_fit(iter(X), iter(y))
+    np.testing.assert_array_equal(
+        online.coef_, SequenceTagger(solver="perceptron").partial_fit(X, y).coef_
+    )
+    with pytest.raises(ValueError, match="of X: nothing to learn from"):
+        SequenceTagger().fit(iter([]), iter([]))
+
+
 def test_other_collections_of_sentences():
     X, y = np.array([["d1", "n1"], ["n2", "v1"]]), [["D", "N"], ["N", "V"]]
     tagger = SequenceTagger(random_state=0).fit(X, y)
     assert tagger.tag(X[0]) == tagger.tag(["d1", "n1"]) == ["D", "N"]
     for bad, message in (
-        ((s for s in X), "X is a generator; expected a list of sequences of tokens"),
+        (5, "X is a int; expected a list of sequences of tokens"),
         ("d1 n1", "X is a str; expected a list of sequences"),
         (["d1 n1", "n2 v1"], r"X\[0\] is a str; expected a list of tokens"),
         (np.array(["d1", "n2"]), r"X\[0\] is a str_; expected a list of tokens"),

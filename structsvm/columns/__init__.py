@@ -9,7 +9,8 @@ by gzip.
 - No column is empty. A line of spaces and tabs alone ends a sentence.
 - A byte order mark at the beginning of any line is dropped: files may have been joined.
 
-CoNLL-U, the format of treebanks, has ten columns and rules of its own: see `read_conllu`.
+CoNLL-U, the format of treebanks, has ten columns and rules of its own: see `read_conllu`. Data
+frames and other tables whose columns have names are read by `read_table`.
 """
 
 from structsvm.columns.conllu import (
@@ -30,6 +31,7 @@ from structsvm.columns.reading import (
     open_binary,
     read_columns,
 )
+from structsvm.columns.tables import read_table
 from structsvm.columns.writing import format_sentence, joined_columns, write_columns
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "open_binary",
     "read_columns",
     "read_conllu",
+    "read_table",
     "write_columns",
     "write_conllu",
 ]

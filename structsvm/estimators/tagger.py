@@ -16,7 +16,7 @@ from structsvm.data.sequences import PackedSequences
 from structsvm.estimators.chain import ChainSVM
 from structsvm.exceptions import ModelFileError
 from structsvm.features import SequenceVectorizer, TokenFeatures
-from structsvm.features.tokens import check_kinds, check_sequences
+from structsvm.features.tokens import check_kinds, check_sequences, listed
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
 from structsvm.solvers import Progress, Solver, capabilities_of
@@ -143,7 +143,7 @@ class SequenceTagger(ChainSVM):
 
         Parameters
         ----------
-        X : list of lists of tokens
+        X : list of lists of tokens, or an iterator over such lists
         y : list of lists of tags, one for each token; None where it is void
         sample_weight, position_weight
             See `ChainSVM.fit`.
@@ -154,7 +154,7 @@ class SequenceTagger(ChainSVM):
         -------
         self
         """
-        X = _sentences(X)
+        X, y, y_val = _sentences(X), listed(y), listed(y_val)
         features = self._make_features(X)
         rows = features.fit_transform(X)
         if X_val is not None:
@@ -199,7 +199,7 @@ class SequenceTagger(ChainSVM):
         -------
         self
         """
-        X = _sentences(X)
+        X, y = _sentences(X), listed(y)
         if (features := vars(self).get("features_")) is not None:
             self._check_tokens(features, X)
             rows = features.transform(X)
@@ -209,6 +209,10 @@ class SequenceTagger(ChainSVM):
         with self._reading_with(features):
             super().partial_fit(rows, y, sample_weight, position_weight, classes=classes)
         return self
+
+    def score(self, X: Any, y: Any) -> float:
+        """The score of the predictions for sentences X against tags y, by `scoring`."""
+        return super().score(listed(X), listed(y))
 
     def tag(self, tokens: Any) -> list[Any]:
         """The tags of one sentence, as a list."""

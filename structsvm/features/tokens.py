@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from structsvm.data.sequences import no_sequence
 
-__all__ = ["check_kinds", "check_sequences", "token_kinds"]
+__all__ = ["check_kinds", "check_sequences", "listed", "token_kinds"]
 
 
 def check_sequences(X: Any) -> list[Any]:
-    """X as a list of sequences; a sequence that is an iterator becomes a list.
+    """X as a list of sequences; iterators, X itself or a sequence, become lists.
 
     Raises
     ------
     ValueError
         If X or one of the sequences is something else.
     """
+    X = listed(X)
     if (wrong := no_sequence(X)) is not None:
         raise ValueError(f"X is a {wrong}; expected a list of sequences of tokens")
     sequences = []
@@ -29,6 +30,11 @@ def check_sequences(X: Any) -> list[Any]:
             raise ValueError(f"X[{i}] is a {wrong}; expected a list of tokens")
         sequences.append(sequence)
     return sequences
+
+
+def listed(values: Any) -> Any:
+    """An iterator, such as a generator, as a list; anything else as it is."""
+    return list(values) if isinstance(values, Iterator) else values
 
 
 def token_kinds(sequences: Sequence[Any]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +18,10 @@ from structsvm.features._attributes import attribute_rows, count_attributes
 from structsvm.features.encoding import pack_texts, unpack_texts
 from structsvm.features.tokens import check_sequences, token_kinds
 
-__all__ = ["SequenceVectorizer"]
+__all__ = ["SequenceVectorizer", "attributes_of"]
+
+# Whatever is deeper holds itself.
+_DEEPEST = 50
 
 
 class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -26,16 +29,20 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     A sequence is a list of tokens, and a token is
 
-    - a list of str: these attributes have the value 1; or
-    - a dict from str to bool, number or str: a number is the attribute's value, True is 1 and False
-      0, and a str makes an attribute of its own, "name=value", with the value 1.
+    - a list, tuple or set of str: these attributes have the value 1; or
+    - a dict from str to values. A number is the attribute's value, True is 1 and False 0, and a str
+      makes an attribute of its own, "name=value", with the value 1. A list or set of str makes one
+      for each of its items, a dict one for each of its own, named "name=key" or "name=key=value",
+      to any depth, and an array of numbers one for each, "name=0", "name=1", ...
 
-    This is the input of common packages for conditional random fields.
+    Bytes are text in UTF-8. This is the input of common packages for conditional random fields.
 
     Parameters
     ----------
     min_count : int, default=1
         Attributes seen on fewer tokens are left out.
+    separator : str, default="="
+        What joins names and values. With ":" attributes are called as in python-crfsuite.
 
     Attributes
     ----------
@@ -69,8 +76,9 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     n_features_out_: int
     token_kinds_: list[str] | None
 
-    def __init__(self, *, min_count: int = 1) -> None:
+    def __init__(self, *, min_count: int = 1, separator: str = "=") -> None:
         self.min_count = min_count
+        self.separator = separator
 
     def fit(self, X: Sequence[Any], y: Any = None) -> Self:
         """Learn the attributes of the tokens in X.
@@ -82,8 +90,10 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not isinstance(self.min_count, numbers.Integral) or self.min_count < 1:
             raise ValueError(f"min_count={self.min_count!r}: expected an integer >= 1")
+        if not isinstance(self.separator, str):
+            raise ValueError(f"separator={self.separator!r}: expected a str")
         X = check_sequences(X)
-        counts = count_attributes(X, _attributes)
+        counts = count_attributes(X, self._attributes)
         names = sorted(name for name, count in counts.items() if count >= self.min_count)
         if not names:
             raise ValueError(
@@ -113,7 +123,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X = check_sequences(X)
-        columns, values, row_start, offsets = attribute_rows(X, self.vocabulary_, _attributes)
+        columns, values, row_start, offsets = attribute_rows(X, self.vocabulary_, self._attributes)
         shape = (len(row_start) - 1, self.n_features_out_)
         rows = sp.csr_array((values, columns, row_start), shape=shape)
         rows.sum_duplicates()
@@ -142,37 +152,76 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.token_kinds_ = unpack_texts("kinds", held) if "kinds/text" in held else None
         return self
 
+    def _attributes(self, token: Any, i: int, t: int) -> Iterator[tuple[str, float]]:
+        return attributes_of(token, f"X[{i}][{t}]", self.separator)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
 
 
-def _attributes(token: Any, i: int, t: int) -> Iterable[tuple[str, float]]:
-    """Names and values of a token's attributes."""
+def attributes_of(
+    token: Any, where: str, separator: str, depth: int = 0
+) -> Iterator[tuple[str, float]]:
+    """Names and values of a token's attributes; see `SequenceVectorizer`.
+
+    Parameters
+    ----------
+    token : dict, or collection of str
+    where : str
+        What errors call the token.
+    separator : str
+
+    Raises
+    ------
+    ValueError
+        For what is neither, or holds a value that is none of an attribute.
+    """
     if isinstance(token, Mapping):
-        for name, value in token.items():
-            if not isinstance(name, str):
-                raise ValueError(f"X[{i}][{t}] has the attribute {name!r}; expected a str")
-            if isinstance(value, str):
-                yield f"{name}={value}", 1.0
-                continue
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                number = float("nan")
-            if not -np.inf < number < np.inf:
-                raise ValueError(
-                    f"X[{i}][{t}][{name!r}] is {value!r}; expected a bool, a finite number or a str"
-                )
-            yield name, number
+        for key, value in token.items():
+            name = key if isinstance(key, str) else _text(key, where)
+            if isinstance(value, (str, bytes)):
+                yield f"{name}{separator}{_text(value, where)}", 1.0
+            elif isinstance(value, (Mapping, Set, list, tuple)):
+                if depth == _DEEPEST:
+                    raise ValueError(f"{where} is nested more than {_DEEPEST} deep")
+                place = f"{where}[{key!r}]"
+                for inner, number in attributes_of(value, place, separator, depth + 1):
+                    yield f"{name}{separator}{inner}", number
+            elif isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biuf":
+                for k, number in enumerate(value.tolist()):
+                    yield f"{name}{separator}{k}", _number(number, f"{where}[{key!r}][{k}]")
+            else:
+                yield name, _number(value, f"{where}[{key!r}]")
         return
     if isinstance(token, (str, bytes)) or not hasattr(token, "__len__"):
         raise ValueError(
-            f"X[{i}][{t}] is {token!r}; expected a dict, or a list of str, of the token's "
-            "attributes"
+            f"{where} is {token!r}; expected a dict, or a list of str, of the token's attributes"
         )
     for name in token:
-        if not isinstance(name, str):
-            raise ValueError(f"X[{i}][{t}] has the attribute {name!r}; expected a str")
-        yield name, 1.0
+        yield _text(name, where), 1.0
+
+
+def _text(value: Any, where: str) -> str:
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{where} has the attribute {value!r}, no UTF-8: {error}") from None
+    if isinstance(value, str):
+        return str(value)
+    raise ValueError(f"{where} has the attribute {value!r}; expected a str")
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not -np.inf < number < np.inf:
+        raise ValueError(
+            f"{where} is {value!r}; expected a bool, a finite number, a str, or a dict, list or "
+            "set of these"
+        )
+    return number

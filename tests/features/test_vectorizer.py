@@ -83,8 +83,8 @@ def test_it_goes_through_pipelines_searches_and_pickles():
         ([[["a"], 3]], r"X\[0\]\[1\] is 3; expected a dict"),
         ([[[3]]], r"X\[0\]\[0\] has the attribute 3; expected a str"),
         ([[{3: 1}]], r"X\[0\]\[0\] has the attribute 3; expected a str"),
-        ([[{"a": np.nan}]], r"X\[0\]\[0\]\['a'\] is nan; expected a bool, a finite number or a"),
-        ([[{"a": [1]}]], r"X\[0\]\[0\]\['a'\] is \[1\]; expected a bool"),
+        ([[{"a": np.nan}]], r"X\[0\]\[0\]\['a'\] is nan; expected a bool, a finite number, a str"),
+        ([[{"a": [1]}]], r"X\[0\]\[0\]\['a'\] has the attribute 1; expected a str"),
         ([[{"a": None}]], r"X\[0\]\[0\]\['a'\] is None; expected a bool"),
         ([], "no attribute is on 1 or more tokens"),
     ],
@@ -97,3 +97,62 @@ def test_bad_input_is_named(X, message):
 def test_min_count_is_checked():
     with pytest.raises(ValueError, match="min_count=0: expected an integer >= 1"):
         SequenceVectorizer(min_count=0).fit([[["a"]]])
+
+
+NESTED = {
+    "word": {
+        "last": "dog",
+        "size": 0.5,
+        "ends": ["d", "do"],
+        "deep": {"x": -0.5, "y": {"z": b"caf\xc3\xa9"}},
+    },
+    b"key": "text",
+    "set": {"a", "b"},
+    "vector": np.array([0.25, -2.0]),
+    "flag": True,
+    "off": False,
+}
+
+
+@pytest.mark.parametrize("separator", ["=", ":"])
+def test_nested_values_are_named_by_their_way(separator):
+    vectorizer = SequenceVectorizer(separator=separator).fit([[NESTED]])
+    expected = {
+        "word:last:dog": 1.0,
+        "word:size": 0.5,
+        "word:ends:d": 1.0,
+        "word:ends:do": 1.0,
+        "word:deep:x": -0.5,
+        "word:deep:y:z:caf\u00e9": 1.0,
+        "key:text": 1.0,
+        "set:a": 1.0,
+        "set:b": 1.0,
+        "vector:0": 0.25,
+        "vector:1": -2.0,
+        "flag": 1.0,
+        "off": 0.0,
+    }
+    names = [name.replace(separator, ":") for name in vectorizer.get_feature_names_out()]
+    row = vectorizer.transform([[NESTED]])[0].toarray()[0]
+    assert dict(zip(names, row, strict=True)) == expected
+    again = vectorizer.transform([[[b"key" + separator.encode() + b"text"]]])[0].toarray()[0]
+    assert again[names.index("key:text")] == again.sum() == 1.0
+
+
+def test_what_holds_itself_or_is_no_value_is_refused():
+    endless = {}
+    endless["a"] = endless
+    for token, message in (
+        (endless, "is nested more than 50 deep"),
+        ({"a": {"b": None}}, r"X\[0\]\[0\]\['a'\]\['b'\] is None; expected a bool"),
+        ({"a": [1.0]}, r"X\[0\]\[0\]\['a'\] has the attribute 1.0; expected a str"),
+        ({"a": np.array([1.0, np.nan])}, r"X\[0\]\[0\]\['a'\]\[1\] is nan"),
+        ({"a": np.eye(2)}, r"\['a'\] is array"),
+        ({"a": 10**400}, r"\['a'\] is 1000"),
+        ({b"\xff": 1}, r"has the attribute b'\\xff', no UTF-8"),
+        ({3: 1}, "has the attribute 3; expected a str"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SequenceVectorizer().fit([[token]])
+    with pytest.raises(ValueError, match="separator=None: expected a str"):
+        SequenceVectorizer(separator=None).fit([[["a"]]])
