@@ -1,28 +1,50 @@
 r"""Hinges of orders and distances.
 
-Parameters in common: ``reduction`` is "mean", "sum" or "none"; with ``with_gradient`` the result is
-``(value, gradient)``, the derivative of the value by the scores (a tuple, one for each argument
-that is differentiated, where there are several). At a kink it is the subgradient nearest to zero.
-They raise ValueError for shapes that differ, empty input, NaN and inf.
+Parameters in common:
+
+sample_weight : array-like that broadcasts to the values, default=None
+    Factor of each value, >= 0. The mean is then the weighted mean.
+reduction : {"mean", "sum", "none"}
+with_gradient : bool
+    Return ``(value, gradient)``, the derivative of the value by the scores; a tuple, one for each
+    argument that is differentiated, where there are several. Each has the shape of its argument,
+    but with "none" that to which the arguments were broadcast: every value has its own derivative.
+    At a kink it is the subgradient nearest to zero.
+
+They raise ValueError for shapes that do not fit, empty input, NaN and inf.
 """
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_unmasked
 from structsvm.hinge._reduction import (
+    broadcast,
     check_array,
+    check_flag,
     check_labels,
     check_number,
     check_same_shape,
+    named,
     reduced,
+    value_and_factors,
 )
-from structsvm.linalg._sums import dot
+from structsvm.hinge.multiclass import softmax_terms
+from structsvm.linalg._sums import dot, product
 
-__all__ = ["hinge_embedding", "margin_ranking", "pairwise_hinge", "triplet"]
+__all__ = [
+    "hinge_embedding",
+    "lifted_structure",
+    "margin_ranking",
+    "n_pair",
+    "pairwise_hinge",
+    "triplet",
+]
 
 
 def pairwise_hinge(
@@ -31,6 +53,7 @@ def pairwise_hinge(
     *,
     query: ArrayLike | None = None,
     margin: float = 1.0,
+    sample_weight: ArrayLike | None = None,
     reduction: str = "mean",
     with_gradient: bool = False,
 ) -> Any:
@@ -45,6 +68,8 @@ def pairwise_hinge(
     query : array-like of shape (n,), default=None
         Only items with the same query make pairs. None is one query.
     margin : float, default=1.0
+    sample_weight : array-like of shape (n_queries,) or (), default=None
+        Factor of the pairs of each query, in the order of their sorted names.
     reduction : {"mean", "sum", "none"}
         The mean is over pairs, 0 if there are none. "none" gives the sum of each query, in the
         order of their sorted names.
@@ -71,12 +96,17 @@ def pairwise_hinge(
     groups = np.unique(names, return_inverse=True)[1]
     values = np.zeros(groups.max() + 1, dtype=s.dtype)
     gradient = np.zeros_like(s)
-    n_pairs = 0
+    n_pairs = np.zeros(len(values), dtype=np.int64)
+    order = np.argsort(groups, kind="stable")
+    bounds = np.searchsorted(groups[order], np.arange(len(values) + 1))
     for group in range(len(values)):
-        items = np.flatnonzero(groups == group)
-        values[group], gradient[items], pairs = _pairs(levels[items], s[items], margin)
-        n_pairs += pairs
-    return reduced(values, (gradient,), reduction, with_gradient, n_pairs)
+        items = order[bounds[group] : bounds[group + 1]]
+        values[group], gradient[items], n_pairs[group] = _pairs(levels[items], s[items], margin)
+    if not with_gradient:
+        return reduced(values, (), reduction, False, sample_weight, counts=n_pairs)
+    # An item is in one query, whose weight is that of its derivative.
+    value, factors = value_and_factors(values, reduction, sample_weight, counts=n_pairs)
+    return value, gradient * factors[groups]
 
 
 def _pairs(
@@ -106,6 +136,7 @@ def margin_ranking(
     second: ArrayLike,
     *,
     margin: float = 0.0,
+    sample_weight: ArrayLike | None = None,
     reduction: str = "mean",
     with_gradient: bool = False,
 ) -> Any:
@@ -113,9 +144,9 @@ def margin_ranking(
 
     Parameters
     ----------
-    y : array-like of the scores' shape
+    y : array-like of the scores' shape, or one that broadcasts to it
         +1 where the first should be higher, -1 where the second.
-    first, second : array-likes of one shape
+    first, second : array-likes of one shape, or of shapes that broadcast
     margin : float, default=0.0
 
     Source: R. Herbrich, T. Graepel, K. Obermayer (1999). Support vector learning for ordinal
@@ -128,11 +159,13 @@ def margin_ranking(
     array([0.5, 1.5])
     """
     one, two = check_array("first", first), check_array("second", second)
-    check_same_shape("second", two, "first", one.shape)
+    shapes = one.shape, two.shape
+    one, two = broadcast(first=one, second=two)
     labels = check_labels(y, one)
     short = check_number("margin", margin, one.dtype) - labels * (one - two)
     slope = labels * (short > 0)
-    return reduced(np.maximum(short, 0), (-slope, slope), reduction, with_gradient)
+    values = np.maximum(short, 0)
+    return reduced(values, (-slope, slope), reduction, with_gradient, sample_weight, shapes=shapes)
 
 
 def triplet(
@@ -141,52 +174,266 @@ def triplet(
     negative: ArrayLike,
     *,
     margin: float = 1.0,
-    p: int = 2,
+    p: float = 2,
+    squared: bool = False,
+    swap: bool = False,
+    eps: float = 0.0,
+    sample_weight: ArrayLike | None = None,
     reduction: str = "mean",
     with_gradient: bool = False,
 ) -> Any:
-    r"""Distances: :math:`\max(0, \|a - x^+\|_p - \|a - x^-\|_p + \mathrm{margin})`.
+    r"""Distances: :math:`\max(0, d(a, x^+) - d(a, x^-) + \mathrm{margin})`.
 
     Parameters
     ----------
-    anchor, positive, negative : array-likes of shape (n, d)
+    anchor, positive, negative : array-likes of shape (..., d), or of shapes that broadcast
+        One vector each makes one value.
     margin : float, default=1.0
-    p : {1, 2}, default=2
-        The norm. Where a distance is 0, its subgradient 0 is taken.
+    p : float, default=2
+        d is the norm :math:`\|a - b\|_p` with p >= 1, infinity too. Where a distance is 0, its
+        subgradient 0 is taken.
+    squared : bool, default=False
+        Take :math:`\|a - b\|_p^2` for d.
+    swap : bool, default=False
+        Take the lesser of d(a, x^-) and d(x^+, x^-), the first of equals, for the second distance.
+    eps : float, default=0.0
+        Added to each difference before the norm. PyTorch's losses have 1e-6 there.
 
     Returns
     -------
     value, or (value, (by anchor, by positive, by negative)).
 
     Source: K. Weinberger, L. Saul (2009). Distance metric learning for large margin nearest
-    neighbor classification. JMLR 10.
+    neighbor classification. JMLR 10 (squared). V. Balntas, E. Riba, D. Ponsa, K. Mikolajczyk
+    (2016). Learning local feature descriptors with triplets and shallow convolutional neural
+    networks. BMVC (swap). doi:10.5244/C.30.119
 
     Examples
     --------
     >>> from structsvm.hinge import triplet
-    >>> float(triplet([[0.0, 0.0]], [[3.0, 4.0]], [[0.0, 5.5]]))
+    >>> float(triplet([0.0, 0.0], [3.0, 4.0], [0.0, 5.5]))
     0.5
+    >>> float(triplet([0.0, 0.0], [3.0, 4.0], [0.0, 5.5], p=1, swap=True))
+    3.5
     """
-    a = check_array("anchor", anchor, ndim=2)
-    near, far = check_array("positive", positive), check_array("negative", negative)
-    check_same_shape("positive", near, "anchor", a.shape)
-    check_same_shape("negative", far, "anchor", a.shape)
-    if p not in (1, 2):
-        raise ValueError(f"p={p!r}: expected 1 or 2")
-    near_distance, near_slope = _distance(a - near, p)
-    far_distance, far_slope = _distance(a - far, p)
+    given = {"anchor": anchor, "positive": positive, "negative": negative}
+    arrays = {name: check_array(name, array) for name, array in given.items()}
+    for name, array in arrays.items():
+        if not array.ndim:
+            raise ValueError(f"{name} is a number, expected at least one vector")
+    shapes = tuple(array.shape for array in arrays.values())
+    a, near, far = broadcast(**arrays)
+    p = _checked_order(p)
+    e = check_number("eps", eps, a.dtype)
+    check_flag("squared", squared)
+    check_flag("swap", swap)
+    near_distance, near_slope = _distance(a - near + e, p, squared)
+    far_distance, far_slope = _distance(a - far + e, p, squared)
+    by_positive, by_anchor = -near_slope, near_slope - far_slope
+    if swap:
+        other_distance, other_slope = _distance(near - far + e, p, squared)
+        swapped = other_distance < far_distance
+        far_distance = np.where(swapped, other_distance, far_distance)
+        there = swapped[..., None]
+        by_anchor = np.where(there, near_slope, by_anchor)
+        by_positive = np.where(there, -near_slope - other_slope, by_positive)
+        far_slope = np.where(there, other_slope, far_slope)
     short = near_distance - far_distance + check_number("margin", margin, a.dtype)
-    met = (short > 0)[:, None].astype(a.dtype)
-    gradients = (met * (near_slope - far_slope), -met * near_slope, met * far_slope)
-    return reduced(np.maximum(short, 0), gradients, reduction, with_gradient)
+    met = np.asarray(short > 0)[..., None].astype(a.dtype)
+    gradients = (met * by_anchor, met * by_positive, met * far_slope)
+    values = np.maximum(short, 0)
+    return reduced(values, gradients, reduction, with_gradient, sample_weight, shapes=shapes)
 
 
-def _distance(difference: NDArray[Any], p: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Norms of the rows, and their derivatives by the rows."""
+def _checked_order(p: Any) -> float:
+    is_number = isinstance(p, numbers.Real) and not isinstance(p, (bool, np.bool_))
+    if not is_number or not p >= 1:
+        raise ValueError(f"p={p!r}: expected a number >= 1 or inf: below it there is no norm")
+    return float(p)
+
+
+def _distance(
+    difference: NDArray[Any], p: float, squared: bool
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Norms of the last axis, or their squares, and their derivatives."""
+    sizes = np.abs(difference)
     if p == 1:
-        return np.abs(difference).sum(axis=1), np.sign(difference)
-    norms = np.linalg.norm(difference, axis=1)
-    return norms, difference / np.where(norms > 0, norms, 1)[:, None]
+        norms, slopes = sizes.sum(axis=-1), np.sign(difference)
+    elif p == 2:
+        # Not np.linalg.norm, whose sums depend on the BLAS.
+        norms = np.sqrt((difference * difference).sum(axis=-1))
+        slopes = difference / np.where(norms > 0, norms, 1)[..., None]
+    else:
+        # In units of the greatest, or powers would overflow; it alone is what p = inf sees, shared
+        # among those that are equal.
+        greatest = sizes.max(axis=-1)
+        unit = np.where(greatest > 0, greatest, 1)[..., None]
+        shares = sizes / unit
+        if np.isinf(p):
+            norms = greatest
+            powers = (shares == 1).astype(difference.dtype)
+            powers /= np.maximum(powers.sum(axis=-1, keepdims=True), 1)
+        else:
+            q = difference.dtype.type(p)
+            totals = (shares**q).sum(axis=-1)
+            norms = greatest * totals ** (1 / q)
+            length = np.where(greatest > 0, totals ** (1 / q), 1)[..., None]
+            powers = (shares / length) ** (q - 1)
+        slopes = np.sign(difference) * powers
+    if squared:
+        return norms * norms, 2 * norms[..., None] * slopes
+    return norms, slopes
+
+
+def n_pair(
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    with_gradient: bool = False,
+) -> Any:
+    r"""N-pair loss: :math:`\log(1 + \sum_{j \ne i} e^{\langle a_i, x_j - x_i \rangle})`.
+
+    Row i of `positive` is the one that is alike to row i of `anchor`, all others are not: no two
+    pairs may be of one class. The same as the cross-entropy of the products :math:`\langle a_i,
+    x_j \rangle` at j = i. Time O(n^2 d), memory O(n^2), with "none" O(n^2 d).
+
+    Parameters
+    ----------
+    anchor, positive : array-likes of shape (n, d)
+
+    Returns
+    -------
+    value, or (value, (by anchor, by positive)); with "none" of shape (n, n, d), the derivatives of
+    each anchor's value.
+
+    Source: K. Sohn (2016). Improved deep metric learning with multi-class N-pair loss objective.
+    NIPS. Its norm of the vectors as a regulariser is left to the caller.
+
+    Examples
+    --------
+    >>> from structsvm.hinge import n_pair
+    >>> round(float(n_pair([[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [0.0, 2.0]])), 6)
+    0.126928
+    """
+    a, x = check_array("anchor", anchor, ndim=2), check_array("positive", positive)
+    check_same_shape("positive", x, "anchor", a.shape)
+    a, x = broadcast(anchor=a, positive=x)
+    n = len(a)
+    scores = product(a, np.ascontiguousarray(x.T)).astype(a.dtype)
+    values, shares = softmax_terms(scores, np.arange(n))
+    shares[np.arange(n), np.arange(n)] -= 1
+    if not with_gradient or reduction == "none":
+        by_anchor = by_positive = np.zeros((n, 0), dtype=a.dtype)
+        if with_gradient:
+            by_positive = shares[:, :, None] * a[:, None, :]
+            by_anchor = np.zeros_like(by_positive)
+            by_anchor[np.arange(n), np.arange(n)] = product(shares, x)
+        return reduced(values, (by_anchor, by_positive), reduction, with_gradient, sample_weight)
+    value, factors = value_and_factors(values, reduction, sample_weight)
+    shares *= factors[:, None]
+    by_anchor, by_positive = product(shares, x), product(np.ascontiguousarray(shares.T), a)
+    return value, (by_anchor.astype(a.dtype), by_positive.astype(a.dtype))
+
+
+def lifted_structure(
+    y: ArrayLike,
+    vectors: ArrayLike,
+    *,
+    margin: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    with_gradient: bool = False,
+) -> Any:
+    r"""Lifted structure: :math:`\tfrac12 \max(0, J_{ij})^2` for each pair i < j of one class.
+
+    .. math:: J_{ij} = d_{ij} + \log \Bigl( \sum_{y_k \ne y_i} e^{\mathrm{margin} - d_{ik}}
+        + \sum_{y_k \ne y_j} e^{\mathrm{margin} - d_{jk}} \Bigr)
+
+    with Euclidean distances d: each pair is pushed away from all that are unlike one of the two.
+    Where all are of one class there is nothing to push, and the values are 0. Time O((P + n d) n)
+    for P pairs, memory O(n^2 + P), with gradients O(P n); with "none" they are O(P n d).
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Classes, of any type.
+    vectors : array-like of shape (n, d)
+    margin : float, default=1.0
+    reduction : {"mean", "sum", "none"}
+        Over the pairs, 0 if there are none; "none" gives them in the order of (i, j).
+
+    Source: H. O. Song, Y. Xiang, S. Jegelka, S. Savarese (2016). Deep metric learning via lifted
+    structured feature embedding. CVPR. doi:10.1109/CVPR.2016.434
+
+    Examples
+    --------
+    >>> from structsvm.hinge import lifted_structure
+    >>> y, vectors = ["a", "a", "b"], [[0.0], [1.0], [3.0]]
+    >>> round(float(lifted_structure(y, vectors)), 6)
+    0.049066
+    """
+    x = check_array("vectors", vectors, ndim=2)
+    alpha = check_number("margin", margin, x.dtype)
+    classes = check_unmasked("y", y, np.asarray(y))
+    if classes.shape != x.shape[:1]:
+        raise ValueError(f"y has shape {classes.shape}, expected ({len(x)},)")
+    n = len(x)
+    numbers_of = np.unique(classes, return_inverse=True)[1].reshape(-1)
+    alike = numbers_of[:, None] == numbers_of
+    first, second = np.nonzero(np.triu(alike, 1))
+    distances = np.empty((n, n), dtype=x.dtype)
+    for i in range(n):
+        distances[i], _ = _distance(x[i] - x, 2, False)
+    pushes = np.where(alike, -np.inf, alpha - distances)
+    # The logarithm of each row's sum of exponentials, -inf where all are of one class.
+    top = pushes.max(axis=1)
+    base = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.exp(pushes - base[:, None]).sum(axis=1)) + base
+    heights = distances[first, second] + np.logaddexp(logs[first], logs[second])
+    short = np.maximum(heights, 0)
+    values = (short * short / 2).astype(x.dtype)
+    pairs = np.ones(len(values), dtype=np.int64)
+    if not with_gradient:
+        return reduced(values, (), reduction, False, sample_weight, counts=pairs)
+    value, factors = value_and_factors(values, reduction, sample_weight, counts=pairs)
+    # What each of the two shares in the sum under the logarithm; 0 where that is empty.
+    with np.errstate(invalid="ignore"):
+        share = np.exp(logs[first] - np.logaddexp(logs[first], logs[second]))
+        softmax = np.where(alike, 0, np.exp(pushes - logs[:, None]))
+    share = np.where(short > 0, share, 0)
+    slopes = short * factors
+    if reduction == "none":
+        gradient = np.zeros((len(first), n, x.shape[1]), dtype=x.dtype)
+        for k, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+            for row, part in ((i, share[k]), (j, 1 - share[k])):
+                by_row = -slopes[k] * part * softmax[row]
+                by_row[j] += slopes[k] if row == i else 0
+                _add_by_distances(x, distances, row, by_row, gradient[k])
+        return value, gradient
+    push = np.bincount(first, slopes * share, n) + np.bincount(second, slopes * (1 - share), n)
+    by_distance = (-push[:, None] * softmax).astype(x.dtype)
+    by_distance[first, second] += slopes
+    gradient = np.zeros_like(x)
+    for i in range(n):
+        _add_by_distances(x, distances, i, by_distance[i], gradient)
+    return value, gradient
+
+
+def _add_by_distances(
+    x: NDArray[Any],
+    distances: NDArray[Any],
+    i: int,
+    slopes: NDArray[Any],
+    gradient: NDArray[Any],
+) -> None:
+    """Add the derivative of what has these slopes by the distances of vector i from all."""
+    own = distances[i]
+    terms = (slopes / np.where(own > 0, own, 1))[:, None] * (x[i] - x)
+    gradient -= terms
+    gradient[i] += terms.sum(axis=0)
 
 
 def hinge_embedding(
@@ -194,6 +441,7 @@ def hinge_embedding(
     distances: ArrayLike,
     *,
     margin: float = 1.0,
+    sample_weight: ArrayLike | None = None,
     reduction: str = "mean",
     with_gradient: bool = False,
 ) -> Any:
@@ -201,7 +449,10 @@ def hinge_embedding(
 
     Parameters
     ----------
-    y, distances : array-likes of one shape
+    y : array-like of the distances' shape, or one that broadcasts to it
+    distances : array-like of any shape
+        >= 0. PyTorch takes negative ones, whose gradient points the wrong way: here they are
+        refused.
     margin : float, default=1.0
 
     Source: R. Hadsell, S. Chopra, Y. LeCun (2006). Dimensionality reduction by learning an
@@ -216,10 +467,9 @@ def hinge_embedding(
     d = check_array("distances", distances)
     if (d < 0).any():
         place = tuple(int(k) for k in np.argwhere(d < 0)[0])
-        where = ", ".join(map(str, place))
-        raise ValueError(f"distances[{where}] is {d[place]}, expected a distance >= 0")
+        raise ValueError(f"{named('distances', place)} is {d[place]}, expected a distance >= 0")
     labels = check_labels(y, d)
     short = check_number("margin", margin, d.dtype) - d
     values = np.where(labels > 0, d, np.maximum(short, 0))
     gradient = np.where(labels > 0, d.dtype.type(1), -(short > 0).astype(d.dtype))
-    return reduced(values, (gradient,), reduction, with_gradient)
+    return reduced(values, (gradient,), reduction, with_gradient, sample_weight)

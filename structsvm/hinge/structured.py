@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from structsvm.base import StructuredModel
-from structsvm.hinge._reduction import check_array, check_same_shape, reduced
+from structsvm.hinge._reduction import (
+    check_array,
+    check_same_shape,
+    reduced,
+    value_and_factors,
+)
 from structsvm.linalg._sums import dot
 
 __all__ = ["structured_hinge"]
@@ -21,6 +26,7 @@ def structured_hinge(
     w: ArrayLike,
     *,
     rescaling: str = "margin",
+    sample_weight: ArrayLike | None = None,
     reduction: str = "mean",
     with_gradient: bool = False,
 ) -> Any:
@@ -37,6 +43,8 @@ def structured_hinge(
     X, y : sequences of equal length
     w : array-like of shape (n_weights,)
     rescaling : {"margin", "slack"}, default="margin"
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's hinge, >= 0. The mean is then the weighted mean.
     reduction : {"mean", "sum", "none"}
     with_gradient : bool, default=False
         Return ``(value, gradient)``: a subgradient by w, of shape (n_weights,), or one row for
@@ -67,13 +75,19 @@ def structured_hinge(
     check_same_shape("w", weights, "the model's weights", (problem.n_weights,))
     n = problem.n_examples
     values = np.zeros(n)
+    # How much each example counts does not depend on its value.
+    factors = value_and_factors(values, reduction, sample_weight)[1]
+    # One factor for all is applied at the end, where sums that cancel are 0 already.
+    common = factors[0] if sample_weight is None else 1.0
     rows = n if reduction == "none" else 1
     gradient = np.zeros((rows if with_gradient else 0, problem.n_weights))
     for i in range(n):
         indices, delta, loss = problem.oracle(i, weights)
         values[i] = max(loss - dot(delta, weights[indices]), 0.0)
         if with_gradient and values[i] > 0.0:
-            gradient[i if reduction == "none" else 0, indices] -= delta
-    if reduction != "none":
-        gradient = gradient.sum(axis=0)
-    return reduced(values, (gradient,), reduction, with_gradient)
+            gradient[i if reduction == "none" else 0, indices] -= factors[i] / common * delta
+    value = reduced(values, (), reduction, False, sample_weight)
+    if not with_gradient:
+        return value
+    gradient *= common
+    return value, gradient if reduction == "none" else gradient[0]

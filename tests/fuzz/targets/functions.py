@@ -14,8 +14,10 @@ from structsvm.graphs import as_graph
 from structsvm.losses import HammingLoss
 
 _BINARY = ("hinge", "squared_hinge", "smoothed_hinge", "huberized_hinge", "modified_huber",
-           "softplus_hinge", "perceptron")  # fmt: skip
-_MULTICLASS = ("crammer_singer", "weston_watkins", "lee_lin_wahba")
+           "softplus_hinge", "perceptron", "logistic", "exponential", "savage",
+           "squared")  # fmt: skip
+_MULTICLASS = ("crammer_singer", "weston_watkins", "lee_lin_wahba", "one_vs_all",
+               "categorical_hinge", "cross_entropy", "carlini_wagner")  # fmt: skip
 
 
 def make(rng: np.random.Generator) -> Any:
@@ -46,8 +48,15 @@ def _options(rng: np.random.Generator) -> dict[str, Any]:
 def _binary(rng: np.random.Generator) -> dict[str, Any]:
     name = pick(rng, _BINARY)
     shape = pick(rng, ((3,), (2, 2), (1,)))
-    extra = {"huberized_hinge": {"width": 0.5}, "softplus_hinge": {"beta": 2.0}}.get(name, {})
-    return {"function": name, "y": rng.choice([-1, 1], size=shape), "scores": _scores(rng, *shape),
+    extra = {
+        "hinge": {"margin": 0.5},
+        "huberized_hinge": {"width": 0.5},
+        "softplus_hinge": {"beta": 2.0},
+    }.get(name, {})
+    if chance(rng, 0.3):
+        extra = extra | {"sample_weight": np.abs(rng.normal(size=shape))}
+    y = 1 if chance(rng, 0.2) else rng.choice([-1, 1], size=shape)
+    return {"function": name, "y": y, "scores": _scores(rng, *shape),
             "extra": extra} | _options(rng)  # fmt: skip
 
 
@@ -56,8 +65,10 @@ def _multiclass(rng: np.random.Generator) -> dict[str, Any]:
     extra: dict[str, Any] = {
         "crammer_singer": {"cost": 2.0 * (1 - np.eye(3)) if chance(rng, 0.5) else None},
         "weston_watkins": {"margin": 1.0, "power": int(pick(rng, (1, 2)))},
-        "lee_lin_wahba": {},
-    }[name]
+        "carlini_wagner": {"confidence": 0.5, "targeted": chance(rng, 0.5)},
+    }.get(name, {})
+    if chance(rng, 0.3):
+        extra |= {"ignore_index": pick(rng, (0, 2, -1)), "sample_weight": np.array([1, 0, 2, 0.5])}
     return {"function": name, "y": rng.integers(3, size=4), "scores": _scores(rng, 4, 3),
             "extra": extra} | _options(rng)  # fmt: skip
 
@@ -90,17 +101,21 @@ def _one_hinge(
     value, gradient = found if with_gradient else (found, np.zeros(1))
     if np.isnan(np.asarray(value, dtype=float)).any() or np.isnan(gradient).any():
         raise WrongAnswerError(f"{function}: not a number")
-    if (np.asarray(value) < 0).any():
+    if function != "carlini_wagner" and (np.asarray(value) < 0).any():
         raise WrongAnswerError(f"{function}: a value below 0")
 
 
 def _triplet(rng: np.random.Generator) -> dict[str, Any]:
     return {"first": _scores(rng, 2, 3), "second": _scores(rng, 2, 3), "third": _scores(rng, 2, 3),
-            "margin": 1.0, "p": int(pick(rng, (1, 2)))} | _options(rng)  # fmt: skip
+            "margin": 1.0, "p": pick(rng, (1, 2, 3.5, np.inf)), "squared": chance(rng, 0.5),
+            "swap": chance(rng, 0.5), "y": rng.integers(2, size=2)} | _options(rng)  # fmt: skip
 
 
-def _one_triplet(first: Any, second: Any, third: Any, **options: Any) -> None:
+def _one_triplet(first: Any, second: Any, third: Any, y: Any, **options: Any) -> None:
     hinge.triplet(first, second, third, **options)
+    options = {name: options[name] for name in ("reduction", "with_gradient")}
+    hinge.n_pair(first, second, **options)
+    hinge.lifted_structure(y, third, **options)
 
 
 def _pair(rng: np.random.Generator) -> dict[str, Any]:
