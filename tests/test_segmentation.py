@@ -613,7 +613,7 @@ def test_online_solvers_need_tables(blobs, solver):
 
 def test_slack_rescaling_is_refused(blobs):
     svm = StructSVM(GridModel(), C=1.0, scale=None, rescaling="slack")
-    with pytest.raises(ValueError, match="GraphMaximizer has no oracle for rescaling='slack'"):
+    with pytest.raises(ValueError, match="GridMaximizer has no oracle for rescaling='slack'"):
         svm.fit(blobs.X_train, blobs.y_train)
 
 

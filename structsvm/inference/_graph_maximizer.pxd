@@ -38,6 +38,12 @@ cdef ssvm_labelling labelling_of(
 ) noexcept nogil
 
 
+# Raises if the scores have no finite sum, or (without tables) a score of agreement is negative
+cdef int check_part_scores(
+    Py_ssize_t i, const double* theta, Py_ssize_t n_of_nodes, Py_ssize_t n_of_edges, bint tables
+) except -1 nogil
+
+
 cdef class GraphMaximizer(Maximizer):
     cdef EdgeList* graphs
     cdef readonly Py_ssize_t most_nodes, most_edges

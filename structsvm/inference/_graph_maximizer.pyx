@@ -70,6 +70,36 @@ cdef int check_edges(Py_ssize_t i, const EdgeList* graph) except -1:
     return 0
 
 
+cdef int check_part_scores(
+    Py_ssize_t i, const double* theta, Py_ssize_t n_of_nodes, Py_ssize_t n_of_edges, bint tables
+) except -1 nogil:
+    cdef Py_ssize_t p, e
+    cdef double total = 0.0, least = 0.0
+    for p in range(n_of_nodes):
+        total += fabs(theta[p])
+    for p in range(n_of_nodes, n_of_nodes + n_of_edges):
+        total += fabs(theta[p])
+        least = theta[p] if theta[p] < least else least
+    # Flows and moves are sums and differences of scores; each score occurs a few times.
+    if not 8.0 * total < INFINITY:
+        with gil:
+            raise ValueError(
+                f"X[{i}] has scores that add up to no finite number: features or weights are too "
+                "large"
+            )
+    if tables or not least < 0.0:
+        return 0
+    for e in range(n_of_edges):
+        if theta[n_of_nodes + e] < 0.0:
+            with gil:
+                raise ValueError(
+                    f"edge {e} of X[{i}] has the score {theta[n_of_nodes + e]:g} for ends that "
+                    "agree, expected >= 0: a cut does not find the best labels otherwise; keep "
+                    "edge weights and edge features >= 0, or use tables"
+                )
+    return 0
+
+
 cdef class GraphMaximizer(Maximizer):
     """All labellings of graphs.
 
@@ -197,30 +227,10 @@ cdef class GraphMaximizer(Maximizer):
         return 0
 
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil:
-        """Raise if the scores have no finite sum, or a score of agreement is negative."""
         cdef const EdgeList* graph = &self.graphs[i]
-        cdef Py_ssize_t e, first = graph.n_nodes * self.width
-        cdef double total = 0.0
-        for e in range(first + graph.n_edges * self.pair_width):
-            total += fabs(theta[e])
-        # Flows and moves are sums and differences of scores; each score occurs a few times.
-        if not 8.0 * total < INFINITY:
-            with gil:
-                raise ValueError(
-                    f"X[{i}] has scores that add up to no finite number: features or weights are "
-                    "too large"
-                )
-        if self.tables:
-            return 0
-        for e in range(graph.n_edges):
-            if theta[first + e] < 0.0:
-                with gil:
-                    raise ValueError(
-                        f"edge {e} of X[{i}] has the score {theta[first + e]:g} for ends that "
-                        "agree, expected >= 0: a cut does not find the best labels otherwise; keep "
-                        "edge weights and edge features >= 0, or use tables"
-                    )
-        return 0
+        return check_part_scores(
+            i, theta, graph.n_nodes * self.width, graph.n_edges * self.pair_width, self.tables
+        )
 
     cdef int cut(
         self, Py_ssize_t i, const double* theta, CutScratch* s, label_t* y_hat

@@ -10,12 +10,24 @@ A grid begins as zero bytes. Then, with n_pixels = depth * height * width:
         Allocates all memory that the functions below use; returns -1 if there is none.
         ssvm_grid_free frees it; it may be called for a grid of zero bytes.
 
+        The memory of a grid serves it again after another shape; so does that of a larger one.
+
     ssvm_grid_load(g, unary, forward, backward, step)
         Loads scores, without a flow. unary (n_pixels,): score of label 1 minus score of label 0.
         forward and backward (n_arcs / 2, n_pixels) if step is 1, (n_arcs / 2,) if it is 0: the cost
         if a pixel has label 1 and its neighbour in the direction has label 0, and the cost of the
         reverse; the same pointer twice if they are equal. All must be finite, forward and backward
         >= 0, and the sum of magnitudes finite. Scores of edges that leave the image are not read.
+    ssvm_grid_load_edges(g, unary, edges, flow, limit)
+        Loads scores that are the same in both directions, clipped to [-limit, limit], and the flow
+        of an earlier solve, clipped to the scores, or NULL. `edges` (n_edges,) and `flow` hold the
+        edges alone: direction by direction, in the order of the pixels that they begin at. Returns
+        the largest flow over an edge.
+    ssvm_grid_flow(g, flow)
+        After a solve: writes the flow over each edge. It may be rounded and loaded with any scores:
+        what does not fit a pixel becomes excess.
+    ssvm_grid_agreement(g, edges, agree)
+        After a solve: the sum of the scores of edges whose ends agree, or do not.
     ssvm_grid_change_unary(g, before, after)
     ssvm_grid_change_pairwise(
         g, forward_before, backward_before, step_before, forward, backward, step
@@ -63,6 +75,11 @@ cdef extern from "structsvm/inference/grid_flow.h" nogil:
         ssvm_grid* g, const double* unary, const double* forward, const double* backward,
         Py_ssize_t step,
     )
+    double ssvm_grid_load_edges(
+        ssvm_grid* g, const double* unary, const double* edges, const float* flow, double limit
+    )
+    void ssvm_grid_flow(const ssvm_grid* g, float* flow)
+    double ssvm_grid_agreement(const ssvm_grid* g, const double* edges, int agree)
     void ssvm_grid_change_unary(ssvm_grid* g, const double* before, const double* after)
     void ssvm_grid_change_pairwise(
         ssvm_grid* g, const double* forward_before, const double* backward_before,

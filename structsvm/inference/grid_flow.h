@@ -43,6 +43,7 @@ typedef struct {
     ptrdiff_t shift[SSVM_GRID_MOST_ARCS];    /* and in places */
     int32_t n_buckets;
     size_t n_bytes;
+    size_t room;                             /* bytes that memory is reserved for */
     void *block;                             /* the memory of all that follows */
     double *residual;                        /* (n_places, n_arcs) */
     void *nodes;                             /* (n_places,) */
@@ -103,12 +104,11 @@ SSVM_INLINE int ssvm_lowest_bit(uint32_t bits)
 
 /* ---- memory; a grid must begin as zero bytes */
 
-/* Set sizes and steps; allocates nothing. `directions` (n_arcs / 2, 3) are the forward steps.
- * Returns the number of arcs of all places, which must be below 2^31. */
+/* Set sizes and steps; allocates nothing, and what was loaded is lost. `directions` (n_arcs / 2, 3) are
+ * the forward steps. Returns the number of arcs of all places, which must be below 2^31. */
 static double ssvm_grid_shape(ssvm_grid *g, int n_arcs, const int *directions, ptrdiff_t depth,
                               ptrdiff_t height, ptrdiff_t width)
 {
-    memset(g, 0, sizeof *g);
     g->n_arcs = n_arcs;
     g->depth = depth;
     g->height = height;
@@ -142,7 +142,14 @@ SSVM_INLINE char *ssvm_grid_take(char *block, size_t *at, size_t bytes)
     return taken;
 }
 
-/* Allocate, after ssvm_grid_shape. Returns -1 if there is no memory. */
+static void ssvm_grid_free(ssvm_grid *g)
+{
+    free(g->block);
+    g->block = NULL;
+    g->room = 0;
+}
+
+/* Allocate what is missing, after ssvm_grid_shape. Returns -1 if there is no memory. */
 static int ssvm_grid_reserve(ssvm_grid *g)
 {
     const size_t n = (size_t)g->n_places;
@@ -151,9 +158,13 @@ static int ssvm_grid_reserve(ssvm_grid *g)
         node = sizeof(ssvm_grid_node_26);
     g->n_bytes = n * ((size_t)g->n_arcs * sizeof(double) + node + 2 * sizeof(int32_t))
                  + (size_t)g->n_buckets * 2 * sizeof(int32_t) + 6 * 64;
-    g->block = malloc(g->n_bytes);
-    if (!g->block)
-        return -1;
+    if (g->n_bytes > g->room) {
+        ssvm_grid_free(g);
+        g->block = malloc(g->n_bytes);
+        if (!g->block)
+            return -1;
+        g->room = g->n_bytes;
+    }
     size_t at = (64 - (size_t)((uintptr_t)g->block % 64)) % 64;
     char *block = (char *)g->block;
     g->residual = (double *)ssvm_grid_take(block, &at, n * (size_t)g->n_arcs * sizeof(double));
@@ -164,18 +175,33 @@ static int ssvm_grid_reserve(ssvm_grid *g)
     return 0;
 }
 
-static void ssvm_grid_free(ssvm_grid *g)
-{
-    free(g->block);
-    g->block = NULL;
-}
-
 /* ---- the functions; the contract is in _grid_cut.pxd */
 
 SSVM_GRID_UNUSED static void ssvm_grid_load(ssvm_grid *g, const double *unary, const double *forward,
                                             const double *backward, ptrdiff_t step)
 {
     SSVM_GRID_CALL(g, load, (g, unary, forward, backward, step));
+}
+
+SSVM_GRID_UNUSED static double ssvm_grid_load_edges(ssvm_grid *g, const double *unary,
+                                                    const double *edges, const float *flow,
+                                                    double limit)
+{
+    double kept;
+    SSVM_GRID_CALL(g, load_edges, (g, unary, edges, flow, limit, &kept));
+    return kept;
+}
+
+SSVM_GRID_UNUSED static void ssvm_grid_flow(const ssvm_grid *g, float *flow)
+{
+    SSVM_GRID_CALL(g, flow, (g, flow));
+}
+
+SSVM_GRID_UNUSED static double ssvm_grid_agreement(const ssvm_grid *g, const double *edges, int agree)
+{
+    double total;
+    SSVM_GRID_CALL(g, agreement, (g, edges, agree, &total));
+    return total;
 }
 
 SSVM_GRID_UNUSED static void ssvm_grid_change_unary(ssvm_grid *g, const double *before,

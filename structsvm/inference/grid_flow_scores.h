@@ -52,6 +52,24 @@ SSVM_INLINE SSVM_MASK SSVM_GRID_NAME(open)(const double *residual)
     return (SSVM_MASK)bits;
 }
 
+/* Which arcs have a residual > 0, at all pixels. */
+static void SSVM_GRID_NAME(set_masks)(ssvm_grid *g)
+{
+    SSVM_NODE *nodes = (SSVM_NODE *)g->nodes;
+    for (ptrdiff_t d = 0; d < g->depth; ++d)
+        for (ptrdiff_t h = 0; h < g->height; ++h) {
+            const ptrdiff_t v = g->first + d * g->plane + h * g->row;
+            for (ptrdiff_t j = 0; j < g->width; ++j)
+                nodes[v + j].out = SSVM_GRID_NAME(open)(g->residual + (v + j) * SSVM_ARCS);
+        }
+    for (ptrdiff_t v = g->first; v < g->n_places - g->first; ++v) {
+        uint32_t bits = 0;
+        for (int k = 0; k < SSVM_ARCS; ++k)
+            bits |= (uint32_t)((nodes[v + g->shift[k]].out >> (k ^ 1)) & 1u) << k;
+        nodes[v].in = (SSVM_MASK)bits;
+    }
+}
+
 static void SSVM_GRID_NAME(load)(ssvm_grid *g, const double *unary, const double *forward,
                                  const double *backward, ptrdiff_t step)
 {
@@ -85,14 +103,109 @@ static void SSVM_GRID_NAME(load)(ssvm_grid *g, const double *unary, const double
                 x->out = x->in = SSVM_GRID_NAME(open)(residual + j * SSVM_ARCS);
             }
         }
-    if (forward == backward)
-        return;
-    for (ptrdiff_t v = g->first; v < g->n_places - g->first; ++v) {
-        uint32_t bits = 0;
-        for (int k = 0; k < SSVM_ARCS; ++k)
-            bits |= (uint32_t)((nodes[v + g->shift[k]].out >> (k ^ 1)) & 1u) << k;
-        nodes[v].in = (SSVM_MASK)bits;
+    if (forward != backward)
+        SSVM_GRID_NAME(set_masks)(g);
+}
+
+SSVM_INLINE double SSVM_GRID_NAME(within)(double value, double limit)
+{
+    return value > limit ? limit : value < -limit ? -limit : value;
+}
+
+/* For each direction where its first edge is, in arrays of edges: direction by direction, row by row. */
+static void SSVM_GRID_NAME(first_edges)(const ssvm_grid *g, ptrdiff_t *first)
+{
+    ptrdiff_t n = 0;
+    for (int k = 0; k < SSVM_ARCS; k += 2) {
+        const ptrdiff_t depth = g->depth - g->step[k][0];
+        const ptrdiff_t height = g->height - abs(g->step[k][1]);
+        const ptrdiff_t width = g->width - abs(g->step[k][2]);
+        first[k / 2] = n;
+        n += depth > 0 && height > 0 && width > 0 ? depth * height * width : 0;
     }
+}
+
+static void SSVM_GRID_NAME(load_edges)(ssvm_grid *g, const double *unary, const double *edges,
+                                       const float *flow, double limit, double *kept)
+{
+    SSVM_NODE *nodes = (SSVM_NODE *)g->nodes;
+    const SSVM_NODE padding = {0.0, 0, -1, 0, 0, 0};
+    ptrdiff_t at[SSVM_ARCS / 2], start, stop, pixel = 0;
+    double most = 0.0;
+    SSVM_GRID_NAME(first_edges)(g, at);
+    for (ptrdiff_t v = 0; v < g->n_places; ++v)
+        nodes[v] = padding;
+    memset(g->residual, 0, (size_t)g->n_places * SSVM_ARCS * sizeof(double));
+    for (ptrdiff_t d = 0; d < g->depth; ++d)
+        for (ptrdiff_t h = 0; h < g->height; ++h, pixel += g->width) {
+            const ptrdiff_t v = g->first + d * g->plane + h * g->row;
+            for (ptrdiff_t j = 0; j < g->width; ++j)
+                nodes[v + j].excess += SSVM_GRID_NAME(within)(unary[pixel + j], limit);
+            for (int k = 0; k < SSVM_ARCS; k += 2) {
+                SSVM_GRID_NAME(inside)(g, k, d, h, &start, &stop);
+                const double *scores = edges + at[k / 2] - start;
+                const float *flows = flow ? flow + at[k / 2] - start : NULL;
+                double *there = g->residual + v * SSVM_ARCS + k;
+                double *back = g->residual + (v + g->shift[k]) * SSVM_ARCS + k + 1;
+                at[k / 2] += stop - start;
+                for (ptrdiff_t j = start; j < stop; ++j) {
+                    const double c = scores[j] < limit ? scores[j] : limit;
+                    double f = 0.0;
+                    if (flows) {
+                        f = SSVM_GRID_NAME(within)((double)flows[j], c);
+                        most = f > most ? f : -f > most ? -f : most;
+                        nodes[v + j].excess -= f;
+                        nodes[v + j + g->shift[k]].excess += f;
+                    }
+                    there[j * SSVM_ARCS] = c - f;
+                    back[j * SSVM_ARCS] = c + f;
+                }
+            }
+        }
+    SSVM_GRID_NAME(set_masks)(g);
+    *kept = most;
+}
+
+/* The flow over each edge, from its first end to its second. */
+static void SSVM_GRID_NAME(flow)(const ssvm_grid *g, float *flow)
+{
+    ptrdiff_t at[SSVM_ARCS / 2], start, stop;
+    SSVM_GRID_NAME(first_edges)(g, at);
+    for (ptrdiff_t d = 0; d < g->depth; ++d)
+        for (ptrdiff_t h = 0; h < g->height; ++h) {
+            const ptrdiff_t v = g->first + d * g->plane + h * g->row;
+            for (int k = 0; k < SSVM_ARCS; k += 2) {
+                SSVM_GRID_NAME(inside)(g, k, d, h, &start, &stop);
+                float *flows = flow + at[k / 2] - start;
+                const double *there = g->residual + v * SSVM_ARCS + k;
+                const double *back = g->residual + (v + g->shift[k]) * SSVM_ARCS + k + 1;
+                at[k / 2] += stop - start;
+                for (ptrdiff_t j = start; j < stop; ++j)
+                    flows[j] = (float)((back[j * SSVM_ARCS] - there[j * SSVM_ARCS]) / 2.0);
+            }
+        }
+}
+
+/* The scores of the edges whose ends have the same label, or have not. */
+static void SSVM_GRID_NAME(agreement)(const ssvm_grid *g, const double *edges, int agree, double *total)
+{
+    ptrdiff_t at[SSVM_ARCS / 2], start, stop;
+    SSVM_GRID_NAME(first_edges)(g, at);
+    *total = 0.0;
+    for (ptrdiff_t d = 0; d < g->depth; ++d)
+        for (ptrdiff_t h = 0; h < g->height; ++h) {
+            const SSVM_NODE *x = (const SSVM_NODE *)g->nodes + g->first + d * g->plane + h * g->row;
+            for (int k = 0; k < SSVM_ARCS; k += 2) {
+                SSVM_GRID_NAME(inside)(g, k, d, h, &start, &stop);
+                const double *scores = edges + at[k / 2] - start;
+                const SSVM_NODE *y = x + g->shift[k];
+                double row = 0.0;
+                at[k / 2] += stop - start;
+                for (ptrdiff_t j = start; j < stop; ++j)
+                    row += (x[j].label == y[j].label) == agree ? scores[j] : 0.0;
+                *total += row;
+            }
+        }
 }
 
 static void SSVM_GRID_NAME(change_unary)(ssvm_grid *g, const double *before, const double *after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 from collections.abc import Mapping, Sequence
@@ -15,10 +16,12 @@ from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items, check_finite
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
+from structsvm.inference._grid_maximizer import GridMaximizer
+from structsvm.inference._maximizer import Maximizer
 from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs
-from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs
+from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs, LazyEdges
 
 __all__ = ["GridModel", "grid_edges"]
 
@@ -225,15 +228,28 @@ class GridModel(LabelledGraphs):
         return PackedInputs(images, X.offsets, X.sizes, X.shapes)
 
     def _make_graphs(self, images: list[_Image]) -> list[GraphArrays]:
-        edges: dict[tuple[int, ...], NDArray[np.int32]] = {}
+        edges: dict[tuple[int, ...], LazyEdges] = {}  # shared by images of one shape
         graphs = []
         for image in images:
-            height, width, n_features = image.pixels.shape
-            if (height, width) not in edges:
-                edges[height, width] = grid_edges((height, width), self.connectivity)
-            nodes = image.pixels.reshape(height * width, n_features)
-            graphs.append(GraphArrays(nodes, edges[height, width], self._edge_features(image)))
+            shape = image.pixels.shape[:2]
+            if shape not in edges:
+                edges[shape] = LazyEdges(functools.partial(grid_edges, shape, self.connectivity))
+            nodes = image.pixels.reshape(math.prod(shape), image.pixels.shape[2])
+            graphs.append(GraphArrays(nodes, edges[shape], self._edge_features(image)))
         return graphs
+
+    def _maximizer(
+        self, X: PackedInputs, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
+    ) -> Maximizer:
+        if not self.exact:
+            return super()._maximizer(X, labels, factors)
+        assert X.shapes is not None
+        return GridMaximizer(
+            X.shapes,
+            int(self.connectivity),
+            len(self.classes_),
+            kept_bytes=self._kept_bytes(labels),
+        )
 
     def _check_images(self, images: list[_Image], n_features: int, n_own: int) -> None:
         for i, image in enumerate(images):

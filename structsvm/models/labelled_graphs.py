@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -29,6 +29,7 @@ from structsvm.data.sequences import as_items
 from structsvm.data.state import State, checked_classes
 from structsvm.exceptions import ModelFileError, warn
 from structsvm.inference._graph_maximizer import GraphMaximizer
+from structsvm.inference._maximizer import Maximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.inference.constrained import constrained_labels
@@ -43,7 +44,7 @@ from structsvm.problems._features import BlockFeatures, RowBlock
 from structsvm.problems._losses import LabelLoss
 from structsvm.problems.layout import Layout
 
-__all__ = ["GraphArrays", "LabelledGraphs"]
+__all__ = ["GraphArrays", "LabelledGraphs", "LazyEdges"]
 
 # Rough numbers for Problem.oracle_work: multiply-adds of a vector instruction, and the work of a
 # cut for each node in multiply-adds.
@@ -65,17 +66,32 @@ _EVIDENCE = 20_000
 _AUTO_BYTES = 1 << 30
 
 
+class LazyEdges:
+    """The edges of a graph, made when they are first asked for."""
+
+    def __init__(self, make: Callable[[], NDArray[np.int32]]) -> None:
+        self._make = make
+
+    @functools.cached_property
+    def array(self) -> NDArray[np.int32]:
+        return self._make()
+
+
 class GraphArrays(NamedTuple):
     """Arrays of one graph for compiled code; features are float64 or float32, C-contiguous."""
 
     nodes: NDArray[np.floating]  #: (n_nodes, n_features)
-    edges: NDArray[np.int32]  #: (n_edges, 2)
+    ends: NDArray[np.int32] | LazyEdges  #: (n_edges, 2)
     pairs: NDArray[np.floating]  #: (n_edges, n_edge_features)
+
+    @property
+    def edges(self) -> NDArray[np.int32]:
+        return self.ends.array if isinstance(self.ends, LazyEdges) else self.ends
 
     def scaled(self, scaling: Mapping[str, ColumnScaling]) -> GraphArrays:
         """The same with scaled columns."""
         nodes, pairs = scaling["node"].apply(self.nodes), scaling["edge"].apply(self.pairs)
-        return GraphArrays(nodes, self.edges, pairs)
+        return GraphArrays(nodes, self.ends, pairs)
 
 
 class LabelledGraphs(CompletableModel):
@@ -142,7 +158,7 @@ class LabelledGraphs(CompletableModel):
             self._is_too_large = True
             i = int(np.argmax(entries))
             warn(
-                f"X[{i}] has {len(graphs[i].edges)} edges, whose tables for {len(classes)} labels "
+                f"X[{i}] has {len(graphs[i].pairs)} edges, whose tables for {len(classes)} labels "
                 f"have {entries[i]} entries, more than {_MOST_ENTRIES}: inference_method='auto' "
                 "trains with expansion instead of a relaxation, which may be far from the best "
                 "labels if edges prefer different labels; the objective and the gap are "
@@ -358,7 +374,7 @@ class LabelledGraphs(CompletableModel):
         return _MOST_ENTRIES if self.inference_method == "auto" else 2**62
 
     def _entries(self, graph: GraphArrays) -> int:
-        return len(graph.edges) * self._pair_width
+        return len(graph.pairs) * self._pair_width
 
     @property
     def oracle(self) -> str:
@@ -445,10 +461,12 @@ class LabelledGraphs(CompletableModel):
         scale = self._scale(sizes)
         nodes = [FeatureRows(graph.nodes, intercept=self.fit_intercept) for graph in graphs]
         pairs = [FeatureRows(graph.pairs, intercept=self._edge_constant) for graph in graphs]
-        labels = loss = of_nodes = of_edges = None
+        labels = loss = of_nodes = of_edges = ends = None
         factors = np.repeat(scale, sizes)
         if y is not None:
             labels = self.class_numbers(y)
+            if (labels < 0).any():  # what void labels hide is all that asks for ends
+                ends = [graph.edges for graph in graphs]
             if self.weighting == "hinge" and (self.class_weight_ != 1).any():
                 of_nodes, of_edges = self._hinge_weights(labels, graphs)
         blocks = {
@@ -464,15 +482,19 @@ class LabelledGraphs(CompletableModel):
                 self.cost_matrix(),
                 factors,
                 row_size=k,
-                pairs=[graph.edges for graph in graphs],
+                pairs=ends,
                 pair_width=self._pair_width,
             )
-        maximizer = self._maximizer(graphs, labels, factors)
+        maximizer = self._maximizer(X, labels, factors)
         work = self._work(graphs)
         problem = FactoredProblem(features, maximizer, loss, labels, offsets, work)
         if self.non_negative is not None:
             problem.keep_non_negative(self.non_negative)
         return problem
+
+    def _of_edges(self, of_nodes: NDArray[np.float64], graph: GraphArrays) -> NDArray[np.float64]:
+        """Of each edge the mean of its ends."""
+        return 0.5 * (of_nodes[graph.edges[:, 0]] + of_nodes[graph.edges[:, 1]])
 
     def _hinge_weights(
         self, labels: NDArray[np.int32], graphs: list[GraphArrays]
@@ -481,21 +503,18 @@ class LabelledGraphs(CompletableModel):
         of_nodes = np.where(labels >= 0, self.class_weight_[labels], 1.0)
         ends = np.cumsum([len(graph.nodes) for graph in graphs])[:-1]
         of_edges = [
-            0.5 * (of_one[graph.edges[:, 0]] + of_one[graph.edges[:, 1]])
+            self._of_edges(of_one, graph)
             for of_one, graph in zip(np.split(of_nodes, ends), graphs, strict=True)
         ]
         return of_nodes, np.concatenate(of_edges)
 
     def _maximizer(
-        self,
-        graphs: list[GraphArrays],
-        labels: NDArray[np.int32] | None,
-        factors: NDArray[np.float64],
-    ) -> GraphMaximizer:
-        k, tables = len(self.classes_), self._tables
+        self, X: PackedInputs, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
+    ) -> Maximizer:
+        k, tables, graphs = len(self.classes_), self._tables, self.graphs(X)
         n_nodes, edges = [len(graph.nodes) for graph in graphs], [graph.edges for graph in graphs]
         if not self._relaxes:
-            kept_bytes = 0 if labels is None else self._kept_bytes()
+            kept_bytes = self._kept_bytes(labels)
             return GraphMaximizer(
                 n_nodes, edges, k, tables=tables, by_cut=self.exact, kept_bytes=kept_bytes
             )
@@ -526,7 +545,7 @@ class LabelledGraphs(CompletableModel):
         """See `Problem.oracle_work`."""
         k = len(self.classes_)
         n_nodes = sum(len(graph.nodes) for graph in graphs)
-        n_edges = sum(len(graph.edges) for graph in graphs)
+        n_edges = sum(len(graph.pairs) for graph in graphs)
         cells = n_nodes * k * self._n_node_rows
         cells += n_edges * self._pair_width * self._n_edge_rows
         if self._by_roof_duality:
@@ -538,7 +557,10 @@ class LabelledGraphs(CompletableModel):
             decoding = float((1 if self.exact else 3 * k) * _CUT_OF_A_NODE * n_nodes)
         return (cells / _LANES + decoding) / max(len(graphs), 1)
 
-    def _kept_bytes(self) -> int:
+    def _kept_bytes(self, labels: NDArray[np.int32] | None) -> int:
+        """Memory for flows, of which predictions keep none."""
+        if labels is None:
+            return 0
         if isinstance(self.warm_inference, str):
             return _AUTO_BYTES
         if self.warm_inference is True:

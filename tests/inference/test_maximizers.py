@@ -14,8 +14,10 @@ from structsvm.engines import Threads
 from structsvm.inference import ForeignMaximizer, Knapsack, Maximizer, PythonMaximizer
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.inference._graph_maximizer import GraphMaximizer
+from structsvm.inference._grid_maximizer import GridMaximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
+from structsvm.models.grid import grid_edges
 from structsvm.problems._factored import FactoredProblem
 
 # ---- ssvm_maximizer of maximizer.h, as ctypes sees it
@@ -149,6 +151,9 @@ CASES = {
     "warm cut": (
         GraphMaximizer(NODES, EDGES, 2, tables=False, by_cut=True, kept_bytes=10**6), 2, 1, True,
     ),
+    "grid": (GridMaximizer([(2, 3), (1, 1), (4, 1)], 8, 2), 2, 1, True),
+    "warm grid": (GridMaximizer([(1, 4), (3, 2)], 4, 2, kept_bytes=10**6), 2, 1, True),
+    "warm volume": (GridMaximizer([(2, 1, 3), (2, 2, 2)], 26, 2, kept_bytes=10**6), 2, 1, True),
     "expansion": (GraphMaximizer(NODES, EDGES, 3, tables=False, by_cut=False), 3, 1, False),
     "tables": (GraphMaximizer(NODES, EDGES, 3, tables=True, by_cut=False), 3, 0, False),
     "relaxed": (
@@ -413,6 +418,47 @@ def test_graphs_that_are_none_are_refused():
         GraphMaximizer([3, 3], EDGES[:1], 2, tables=False, by_cut=True)
     with pytest.raises(ValueError, match="constraints and scores of steps need transitions"):
         ChainMaximizer([3], 2, transitions=False, boundary=False, steps=True)
+
+
+def test_grids_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="3 labels: a cut is for one or two"):
+        GridMaximizer([(2, 2)], 4, 3)
+    with pytest.raises(ValueError, match="connectivity=5: expected 4 or 8 for images"):
+        GridMaximizer([(2, 2)], 5, 2)
+    with pytest.raises(ValueError, match=r"a grid of shape \(2,\) has 1 dimensions, expected 2"):
+        GridMaximizer([(2, 2), (2,)], 4, 2)
+    with pytest.raises(ValueError, match=r"X\[1\] is a grid of shape \(40000, 40000\) with 4 "):
+        GridMaximizer([(2, 2), (40000, 40000)], 4, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([4, 8]),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=3),
+    st.sampled_from([-1074, -1030, -66, 0, 66, 830]),
+    st.integers(0, 2**32 - 1),
+)
+def test_grids_keep_flows_and_answer_as_their_graphs(connectivity, shapes, exponent, seed):
+    rng = np.random.default_rng(seed)
+    edges = [grid_edges(shape, connectivity) for shape in shapes]
+    n_pixels = [height * width for height, width in shapes]
+    grid = GridMaximizer(shapes, connectivity, 2, kept_bytes=10**6)
+    graph = GraphMaximizer(n_pixels, edges, 2, tables=False, by_cut=True)
+    assert np.array_equal(grid.n_parts, graph.n_parts)
+    # Scores are exact, so the labels with the fewest 1s are one labelling.
+    scale = 2.0**exponent * rng.choice([1.0, 3.0, 100.0, 2.0**30], size=5)
+    for factor in scale:
+        for i in rng.permutation(len(shapes)):
+            theta = rng.integers(0, 12, size=grid.n_parts[i]).astype(float)
+            theta[rng.random(len(theta)) < 0.2] = 0.0
+            theta *= factor
+            (labels, value), (expected, best) = grid.maximize(i, theta), graph.maximize(i, theta)
+            assert np.array_equal(labels, expected)
+            assert value == pytest.approx(best, rel=1e-12)
+            truth = rng.integers(-1, 2, size=n_pixels[i]).astype(np.int32)
+            assert np.array_equal(grid.count(i, truth), graph.count(i, truth))
+            changes = [one.difference(i, truth, labels) for one in (grid, graph)]
+            assert np.array_equal(*changes)
 
 
 def test_all_outputs_in_order_and_none_where_there_is_no_order():
