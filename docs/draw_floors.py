@@ -20,6 +20,7 @@ PICTURE = Path(__file__).with_name("floors.svg")
 TELLS = {
     "cli": "the command",
     "columns": "column files",
+    "compat": "other interfaces",
     "datasets": "data to try",
     "vision": "photographs",
     "testing": "checks of models",

@@ -47,6 +47,7 @@ __all__ = [*_HOMES, "get_include"]
 _MODULES = (
     "callbacks",
     "columns",
+    "compat",
     "datasets",
     "exceptions",
     "features",

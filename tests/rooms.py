@@ -22,7 +22,7 @@ FLOORS = (
     ("callbacks",),
     ("training",),
     ("estimators",),
-    ("columns", "datasets", "vision", "testing"),
+    ("columns", "compat", "datasets", "vision", "testing"),
     ("__init__",),
     ("cli",),
     ("__main__",),

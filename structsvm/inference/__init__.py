@@ -1,6 +1,6 @@
 """Inference: scores in, best outputs out. It knows no weights, no features and no loss."""
 
-from structsvm.inference._chain import max_marginals, n_best, viterbi
+from structsvm.inference._chain import marginals, max_marginals, n_best, viterbi
 from structsvm.inference._foreign import ForeignMaximizer, PythonMaximizer
 from structsvm.inference._graph_cut import GraphCut
 from structsvm.inference._grid_cut import GridCut
@@ -70,6 +70,7 @@ __all__ = [
     "grid_cut_many",
     "integer_program",
     "knapsack",
+    "marginals",
     "max_marginals",
     "max_product_tree",
     "n_best",

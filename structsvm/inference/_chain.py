@@ -1,4 +1,4 @@
-"""Viterbi, max-marginals and the n best sequences for arrays: checks and calls of the kernels."""
+"""Viterbi, marginals and the n best sequences for arrays: checks and calls of the kernels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import check_unmasked
 from structsvm.inference._n_best import n_best_chain
+from structsvm.inference._sum_product import marginals_chains
 from structsvm.inference._viterbi import max_marginals_chains, viterbi_chains
 
-__all__ = ["max_marginals", "n_best", "viterbi"]
+__all__ = ["marginals", "max_marginals", "n_best", "viterbi"]
 
 
 def _scores(name: str, value: ArrayLike, dtype: np.dtype, ndim: int) -> NDArray[np.floating]:
@@ -156,6 +157,69 @@ def max_marginals(
     if len(unary):
         max_marginals_chains(unary, offsets, transition, start, end, out)
     return out
+
+
+def marginals(
+    unary: ArrayLike,
+    transition: ArrayLike,
+    start: ArrayLike | None = None,
+    end: ArrayLike | None = None,
+    *,
+    lengths: ArrayLike | None = None,
+) -> tuple[NDArray[np.float64], float | NDArray[np.float64]]:
+    r"""Probabilities of labels where sequences have probabilities that scores are logarithms of.
+
+    .. math:: P(y) = \exp(\mathrm{score}(y) - \log Z), \qquad
+        M[t, k] = \sum_{y : y_t = k} P(y)
+
+    The forward-backward recursion, in logarithms: scores may be of any size. Time is O(T K^2) with
+    an exponential for each step; memory is O(T K). The computation is in float64.
+
+    Parameters
+    ----------
+    unary, transition, start, end, lengths
+        See `viterbi`.
+
+    Returns
+    -------
+    probabilities : array of shape (n_positions, n_labels)
+        Rows sum to 1.
+    log_partition : float, or array of shape (n_chains,) for a batch
+        log Z; 0 for a chain without positions.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a score is NaN or +inf, or all sequences of a chain are forbidden.
+
+    References
+    ----------
+    L. R. Rabiner (1989). A tutorial on hidden Markov models and selected applications in speech
+    recognition. Proceedings of the IEEE 77(2). doi:10.1109/5.18626
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from structsvm.inference import marginals
+    >>> probabilities, log_partition = marginals(np.log([[3, 1], [1, 1]]), np.log([[3, 1], [1, 1]]))
+    >>> probabilities.round(3)
+    array([[0.857, 0.143],
+           [0.714, 0.286]])
+    >>> round(float(np.exp(log_partition)), 6)
+    14.0
+    """
+    if np.asarray(unary).dtype == np.float32:
+        unary = check_unmasked("unary", unary, np.asarray(unary)).astype(np.float64)
+    own, transition, start, end, offsets = _checked(unary, transition, start, end, lengths)
+    out, values = np.zeros(own.shape), np.zeros(len(offsets) - 1)
+    if len(own):
+        hopeless = marginals_chains(own, offsets, transition, start, end, out, values)
+        if hopeless >= 0:
+            raise ValueError(
+                f"chain {hopeless} has no sequence with a finite score: every label sequence of "
+                f"length {offsets[hopeless + 1] - offsets[hopeless]} is forbidden by -inf scores"
+            )
+    return out, values if lengths is not None else float(values[0])
 
 
 def n_best(

@@ -25,7 +25,9 @@ from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.chain_scores import (
     allowed_by_choices,
     chain_scores,
+    marginals_of,
     max_marginals_of,
+    scores_of,
 )
 from structsvm.models.completion import CompletableModel
 from structsvm.models.constraints import (
@@ -444,12 +446,46 @@ class ChainModel(CompletableModel):
         Arrays of shape (length, n_classes); see `structsvm.inference.max_marginals`.
         """
         of_states = max_marginals_of(chain_scores(self, self._packed(X), w))
+        return self._by_label(of_states, np.maximum)
+
+    def marginals(
+        self, X: Sequence[Any], w: NDArray[np.float64], sharpness: float = 1.0
+    ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
+        """For each x, the probability of each label at each position, where that of a labelling is
+        in proportion to exp(sharpness * score); see `structsvm.inference.marginals`.
+
+        Returns
+        -------
+        probabilities : list of arrays of shape (length, n_classes)
+        log_partition : ndarray of shape (n_examples,)
+            Logarithms of the sums of exp(sharpness * score) over all labellings.
+        """
+        of_states, sums = marginals_of(chain_scores(self, self._packed(X), w), sharpness)
+        return self._by_label(of_states, np.add), sums
+
+    def log_probabilities(
+        self, X: Sequence[Any], y: Any, w: NDArray[np.float64], sharpness: float = 1.0
+    ) -> NDArray[np.float64]:
+        """For each x, the logarithm of the probability of labelling y; see `marginals`."""
+        inputs, _ = self._read(X)
+        truths = self.read_outputs(y, inputs)
+        if truths.void is not None:
+            raise ValueError("labellings with void labels have no score: each label must be known")
+        states = self.label_numbers(truths)
+        _, sums = self.marginals(inputs.items, w, sharpness)
+        scores = scores_of(chain_scores(self, inputs.items, w), states)
+        return np.minimum(sharpness * scores - sums, 0.0)
+
+    def _by_label(
+        self, of_states: list[NDArray[np.float64]], ufunc: np.ufunc
+    ) -> list[NDArray[np.float64]]:
+        """What the states of each label have together."""
         label_of = self._states.label_of
         if label_of is None:
             return of_states
         # States are sorted by label, and each label has at least one.
         firsts = np.searchsorted(label_of, np.arange(len(self.classes_)))
-        return [np.maximum.reduceat(values, firsts, axis=1) for values in of_states]
+        return [ufunc.reduceat(values, firsts, axis=1) for values in of_states]
 
     def n_best(
         self, X: Sequence[Any], w: NDArray[np.float64], n: int

@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 from structsvm.data.checks import shorten
 from structsvm.data.labels import encode_labels, flatten_labels
 from structsvm.data.sequences import PackedSequences
-from structsvm.inference import max_marginals
+from structsvm.inference import marginals, max_marginals
 
 if TYPE_CHECKING:
     from structsvm.models.chain import ChainModel
 
-__all__ = ["ChainScores", "allowed_by_choices", "chain_scores", "max_marginals_of"]
+__all__ = [
+    "ChainScores",
+    "allowed_by_choices",
+    "chain_scores",
+    "marginals_of",
+    "max_marginals_of",
+    "scores_of",
+]
 
 # Most transition scores in memory at a time, if each position has its own.
 _CHUNK_CELLS = 1 << 22
@@ -75,6 +82,44 @@ def max_marginals_of(chunks: Iterable[ChainScores]) -> list[NDArray[np.float64]]
         values = max_marginals(*scores[:4], lengths=scores.lengths)
         found += np.split(values, np.cumsum(scores.lengths)[:-1])
     return found
+
+
+def marginals_of(
+    chunks: Iterable[ChainScores], sharpness: float
+) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
+    """For each chain the probabilities of labels, scores times `sharpness` being logarithms of
+    those of sequences; and the logarithms of the sums."""
+    found: list[NDArray[np.float64]] = []
+    sums: list[NDArray[np.float64]] = [np.zeros(0)]
+    for scores in chunks:
+        own = (sharpness * part for part in scores[:4])
+        values, log_partition = marginals(*own, lengths=scores.lengths)
+        found += np.split(values, np.cumsum(scores.lengths)[:-1])
+        sums.append(np.atleast_1d(log_partition))
+    return found, np.concatenate(sums)
+
+
+def scores_of(chunks: Iterable[ChainScores], states: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The score of one sequence of states for each chain."""
+    found: list[float] = []
+    begin = 0
+    for scores in chunks:
+        first = 0
+        for length in scores.lengths.tolist():
+            y = states[begin + first : begin + first + length]
+            at = np.arange(first, first + length)
+            value = 0.0
+            if length:
+                value = float(scores.unary[at, y].sum() + scores.start[y[0]] + scores.end[y[-1]])
+                steps = scores.transition
+                if steps.ndim == 2:
+                    value += float(steps[y[:-1], y[1:]].sum())
+                else:
+                    value += float(steps[at[1:], y[:-1], y[1:]].sum())
+            found.append(value)
+            first += length
+        begin += first
+    return np.array(found)
 
 
 def allowed_by_choices(

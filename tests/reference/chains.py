@@ -71,6 +71,19 @@ def max_marginals_by_enumeration(unary, transitions, start=None, end=None):
     return best
 
 
+def marginals_by_enumeration(unary, transitions, start=None, end=None):
+    """Probabilities of labels at positions, and log Z, by all sequences; None if all are barred."""
+    outputs, scores = _all_outputs(*unary.shape), scores_of_all(unary, transitions, start, end)
+    most = scores.max()
+    if most == -np.inf:
+        return None, most
+    weights = np.exp(scores - most)
+    shares = np.zeros(unary.shape)
+    for t, labels in enumerate(outputs.T):
+        np.add.at(shares[t], labels, weights / weights.sum())
+    return shares, most + np.log(weights.sum())
+
+
 def enumerate_chain(x, truth, blocks, cost, position_weight):
     """All outputs of a chain, their scores and their losses, from named weight blocks.
 
