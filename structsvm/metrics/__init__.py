@@ -7,7 +7,7 @@ scorers::
     cross_val_score(svm, X, y, scoring=make_scorer(jaccard, labels=["horse"]))
 """
 
-from structsvm.metrics.pixels import jaccard, pixel_accuracy
+from structsvm.metrics.pixels import dice, flat_scores, jaccard, pixel_accuracy
 from structsvm.metrics.ranking import (
     mean_average_precision,
     mean_f1_at_k,
@@ -33,6 +33,8 @@ __all__ = [
     "AttachmentScores",
     "SpanScores",
     "attachment_scores",
+    "dice",
+    "flat_scores",
     "jaccard",
     "label_report",
     "mean_average_precision",

@@ -12,7 +12,7 @@ from structsvm.data.checks import shorten
 from structsvm.data.sequences import as_items
 from structsvm.exceptions import warn
 
-__all__ = ["jaccard", "pixel_accuracy"]
+__all__ = ["dice", "flat_scores", "jaccard", "pixel_accuracy"]
 
 _AVERAGES = ("macro", "micro", None)
 
@@ -71,15 +71,66 @@ def jaccard(
     >>> jaccard(truth, guess, labels=[1])
     0.5
     """
+    return _averaged(y_true, y_pred, labels, ignore_label, average, dice=False)
+
+
+def dice(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    labels: ArrayLike | None = None,
+    ignore_label: Any = None,
+    average: str | None = "macro",
+) -> Any:
+    r"""Dice coefficient (F1) of the regions of each label, pooled over all images.
+
+    .. math:: D_k = \frac{2 \, |\{p : y_p = k\} \cap \{p : \hat y_p = k\}|}
+                         {|\{p : y_p = k\}| + |\{p : \hat y_p = k\}|} = \frac{2 J_k}{1 + J_k}
+
+    with J the index of `jaccard`, where the parameters are explained.
+
+    Parameters
+    ----------
+    y_true, y_pred, labels, ignore_label, average
+        See `jaccard`.
+
+    Returns
+    -------
+    dice : float, or array of shape (n_labels,) where `average` is None
+
+    Raises
+    ------
+    ValueError
+        See `jaccard`.
+
+    References
+    ----------
+    L. R. Dice. Measures of the Amount of Ecologic Association Between Species. Ecology 26, 1945.
+    https://doi.org/10.2307/1932409
+
+    Examples
+    --------
+    >>> from structsvm.metrics import dice
+    >>> dice([[[0, 0, 1], [0, 1, 255]]], [[[0, 1, 1], [0, 1, 1]]], ignore_label=255, labels=[1])
+    0.8
+    """
+    return _averaged(y_true, y_pred, labels, ignore_label, average, dice=True)
+
+
+def _averaged(
+    y_true: Any, y_pred: Any, labels: Any, ignore_label: Any, average: Any, *, dice: bool
+) -> Any:
     if average not in _AVERAGES:
         names = ", ".join(map(repr, _AVERAGES))
         raise ValueError(f"unknown average {average!r}: expected one of {names}")
     pairs = _pairs(y_true, y_pred, ignore_label)
-    intersection, union = pairs.overlaps(pairs.classes if labels is None else np.asarray(labels))
-    occurs = union > 0
+    part, whole = pairs.overlaps(pairs.classes if labels is None else np.asarray(labels))
+    if dice:
+        part, whole = 2 * part, part + whole
+    occurs = whole > 0
     if average is None:
-        indices = np.full(len(union), np.nan)
-        indices[occurs] = intersection[occurs] / union[occurs]
+        indices = np.full(len(whole), np.nan)
+        indices[occurs] = part[occurs] / whole[occurs]
         return indices
     if not occurs.any():
         raise ValueError(
@@ -87,8 +138,8 @@ def jaccard(
             "nor in y_pred"
         )
     if average == "micro":
-        return float(intersection.sum() / union.sum())
-    return float((intersection[occurs] / union[occurs]).mean())
+        return float(part.sum() / whole.sum())
+    return float((part[occurs] / whole[occurs]).mean())
 
 
 def pixel_accuracy(y_true: Any, y_pred: Any, *, ignore_label: Any = None) -> float:
@@ -112,6 +163,65 @@ def pixel_accuracy(y_true: Any, y_pred: Any, *, ignore_label: Any = None) -> flo
     """
     pairs = _pairs(y_true, y_pred, ignore_label)
     return float((pairs.truth == pairs.guess).mean())
+
+
+def flat_scores(
+    y_true: Any, scores: Any, *, ignore_label: Any = None
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Labels and scores of all pixels in one array each, as scikit-learn's metrics take them.
+
+    Parameters
+    ----------
+    y_true : list of arrays of int, bool or str
+        Label images or node labels of any shape.
+    scores : list of arrays of float
+        A score for each pixel, such as `GridSVM.threshold_scores` gives; or several, on a last
+        axis.
+    ignore_label : int, bool or str, default=None
+        Pixels with this label (void) are left out.
+
+    Returns
+    -------
+    labels : array of shape (n_pixels,)
+    scores : array of shape (n_pixels,) or (n_pixels, n_scores)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or no pixel is left.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import average_precision_score
+    >>> from structsvm.metrics import flat_scores
+    >>> truth, scores = [[[0, 1], [1, 255]]], [[[-2.0, 0.5], [1.0, 0.1]]]
+    >>> float(average_precision_score(*flat_scores(truth, scores, ignore_label=255)))
+    1.0
+    """
+    truth, found = _rows("y_true", y_true), [np.asarray(s) for s in as_items("scores", scores)]
+    if len(truth) != len(found):
+        raise ValueError(f"y_true has {len(truth)} items but scores has {len(found)}")
+    labels, rows = [], []
+    for i, (of_labels, of_scores) in enumerate(zip(truth, found, strict=True)):
+        if of_scores.dtype.kind != "f":
+            raise ValueError(f"scores[{i}] has dtype {of_scores.dtype}, expected real numbers")
+        if of_scores.shape[: of_labels.ndim] != of_labels.shape or (
+            of_scores.ndim > of_labels.ndim + 1
+        ):
+            raise ValueError(
+                f"scores[{i}] has shape {of_scores.shape}, expected {of_labels.shape} as "
+                f"y_true[{i}]"
+            )
+        known = (
+            np.ones(of_labels.shape, dtype=bool)
+            if ignore_label is None
+            else of_labels != ignore_label
+        )
+        labels.append(of_labels[known])
+        rows.append(of_scores[known].astype(np.float64))
+    if not sum(map(len, labels)):
+        raise ValueError("there is no pixel with a label: nothing to score")
+    return np.concatenate(labels), np.concatenate(rows)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

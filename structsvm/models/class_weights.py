@@ -13,7 +13,7 @@ from structsvm.linalg._sums import decay, dot
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.solvers.newton import newton
 
-__all__ = ["jaccard_weights"]
+__all__ = ["jaccard_weights", "logistic_regression"]
 
 _FOLDS = 3
 _MOST_ROWS = 90_000  # nodes that the regressions are trained and evaluated on
@@ -105,14 +105,14 @@ def _scores_out_of_fold(
         seen = folds != fold
         if not seen.any() or seen.all():
             continue
-        w = _regression(FeatureRows(rows[seen], intercept=True), is_class[seen])
+        w = logistic_regression(FeatureRows(rows[seen], intercept=True), is_class[seen])
         held_out = FeatureRows(rows[~seen], intercept=True)
         scores[~seen] = held_out.scores(w[:, None])[:, 0]
     return scores
 
 
-def _regression(rows: FeatureRows, is_class: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The weights of a logistic regression, the intercept last."""
+def logistic_regression(rows: FeatureRows, is_class: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The weights of a logistic regression on standardised columns, the intercept last."""
     losses = functools.partial(_logistic_loss, np.where(is_class, 1.0, -1.0))
     w = np.zeros(rows.n_features + 1)
     for step, (_, gradient) in enumerate(newton(rows, losses, w, penalty=_PENALTY)):

@@ -313,6 +313,38 @@ class LabelledGraphs(CompletableModel):
             found.append(answer.labels)
         return self.write_outputs(X, np.concatenate(found) if found else np.zeros(0, np.int32))
 
+    def part_scores(
+        self, X: PackedInputs, w: NDArray[np.float64]
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]]]:
+        """Of each prepared input the scores of nodes and labels (n_nodes, n_classes), the edges,
+        and their scores of agreement (n_edges,) or tables (n_edges, n_classes, n_classes).
+
+        They are not divided by the number of nodes, whatever the loss.
+        """
+        k = len(self.classes_)
+        of_nodes = np.ascontiguousarray(w[self._node_place].reshape(-1, k))
+        of_edges = np.ascontiguousarray(w[self._edge_place].reshape(-1, self._pair_width))
+        shape = (-1, k, k) if self._tables else (-1,)
+        for graph in self.graphs(X):
+            nodes = FeatureRows(graph.nodes, intercept=self.fit_intercept)
+            pairs = FeatureRows(graph.pairs, intercept=self._edge_constant)
+            scores = pairs.scores(of_edges) if len(of_edges) else np.zeros((len(graph.edges), 1))
+            yield nodes.scores(of_nodes), graph.edges, scores.reshape(shape)
+
+    def biased_inference(
+        self, X: PackedInputs, w: NDArray[np.float64], bias: NDArray[np.float64]
+    ) -> list[Any]:
+        """The best outputs where each label has `bias` (n_classes,) more at every node."""
+        problem, k = self.make_problem(X, None), len(self.classes_)
+        theta = problem.part_scores(w)
+        scale = self._scale(np.diff(X.offsets))
+        ends = np.cumsum(problem.maximizer.n_parts)[:-1]
+        found = [np.zeros(0, dtype=np.int32)]
+        for i, scores in enumerate(np.split(theta, ends)):
+            problem.features.views(i, scores)["node"][:, :k] += scale[i] * bias
+            found.append(problem.maximizer.maximize(i, scores)[0])
+        return self.write_outputs(X, np.concatenate(found))
+
     def tied_weights(self) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
         kinds = self._kinds_of_tables()
         if not {"symmetric", "antisymmetric"} & set(kinds):

@@ -17,6 +17,7 @@ __all__ = ["class_named", "estimator_class", "name_of", "register"]
 # Those of no family, beside the solvers.
 _OTHERS = (
     "estimators.arc_labeller:ArcLabeller",
+    "estimators.calibration:Calibration",
     "estimators.latent:LatentSVM",
     "estimators.structured:StructSVM",
     "features.arc_features:ArcFeatures",

@@ -4,6 +4,7 @@ Features and superpixels need scikit-image, ``pip install 'structured-svm[vision
 matplotlib, ``pip install 'structured-svm[plot]'``.
 """
 
+from structsvm.vision.displays import PixelPrecisionRecallDisplay, PixelRocCurveDisplay
 from structsvm.vision.features import FEATURE_GROUPS, feature_names, pixel_features
 from structsvm.vision.neighbours import contrast
 from structsvm.vision.plotting import plot_segmentation
@@ -12,6 +13,8 @@ from structsvm.vision.superpixels import EDGE_FEATURE_NAMES, SuperpixelGraph, su
 __all__ = [
     "EDGE_FEATURE_NAMES",
     "FEATURE_GROUPS",
+    "PixelPrecisionRecallDisplay",
+    "PixelRocCurveDisplay",
     "SuperpixelGraph",
     "contrast",
     "feature_names",
