@@ -22,7 +22,7 @@ FLOORS = (
     ("callbacks",),
     ("training",),
     ("estimators",),
-    ("columns", "compat", "datasets", "vision", "testing"),
+    ("columns", "compat", "datasets", "vision", "testing", "torch"),
     ("__init__",),
     ("cli",),
     ("__main__",),

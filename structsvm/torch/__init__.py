@@ -1,0 +1,16 @@
+"""Margin losses for networks of PyTorch: a network scores parts, and the library's maximizers find
+the outputs (extra ``torch``).
+
+Nothing else of the library imports this package.
+"""
+
+try:
+    import torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "structsvm.torch needs PyTorch: pip install 'structured-svm[torch]'"
+    ) from error
+
+from structsvm.torch.chain import ChainHinge
+
+__all__ = ["ChainHinge"]
