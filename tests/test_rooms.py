@@ -1,6 +1,8 @@
 """No module imports from a higher floor, none imports itself in a circle, no file lies loose."""
 
+import importlib
 import importlib.util
+import types
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,21 @@ def test_no_import_goes_up():
     }
     assert upward - UPWARD == set(), "these import from a floor that is not below theirs"
     assert UPWARD - upward == set(), "these have been mended: take them off UPWARD"
+
+
+def test_no_module_takes_the_name_of_a_function():
+    """A module becomes an attribute of its package when it is first imported, over any other."""
+    taken = set()
+    for module in IMPORTS:
+        package, _, name = module.rpartition(".")
+        if name.startswith("_") or package in ("", "structsvm.torch"):
+            continue
+        home = importlib.import_module(package)
+        if name in getattr(home, "__all__", ()) and isinstance(
+            getattr(home, name), types.ModuleType
+        ):
+            taken.add(module)
+    assert taken == set(), "these hide what their package exports by their name"
 
 
 def test_no_circle():

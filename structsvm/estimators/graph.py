@@ -23,7 +23,7 @@ from structsvm.estimators.biases import (
 from structsvm.estimators.calibration import Calibration
 from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.exceptions import ModelFileError
-from structsvm.inference.max_marginals import max_marginal_differences, turning_points
+from structsvm.inference.marginal_differences import max_marginal_differences, turning_points
 from structsvm.losses import HammingLoss
 from structsvm.metrics import flat_scores
 from structsvm.models import GraphModel, GridModel

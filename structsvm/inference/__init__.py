@@ -23,7 +23,7 @@ from structsvm.inference.integer_program import (
 from structsvm.inference.intervals import IntervalSchedule, best_intervals
 from structsvm.inference.knapsack import Knapsack, knapsack
 from structsvm.inference.labelling import Labelling
-from structsvm.inference.max_marginals import max_marginal_differences, turning_points
+from structsvm.inference.marginal_differences import max_marginal_differences, turning_points
 from structsvm.inference.relaxation import Relaxation, RelaxedLabelling, relax
 from structsvm.inference.roof_duality import PersistentLabels, roof_duality
 from structsvm.inference.shortest_path import ShortestPath, best_path
