@@ -28,6 +28,7 @@ from structsvm import (
     RankingModel,
     SpanModel,
     StructuredModel,
+    TypedGraphModel,
 )
 from structsvm.features import ArcFeatures, spans_of
 from structsvm.losses import HammingLoss
@@ -223,6 +224,62 @@ def images(draw):
 def pixel_labels(model, x):
     for labels in itertools.product(model.classes_, repeat=x.shape[0] * x.shape[1]):
         yield np.array(labels).reshape(x.shape[:2])
+
+
+# ---- graphs of several types
+
+
+@st.composite
+def typed_graphs(draw, labels=("abc", (0, 1)), cycles=True, n_columns=(1, 0)):
+    """Nodes of types "u" and "v"; the first graph has all labels of both."""
+    X, y = [], []
+    kinds = [("u", "v"), ("v", "on", "u"), ("u", "u")]
+    for is_first in [True, False][: draw(st.integers(1, 2))]:
+        sizes = [
+            len(some) if is_first else draw(st.integers(k, 2)) for k, some in enumerate(labels)
+        ]
+        nodes = [(kind, k) for kind, n in zip("uv", sizes, strict=True) for k in range(n)]
+        tree = dict(enumerate(range(len(nodes))))
+        edges, pairs = {}, []
+        for kind in kinds:
+            ends = [
+                (a, b)
+                for a, (first, _) in enumerate(nodes)
+                for b, (last, _) in enumerate(nodes)
+                if (first, last) == (kind[0], kind[-1]) and (first != last or a < b)
+            ]
+            pairs += [(kind, a, b) for a, b in ends]
+        chosen = st.lists(st.sampled_from(pairs), max_size=5, unique=True) if pairs else st.just([])
+        for kind, a, b in draw(chosen):
+            if not cycles and tree[a] == tree[b]:
+                continue
+            tree = {node: tree[a] if group == tree[b] else group for node, group in tree.items()}
+            edges.setdefault(kind, []).append([nodes[a][1], nodes[b][1]])
+        features = {
+            kind: numbers(draw, n, columns) if columns else n
+            for kind, n, columns in zip("uv", sizes, n_columns, strict=True)
+        }
+        rows = {kind: numbers(draw, len(edges[kind]), 1) for kind in edges if len(kind) == 2}
+        X.append((features, edges, rows))
+        y.append(
+            {
+                kind: np.array([draw(st.sampled_from(some)) for _ in range(n)])
+                for kind, n, some in zip("uv", sizes, labels, strict=True)
+                if n
+            }
+        )
+    y[0] = {kind: np.array(list(some)) for kind, some in zip("uv", labels, strict=True)}
+    return X, y
+
+
+def typed_labellings(model, x):
+    sizes = {kind: n if isinstance(n, int) else len(n) for kind, n in x[0].items()}
+    of_types = [
+        itertools.product(model.classes_[kind].tolist(), repeat=n) for kind, n in sizes.items() if n
+    ]
+    kinds = [kind for kind, n in sizes.items() if n]
+    for chosen in itertools.product(*of_types):
+        yield {kind: np.array(row) for kind, row in zip(kinds, chosen, strict=True)}
 
 
 # ---- rows
@@ -478,6 +535,10 @@ CROSSING = functools.partial(TREES, projective=False, single_root=False)
 COSTS_OF_PAIRS = functools.partial(DecisionModel, pair_uses)
 BATCHES = functools.partial(PartsModel, all_pair_uses, batch=True)
 FOUR = functools.partial(PartsModel, pair_uses, n_parts=4)
+TWO_TYPES = functools.partial(TypedGraphModel, type_weight={"u": 2.0})
+COUNTED = functools.partial(TypedGraphModel, "hamming", class_weight="balanced")
+TYPES_RELAXED = functools.partial(TWO_TYPES, relaxation_tol=1e-6, inference_method="relaxation")
+TYPES_EXPANDED = functools.partial(TWO_TYPES, inference_method="expansion", fit_intercept=False)
 OVER, UNDER = "over-generating", "under-generating"
 
 STRUCTURES: dict[str, Structure] = {
@@ -496,6 +557,12 @@ STRUCTURES: dict[str, Structure] = {
     "graph by roof duality": Structure(TABLES, graphs(elements=FEW), labellings, OVER, False),
     "graph by expansion": Structure(EXPANSION, graphs(3), labellings, UNDER, False),
     "graph by relaxation": Structure(RELAXATION, graphs(3), labellings, OVER, False),
+    "types without cycles": Structure(COUNTED, typed_graphs(cycles=False), typed_labellings),
+    "types by roof duality": Structure(
+        TWO_TYPES, typed_graphs(((1, 5), "x")), typed_labellings, OVER, False
+    ),
+    "types by relaxation": Structure(TYPES_RELAXED, typed_graphs(), typed_labellings, OVER, False),
+    "types by expansion": Structure(TYPES_EXPANDED, typed_graphs(), typed_labellings, UNDER, False),
     "grid": Structure(GridModel, images(), pixel_labels),
     "grid of 8 neighbours": Structure(NEIGHBOURS, images(), pixel_labels),
     "classes": Structure(MulticlassModel, rows(), classes, slack=True),

@@ -61,13 +61,13 @@ class Graph:
     nodes: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
-        features = _real_matrix("features", self.features, "(n_nodes, n_features)")
+        features = real_matrix("features", self.features, "(n_nodes, n_features)")
         if not len(features):
             raise ValueError("features has no rows: a graph needs at least one node")
-        edges = _check_edges(self.edges, len(features))
+        edges = check_edges("edges", self.edges, len(features))
         edge_features = self.edge_features
         if edge_features is not None:
-            edge_features = _real_matrix(
+            edge_features = real_matrix(
                 "edge_features", edge_features, "(n_edges, n_edge_features)"
             )
             if len(edge_features) != len(edges):
@@ -109,7 +109,7 @@ class Graph:
         )
 
 
-def _real_matrix(name: str, value: Any, shape: str) -> NDArray[np.float64]:
+def real_matrix(name: str, value: Any, shape: str) -> NDArray[np.float64]:
     """A C-contiguous float64 matrix of finite numbers, not copied if it is so already."""
     if sp.issparse(value):
         raise ValueError(f"{name} is a sparse matrix, expected an array: use .toarray()")
@@ -133,51 +133,60 @@ def _real_matrix(name: str, value: Any, shape: str) -> NDArray[np.float64]:
     return matrix
 
 
-def _check_edges(value: Any, n_nodes: int) -> NDArray[np.int32]:
+def check_edges(
+    name: str, value: Any, n_nodes: int, n_targets: int | None = None
+) -> NDArray[np.int32]:
+    """Edges between the nodes of a graph, or from nodes of one type to `n_targets` of another."""
     if np.ma.is_masked(value):
-        raise ValueError("edges has masked entries; leave out the edges that do not exist")
+        raise ValueError(f"{name} has masked entries; leave out the edges that do not exist")
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"edges is no array of shape (n_edges, 2): {error}") from None
+        raise ValueError(f"{name} is no array of shape (n_edges, 2): {error}") from None
     if array.shape == (0,):
         array = np.zeros((0, 2), dtype=np.int32)
     if array.ndim != 2 or array.shape[1] != 2:
         hint = ": transpose it" if array.ndim == 2 and len(array) == 2 else ""
-        raise ValueError(f"edges has shape {array.shape}, expected (n_edges, 2){hint}")
+        raise ValueError(f"{name} has shape {array.shape}, expected (n_edges, 2){hint}")
     if not len(array):
         return np.zeros((0, 2), dtype=np.int32)
     if array.dtype.kind not in "iu":
-        raise ValueError(f"edges has dtype {array.dtype}, expected integers")
-    if n_nodes >= 2**31:
-        raise ValueError(f"features has {n_nodes} rows; at most 2**31 - 1 nodes can be joined")
-    outside = (array < 0) | (array >= n_nodes)
+        raise ValueError(f"{name} has dtype {array.dtype}, expected integers")
+    sizes = n_nodes, n_nodes if n_targets is None else n_targets
+    if max(sizes) >= 2**31:
+        raise ValueError(f"features has {max(sizes)} rows; at most 2**31 - 1 nodes can be joined")
+    outside = (array < 0) | (array >= np.array(sizes))
     if outside.any():
         k, end = map(int, np.argwhere(outside)[0])
         raise ValueError(
-            f"edges[{k}, {end}] is {array[k, end]}, expected a node from 0 to {n_nodes - 1}"
+            f"{name}[{k}, {end}] is {array[k, end]}, expected a node from 0 to {sizes[end] - 1}"
+            if sizes[end]
+            else f"{name}[{k}, {end}] is {array[k, end]}, but there are no nodes of this type"
         )
     edges = np.ascontiguousarray(array, dtype=np.int32)
-    if (loops := edges[:, 0] == edges[:, 1]).any():
+    if n_targets is None and (loops := edges[:, 0] == edges[:, 1]).any():
         k = int(np.argmax(loops))
-        raise ValueError(f"edges[{k}] joins node {edges[k, 0]} to itself; leave loops out")
-    _check_distinct(edges)
+        raise ValueError(f"{name}[{k}] joins node {edges[k, 0]} to itself; leave loops out")
+    _check_distinct(name, edges, either_order=n_targets is None)
     return edges
 
 
-def _check_distinct(edges: NDArray[np.int32]) -> None:
-    # One number for both ends, the smaller end first: equal for both orders.
-    keys = (edges.min(axis=1).astype(np.int64) << 32) | edges.max(axis=1)
+def _check_distinct(name: str, edges: NDArray[np.int32], *, either_order: bool) -> None:
+    # One number for both ends.
+    first, second = edges.T
+    if either_order:
+        first, second = np.minimum(first, second), np.maximum(first, second)
+    keys = (first.astype(np.int64) << 32) | second
     if (keys[1:] > keys[:-1]).all():
         return
     order = np.argsort(keys, kind="stable")
     again = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
     if again.size:
         # The first edge that repeats an earlier edge, and that edge.
-        second = int(order[again].min())
-        first = int(np.argmax(keys == keys[second]))
-        a, b = edges[second]
+        later = int(order[again].min())
+        earlier = int(np.argmax(keys == keys[later]))
+        a, b = sorted(edges[later]) if either_order else edges[later]
         raise ValueError(
-            f"edges[{first}] and edges[{second}] both join nodes {min(a, b)} and {max(a, b)}; "
+            f"{name}[{earlier}] and {name}[{later}] both join nodes {a} and {b}; "
             "each pair of neighbours must be given once"
         )

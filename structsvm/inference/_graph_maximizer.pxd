@@ -7,6 +7,10 @@ Parts of an example of n nodes, m edges and K labels:
     n * K + (e * K + k) * K + l            the ends of edge e have labels k and l (tables)
 
 A node whose true label is void and its edges are left out of all counts.
+
+Nodes may have different numbers of labels, up to K. Further labels of a node are then other names
+of its last one: whoever makes the scores gives them the same, so that nothing has to be forbidden.
+Answers and counts name the last label alone.
 """
 
 from libc.stdint cimport int32_t
@@ -52,12 +56,16 @@ cdef class GraphMaximizer(Maximizer):
     cdef bint by_cut                      # exact, for two labels and scores >= 0; else expansions
     cdef int32_t max_cycles
     cdef list _held                       # the edges
+    cdef const int32_t[::1] n_own         # number of labels of each node of all graphs, or None: K
+    cdef const offset_t[::1] first_node   # of each graph, there
     cdef CutScratch* _scratch             # one a thread
     cdef Py_ssize_t _n_scratch
     cdef double* _flows                   # flows of the examples whose flow is kept
     cdef readonly Py_ssize_t n_kept       # their length
     cdef const offset_t[::1] _flow_start  # place of each example there, or -1
     cdef int make_room(self, Py_ssize_t n_threads) except -1
+    # Number of labels of node k of graph i
+    cdef Py_ssize_t n_labels_of(self, Py_ssize_t i, Py_ssize_t k) noexcept nogil
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil
     # labels OUT: the start of the expansions; not called for cuts
     cdef int first_labels(

@@ -1,9 +1,12 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.inference._maximizer import Maximizer
+
+def check_own(n_own: NDArray[Any], n_places: int, n_labels: int) -> NDArray[np.int32]: ...
 
 class GraphMaximizer(Maximizer):
     @property
@@ -22,4 +25,5 @@ class GraphMaximizer(Maximizer):
         by_cut: bool,
         kept_bytes: int = 0,
         max_cycles: int = 100,
+        n_own: NDArray[np.int32] | None = None,
     ) -> None: ...

@@ -100,6 +100,17 @@ cdef int check_part_scores(
     return 0
 
 
+def check_own(n_own, Py_ssize_t n_places, Py_ssize_t n_labels):
+    """Numbers of labels of all places, as an int32 array."""
+    own = np.ascontiguousarray(n_own, dtype=np.int32)
+    if own.shape != (n_places,) or not ((own >= 1) & (own <= n_labels)).all():
+        raise ValueError(
+            f"there are numbers of labels of shape {own.shape}, expected ({n_places},), each from "
+            f"1 to {n_labels}"
+        )
+    return own
+
+
 cdef class GraphMaximizer(Maximizer):
     """All labellings of graphs.
 
@@ -120,6 +131,9 @@ cdef class GraphMaximizer(Maximizer):
         an edge; the first examples that fit have one.
     max_cycles : int, default=100
         Most cycles of alpha-expansion.
+    n_own : int array of shape (total of n_nodes,), default=None
+        Number of labels of each node of all graphs, from 1 to n_labels; see
+        ``_graph_maximizer.pxd``. None: all have n_labels. Only with `tables`.
 
     Raises
     ------
@@ -128,9 +142,12 @@ cdef class GraphMaximizer(Maximizer):
         is set where a cut is not exact.
     """
 
+    def __cinit__(self):
+        self.n_own = None
+
     def __init__(
         self, n_nodes, edges, Py_ssize_t n_labels, *, bint tables, bint by_cut,
-        size_t kept_bytes=0, int32_t max_cycles=100,
+        size_t kept_bytes=0, int32_t max_cycles=100, n_own=None,
     ):
         cdef Py_ssize_t i, n = len(n_nodes)
         cdef const int32_t[:, ::1] view
@@ -176,6 +193,11 @@ cdef class GraphMaximizer(Maximizer):
             if by_cut and (self.n_kept + graph.n_edges) * sizeof(double) <= kept_bytes:
                 starts[i] = self.n_kept
                 self.n_kept += graph.n_edges
+        if n_own is not None:
+            if not tables:
+                raise ValueError("agreement is for nodes that have the same labels: use tables")
+            self.first_node = np.append(0, np.cumsum(n_nodes, dtype=np.int64))
+            self.n_own = check_own(n_own, self.first_node[n], n_labels)
         self._flow_start = starts
         # The zero flow is a valid start, and calloc touches no memory.
         self._flows = <double*> calloc(max(self.n_kept, 1), sizeof(double))
@@ -226,6 +248,9 @@ cdef class GraphMaximizer(Maximizer):
                 raise MemoryError(f"no memory for a graph of {n} nodes and {m} edges")
         return 0
 
+    cdef Py_ssize_t n_labels_of(self, Py_ssize_t i, Py_ssize_t k) noexcept nogil:
+        return self.width if self.n_own is None else self.n_own[self.first_node[i] + k]
+
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil:
         cdef const EdgeList* graph = &self.graphs[i]
         return check_part_scores(
@@ -267,6 +292,7 @@ cdef class GraphMaximizer(Maximizer):
         cdef const EdgeList* graph = &self.graphs[i]
         cdef CutScratch* s = &self._scratch[thread]
         cdef ssvm_labelling p = labelling_of(graph, theta, self.width, self.tables)
+        cdef Py_ssize_t k
         cdef double score
         value[0] = 0.0
         if graph.n_nodes == 0:
@@ -287,6 +313,9 @@ cdef class GraphMaximizer(Maximizer):
             if score > value[0]:
                 value[0] = score
                 memcpy(y_hat, s.greedy, graph.n_nodes * sizeof(label_t))
+        if self.n_own is not None:
+            for k in range(graph.n_nodes):
+                y_hat[k] = min(y_hat[k], <label_t> self.n_labels_of(i, k) - 1)
         return 0
 
     cdef int count_parts(self, Py_ssize_t i, const label_t* y, ssvm_counts* mu) except -1 nogil:
@@ -294,10 +323,11 @@ cdef class GraphMaximizer(Maximizer):
         cdef Py_ssize_t k, part, K = self.width
         cdef label_t a, b
         for k in range(graph.n_nodes):
-            if not SSVM_VOID <= y[k] < K:
+            if not SSVM_VOID <= y[k] < self.n_labels_of(i, k):
                 with gil:
                     raise ValueError(
-                        f"label {k} of example {i} is {y[k]}, expected 0 to {K - 1}, or -1 for void"
+                        f"label {k} of example {i} is {y[k]}, expected 0 to "
+                        f"{self.n_labels_of(i, k) - 1}, or -1 for void"
                     )
             if y[k] != SSVM_VOID:
                 counts_add(mu, k * K + y[k], 1.0)

@@ -18,4 +18,5 @@ class RelaxedGraphMaximizer(GraphMaximizer):
         tolerance: NDArray[np.float64],
         max_sweeps: int = 200,
         most_entries: int = ...,
+        n_own: NDArray[np.int32] | None = None,
     ) -> None: ...

@@ -18,7 +18,7 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
 
     Parameters
     ----------
-    n_nodes, edges, n_labels, tables
+    n_nodes, edges, n_labels, tables, n_own
         See `GraphMaximizer`.
     tolerance : float64 array of shape (n_graphs,)
         How far the value of the point for each graph may stay below the best value.
@@ -43,10 +43,10 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
 
     def __init__(
         self, n_nodes, edges, Py_ssize_t n_labels, *, bint tables, tolerance,
-        Py_ssize_t max_sweeps=200, Py_ssize_t most_entries=2**62,
+        Py_ssize_t max_sweeps=200, Py_ssize_t most_entries=2**62, n_own=None,
     ):
         cdef Py_ssize_t i, most_counts = 0
-        super().__init__(n_nodes, edges, n_labels, tables=tables, by_cut=False)
+        super().__init__(n_nodes, edges, n_labels, tables=tables, by_cut=False, n_own=n_own)
         self.most_entries = most_entries
         for i in range(self.n_examples):
             if self.graphs[i].n_edges * self.pair_width <= most_entries:
@@ -147,13 +147,16 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
     cdef int count_nodes(
         self, TreeReweighted relaxation, Py_ssize_t i, const label_t* y, ssvm_counts* mu
     ) except -1 nogil:
-        cdef Py_ssize_t k, label, K = self.width
+        cdef Py_ssize_t k, label, n, further, K = self.width
         cdef double count
         for k in range(self.graphs[i].n_nodes):
             if y[k] == SSVM_VOID:
                 continue
-            for label in range(K):
+            n = self.n_labels_of(i, k)
+            for label in range(n):
                 count = (1.0 if label == y[k] else 0.0) - relaxation.marginals[k, label]
+                for further in range(n if label == n - 1 else K, K):
+                    count -= relaxation.marginals[k, further]
                 if count != 0.0:
                     counts_add(mu, k * K + label, count)
         return 0
@@ -162,7 +165,7 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
         self, TreeReweighted relaxation, Py_ssize_t i, const label_t* y, ssvm_counts* mu
     ) except -1 nogil:
         cdef const EdgeList* graph = &self.graphs[i]
-        cdef Py_ssize_t e, first, second, part, K = self.width
+        cdef Py_ssize_t e, first, second, part, n, m, one, other, K = self.width
         cdef label_t a, b
         cdef double count
         for e in range(graph.n_edges):
@@ -175,10 +178,14 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
                 if count != 0.0:
                     counts_add(mu, part, count)
                 continue
-            for first in range(K):
-                for second in range(K):
+            n = self.n_labels_of(i, graph.edges[2 * e])
+            m = self.n_labels_of(i, graph.edges[2 * e + 1])
+            for first in range(n):
+                for second in range(m):
                     count = 1.0 if first == a and second == b else 0.0
-                    count -= relaxation.couplings[e, first, second]
+                    for one in range(first, K if first == n - 1 else first + 1):
+                        for other in range(second, K if second == m - 1 else second + 1):
+                            count -= relaxation.couplings[e, one, other]
                     if count != 0.0:
                         counts_add(mu, part + first * K + second, count)
         return 0

@@ -22,12 +22,12 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
 
     Parameters
     ----------
-    n_nodes, edges
+    n_nodes, edges, n_own
         See `GraphMaximizer`.
     """
 
-    def __init__(self, n_nodes, edges):
-        super().__init__(n_nodes, edges, 2, tables=True, by_cut=False)
+    def __init__(self, n_nodes, edges, *, n_own=None):
+        super().__init__(n_nodes, edges, 2, tables=True, by_cut=False, n_own=n_own)
         self.struct.n_counts = max(self.struct.n_counts, self.most_parts)
         self.struct.relax = <ssvm_relax> roof_relax
         self.struct.exact = True  # outputs of `relax` are best ones
@@ -76,6 +76,9 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
         (<DoubledGraph> self._graph[thread]).decide(
             <int32_t> graph.n_nodes, <int32_t> graph.n_edges
         )
+        for k in range(graph.n_nodes if self.n_own is not None else 0):
+            if self.n_labels_of(i, k) == 1:
+                (<DoubledGraph> self._graph[thread]).labels[k] = 0
         return 0
 
     cdef int first_labels(

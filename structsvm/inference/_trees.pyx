@@ -4,6 +4,12 @@ import numpy as np
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
+
+
+cdef enum:
+    ROOT = -1
+    UNSEEN = -2
 
 
 cdef struct Edge:
@@ -67,6 +73,81 @@ def closing_edge(Py_ssize_t n_nodes, const int32_t[:, ::1] edges):
     return closing
 
 
+cdef void order_forest(
+    Py_ssize_t n_nodes, Py_ssize_t n_edges, const int32_t* edges, int64_t* start, int32_t* arcs,
+    int32_t* order, int32_t* up,
+) noexcept nogil:
+    cdef Py_ssize_t k, root, step, n_seen = 0
+    cdef int32_t e, node, other
+    memset(start, 0, (n_nodes + 2) * sizeof(int64_t))
+    for k in range(2 * n_edges):
+        start[edges[k] + 2] += 1
+    for k in range(2, n_nodes + 2):
+        start[k] += start[k - 1]
+    for e in range(<int32_t> n_edges):
+        for k in range(2):
+            arcs[start[edges[2 * e + k] + 1]] = e
+            start[edges[2 * e + k] + 1] += 1
+    for k in range(n_nodes):
+        up[k] = UNSEEN
+    for root in range(n_nodes):
+        if up[root] != UNSEEN:
+            continue
+        up[root] = ROOT
+        step = n_seen
+        order[n_seen] = <int32_t> root
+        n_seen += 1
+        while step < n_seen:
+            node = order[step]
+            step += 1
+            for k in range(start[node], start[node + 1]):
+                other = other_end(edges, arcs[k], node)
+                if up[other] == UNSEEN:
+                    up[other] = arcs[k]
+                    order[n_seen] = other
+                    n_seen += 1
+
+
+cdef Py_ssize_t decode_forest(
+    Py_ssize_t n_nodes, Py_ssize_t n_labels, const int32_t* edges, const double* agreement,
+    const double* tables, Py_ssize_t step, const int32_t* order, const int32_t* up, double* belief,
+    int32_t* labels, double* values, double* total,
+) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef int32_t node, other, label, best
+    cdef Edge edge
+    cdef double score, highest
+    total[0] = 0.0
+    for k in range(n_nodes - 1, -1, -1):
+        node = order[k]
+        if up[node] >= 0:
+            edge = edge_of(up[node], node, edges, agreement, tables, step)
+            other = other_end(edges, up[node], node)
+            add_message(&edge, belief + node * n_labels, belief + other * n_labels, n_labels)
+    for k in range(n_nodes):
+        node = order[k]
+        best, highest = 0, -INFINITY
+        if up[node] >= 0:
+            edge = edge_of(up[node], node, edges, agreement, tables, step)
+            other = labels[other_end(edges, up[node], node)]
+        for label in range(<int32_t> n_labels):
+            score = belief[node * n_labels + label]
+            if up[node] >= 0:
+                score += edge_score(&edge, other, label, n_labels)
+            if score > highest:
+                best, highest = label, score
+        labels[node] = best
+        if values != NULL:
+            values[node] = 0.0
+        if up[node] < 0:
+            if highest == -INFINITY:
+                return node
+            total[0] += highest
+            if values != NULL:
+                values[node] = highest
+    return -1
+
+
 def max_product_forest(
     double[:, ::1] belief,                 # IN   (n_nodes, K): unary scores; SCRATCH afterwards
     const int32_t[:, ::1] edges,           # IN   (n_edges, 2), without a cycle
@@ -77,77 +158,44 @@ def max_product_forest(
 ):
     """Decode all trees; returns the root of a tree without an allowed labelling, or -1."""
     cdef Py_ssize_t n_nodes = belief.shape[0], n_labels = belief.shape[1]
-    cdef Py_ssize_t n_edges = edges.shape[0], n_seen = 0, k, step, root, hopeless = -1
+    cdef Py_ssize_t n_edges = edges.shape[0], hopeless, step = 0
     cdef int64_t[::1] start = np.zeros(n_nodes + 2, dtype=np.int64)
-    cdef int32_t[::1] arcs = np.zeros(2 * n_edges, dtype=np.int32)
-    cdef int32_t[::1] order = np.zeros(n_nodes, dtype=np.int32)   # parents before children
-    cdef int32_t[::1] up = np.full(n_nodes, -2, dtype=np.int32)   # edge to the parent; -1: root
-    cdef int32_t e, node, other, label, best
-    cdef Edge edge
-    cdef double score, highest
+    cdef int32_t[::1] arcs = np.zeros(2 * n_edges + 1, dtype=np.int32)
+    cdef int32_t[::1] order = np.zeros(n_nodes + 1, dtype=np.int32)
+    cdef int32_t[::1] up = np.zeros(n_nodes + 1, dtype=np.int32)
+    cdef const int32_t* ends = &edges[0, 0] if n_edges else NULL
+    cdef const double* of_tables = NULL
+    cdef const double* of_agreement = NULL
+    cdef double total
+    if not n_nodes:
+        return -1
+    if n_edges and agreement is not None:
+        of_agreement = &agreement[0]
+    elif n_edges:
+        of_tables = &tables[0, 0, 0]
+        step = n_labels * n_labels if tables.shape[0] > 1 else 0
     with nogil:
-        for k in range(n_edges):
-            start[edges[k, 0] + 2] += 1
-            start[edges[k, 1] + 2] += 1
-        for k in range(2, n_nodes + 2):
-            start[k] += start[k - 1]
-        for e in range(<int32_t> n_edges):
-            for k in range(2):
-                arcs[start[edges[e, k] + 1]] = e
-                start[edges[e, k] + 1] += 1
-        # Breadth first from the lowest-numbered node of each tree.
-        for root in range(n_nodes):
-            if up[root] != -2:
-                continue
-            up[root] = -1
-            step = n_seen
-            order[n_seen] = <int32_t> root
-            n_seen += 1
-            while step < n_seen:
-                node = order[step]
-                step += 1
-                for k in range(start[node], start[node + 1]):
-                    other = edges[arcs[k], 0] + edges[arcs[k], 1] - node
-                    if up[other] == -2:
-                        up[other] = arcs[k]
-                        order[n_seen] = other
-                        n_seen += 1
-        for step in range(n_nodes - 1, -1, -1):
-            node = order[step]
-            if up[node] >= 0:
-                edge = edge_of(up[node], node, edges, agreement, tables)
-                other = edges[up[node], 0] + edges[up[node], 1] - node
-                add_message(&edge, &belief[node, 0], &belief[other, 0], n_labels)
-        for step in range(n_nodes):
-            node = order[step]
-            best, highest = 0, -INFINITY
-            if up[node] >= 0:
-                edge = edge_of(up[node], node, edges, agreement, tables)
-                other = labels[edges[up[node], 0] + edges[up[node], 1] - node]
-            for label in range(<int32_t> n_labels):
-                score = belief[node, label]
-                if up[node] >= 0:
-                    score += edge_score(&edge, other, label, n_labels)
-                if score > highest:
-                    best, highest = label, score
-            labels[node] = best
-            if up[node] < 0:
-                values[node] = highest
-                if highest == -INFINITY:
-                    hopeless = node
-                    break
+        order_forest(n_nodes, n_edges, ends, &start[0], &arcs[0], &order[0], &up[0])
+        hopeless = decode_forest(
+            n_nodes, n_labels, ends, of_agreement, of_tables, step, &order[0], &up[0],
+            &belief[0, 0], &labels[0], &values[0], &total,
+        )
     return hopeless
 
 
+cdef inline int32_t other_end(const int32_t* edges, int32_t e, int32_t node) noexcept nogil:
+    return edges[2 * e] + edges[2 * e + 1] - node
+
+
 cdef inline Edge edge_of(
-    Py_ssize_t e, int32_t child, const int32_t[:, ::1] edges, const double[::1] agreement,
-    const double[:, :, ::1] tables,
+    int32_t e, int32_t child, const int32_t* edges, const double* agreement, const double* tables,
+    Py_ssize_t step,
 ) noexcept nogil:
     cdef Edge edge
-    edge.turned = edges[e, 0] == child
+    edge.turned = edges[2 * e] == child
     edge.agreement, edge.table = 0.0, NULL
-    if agreement is not None:
+    if agreement != NULL:
         edge.agreement = agreement[e]
     else:
-        edge.table = &tables[0 if tables.shape[0] == 1 else e, 0, 0]
+        edge.table = tables + e * step
     return edge

@@ -29,7 +29,7 @@ from structsvm.models.chain_scores import (
     max_marginals_of,
     scores_of,
 )
-from structsvm.models.completion import CompletableModel
+from structsvm.models.completion import StatesModel
 from structsvm.models.constraints import (
     ON_VIOLATION,
     SCHEMES,
@@ -68,7 +68,7 @@ _LANES = 8
 _AT_ONCE = 1 << 20
 
 
-class ChainModel(CompletableModel):
+class ChainModel(StatesModel):
     r"""Sequences of labels: one label for each position of x.
 
     .. math::

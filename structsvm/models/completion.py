@@ -1,4 +1,4 @@
-"""CompletableModel: a base class of models whose outputs may have hidden labels."""
+"""CompletableModel and StatesModel: base classes of models whose labels may be hidden."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from structsvm.data.labels import PackedLabels
 from structsvm.models.factored import FactoredModel, PackedInputs
 
-__all__ = ["CompletableModel"]
+__all__ = ["CompletableModel", "StatesModel"]
 
 
 class CompletableModel(FactoredModel):
@@ -38,19 +38,6 @@ class CompletableModel(FactoredModel):
         allowed = free[:, None] | (numbers[:, None] == np.arange(len(self.classes_)))
         states = self.complete_numbers(X, allowed, np.flatnonzero(free), w, before)
         return y.filled(np.where(free, self.write_labels(states), y.labels), free)
-
-    @abc.abstractmethod
-    def part_rows(self, X: PackedInputs) -> Any:
-        """The features at the place of each label, as a matrix."""
-
-    @abc.abstractmethod
-    def neighbours(self, X: PackedInputs) -> list[sp.csr_array]:
-        """Which labels are scored together, as matrices of 0 and 1: one for each kind of
-        neighbour."""
-
-    def forbidden_pairs(self, label_of: NDArray[np.intp]) -> list[Any] | None:
-        """The constraints of states that have these labels, by number, if there are any."""
-        return None
 
     def complete_numbers(
         self,
@@ -87,3 +74,20 @@ class CompletableModel(FactoredModel):
 
     def complete(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
         return self.batch_complete([x], [y], w)[0]
+
+
+class StatesModel(CompletableModel):
+    """A `CompletableModel` whose labels may have several states each: see `HiddenStates`."""
+
+    @abc.abstractmethod
+    def part_rows(self, X: PackedInputs) -> Any:
+        """The features at the place of each label, as a matrix."""
+
+    @abc.abstractmethod
+    def neighbours(self, X: PackedInputs) -> list[sp.csr_array]:
+        """Which labels are scored together, as matrices of 0 and 1: one for each kind of
+        neighbour."""
+
+    def forbidden_pairs(self, label_of: NDArray[np.intp]) -> list[Any] | None:
+        """The constraints of states that have these labels, by number, if there are any."""
+        return None

@@ -17,7 +17,7 @@ from structsvm.data.labels import PackedLabels
 from structsvm.data.scaling import ColumnScaling
 from structsvm.data.state import State
 from structsvm.losses import HammingLoss, make_loss
-from structsvm.models.completion import CompletableModel
+from structsvm.models.completion import StatesModel
 from structsvm.models.factored import PackedInputs
 from structsvm.problems import Problem
 
@@ -75,12 +75,12 @@ class HiddenStates(StructuredModel):
     ['far far near', 'near far far']
     """
 
-    visible_: CompletableModel
-    hidden_: CompletableModel
+    visible_: StatesModel
+    hidden_: StatesModel
     classes_: NDArray[Any]
     n_weights: int
 
-    def __init__(self, model: CompletableModel, n_states: int = 2) -> None:
+    def __init__(self, model: StatesModel, n_states: int = 2) -> None:
         self.model = model
         self.n_states = n_states
 
@@ -88,7 +88,7 @@ class HiddenStates(StructuredModel):
 
     def _check(self) -> None:
         check_scalar("n_states", self.n_states, above=0, integer=True)
-        if not isinstance(self.model, CompletableModel):
+        if not isinstance(self.model, StatesModel):
             raise ValueError(f"model is {self.model!r}: expected a ChainModel, GraphModel or so")
         for name, needed in (("order", 1), ("on_violation", "raise"), ("weighting", "loss")):
             value = getattr(self.model, name, needed)
@@ -163,7 +163,7 @@ class HiddenStates(StructuredModel):
         self, X: Any, y: Any = None, *, sample_weight: Any = None, **weights: Any
     ) -> tuple[Any, Any]:
         self._check()
-        reader: CompletableModel = vars(self).get("visible_", self.model)
+        reader: StatesModel = vars(self).get("visible_", self.model)
         return reader.prepare_examples(X, y, sample_weight=sample_weight, **weights)
 
     def bind(self, X: Any, y: Any = None) -> Problem:

@@ -36,7 +36,7 @@ from structsvm.inference.constrained import constrained_labels
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.class_weights import jaccard_weights
-from structsvm.models.completion import CompletableModel
+from structsvm.models.completion import StatesModel
 from structsvm.models.factored import PackedInputs, mean_costs, unit_of_parts
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
@@ -94,7 +94,7 @@ class GraphArrays(NamedTuple):
         return GraphArrays(nodes, self.ends, pairs)
 
 
-class LabelledGraphs(CompletableModel):
+class LabelledGraphs(StatesModel):
     """Models of graphs with scores of nodes and edges: layout, oracle and parameters.
 
     Subclasses define how to read examples, in `read_inputs` and `graphs`.

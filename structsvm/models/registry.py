@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.models.parts import PartsModel as PartsModel
     from structsvm.models.ranking import RankingModel as RankingModel
     from structsvm.models.spans import SpanModel as SpanModel
+    from structsvm.models.typed_graph import TypedGraphModel as TypedGraphModel
 
 
 class Family(NamedTuple):
@@ -60,6 +61,7 @@ FAMILIES = (
     Family("spans", "models.spans:SpanModel", ("estimators.spans:SpanSVM",)),
     Family("grid", "models.grid:GridModel", ("estimators.graph:GridSVM",)),
     Family("graph", "models.graph:GraphModel", ("estimators.graph:GraphSVM",)),
+    Family("typed graph", "models.typed_graph:TypedGraphModel"),
     Family(
         "multiclass", "models.multiclass:MulticlassModel", ("estimators.multiclass:MulticlassSVM",)
     ),

@@ -105,8 +105,8 @@ cdef class RowBlock(FeatureBlock):
     pad : bool, default=False
         Whether to pad rows of scores to whole groups of lanes.
     column_of : int32 array of shape (width,), default=None
-        The column of the matrix for each score, ascending; the last entry is the last column.
-        None: score k has column k. Needs `pad`.
+        The column of the matrix for each score, of which none is before its column; the greatest
+        entry is the last column. None: score k has column k.
     row_weight : float64 array, default=None
         Factors of the rows of all examples one after the other. A factor multiplies the scores of
         its row, and what the row adds to a joint feature.
@@ -131,10 +131,10 @@ cdef class RowBlock(FeatureBlock):
         self.name = name
         if column_of is not None:
             self.column_of = column_of
-            if not pad or len(column_of) != width:
-                raise ValueError("column_of needs `pad`, and one column for each score")
+            if len(column_of) != width or (np.asarray(column_of) > np.arange(width)).any():
+                raise ValueError("column_of needs a column for each score, not after the score")
             self.n_columns = (max(column_of) if width else -1) + 1
-            self.column_stride = padded(self.n_columns)
+            self.column_stride = padded(self.n_columns) if pad else self.n_columns
         self.shared = offsets is not None
         self._held = [rows] if self.shared else list(rows)
         self.rows = <ssvm_feature_rows*> calloc(len(self._held) + 1, sizeof(ssvm_feature_rows))

@@ -46,6 +46,7 @@ cdef class LabelLoss(PartLoss):
     cdef const offset_t[::1] offsets
     cdef const double[:, ::1] cost        # (K, row_size): cost[y, k], 0 in the padding
     cdef const double[::1] weight         # of each label
+    cdef const int32_t[::1] n_own         # number of labels at each place, or None: n_labels
     cdef Py_ssize_t n_labels, row_size    # K, and number of parts of a place
     cdef bint of_uses                     # whether each place has one part, used by label 1
     cdef Pairs* pairs                     # of each example, or NULL

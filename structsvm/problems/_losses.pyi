@@ -15,4 +15,5 @@ class LabelLoss(PartLoss):
         row_size: int,
         pairs: Sequence[NDArray[np.int32]] | None = None,
         pair_width: int = 1,
+        n_own: NDArray[np.int32] | None = None,
     ) -> None: ...

@@ -8,6 +8,8 @@ from libc.stdlib cimport calloc, free
 from structsvm._typedefs cimport label_t, offset_t
 from structsvm.inference._maximizer cimport SSVM_VOID, ssvm_counts
 
+from structsvm.inference._graph_maximizer import check_own
+
 # Slack rescaling needs costs that are integer multiples of one unit up to this relative error. The
 # unit is the smallest cost divided by at most MOST_DIVISOR; costs have at most MOST_LEVELS units.
 WHOLE_NUMBER = 1e-9
@@ -77,10 +79,17 @@ cdef class LabelLoss(PartLoss):
         The two places that each pair of an example joins. Their parts follow those of labels.
     pair_width : int, default=1
         Number of parts of a pair.
+    n_own : int32 array of shape (offsets[-1],), default=None
+        Number of labels at each place, where places have different ones. Further labels are other
+        names of the last one. None: all have n_labels.
     """
 
+    def __cinit__(self):
+        self.n_own = None
+
     def __init__(
-        self, offsets, cost, weight, *, Py_ssize_t row_size, pairs=None, Py_ssize_t pair_width=1
+        self, offsets, cost, weight, *, Py_ssize_t row_size, pairs=None, Py_ssize_t pair_width=1,
+        n_own=None,
     ):
         cdef Py_ssize_t i, k
         cdef const int32_t[:, ::1] ends
@@ -96,6 +105,8 @@ cdef class LabelLoss(PartLoss):
         n = self.offsets.shape[0] - 1
         if self.weight.shape[0] != self.offsets[n]:
             raise ValueError(f"{self.weight.shape[0]} weights for {self.offsets[n]} labels")
+        if n_own is not None:
+            self.n_own = check_own(n_own, self.offsets[n], self.n_labels)
         if pairs is None:
             return
         self._held = list(pairs)
@@ -139,6 +150,9 @@ cdef class LabelLoss(PartLoss):
                 continue
             for k in range(row_size):
                 theta[t * row_size + k] += factor * row[k]
+            if self.n_own is not None:
+                for k in range(self.n_own[first + t], row_size):
+                    theta[t * row_size + k] = theta[t * row_size + self.n_own[first + t] - 1]
         if not some_void or self.pairs == NULL:
             return unused
         theta += length * row_size
@@ -192,13 +206,15 @@ cdef class LabelLoss(PartLoss):
         return 0
 
     cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil:
-        cdef Py_ssize_t t
+        cdef Py_ssize_t t, n_labels = self.n_labels
         for t in range(self.offsets[i + 1] - self.offsets[i]):
-            if not SSVM_VOID <= labels[t] < self.n_labels:
+            if self.n_own is not None:
+                n_labels = self.n_own[self.offsets[i] + t]
+            if not SSVM_VOID <= labels[t] < n_labels:
                 with gil:
                     raise ValueError(
                         f"label {t} of example {i} is {labels[t]}, expected 0 to "
-                        f"{self.n_labels - 1}, or -1 for void"
+                        f"{n_labels - 1}, or -1 for void"
                     )
         return 0
 

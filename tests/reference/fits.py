@@ -23,6 +23,7 @@ from structsvm import (
     StructSVM,
     StructuredModel,
     SurrogateSVM,
+    TypedGraphModel,
     fit_path,
     minimize_risk,
     solvers,
@@ -281,6 +282,23 @@ def graph(**more):
 FITS["graph"] = graph
 FITS["graph n_slack"] = lambda: graph(solver="n_slack")
 FITS["graph relaxation"] = lambda: graph(pairwise="table", inference_method="relaxation")
+
+
+def typed(cycles):
+    X, y = graphs()
+    some = [], []
+    for (nodes, edges, _), labels in zip(X, y, strict=True):
+        kinds = {("a", "b"): [[k, k % 3] for k in range(9)]}
+        if cycles:
+            kinds["a", "a"] = edges
+        some[0].append(({"a": nodes, "b": nodes[:3, 1:] * 2}, kinds))
+        some[1].append({"a": labels, "b": np.arange(3)})
+    svm = StructSVM(TypedGraphModel(), **PLAIN, max_iter=6, random_state=0).fit(*some)
+    return numbers_of(svm, [row[kind] for row in svm.predict(some[0]) for kind in "ab"])
+
+
+FITS["typed trees"] = lambda: typed(False)
+FITS["typed relaxation"] = lambda: typed(True)
 
 
 def surrogate(name, solver, kind="dense"):
