@@ -9,6 +9,7 @@ import sklearn
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
@@ -33,6 +34,7 @@ def failing_checks(estimator):
     # Of fits that are compared, rounding changes digits beyond the tolerance.
     [
         SurrogateSVM(C=1.0, scale=None, tol=1e-10),
+        SurrogateSVM("modified_huber", C=1.0, scale=None, tol=1e-10),
         SurrogateSVM("hinge", C=1.0, scale=None, solver="subgradient", max_iter=50, random_state=0),
     ],
     expected_failed_checks=failing_checks,
@@ -91,6 +93,51 @@ def test_subgradients_come_near_for_every_loss(data, surrogate):
     )
     assert svm.objective_ <= best * 1.02 + 1e-3
     assert svm.objective_ * (1 - svm.gap_) <= best + 1e-12
+
+
+def test_logistic_and_squared_losses_are_those_of_scikit_learn(data):
+    X, y, weight = data
+    svm = SurrogateSVM("logistic", scale=None, C=0.5, fit_intercept=False, tol=1e-12)
+    theirs = LogisticRegression(C=0.5, fit_intercept=False, tol=1e-10)
+    svm.fit(X, y, weight), theirs.fit(X, y, weight)
+    np.testing.assert_allclose(svm.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(svm.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(svm.predict_log_proba(X), theirs.predict_log_proba(X), atol=1e-6)
+    svm = SurrogateSVM("squared", scale=None, C=0.5, fit_intercept=False, tol=1e-12)
+    theirs = Ridge(alpha=1.0, fit_intercept=False)
+    svm.fit(X, y, weight), theirs.fit(X, np.where(y == "yes", 1, -1), weight)
+    np.testing.assert_allclose(svm.coef_[0], theirs.coef_, atol=1e-6)
+
+
+def test_modified_huber_tells_probabilities_as_scikit_learn_does(data):
+    X, y, weight = data
+    svm = SurrogateSVM("modified_huber", C=5.0, scale=None).fit(X, y, weight)
+    sgd = SGDClassifier("modified_huber", random_state=0).fit(X, y)
+    sgd.coef_, sgd.intercept_ = svm.coef_, svm.intercept_
+    far = np.vstack([X, 100 * X])
+    chances = svm.predict_proba(far)
+    np.testing.assert_allclose(chances, sgd.predict_proba(far), atol=1e-15)
+    assert {0.0, 1.0} < set(chances.ravel())
+    np.testing.assert_array_equal(svm.classes_[chances.argmax(axis=1)], svm.predict(far))
+    np.testing.assert_array_equal(np.isneginf(svm.predict_log_proba(far)), chances == 0.0)
+    # Where X tells nothing, they are the shares of the classes.
+    none = SurrogateSVM("modified_huber", C=1e4, scale=None, tol=1e-10)
+    chance = none.fit(np.zeros((120, 1)), y, weight).predict_proba([[0.0]])[0, 1]
+    assert chance == pytest.approx(weight[y == "yes"].sum() / weight.sum(), abs=1e-4)
+    logistic = SurrogateSVM("logistic", C=1e4, scale=None, tol=1e-10)
+    assert logistic.fit(np.zeros((120, 1)), y, weight).predict_proba([[0.0]])[0, 1] == (
+        pytest.approx(chance, abs=1e-3)
+    )
+    assert logistic.set_params(C=1.0).fit(X, y).predict_log_proba(1e5 * X).min() < -1e3
+    for surrogate in ("squared_hinge", huberized_hinge):
+        svm = SurrogateSVM(surrogate).fit(X, y)
+        assert not hasattr(svm, "predict_proba")
+        assert not hasattr(svm, "predict_log_proba")
+        with pytest.raises(AttributeError) as caught:
+            svm.predict_proba(X)
+        assert "tells no probabilities: take one of ('modified_huber', 'logistic')" in str(
+            caught.value.__cause__
+        )
 
 
 def test_it_agrees_with_the_certified_way(data):

@@ -11,9 +11,11 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm import hinge
@@ -39,13 +41,26 @@ SURROGATES: dict[str, _Loss] = {
     "modified_huber": hinge.modified_huber,
     "softplus_hinge": hinge.softplus_hinge,
     "perceptron": hinge.perceptron,
+    "logistic": hinge.logistic,
+    "squared": hinge.squared,
 }
 _WITH_KINKS = ("hinge", "perceptron")
 _SOLVERS = ("newton", "subgradient")
+# Their minimisers tell the probability of a class. (Zhang, 2004; Friedman and others, 2000.)
+_WITH_PROBABILITIES = ("modified_huber", "logistic")
 _BATCH = 32
 # Values this little below 0, as share of the greatest (at least 1), are rounding.
 _ROUNDING = 1e-9
 _OVERFLOW = "sums over X overflow: its features, or C, are too large; scale the features"
+
+
+def _tells_probabilities(svm: SurrogateSVM) -> bool:
+    if isinstance(svm.surrogate, str) and svm.surrogate in _WITH_PROBABILITIES:
+        return True
+    raise AttributeError(
+        f"surrogate {svm.surrogate!r} tells no probabilities: take one of {_WITH_PROBABILITIES}, "
+        "or put scikit-learn's CalibratedClassifierCV around this"
+    )
 
 
 class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -61,9 +76,10 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     surrogate : str or callable, default="squared_hinge"
         "hinge", "squared_hinge", "smoothed_hinge", "huberized_hinge", "modified_huber",
-        "softplus_hinge" or "perceptron", the functions of `structsvm.hinge` with their defaults; or
-        a convex function >= 0 with their signature, such as
-        ``functools.partial(huberized_hinge, width=0.5)``.
+        "softplus_hinge", "perceptron", "logistic" or "squared", the functions of `structsvm.hinge`
+        with their defaults; or a convex function >= 0 with their signature, such as
+        ``functools.partial(huberized_hinge, width=0.5)``. "modified_huber" and "logistic" tell
+        probabilities.
     C : float or "scale", default="scale"
         Weight of the losses against the norm. "scale" is 3 over the mean squared norm of the scaled
         rows, the constant of the intercept included.
@@ -294,6 +310,57 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         positive = self.decision_function(X) > 0
         classes: NDArray[Any] = self.classes_[positive.astype(int)]
         return classes
+
+    @available_if(_tells_probabilities)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        r"""The probability of each class, with "modified_huber" and "logistic" only.
+
+        That of class 1 at the score s is :math:`(1 + \min(\max(s, -1), 1)) / 2` with
+        "modified_huber", 0 and 1 included, as in scikit-learn's SGDClassifier, and :math:`1 / (1 +
+        e^{-s})` with "logistic". They are as good as the scores are: regularisation draws them
+        towards 1/2.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, 2)
+
+        Raises
+        ------
+        AttributeError
+            With another `surrogate`.
+        """
+        scores = self.decision_function(X)
+        signed = np.column_stack([-scores, scores])
+        if self.surrogate == "logistic":
+            return np.asarray(expit(signed))
+        return np.asarray((1 + np.clip(signed, -1, 1)) / 2)
+
+    @available_if(_tells_probabilities)  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """The logarithms of `predict_proba`, -inf where that is 0.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logarithms : ndarray of shape (n_samples, 2)
+
+        Raises
+        ------
+        AttributeError
+            With another `surrogate`.
+        """
+        if self.surrogate == "logistic":  # no rounding to 1 before the logarithm
+            scores = self.decision_function(X)
+            return np.asarray(log_expit(np.column_stack([-scores, scores])))
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
