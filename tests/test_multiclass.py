@@ -1,5 +1,6 @@
 """MulticlassSVM as scikit-learn's users meet it."""
 
+import contextlib
 import pickle
 import warnings
 
@@ -7,14 +8,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris
-from sklearn.exceptions import NotFittedError
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.svm import LinearSVC
+from sklearn.preprocessing import scale as scaled_columns
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import structsvm
-from structsvm import MulticlassModel, MulticlassSVM, StructSVM, SurrogateSVM, fit_path
+from structsvm import MulticlassModel, MulticlassSVM, StructSVM, SurrogateSVM, fit_path, load
 from structsvm.callbacks import Checkpoint, EarlyStopping
 from structsvm.solvers import BCFW, BlockDual, CuttingPlane, Subgradient
 
@@ -540,3 +542,86 @@ def test_masked_rows_are_refused(estimator):
         estimator.fit(X, np.ma.masked_array(y, [0, 1]))
     with pytest.raises(ValueError, match="X has masked entries"):
         estimator.fit(X, y).predict(masked)
+
+
+@pytest.mark.parametrize("scaling", [1.0, 0.2, 7.0])
+@pytest.mark.parametrize("slack", ["linear", "squared"])
+def test_intercept_scaling_is_that_of_liblinear(scaling, slack, tmp_path):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = scaled_columns(X)[:200, :5] + 1.0
+    y = y[:200]
+    svm = MulticlassSVM(
+        C=0.3, scale=None, slack=slack, intercept_scaling=scaling, tol=1e-8, random_state=0
+    ).fit(X, y)
+    theirs = LinearSVC(
+        C=0.3,
+        loss="hinge" if slack == "linear" else "squared_hinge",
+        intercept_scaling=scaling,
+        dual=True,
+        tol=1e-9,
+        max_iter=10**6,
+        random_state=0,
+    ).fit(X, y)
+    np.testing.assert_allclose(svm.coef_, theirs.coef_, atol=2e-3)
+    np.testing.assert_allclose(svm.intercept_, theirs.intercept_, atol=2e-3)
+    np.testing.assert_allclose(svm.decision_function(X), X @ svm.coef_[0] + svm.intercept_)
+    hinges = np.maximum(1 - (2 * y - 1) * svm.decision_function(X), 0) ** (1 + (slack != "linear"))
+    norm = svm.coef_[0] @ svm.coef_[0] + (svm.intercept_[0] / scaling) ** 2
+    assert svm.objective_ == pytest.approx(norm / 2 + 0.3 * hinges.sum(), rel=1e-9)
+    svm.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.decision_function(X), svm.decision_function(X))
+    assert again.intercept_scaling == scaling
+
+
+@pytest.mark.parametrize("solver", ["block_dual", "bcfw", "n_slack", "subgradient"])
+def test_intercept_scaling_by_every_way(solver):
+    X, y = load_iris(return_X_y=True)
+    params = {"C": 0.5, "intercept_scaling": 4.0, "random_state": 0}
+    exact = MulticlassSVM(tol=1e-7, **params).fit(X, y)  # of scaled columns
+    svm = MulticlassSVM(solver=solver, tol=1e-3, max_iter=2000, **params)
+    svm.set_params(warm_start=solver != "subgradient")
+    if solver == "subgradient":
+        with contextlib.suppress(ConvergenceWarning):
+            svm.fit(X, y)
+        assert svm.objective_ <= exact.objective_ * 1.05
+    else:
+        svm.fit(X, y)
+        assert svm.objective_ <= exact.objective_ * 1.0011
+        assert svm.n_iter_ > 2
+        assert svm.fit(X, y).n_iter_ <= 2
+        assert svm.objective_ <= exact.objective_ * 1.0011
+    columns = exact.scaling_["coef"]
+    by_hand = ((X - columns.center) / columns.scale) @ (exact.coef_ * columns.scale).T
+    shift = exact.decision_function(X) - by_hand
+    np.testing.assert_allclose(shift, np.broadcast_to(shift[:1], shift.shape), atol=1e-9)
+    assert exact.dual_gap_ <= 1e-7
+
+
+def test_a_large_intercept_scaling_leaves_the_intercept_free():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = scaled_columns(X)[:150, :3] + 2.0, y[:150]
+    theirs = SVC(kernel="linear", C=0.3, tol=1e-8).fit(X, y)
+    sums = []
+    for scaling in (1.0, 1000.0):
+        svm = MulticlassSVM(
+            C=0.3, scale=None, intercept_scaling=scaling, tol=1e-9, random_state=0
+        ).fit(X, y)
+        sums.append(abs(svm.dual_coef_.sum()))
+    assert sums[0] > 1e-2
+    assert sums[1] < 1e-3
+    np.testing.assert_allclose(svm.coef_, theirs.coef_, atol=1e-3)
+    np.testing.assert_allclose(svm.intercept_, theirs.intercept_, atol=5e-3)
+    # C="scale" is a matter of the columns alone.
+    a, b = (MulticlassSVM(intercept_scaling=s, random_state=0).fit(X, y).C_ for s in (1.0, 50.0))
+    assert a == b
+
+
+def test_intercept_scaling_is_checked():
+    X, y = load_iris(return_X_y=True)
+    for value in (0, -1.0, np.inf, np.nan, "1", None, True):
+        with pytest.raises(ValueError, match=r"intercept_scaling=.*: expected a"):
+            MulticlassSVM(intercept_scaling=value).fit(X, y)
+    for value in (1e-7, 1e7):
+        with pytest.raises(ValueError, match="expected a number from 1e-06 to 1e"):
+            MulticlassSVM(intercept_scaling=value).fit(X, y)

@@ -13,10 +13,12 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import scale
 
 from structsvm import MulticlassSVM, load
 from structsvm.callbacks import Checkpoint
+from structsvm.exceptions import ModelFileError
 from structsvm.models import KernelMulticlassModel
 from structsvm.problems.kernel import Kernel
 from structsvm.solvers.block_duals import block_dual_of
@@ -490,3 +492,91 @@ def test_what_violates_the_margin_most_is_found_by_the_scores(loss):
         model.questions(X, y).hinges(w)
     with pytest.raises(ValueError, match="with a kernel there are no planes"):
         model.questions(X, y).oracle(0, w)
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+@pytest.mark.parametrize("intercept_scaling", [1.0, 3.0])
+def test_a_given_matrix_trains_as_its_kernel_does(digits, n_classes, intercept_scaling, tmp_path):
+    X, y = digits[0], digits[1] % n_classes
+    params = {"C": 0.5, "scale": None, "random_state": 0, "intercept_scaling": intercept_scaling}
+    named = MulticlassSVM(kernel="rbf", gamma=0.1, **params).fit(X[:100], y[:100])
+    kernel = named.model_.kernel_
+    K, K_new = kernel.between(X[:100], X[:100]), kernel.between(X[100:], X[:100])
+    given = MulticlassSVM(kernel="precomputed", **params).fit(K, y[:100])
+    assert given.objective_ == named.objective_
+    np.testing.assert_array_equal(given.support_, named.support_)
+    np.testing.assert_array_equal(given.dual_coef_, named.dual_coef_)
+    scores = named.decision_function(X[100:])
+    np.testing.assert_array_equal(given.decision_function(K_new), scores)
+    by_hand = K_new[:, given.support_] @ given.dual_coef_ + given.intercept_
+    np.testing.assert_allclose(scores.reshape(by_hand.shape), by_hand, atol=1e-12)
+    np.testing.assert_array_equal(given.predict(K_new), named.predict(X[100:]))
+    assert given.n_features_in_ == 100
+    # What is kept is not the matrix.
+    given.save(tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    for copy in (loaded, pickle.loads(pickle.dumps(given))):
+        np.testing.assert_array_equal(copy.decision_function(K_new), given.decision_function(K_new))
+    assert (tmp_path / "model").stat().st_size < 8 * K.size
+    assert len(pickle.dumps(given)) < 8 * K.size
+
+
+def test_a_given_matrix_in_scikit_learn():
+    X, y = load_iris(return_X_y=True)
+    K = pairwise_kernels(X, metric="rbf", gamma=0.2)
+    given = MulticlassSVM(C=1.0, kernel="precomputed", random_state=0)
+    named = MulticlassSVM(C=1.0, kernel="rbf", gamma=0.2, scale=None, random_state=0)
+    # Both its rows and its columns are split.
+    np.testing.assert_array_equal(cross_val_score(given, K, y), cross_val_score(named, X, y))
+    scaled = MulticlassSVM(kernel="precomputed", random_state=0).fit(K, y)
+    by_name = clone(named).set_params(C="scale").fit(X, y)
+    np.testing.assert_allclose(scaled.C_, by_name.C_)
+    single = clone(given).fit(K.astype(np.float32), y)
+    np.testing.assert_allclose(
+        single.decision_function(K.astype(np.float32)),
+        clone(given).fit(K, y).decision_function(K),
+        atol=0.02,
+    )
+
+
+def test_what_given_matrices_are_refused():
+    X, y = load_iris(return_X_y=True)
+    K = pairwise_kernels(X, metric="rbf", gamma=0.2)
+    svm = MulticlassSVM(C=1.0, kernel="precomputed", random_state=0).fit(K, y)
+    uneven, negative, bad = K.copy(), K - 2 * np.eye(150), K.copy()
+    uneven[3, 5] += 1.0
+    bad[2, 2] = np.nan
+    for matrix, message in (
+        (
+            K[:, :100],
+            r"X has shape \(150, 100\); with kernel='precomputed' it is the square matrix",
+        ),
+        (sp.csr_array(K), "Sparse|sparse"),
+        (uneven, r"'precomputed' .*of X\[3\] and X\[5\] differs by 1 with its arguments exchanged"),
+        (negative, r"the kernel of X\[0\] with itself is 0, expected|with itself is -"),
+        (bad, r"X\[2\] has a feature that is not finite|NaN|nan"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            clone(svm).set_params(fit_intercept=False).fit(matrix, y)
+    with pytest.raises(ValueError, match="X has 149 features, but MulticlassSVM is expecting 150"):
+        svm.predict(K[:5, 1:])
+    with pytest.raises(ValueError, match="not positive semidefinite"):
+        clone(svm).fit(-K + 3 * np.eye(150), y)
+
+
+def test_forged_numbers_of_examples_are_refused(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    K = pairwise_kernels(X, metric="rbf", gamma=0.2)
+    model = MulticlassSVM(C=1.0, kernel="precomputed", random_state=0).fit(K, y).model_
+    state = model.to_state()
+    assert set(state) == {"n_features", "classes", "support"}
+    for support, message in (
+        (state["support"].astype(np.int32), "the numbers of the examples are int32"),
+        (state["support"] + 150, "a number of the 150 examples is"),
+        (state["support"] - 150, "a number of the 150 examples is"),
+        (state["support"][::-1].copy(), "do not rise"),
+        (state["support"][:, None], "the numbers of the examples are int64"),
+    ):
+        fresh = KernelMulticlassModel(kernel="precomputed")
+        with pytest.raises(ModelFileError, match=message):
+            fresh.from_state({**state, "support": support})

@@ -39,10 +39,11 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     .. math:: \tfrac12 \sum_k \|w_k\|^2 + C \sum_i c_i H(y_i, s(x_i)), \qquad
         s_k(x) = \langle w_k, x \rangle + b_k
 
-    over one weight vector for each class, the intercepts b_k being weights like any others, with
-    sample weights c_i and H one of the hinges below. Two classes have one weight vector and the
-    binary hinge, max(0, 1 -+ s), for every `loss`. Without intercept the objectives are those of
-    ``LinearSVC(multi_class="crammer_singer")``, and of ``LinearSVC(loss="hinge")`` for two classes.
+    over one weight vector for each class, the intercepts b_k being weights like any others
+    (`intercept_scaling` makes them cheap), with sample weights c_i and H one of the hinges below.
+    Two classes have one weight vector and the binary hinge, max(0, 1 -+ s), for every `loss`.
+    Without intercept the objectives are those of ``LinearSVC(multi_class="crammer_singer")``, and
+    of ``LinearSVC(loss="hinge")`` for two classes.
 
     Parameters
     ----------
@@ -60,15 +61,21 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         ``cost[a, b]``: what it costs to answer class b where a is right, classes in sorted order;
         None is 1 for each wrong class. For "crammer_singer" only.
     fit_intercept : bool, default=True
+    intercept_scaling : float, default=1.0
+        The norm counts b_k / intercept_scaling in place of b_k, as in LinearSVC: intercepts are
+        regularised, and the less the greater this is. With some hundreds the objective is nearly
+        that of SVC, where they are not, and what the dual variables of each class sum to is nearly
+        0. C="scale" does not depend on it.
     class_weight : dict, "balanced" or None, default=None
         Factor of the hinges of each class, as in scikit-learn. With "balanced" all classes weigh
         the same, `sample_weight` included: a row of weight 2 counts as two rows.
-    kernel : {"linear", "rbf", "poly", "sigmoid"} or callable, default="linear"
+    kernel : {"linear", "rbf", "poly", "sigmoid", "precomputed"} or callable, default="linear"
         With a kernel the scores are sums over examples; same objective, same certificate, for up to
         about 20,000 rows and "block_dual" only. It is one of columns that `scale` has centred and
         scaled. A callable takes two matrices, of columns as they are, and returns the matrix of
-        kernel values between their rows. For more rows, put scikit-learn's ``Nystroem`` before a
-        linear one.
+        kernel values between their rows. With "precomputed" X is that matrix itself, dense: in
+        `fit` of all rows among each other, elsewhere of other rows with those of `fit`. For more
+        rows, put scikit-learn's ``Nystroem`` before a linear one.
     gamma, degree, coef0 : default="scale", 3 and 0
         Parameters of the kernel, as in scikit-learn's SVC, which scales no columns: its objective
         is that of ``scale=None``.
@@ -135,6 +142,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         slack: str = "linear",
         cost: ArrayLike | None = None,
         fit_intercept: bool = True,
+        intercept_scaling: float = 1.0,
         class_weight: Any = None,
         kernel: str | Callable[[Any, Any], Any] = "linear",
         gamma: str | float = "scale",
@@ -157,6 +165,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.slack = slack
         self.cost = cost
         self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
         self.class_weight = class_weight
         self.kernel = kernel
         self.gamma = gamma
@@ -178,6 +187,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
             "slack": self.slack,
             "cost": self.cost,
             "fit_intercept": self.fit_intercept,
+            "intercept_scaling": self.intercept_scaling,
         }
         if self.kernel == "linear":
             return MulticlassModel(self.loss, **hinge)
@@ -386,5 +396,6 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.kernel != "precomputed"
+        tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags

@@ -25,22 +25,26 @@ from structsvm.problems.kernel import KERNELS, Kernel
 
 __all__ = ["KernelMulticlassModel"]
 
+_WITH_GAMMA = [name for name, parameters in KERNELS.items() if "gamma" in parameters]
+
 
 class KernelMulticlassModel(MulticlassModel):
-    r"""One of K classes for each x, with :math:`s_k = \sum_j b_{jk} (k(x_j, x) + 1)`.
+    r"""One of K classes for each x, with :math:`s_k = \sum_j b_{jk} (k(x_j, x) + z^2)`.
 
-    The hinges are those of `MulticlassModel`; the 1 is added with `fit_intercept`. There is no
-    weight vector over features: the weight vector of solvers holds the scores of the examples that
-    the model was last bound to, then the coefficients b. Only the solver "block_dual" can train it.
+    The hinges are those of `MulticlassModel`; z, with `fit_intercept`, is `intercept_scaling`.
+    There is no weight vector over features: the weight vector of solvers holds the scores of the
+    examples that the model was last bound to, then the coefficients b. Only the solver "block_dual"
+    can train it.
 
     Parameters
     ----------
-    hinge, slack, cost, fit_intercept
+    hinge, slack, cost, fit_intercept, intercept_scaling
         See `MulticlassModel`.
-    kernel : {"rbf", "poly", "sigmoid"} or callable, default="rbf"
-        A callable takes two matrices and returns the matrix of kernel values between their rows.
-        Where estimators scale columns, the others are kernels of centred and scaled columns; a
-        callable sees columns as they are.
+    kernel : {"rbf", "poly", "sigmoid", "precomputed"} or callable, default="rbf"
+        With "precomputed" the features of an example are its kernel values with all training
+        examples. A callable takes two matrices and returns the matrix of kernel values between
+        their rows. Where estimators scale columns, the first three are kernels of centred and
+        scaled columns; a callable sees columns as they are.
     gamma : {"scale", "auto"} or float, default="scale"
         As in scikit-learn's SVC: 1 / (n_features * X.var()), 1 / n_features, or the number; X with
         scaled columns.
@@ -79,13 +83,20 @@ class KernelMulticlassModel(MulticlassModel):
         slack: str = "linear",
         cost: ArrayLike | None = None,
         fit_intercept: bool = True,
+        intercept_scaling: float = 1.0,
         kernel: str | Callable[[Any, Any], Any] = "rbf",
         gamma: str | float = "scale",
         degree: float = 3,
         coef0: float = 0.0,
         cache_size: float = 500,
     ) -> None:
-        super().__init__(hinge, slack=slack, cost=cost, fit_intercept=fit_intercept)
+        super().__init__(
+            hinge,
+            slack=slack,
+            cost=cost,
+            fit_intercept=fit_intercept,
+            intercept_scaling=intercept_scaling,
+        )
         self.kernel = kernel
         self.gamma = gamma
         self.degree = degree
@@ -106,8 +117,8 @@ class KernelMulticlassModel(MulticlassModel):
         check_scalar("coef0", self.coef0, above=-np.inf)
 
     def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
-        """The columns; none where the kernel is a callable, whose affair they are."""
-        if callable(self.kernel):
+        """The columns; none where the kernel is a callable, whose affair they are, or given."""
+        if callable(self.kernel) or self.kernel == "precomputed":
             return []
         # Centred even without an intercept: no weights are of columns.
         return [group._replace(intercept="intercept") for group in super().feature_groups(X, y)]
@@ -131,7 +142,7 @@ class KernelMulticlassModel(MulticlassModel):
 
     def _mean_square(self, scaling: Mapping[str, ColumnScaling]) -> float:
         """Of the examples that this model was bound to, where the kernel puts them."""
-        return float(self.kernel_.diagonal().mean()) - bool(self.fit_intercept)
+        return float(self.kernel_.diagonal().mean()) - self._constant**2
 
     def bind(self, X: Any, y: Any = None, **weights: Any) -> MulticlassProblem:
         """These examples as a problem; with y one to train on, and this model scores by them."""
@@ -141,8 +152,8 @@ class KernelMulticlassModel(MulticlassModel):
         self.kernel_ = Kernel(
             X.items,
             self.kernel,
-            intercept=bool(self.fit_intercept),
-            gamma=self._gamma(X.items),
+            intercept=self._constant**2,
+            gamma=self._gamma(X.items) if self.kernel in _WITH_GAMMA else 1.0,
             degree=self.degree,
             coef0=self.coef0,
             columns=self._columns,
@@ -201,7 +212,7 @@ class KernelMulticlassModel(MulticlassModel):
             "n_features_in_": self.n_features_in_,
             "support_": model.support_,
             "dual_coef_": coefficients,
-            "intercept_": coefficients.sum(axis=0) * bool(self.fit_intercept),
+            "intercept_": coefficients.sum(axis=0) * self._constant**2,
         }
 
     def flat_weights(self, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -218,7 +229,7 @@ class KernelMulticlassModel(MulticlassModel):
         supporting = np.flatnonzero(coefficients.any(axis=1))
         model = copy.copy(self)
         model.kernel_ = copy.copy(self.kernel_)
-        model.kernel_.X = self.kernel_.X[supporting]
+        model.kernel_.X, model.kernel_.matrix = self.kernel_.X[supporting], None
         model.support_ = self.support_[supporting]
         model.n_weights = 2 * coefficients[supporting].size
         return model, self.flat_weights({"dual_coef_": coefficients[supporting]})
@@ -240,7 +251,7 @@ class KernelMulticlassModel(MulticlassModel):
         self.kernel_ = Kernel.from_state(
             state,
             self.kernel,
-            intercept=bool(self.fit_intercept),
+            intercept=self._constant**2,
             n_features=self.n_features_in_,
         )
         self.support_, n_rows = state["support"], self.kernel_.X.shape[0]

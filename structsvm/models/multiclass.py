@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structsvm.data.checks import check_scalar
 from structsvm.data.labels import PackedLabels
 from structsvm.data.rows import check_class_labels, check_rows
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
@@ -26,6 +27,8 @@ from structsvm.problems._multiclass import LOSSES, SLACKS, MulticlassProblem
 from structsvm.problems.layout import Layout
 
 __all__ = ["MulticlassModel"]
+
+_MOST_SCALING = 1e6  # its square beside those of rows leaves digits to them
 
 
 class MulticlassModel(PackedModel):
@@ -57,6 +60,10 @@ class MulticlassModel(PackedModel):
         Finite, >= 0, zero on the diagonal. For "crammer_singer" only.
     fit_intercept : bool, default=True
         Whether each class has an intercept. It is regularised like all weights.
+    intercept_scaling : float, default=1.0
+        The constant feature z whose weight the intercept comes from: :math:`b_k = z v_k` with
+        :math:`v_k^2` in the norm, so that :math:`b_k^2 / z^2` is what an intercept costs. With z
+        of some hundreds it costs next to nothing.
 
     Attributes
     ----------
@@ -89,11 +96,13 @@ class MulticlassModel(PackedModel):
         slack: str = "linear",
         cost: ArrayLike | None = None,
         fit_intercept: bool = True,
+        intercept_scaling: float = 1.0,
     ) -> None:
         self.hinge = hinge
         self.slack = slack
         self.cost = cost
         self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
 
     # ---- sizes and weights
 
@@ -141,7 +150,18 @@ class MulticlassModel(PackedModel):
             raise ValueError(
                 f"cost is for hinge='crammer_singer', not for {self.hinge!r}; leave cost out"
             )
+        check_scalar("intercept_scaling", self.intercept_scaling, above=0)
+        if not 1 / _MOST_SCALING <= self.intercept_scaling <= _MOST_SCALING:
+            raise ValueError(
+                f"intercept_scaling={self.intercept_scaling!r}: expected a number from "
+                f"{1 / _MOST_SCALING:g} to {_MOST_SCALING:g}"
+            )
         self._margins(n_classes)
+
+    @property
+    def _constant(self) -> float:
+        """The last feature of all rows; 0 if there is none."""
+        return float(self.intercept_scaling) if self.fit_intercept else 0.0
 
     def _margins(self, n_classes: int) -> NDArray[np.float64]:
         """Required margin of each class, by true class."""
@@ -161,7 +181,9 @@ class MulticlassModel(PackedModel):
             "classes_": self.classes_,
             "n_features_in_": n_features,
             "coef_": matrix[:n_features].T,
-            "intercept_": matrix[-1] if self.fit_intercept else np.zeros(matrix.shape[1]),
+            "intercept_": (
+                matrix[-1] * self._constant if self.fit_intercept else np.zeros(matrix.shape[1])
+            ),
         }
 
     def flat_weights(self, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -171,7 +193,7 @@ class MulticlassModel(PackedModel):
         matrix = self.weight_matrix(weights)
         matrix[: coef.shape[1]] = coef.T
         if self.fit_intercept:
-            matrix[-1] = attributes["intercept_"]
+            matrix[-1] = attributes["intercept_"] / self._constant
         return weights
 
     def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
@@ -181,6 +203,23 @@ class MulticlassModel(PackedModel):
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
         return self.make_problem(self._read(X)[0], None).all_scores(w)
+
+    def in_user_units(
+        self,
+        w: NDArray[np.float64],
+        scaling: Mapping[str, ColumnScaling],
+        *,
+        back: bool = False,
+    ) -> NDArray[np.float64]:
+        if not self.fit_intercept or self.intercept_scaling == 1:
+            return super().in_user_units(w, scaling, back=back)
+        # What makes up for centred columns is the intercept itself.
+        whole = np.array(w)
+        intercept = self.layout_.views(whole)["intercept"]
+        intercept *= self._constant
+        converted = super().in_user_units(whole, scaling, back=back)
+        self.layout_.views(converted)["intercept"][...] /= self._constant
+        return converted
 
     # ---- examples and problem
 
@@ -234,7 +273,7 @@ class MulticlassModel(PackedModel):
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> MulticlassProblem:
         n_classes = len(self.classes_)
         return MulticlassProblem(
-            FeatureRows(X.items, intercept=bool(self.fit_intercept)),
+            FeatureRows(X.items, intercept=self._constant),
             None if y is None else self.class_numbers(y),
             loss=self.hinge,
             slack=self.slack,

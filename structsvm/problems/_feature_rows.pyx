@@ -13,11 +13,12 @@ cdef class FeatureRows:
     ----------
     X : C-contiguous ndarray, or CSR matrix without duplicates, of float64 or float32
         As `structsvm.data.rows.check_rows` returns it.
-    intercept : bool
-        Whether each row has a constant feature 1 at its end, which X does not hold.
+    intercept : bool or float
+        The constant feature that each row has at its end, which X does not hold; True is 1, and
+        False or 0: there is none.
     """
 
-    def __init__(self, X, *, bint intercept):
+    def __init__(self, X, *, double intercept):
         cdef ssvm_feature_rows* rows = &self.rows
         cdef const double[::1] doubles
         cdef const float[::1] floats
@@ -27,9 +28,9 @@ cdef class FeatureRows:
         values = X.data if sparse else X.ravel()
         self.n_rows, self.n_features = X.shape
         self.n_values = len(values)
-        self.intercept = intercept
+        self.intercept = intercept != 0.0
         rows.n_features = self.n_features
-        rows.intercept = 1.0 if intercept else 0.0
+        rows.intercept = intercept
         if values.dtype == np.float64:
             rows.kind = SSVM_CSR_DOUBLE if sparse else SSVM_DENSE_DOUBLE
             doubles = values

@@ -93,5 +93,7 @@ cdef class KernelPredictions(KernelProblem):
         rows = self.rows if stop is None else self.rows[start:stop]
         if not len(coefficients):  # no example supports anything
             return np.zeros((rows.shape[0], self.hinge.width))
-        scores = product(self.kernel.between(rows, self.kernel.X), coefficients)
-        return scores + coefficients.sum(axis=0) if self.kernel.intercept else scores
+        scores = product(self.kernel.with_examples(rows), coefficients)
+        if self.kernel.intercept:
+            scores = scores + self.kernel.intercept * coefficients.sum(axis=0)
+        return scores

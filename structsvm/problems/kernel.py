@@ -22,7 +22,14 @@ from structsvm.problems._feature_rows import FeatureRows
 __all__ = ["KERNELS", "Kernel"]
 
 #: Names of kernels and of their parameters.
-KERNELS = {"rbf": ("gamma",), "poly": ("gamma", "degree", "coef0"), "sigmoid": ("gamma", "coef0")}
+KERNELS: dict[str, tuple[str, ...]] = {
+    "rbf": ("gamma",),
+    "poly": ("gamma", "degree", "coef0"),
+    "sigmoid": ("gamma", "coef0"),
+    "precomputed": (),
+}
+
+_SPARSE = "X is sparse; with kernel='precomputed' it must be dense: use .toarray()"
 
 # Examples whose kernel values are computed at a time.
 _BATCH = 256
@@ -46,14 +53,16 @@ _NOT_NEGATIVE, _PART_OF_PRECISION = 1e-9, 0.1
 
 
 class Kernel:
-    """k(a, b) over rows of X, plus 1 with an intercept.
+    """k(a, b) over rows of X, plus what an intercept adds.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_examples, n_features)
-    kernel : {"rbf", "poly", "sigmoid"} or callable
+        With "precomputed" the kernel values among all examples.
+    kernel : {"rbf", "poly", "sigmoid", "precomputed"} or callable
         A callable takes two matrices and returns all kernel values between their rows.
-    intercept : bool
+    intercept : float
+        Added to all values; 0: there is none.
     gamma, degree, coef0 : float
         See scikit-learn's ``pairwise_kernels``; not used with a callable.
     columns : ColumnScaling, default=None
@@ -65,13 +74,17 @@ class Kernel:
         X: Any,
         kernel: str | Callable[[Any, Any], Any],
         *,
-        intercept: bool,
+        intercept: float,
         gamma: float,
         degree: float,
         coef0: float,
         columns: ColumnScaling | None = None,
     ) -> None:
         self.X = X
+        # Of a kernel that is given, the examples are their numbers, as rows of one column.
+        self.matrix: NDArray[np.floating] | None = None
+        if isinstance(kernel, str) and kernel == "precomputed":
+            self.matrix, self.X = _square(X), np.arange(X.shape[0])[:, None]
         self.columns = columns
         self.kernel = kernel
         self.intercept = intercept
@@ -88,6 +101,8 @@ class Kernel:
         """The rows, the parameters, and what comes from the training rows: the scaling of columns,
         and the origin."""
         state: State = {f"kernel/{name}": np.array([float(v)]) for name, v in self.params.items()}
+        if self.kernel == "precomputed":
+            return state  # the numbers of the examples are the model's
         if self.columns is not None:
             state |= {"kernel/center": self.columns.center, "kernel/scale": self.columns.scale}
         if self._origin is not None:
@@ -98,7 +113,7 @@ class Kernel:
         return state | {"rows/data": X.data, "rows/indices": X.indices, "rows/indptr": X.indptr}
 
     @classmethod
-    def from_state(cls, state: State, kernel: str, *, intercept: bool, n_features: int) -> Kernel:
+    def from_state(cls, state: State, kernel: str, *, intercept: float, n_features: int) -> Kernel:
         """The kernel with this name from what `to_state` returned.
 
         Raises
@@ -106,6 +121,8 @@ class Kernel:
         ValueError
             If rows, parameters or origin have wrong shapes or dtypes, or are not finite.
         """
+        if kernel == "precomputed":
+            return cls._given(state["support"], intercept, n_features)
         params = {name: _number(f"kernel/{name}", state) for name in KERNELS[kernel]}
         if params.get("gamma", 1.0) <= 0.0:
             raise ModelFileError(f"kernel/gamma is {params['gamma']}, expected a number above 0")
@@ -128,6 +145,28 @@ class Kernel:
                 )
         return made
 
+    @classmethod
+    def _given(cls, places: NDArray[Any], intercept: float, n_examples: int) -> Kernel:
+        """A precomputed kernel of the examples with these numbers, of so many."""
+        if places.dtype != np.int64 or places.ndim != 1:
+            raise ModelFileError(f"the numbers of the examples are {places.dtype}, expected int64")
+        if len(places) and not 0 <= places.min() <= places.max() < n_examples:
+            raise ModelFileError(f"a number of the {n_examples} examples is {places.max()}")
+        none = np.zeros((0, 0))
+        made = cls(none, "precomputed", intercept=intercept, gamma=1.0, degree=3.0, coef0=0.0)
+        made.matrix, made.X = None, places[:, None]
+        return made
+
+    def with_examples(self, rows: Any) -> NDArray[np.float64]:
+        """k of each of these rows, as predictions take them, with each example, without what an
+        intercept adds."""
+        if self.kernel != "precomputed":
+            return self.between(rows, self.X)
+        if sp.issparse(rows):
+            raise ValueError(_SPARSE)
+        values: NDArray[np.float64] = rows[:, self.X[:, 0]].astype(np.float64, copy=False)
+        return values
+
     def with_scaled_columns(self, X: Any) -> Any:
         """Other rows, scaled as X was."""
         return X if self.columns is None else self.columns.apply(X)
@@ -140,7 +179,10 @@ class Kernel:
         ValueError
             If a callable returns another shape or complex numbers, or a value is not finite.
         """
-        if not callable(self.kernel):
+        values: Any
+        if self.matrix is not None:
+            values = self.matrix[np.ix_(A[:, 0], B[:, 0])]
+        elif not callable(self.kernel):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = self._named(A, B)
         else:
@@ -160,7 +202,8 @@ class Kernel:
             )
         if not np.isfinite(values).all():
             raise ValueError("the kernel returned NaN or inf; scale the features or lower gamma")
-        return values
+        result: NDArray[np.float64] = values
+        return result
 
     def is_definite(self) -> bool:
         """Whether this is known to be an inner product: positive semidefinite on these rows.
@@ -304,6 +347,18 @@ class Kernel:
                 "inner product"
             )
         return values
+
+
+def _square(matrix: Any) -> NDArray[np.floating]:
+    """The kernel values among all examples, checked."""
+    if sp.issparse(matrix):
+        raise ValueError(_SPARSE)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(
+            f"X has shape {matrix.shape}; with kernel='precomputed' it is the square matrix of the "
+            "kernel values among all examples"
+        )
+    return np.asarray(matrix)
 
 
 def _number(name: str, state: State) -> float:

@@ -256,7 +256,7 @@ def _multiclass(rng: np.random.Generator) -> dict[str, Any]:
         parameters["solver"] = _solver(rng)
     elif chance(rng, 0.4):
         parameters |= {
-            "kernel": pick(rng, ("rbf", "poly", "sigmoid", np.dot)),
+            "kernel": pick(rng, ("rbf", "poly", "sigmoid", "precomputed", np.dot)),
             "gamma": pick(rng, ("scale", 1.0, 1e-3)),
             "coef0": float(pick(rng, (0.0, 1.0, -1.0))),
             "degree": pick(rng, (2, 3, 2.5)),
@@ -266,7 +266,7 @@ def _multiclass(rng: np.random.Generator) -> dict[str, Any]:
 
 def _surrogate(rng: np.random.Generator) -> dict[str, Any]:
     names = ("hinge", "squared_hinge", "smoothed_hinge", "huberized_hinge", "modified_huber",
-             "softplus_hinge", "perceptron")  # fmt: skip
+             "softplus_hinge", "perceptron", "logistic", "squared")  # fmt: skip
     return {
         "surrogate": pick(rng, names),
         "solver": pick(rng, ("newton", "newton", "subgradient")),
