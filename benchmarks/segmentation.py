@@ -1,6 +1,7 @@
 """What the benchmarks of segmentation share: features, baselines, smoothing by hand, processes."""
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
@@ -31,11 +32,13 @@ DATA = Path(os.environ.get("STRUCTSVM_DATA", "."))
 
 
 def extractor(path):
-    """`structsvm.vision.pixel_features`, or the function ``features`` of a Python file."""
+    """48 features of `structsvm.vision`, those without ridges and lines, or the function
+    ``features`` of a Python file."""
     if path is None:
-        from structsvm.vision import pixel_features
+        from structsvm.vision import FEATURE_GROUPS, pixel_features
 
-        return pixel_features
+        of_areas = [group for group in FEATURE_GROUPS if group not in ("ridge", "oriented")]
+        return functools.partial(pixel_features, groups=of_areas)
     spec = importlib.util.spec_from_file_location("extractor", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

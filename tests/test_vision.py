@@ -1,5 +1,6 @@
 """Features, contrasts, superpixels and pictures of photographs."""
 
+import pickle
 import warnings
 
 import matplotlib
@@ -9,11 +10,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from reference.models import arrays_of
+from scipy import ndimage
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from structsvm import GraphSVM, GridModel, GridSVM
+from structsvm.datasets import make_lines
 from structsvm.models.grid import grid_edges
 from structsvm.vision import (
     FEATURE_GROUPS,
+    PixelFeatures,
     contrast,
     feature_names,
     images,
@@ -97,12 +103,8 @@ def test_tiny_images(shape):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((4, 4, 4)), r"4 channels, expected 3.*image\[..., :3\]"),
-        (np.zeros((4, 4, 2)), "2 channels, expected 3"),
         (np.zeros((0, 4, 3)), "no pixel"),
         (np.zeros(4), r"shape \(4,\)"),
-        (np.full((4, 4), 255.0), "values from 255.0 to 255.0, expected floats between 0 and 1"),
-        (np.full((4, 4), 3, dtype=np.int64), "dtype int64, whose range is not known"),
         (np.array([["a", "b"]]), "expected real numbers"),
         (np.array([[0.0, np.nan]]), r"image\[0, 1\] is nan"),
         (np.ma.masked_equal(np.eye(3), 0), "masked entries"),
@@ -123,6 +125,12 @@ def test_bad_images(image, message):
         ({"scales": ()}, "expected widths of windows"),
         ({"scales": (9, 0)}, r"scales\[1\] is 0"),
         ({"scales": 9}, "expected widths of windows"),
+        ({"sigmas": ()}, "expected widths of lines"),
+        ({"sigmas": (1.0, -2.0)}, r"sigmas\[1\]=-2.0"),
+        ({"sigmas": "fine"}, "expected widths of lines"),
+        ({"value_range": (1, 0)}, "expected the values of black and of white"),
+        ({"value_range": 255}, "expected the values of black and of white"),
+        ({"value_range": (0.5, 1)}, "values from 0 to 0, expected 0.5 to 1, the value_range"),
     ],
 )
 def test_bad_parameters(params, message):
@@ -306,18 +314,132 @@ def test_features_segment_photographs():
     assert svm.score(X[3:], [mask.astype(int) for mask in y[3:]]) > 0.98
 
 
-@pytest.mark.parametrize(("dtype", "most"), [(np.uint16, 4095), (np.uint16, 255), (np.uint8, 1)])
-def test_images_that_leave_bits_unused_are_told(dtype, most):
-    image = np.random.default_rng(0).integers(0, most + 1, size=(20, 30)).astype(dtype)
-    image[0, 0] = most
-    with pytest.warns(UserWarning, match=f"values only up to {most}.*pass image / {most}"):
-        pixel_features(image, groups=["colour"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        pixel_features(image / most, groups=["colour"])
-        pixel_features(0 * image, groups=["colour"])
-        image[0, 0] = np.iinfo(dtype).max
-        pixel_features(image, groups=["colour"])
+def test_masks_that_are_nearly_black_are_told():
+    mask = np.random.default_rng(0).integers(0, 2, size=(20, 30)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="values only up to 1.*pass image == 1"):
+        pixel_features(mask, groups=["colour"])
+    white = pixel_features(mask == 1, groups=["colour"])
+    assert (pixel_features(mask, groups=["colour"], value_range=(0, 1)) == white).all()
+
+
+@pytest.mark.parametrize("white", [255, 1023, 4095, 16383, 65535])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32, np.float64])
+def test_values_are_scaled_by_the_bits_that_are_there(white, dtype):
+    image = np.random.default_rng(0).integers(0, white + 1, size=(12, 15))
+    image[0, 0] = white
+    expected = pixel_features(image / white)
+    np.testing.assert_allclose(pixel_features(image.astype(dtype)), expected, atol=1e-6)
+    given = pixel_features(image.astype(dtype), value_range=(0, white))
+    np.testing.assert_allclose(given, expected, atol=1e-6)
+
+
+def test_other_values_are_scaled_by_their_extremes():
+    image = np.random.default_rng(0).normal(size=(12, 15))
+    least, most = image.min(), image.max()
+    expected = pixel_features((image - least) / (most - least), value_range=(0, 1))
+    np.testing.assert_allclose(pixel_features(image), expected, atol=1e-6)
+    np.testing.assert_allclose(pixel_features(1e300 * image), expected, atol=1e-6)
+    assert np.isfinite(pixel_features(np.full((4, 5), -3.0))).all()
+
+
+@pytest.mark.parametrize("n_channels", [2, 4, 5])
+def test_channels_are_seen_one_by_one(n_channels):
+    image = np.random.default_rng(0).random((20, 24, n_channels))
+    names = feature_names(n_channels=n_channels)
+    features = pixel_features(image)
+    assert features.shape == (20, 24, len(names))
+    assert len(set(names)) == len(names)
+    columns = {name: k for k, name in enumerate(names)}
+    np.testing.assert_allclose(features[..., columns["colour 1"]], image[..., 1], rtol=1e-6)
+    changed = image.copy()
+    changed[..., 0] = 0.5
+    same = pixel_features(changed)
+    kept = [
+        k for name, k in columns.items() if name.split()[0] == "position" or name.split()[1] != "0"
+    ]
+    assert len(kept) > len(names) / 3
+    np.testing.assert_array_equal(same[..., kept], features[..., kept])
+    assert (same[..., columns["deviation 0 9"]] < 1e-6).all()
+
+
+def test_transparency_is_told():
+    image = np.full((6, 7, 4), 255, dtype=np.uint8)
+    image[..., :3] = np.random.default_rng(0).integers(0, 256, size=(6, 7, 3))
+    with pytest.warns(
+        UserWarning, match=r"if it is transparency, leave it out by image\[..., :3\]"
+    ):
+        pixel_features(image)
+
+
+def test_ridges_respond_to_lines_of_their_polarity():
+    names = feature_names(groups=["ridge", "oriented"])
+    column = {name: k for k, name in enumerate(names)}
+    places = np.arange(41) - 20
+    for angle in (0.0, 0.4, np.pi / 2, 2.0):
+        across = np.cos(angle) * places[:, None] - np.sin(angle) * places
+        line = 0.2 + 0.6 * np.exp(-0.5 * (across / 1.5) ** 2)
+        for image, here, other in ((line, "bright", "dark"), (1 - line, "dark", "bright")):
+            features = pixel_features(image, groups=["ridge", "oriented"])
+            off = features[np.abs(across) > 8].max(axis=0)
+            for name in ("ridge Sato", "ridge Meijering"):
+                assert features[20, 20, column[f"{name} {here}"]] > 0.1
+                assert (
+                    features[20, 20, column[f"{name} {here}"]] > 5 * off[column[f"{name} {here}"]]
+                )
+                assert features[20, 20, column[f"{name} {other}"]] < 0.05
+            assert features[20, 20, column[f"oriented {here} 1.5"]] > 0.1
+            assert features[20, 20, column[f"oriented {other} 1.5"]] < 0.02
+
+
+def test_curvatures_are_eigenvalues():
+    image = np.random.default_rng(0).random((16, 18))
+    features = pixel_features(image, groups=["ridge"], sigmas=[2.0])
+    lightness = pixel_features(image, groups=["colour"])[..., 0].astype(float)
+    hessian = [
+        [ndimage.gaussian_filter(lightness, 2.0, order=order) for order in row]
+        for row in (((2, 0), (1, 1)), ((1, 1), (0, 2)))
+    ]
+    expected = 4 * np.linalg.eigvalsh(np.moveaxis(hessian, (0, 1), (-2, -1)))
+    np.testing.assert_allclose(features[..., 0], expected[..., 1], atol=1e-6)
+    np.testing.assert_allclose(features[..., 1], expected[..., 0], atol=1e-6)
+
+
+# ---- lists of images
+
+
+def test_images_of_a_list_have_one_range():
+    images = [np.full((5, 6), most, dtype=np.uint16) for most in (200, 4095)]
+    features = PixelFeatures(groups=["colour"]).fit_transform(images)
+    for image, found in zip(images, features, strict=True):
+        expected = pixel_features(image, groups=["colour"], value_range=(0, 4095))
+        np.testing.assert_array_equal(found, expected)
+    learned = PixelFeatures(groups=["colour"], n_jobs=2).fit(images)
+    assert learned.value_range_ == (0.0, 4095.0)
+    assert learned.get_feature_names_out().tolist() == ["colour L", "colour a", "colour b"]
+    with pytest.raises(
+        ValueError, match=r"X\[1\] has values from 5000 to 5000, expected 0 to 4095"
+    ):
+        learned.transform([images[0], np.full((5, 6), 5000, dtype=np.uint16)])
+    with pytest.raises(ValueError, match=r"X\[0\] has 2 channels, expected 1 as the first image"):
+        learned.transform([np.zeros((5, 6, 2))])
+    depths = PixelFeatures(groups=["colour"]).fit([np.array([[-3.0, 7.0]])])
+    low, high = depths.transform([np.array([[-3.0, 7.0]]), np.array([[-9.0, 9.0]])])
+    np.testing.assert_array_equal(low, high)
+    with pytest.raises(ValueError, match="X has no images"):
+        PixelFeatures().fit([])
+    with pytest.raises(ValueError, match=r"X\[0\] has shape \(3,\)"):
+        PixelFeatures().fit([np.zeros(3)])
+    assert clone(learned).groups == ["colour"]
+
+
+def test_a_pipeline_takes_images():
+    lines = make_lines(3, 2, share=0.05, contrast=0.4, size=(32, 40), random_state=0)
+    segmenter = make_pipeline(PixelFeatures(groups=["ridge"]), GridSVM(random_state=0))
+    segmenter.fit(lines.images_train, lines.y_train)
+    assert segmenter.score(lines.images_test, lines.y_test) > 0.9
+    again = pickle.loads(pickle.dumps(segmenter))
+    for a, b in zip(*(s.predict(lines.images_test) for s in (segmenter, again)), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_far_fewer_superpixels_than_asked_for_are_told():

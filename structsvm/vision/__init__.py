@@ -9,10 +9,12 @@ from structsvm.vision.features import FEATURE_GROUPS, feature_names, pixel_featu
 from structsvm.vision.neighbours import contrast
 from structsvm.vision.plotting import plot_segmentation
 from structsvm.vision.superpixels import EDGE_FEATURE_NAMES, SuperpixelGraph, superpixel_graph
+from structsvm.vision.transformer import PixelFeatures
 
 __all__ = [
     "EDGE_FEATURE_NAMES",
     "FEATURE_GROUPS",
+    "PixelFeatures",
     "PixelPrecisionRecallDisplay",
     "PixelRocCurveDisplay",
     "SuperpixelGraph",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +13,24 @@ from numpy.typing import NDArray
 from structsvm.data.sequences import check_finite
 from structsvm.exceptions import warn
 
-__all__ = ["as_rgb", "check_image", "lab_colours", "skimage_module"]
+__all__ = [
+    "Channels",
+    "as_rgb",
+    "channels_of",
+    "check_image",
+    "check_range",
+    "is_white",
+    "lab_colours",
+    "natural_range",
+    "scaled_values",
+    "skimage_module",
+]
 
 # Lightness is 0 to 100; divided by this, all three values of Lab are about -2 to 2.
 _LAB_UNIT = 50.0
+
+# White, for images of 8, 10, 12, 14 and 16 bits.
+_WHITES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 
 
 def skimage_module(name: str) -> Any:
@@ -57,44 +73,99 @@ def as_rgb(image: Any) -> NDArray[np.float64]:
         n_channels = pixels.shape[2]
         hint = ": leave out transparency by image[..., :3]" if n_channels == 4 else ""
         raise ValueError(f"image has {n_channels} channels, expected 3 (RGB) or 1 (grey){hint}")
-    if pixels.dtype.kind == "f":
-        lowest, highest = pixels.min(), pixels.max()
-        if lowest < 0 or highest > 1:
-            raise ValueError(
-                f"image has dtype {pixels.dtype} and values from {lowest} to {highest}, expected "
-                "floats between 0 and 1: divide or clip"
-            )
-        scaled = pixels.astype(np.float64, copy=False)
-    elif pixels.dtype in (np.uint8, np.uint16):
-        _warn_of_few_bits(pixels)
-        scaled = pixels / float(np.iinfo(pixels.dtype).max)
-    elif pixels.dtype.kind == "b":
-        scaled = pixels.astype(np.float64)
-    else:
-        raise ValueError(
-            f"image has dtype {pixels.dtype}, whose range is not known; expected uint8, uint16, "
-            "bool, or floats between 0 and 1"
+    return _rgb(scaled_values(pixels, None))
+
+
+class Channels(NamedTuple):
+    planes: NDArray[np.float64]  #: (n_channels, height, width)
+    is_lab: bool  #: whether they are Lab colours
+
+
+def channels_of(image: Any, value_range: Any = None) -> Channels:
+    """Lab colours of grey and RGB images; any other number of channels as they are, from 0 to 1."""
+    pixels = check_image(image)
+    scaled = scaled_values(pixels, value_range)
+    if pixels.ndim == 3 and pixels.shape[2] == 4 and (scaled[..., 3] == 1).all():
+        warn(
+            "image has 4 channels, of which the last is the greatest value everywhere: if it is "
+            "transparency, leave it out by image[..., :3]",
+            UserWarning,
         )
+    if pixels.ndim == 2 or pixels.shape[2] in (1, 3):
+        return Channels(_lab(_rgb(scaled)), True)
+    return Channels(np.ascontiguousarray(np.moveaxis(scaled, -1, 0)), False)
+
+
+def _rgb(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
     if scaled.ndim == 2:
         scaled = scaled[..., None]
     return np.ascontiguousarray(np.broadcast_to(scaled, (*scaled.shape[:2], 3)))
 
 
-def _warn_of_few_bits(pixels: NDArray[Any]) -> None:
-    """Warn of pixels that leave high bits unused: they would be read as nearly black."""
-    most, full = int(pixels.max()), int(np.iinfo(pixels.dtype).max)
-    if most == 0 or most > (1 if full == 255 else full >> 2):
-        return
-    bits = most.bit_length()
-    warn(
-        f"image has dtype {pixels.dtype} but values only up to {most}, not {full}, so it is nearly "
-        f"black. If the data have {bits} bits, pass image / {2**bits - 1}",
-        UserWarning,
-    )
+def scaled_values(pixels: NDArray[Any], value_range: Any) -> NDArray[np.float64]:
+    """Values from 0 to 1, for checked pixels."""
+    if value_range is None:
+        value_range = natural_range([pixels])
+        if pixels.dtype == np.uint8 and pixels.max() == 1:
+            warn(
+                "image has dtype uint8 but values only up to 1, not 255, so it is nearly black. If "
+                "it is a mask, pass image == 1, or value_range=(0, 1)",
+                UserWarning,
+            )
+    low, high = check_range(value_range)
+    least, most = float(pixels.min()), float(pixels.max())
+    if not low <= least <= most <= high:
+        raise ValueError(
+            f"image has values from {least:g} to {most:g}, expected {low:g} to {high:g}, the "
+            "value_range"
+        )
+    if low == high:
+        return np.zeros(pixels.shape)
+    values = pixels.astype(np.float64)
+    if low == 0:
+        return values / high
+    half_low, half_high = low / 2, high / 2  # their difference does not overflow
+    return np.clip((values / 2 - half_low) / (half_high - half_low), 0.0, 1.0)
+
+
+def natural_range(images: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    """The values of black and white of a set of images, by what is there."""
+    if all(pixels.dtype == np.uint8 for pixels in images):
+        return 0.0, 255.0
+    least = min(float(pixels.min()) for pixels in images)
+    most = max(float(pixels.max()) for pixels in images)
+    floats = any(pixels.dtype.kind == "f" for pixels in images)
+    truths = all(pixels.dtype.kind == "b" for pixels in images)
+    if least >= 0:
+        for white in ((1.0,) if floats or truths else ()) + _WHITES:
+            if most <= white:
+                return 0.0, white
+    return least, most
+
+
+def is_white(value_range: tuple[float, float]) -> bool:
+    """Whether a range is that of some number of bits, and not of the values that occur."""
+    return value_range[0] == 0 and value_range[1] in (1.0, *_WHITES)
+
+
+def check_range(value_range: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(value) for value in value_range)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(
+            f"value_range={value_range!r}: expected the values of black and of white, such as "
+            "(0, 4095)"
+        )
+    return low, high
 
 
 def lab_colours(image: Any) -> NDArray[np.float64]:
     """Lightness and the two opponent colours of CIE Lab over 50, of shape (3, height, width)."""
-    rgb = as_rgb(image)
+    return _lab(as_rgb(image))
+
+
+def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
     lab = skimage_module("color").rgb2lab(rgb)
     return np.ascontiguousarray(np.moveaxis(lab, -1, 0)) / _LAB_UNIT
