@@ -12,5 +12,6 @@ except ImportError as error:
     ) from error
 
 from structsvm.torch.chain import ChainHinge
+from structsvm.torch.structured import StructuredHinge
 
-__all__ = ["ChainHinge"]
+__all__ = ["ChainHinge", "StructuredHinge"]

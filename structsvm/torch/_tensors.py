@@ -11,6 +11,7 @@ __all__ = [
     "COMPUTED_AS",
     "check_devices",
     "check_floating",
+    "check_reduction",
     "check_shape",
     "outside_graphs",
     "reduced",
@@ -53,6 +54,11 @@ def check_devices(name: str, value: torch.Tensor, other_name: str, other: torch.
             f"{name} is on {value.device}, but {other_name} on {other.device}: move one to the "
             "device of the other"
         )
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction={reduction!r}: expected 'mean', 'sum' or 'none'")
 
 
 def reduced(values: torch.Tensor, reduction: str) -> torch.Tensor:
