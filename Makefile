@@ -1,4 +1,4 @@
-.PHONY: build debug sanitize sanitized-tests sanitized-fuzz test fuzz lint format bench clean
+.PHONY: build debug sanitize sanitized-tests sanitized-fuzz test fuzz lint format bench docs clean
 
 # The sanitizer's runtime goes before everything else, with that of C++ for exceptions; Python leaves each object to malloc, so that
 # it sees them all; what is not freed at exit is Python's affair.
@@ -42,6 +42,10 @@ format:
 bench:
 	python benchmarks/bench_viterbi.py
 	python benchmarks/bench_letters.py
+
+docs:  ## the site, in docs/_build/html; needs `pip install -e '.[docs]'` and no network
+	python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	python docs/check_pages.py
 
 clean:
 	rm -rf build dist *.egg-info

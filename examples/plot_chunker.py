@@ -143,7 +143,7 @@ def draw(chunker, output):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train a chunker, tag with it, draw its errors.")
     parser.add_argument("--output", default="chunker.png", help="the picture to write")
     output = parser.parse_args().output
     with tempfile.TemporaryDirectory() as folder:

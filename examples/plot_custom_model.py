@@ -74,7 +74,7 @@ def draw(axis, left, right, truth, answer, title):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description="Match two sets of photographs.")
     parser.add_argument("--output", default="custom_model.png", help="the picture to write")
     output = parser.parse_args().output
     random = np.random.RandomState(0)

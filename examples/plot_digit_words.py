@@ -63,7 +63,7 @@ def draw_gaps(axis, models):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description="Read words of handwritten digits.")
     parser.add_argument("--output", default="digit_words.png", help="the picture to write")
     output = parser.parse_args().output
     data = make_digit_words(n_train=400, n_test=200, random_state=0)

@@ -40,8 +40,8 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     A model says what an output is through four methods; everything else (training to a certified
     duality gap, prediction, grid search) follows from them. Outputs y may be any Python objects.
 
-    Implement
-    ---------
+    A model has
+
     joint_feature(x, y)
         psi(x, y): array of shape (n_weights,), or a pair (indices, values), or a scipy sparse row.
     loss(y, y_hat)
@@ -51,10 +51,10 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     inference(x, w)
         The y_hat that maximises <w, psi(x, y_hat)>.
 
-    `w` is a read-only view of the current weights, valid during the call; copy it to keep it.
+    where `w` is a read-only view of the current weights, valid during the call; copy it to keep it.
 
-    May be implemented
-    ------------------
+    and may have
+
     initialize(X, y)
         Called once before training: learn sizes from the data. Set ``n_weights`` here where
         `joint_feature` does not return a full array.

@@ -69,6 +69,7 @@ def make_segmentation(
         A dictionary whose entries are attributes as well:
 
         X_train, X_test : lists of arrays of shape (height, width, n_features), float64
+            Features of the pixels: the means of their labels, and noise.
         y_train, y_test : lists of arrays of shape (height, width), int64
             Labels 0 to ``n_labels - 1``, or `ignore_label`.
         means : array of shape (n_labels, n_features), float64

@@ -27,7 +27,7 @@ __all__ = ["ChainSVM"]
 class ChainSVM(ChainWeightsMixin, StructSVM):
     r"""Structured SVM for sequence labelling, with exact Viterbi inference.
 
-    Minimises 1/2 |w|^2 + C sum of hinges over the weights of a `ChainModel`: state weights for
+    Minimises ``1/2 |w|^2 + C sum of hinges`` over the weights of a `ChainModel`: state weights for
     features, and scores of neighbouring, first and last labels.
 
     Parameters

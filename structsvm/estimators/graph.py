@@ -362,8 +362,9 @@ class _NodeLabelSVM(StructSVM):
 class GraphSVM(_NodeLabelSVM):
     r"""Structured SVM for the nodes of graphs, with exact cuts for two labels.
 
-    Minimises 1/2 |w|^2 + C sum of hinges over the weights of a `GraphModel`: of node features for
-    each label, and of edge features for neighbours that agree (kept >= 0) or for pairs of labels.
+    Minimises ``1/2 |w|^2 + C sum of hinges`` over the weights of a `GraphModel`: of node features
+    for each label, and of edge features for neighbours that agree (kept >= 0) or for pairs of
+    labels.
 
     Parameters
     ----------
@@ -545,8 +546,9 @@ class GraphSVM(_NodeLabelSVM):
 class GridSVM(_NodeLabelSVM):
     r"""Structured SVM for the pixels of images, with exact cuts for two labels.
 
-    Minimises 1/2 |w|^2 + C sum of hinges over the weights of a `GridModel`: of pixel features for
-    each label, and of edge features for neighbours that agree (kept >= 0) or for pairs of labels.
+    Minimises ``1/2 |w|^2 + C sum of hinges`` over the weights of a `GridModel`: of pixel features
+    for each label, and of edge features for neighbours that agree (kept >= 0) or for pairs of
+    labels.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ __all__ = ["SpanSVM"]
 class SpanSVM(StructSVM):
     r"""Structured SVM for spans of sequences, scored as wholes.
 
-    Minimises 1/2 |w|^2 + C sum of hinges over the weights of a `SpanModel`: state weights for
+    Minimises ``1/2 |w|^2 + C sum of hinges`` over the weights of a `SpanModel`: state weights for
     features of positions, and weights for features of spans, their lengths and their neighbours.
 
     Parameters

@@ -152,10 +152,10 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     the same data in other units train to other predictions, and may take a hundred times as long.
 
     ``C="scale"`` is 3 times the loss of a wrong part (position, node, row), over the mean squared
-    norm of a part's scaled features, the constant of an intercept included: 3 / (mean |x|^2) for
-    the Hamming loss; 6 / (mean |x|^2) for two classes, which share one weight vector. Where the
+    norm of a part's scaled features, the constant of an intercept included: ``3 / mean |x|^2`` for
+    the Hamming loss; ``6 / mean |x|^2`` for two classes, which share one weight vector. Where the
     loss is divided by the size N of outputs, C is divided by N; where psi is so too, multiplied by
-    it. For a model that does not know its parts, it is 3 Delta / (|delta psi|^2 / 2) for the
+    it. For a model that does not know its parts, it is ``3 Delta / (|delta psi|^2 / 2)`` for the
     outputs that the oracle answers at w = 0, in the mean. Models of your own are not scaled.
 
     ``C=1.0, scale=None`` is the plain problem with nothing done to the data.

@@ -99,7 +99,7 @@ class SoftMarginLoss:
     -----
     Values and gradients are computed from the rounded y, so they belong together to the last digit
     whatever the tolerances of the solver. For programs that other solvers solve see the example
-    with `minimize_risk` in the README.
+    with `minimize_risk` in the guide.
 
     References
     ----------

@@ -178,7 +178,7 @@ cdef class GridCut:
         ----------
         unary : array-like of shape `shape`, default=None
             Score of label 1 minus score of label 0 of each pixel. None: unchanged.
-        pairwise : array-like of shape (n_directions, *shape) or (n_directions,), or float, \
+        pairwise : array-like of shape ``(n_directions, *shape)`` or (n_directions,), or float, \
 default=None
             Score, >= 0, of each edge whose ends agree; see `grid_cut`. None: unchanged.
         keep_flow : bool, default=True

@@ -40,7 +40,7 @@ class CutCertificate:
     flow : float
         Value of a flow: a lower bound of the energy of every labelling.
     energy : float
-        Energy of the labels found: the sum of |unary| over nodes with the worse label and of
+        Energy of the labels found: the sum of ``abs(unary)`` over nodes with the worse label and of
         pairwise over edges whose ends differ. The score of the labels is the sum of the positive
         unary scores and of all pairwise scores, minus this.
     """

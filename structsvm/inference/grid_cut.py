@@ -54,7 +54,7 @@ def grid_cut(
     ----------
     unary : array-like of shape (height, width) or (depth, height, width)
         Score of label 1 minus score of label 0.
-    pairwise : array-like of shape (n_directions, *unary.shape) or (n_directions,), or float
+    pairwise : array-like of shape ``(n_directions, *unary.shape)`` or (n_directions,), or float
         Score, >= 0, of an edge if both its ends have the same label. ``pairwise[k, i, j]`` belongs
         to the edge from pixel (i, j) to its neighbour in direction k: (0, 1), (1, 0) and, with 8
         neighbours, (1, 1), (1, -1). In three dimensions the directions are (0, 0, 1), (0, 1, 0),

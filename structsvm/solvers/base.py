@@ -40,8 +40,8 @@ TOO_LARGE = (
 def regularization(C: float, n_examples: int) -> float:
     r"""lambda = 1 / (C n), which turns the sum form into the mean form.
 
-    Users state 1/2 \|w\|^2 + C sum_i H_i(w). Solvers minimise lambda times this objective:
-    lambda/2 \|w\|^2 + 1/n sum_i H_i(w).
+    Users state ``1/2 |w|^2 + C sum_i H_i(w)``. Solvers minimise lambda times this objective:
+    ``lambda/2 |w|^2 + 1/n sum_i H_i(w)``.
     """
     total = C * max(n_examples, 1)
     if not 0.0 < total < float("inf") or not 1.0 / total < float("inf"):
@@ -70,7 +70,7 @@ Snapshot = dict[str, NDArray[Any]]
 class Progress:
     """The state of a fit after an iteration, for callbacks.
 
-    Objectives are in the sum form, 1/2 |w|^2 + C sum of hinges.
+    Objectives are in the sum form, ``1/2 |w|^2 + C sum of hinges``.
     """
 
     n_iter: int
@@ -228,7 +228,7 @@ class Solver(Protocol):
         state: Any = None,
         snapshot: Snapshot | None = None,
     ) -> SolverResult:
-        """Minimise 1/2 |w|^2 + C sum_i H_i(w) to a relative duality gap of `tol`.
+        """Minimise ``1/2 |w|^2 + C sum_i H_i(w)`` to a relative duality gap of `tol`.
 
         None for `tol` or `max_iter` is the solver's default. `engine` makes the passes; None makes
         them in this thread. `state` comes from an earlier result for the same problem, perhaps with

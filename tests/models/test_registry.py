@@ -11,7 +11,7 @@ import structsvm
 from structsvm import StructuredModel
 from structsvm.models.registry import FAMILIES, load_class, places
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+TABLE = (Path(__file__).parents[2] / "docs" / "guide" / "models.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -26,7 +26,7 @@ def test_a_row_names_what_is_there_and_public(family):
         assert load_class(one.__name__) is one
     for one in estimators:
         assert getattr(structsvm.estimators, one.__name__) is one
-        assert one.__name__ in README
+        assert one.__name__ in TABLE
 
 
 def test_places_of_one_room():
