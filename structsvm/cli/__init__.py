@@ -83,8 +83,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-iter", type=_positive_int, metavar="N",
                         help="passes over the data at most")  # fmt: skip
     parser.add_argument(
-        "--constraints", choices=["iob2", "iobes"],
-        help="forbid tags that are ill-formed in this scheme",
+        "--constraints", metavar="SCHEME",
+        choices=["iob2", "iobes", "bilou", "iob2-suffix", "iobes-suffix", "bilou-suffix", "seen"],
+        help="forbid tags that are ill-formed in this scheme: iob2, iobes or bilou, with -suffix "
+        "behind it for tags such as NP-B; seen: transitions that the training data do not have",
     )  # fmt: skip
     parser.add_argument(
         "--on-violation", choices=["raise", "skip", "repair"], default="raise",
@@ -130,8 +132,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", help="column file with labels; without --model the last column "
                         "holds the tags to judge and the one before the labels")  # fmt: skip
     parser.add_argument("-m", "--model", help="tag the file with this model first")
-    parser.add_argument("--scheme", choices=["conll", "iob2", "iobes"], default="conll",
-                        help="how spans are read (default: conll)")  # fmt: skip
+    parser.add_argument("--scheme", default="conll", metavar="SCHEME",
+                        choices=[name + end for end in ("", "-suffix")
+                                 for name in ("conll", "iob1", "iob2", "iobes", "bilou")],
+                        help="how spans are read: conll (the default), iob1, iob2, iobes, bilou; "
+                        "with -suffix behind it for tags such as NP-B")  # fmt: skip
     parser.add_argument("--labels", action="store_true", help="report on every label")
     _add_output(parser)
 

@@ -18,6 +18,7 @@ from structsvm.estimators.chain_weights import ChainWeightsMixin
 from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
+from structsvm.models.path_rules import RuledLabels
 from structsvm.solvers import Progress, Solver
 from structsvm.training.train import Examples
 
@@ -44,7 +45,7 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         Score neighbouring labels. Without, each position is classified by itself.
     boundary : bool, default=True
         Score the first and the last label.
-    constraints : {"iob2", "iobes"} or list of pairs (from, to), default=None
+    constraints : {"iob2", "iobes", "bilou", "seen"} or list of pairs (from, to), default=None
         Labels that must not follow each other, in training and in prediction; see `ChainModel`.
     on_violation : {"raise", "skip", "repair"}, default="raise"
         What to do with training and held-out sequences that constraints forbid; see `ChainModel`.
@@ -295,6 +296,59 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         """
         check_is_fitted(self)
         return self.model_.n_best(self._read(X), self.coef_, n)
+
+    def predict_by_rules(
+        self,
+        X: Any,
+        *,
+        one_run: Sequence[Any] = (),
+        before: Sequence[Any] = (),
+        max_paths: int = 1000,
+    ) -> list[RuledLabels]:
+        """The best labelling of each x that keeps rules for the sequence as a whole.
+
+        Exact: labellings are looked at in order of their scores, until one keeps the rules.
+
+        Parameters
+        ----------
+        X : list of arrays or CSR matrices of shape (length, n_features)
+        one_run : list of labels, or of lists of labels that count as one
+            Each of them may occur in one run of neighbouring positions at most.
+        before : list of pairs of labels, or of lists of labels that count as one
+            Where both of a pair occur, all positions with the first come before those with the
+            second.
+        max_paths : int, default=1000
+            How many labellings of an x to look at.
+
+        Returns
+        -------
+        found : list of (status, labels, score, n_tried)
+            ``status`` is "found"; "limit" where none of the `max_paths` best labellings keeps the
+            rules, so that ``labels`` is None and ``score`` a bound on those that do; or
+            "impossible" where no labelling does, as all were looked at.
+
+        Raises
+        ------
+        ValueError
+            For a label that is not known.
+
+        Notes
+        -----
+        Sequences whose prediction keeps the rules take the time of `predict`, others that of
+        `predict_n_best` with up to `max_paths` labellings.
+
+        Examples
+        --------
+        >>> from structsvm import SequenceTagger
+        >>> X, y = ["12 Main St".split(), "7 Oak St".split()], [["no", "name", "kind"]] * 2
+        >>> tagger = SequenceTagger(random_state=0).fit(X, y)
+        >>> tagger.tag("St Main St".split())
+        ['kind', 'name', 'kind']
+        >>> tagger.predict_by_rules(["St Main St".split()], one_run=["kind"])[0].labels.tolist()
+        ['no', 'name', 'kind']
+        """
+        check_is_fitted(self)
+        return self.model_.best_by_rules(self._read(X), self.coef_, one_run, before, max_paths)
 
     def complete(self, X: Any, y: Any) -> list[NDArray[Any]]:
         """The best labels where some are known.

@@ -15,6 +15,7 @@ from structsvm.metrics.ranking import (
     mean_pair_accuracy,
     mean_precision_at_k,
 )
+from structsvm.metrics.schemes import convert_tags, span_tags, spans
 from structsvm.metrics.sequences import (
     SCORES,
     SpanScores,
@@ -23,7 +24,6 @@ from structsvm.metrics.sequences import (
     span_f1_score,
     span_report,
     span_scores,
-    spans,
     token_accuracy,
 )
 from structsvm.metrics.trees import AttachmentScores, attachment_scores
@@ -33,6 +33,7 @@ __all__ = [
     "AttachmentScores",
     "SpanScores",
     "attachment_scores",
+    "convert_tags",
     "dice",
     "flat_scores",
     "jaccard",
@@ -47,6 +48,7 @@ __all__ = [
     "span_f1_score",
     "span_report",
     "span_scores",
+    "span_tags",
     "spans",
     "token_accuracy",
 ]

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from structsvm.metrics.schemes import Span, spans
+
 __all__ = [
     "SCORES",
     "SpanScores",
@@ -26,96 +28,8 @@ __all__ = [
     "span_f1_score",
     "span_report",
     "span_scores",
-    "spans",
     "token_accuracy",
 ]
-
-_PREFIXES = {"conll": "BIESO", "iob2": "BIO", "iobes": "BIESO"}
-
-#: A span: its type, its first position, and the position after its last.
-Span = tuple[str, int, int]
-
-
-def spans(tags: Iterable[str], scheme: str = "conll") -> list[Span]:
-    """The spans that a sequence of tags marks, in order.
-
-    Parameters
-    ----------
-    tags : iterable of str
-        "O", or a prefix, a hyphen and a type. Prefixes alone mark spans of the type "".
-    scheme : {"conll", "iob2", "iobes"}, default="conll"
-        "conll" reads any of IOB1, IOB2 and IOBES as the CoNLL evaluation does: a span begins at B
-        and S, and wherever a type begins or changes; a stray I or E begins one too. "iob2" and
-        "iobes" count well-formed spans only: B I* and, in the latter, S or B I* E.
-
-    Returns
-    -------
-    spans : list of (type, start, stop)
-
-    Raises
-    ------
-    ValueError
-        For a tag that is no str, or whose prefix is not one of the scheme.
-
-    Examples
-    --------
-    >>> from structsvm.metrics import spans
-    >>> spans(["B-NP", "I-NP", "O", "I-VP", "I-NP"])
-    [('NP', 0, 2), ('VP', 3, 4), ('NP', 4, 5)]
-    >>> spans(["B-NP", "I-NP", "O", "I-VP", "I-NP"], scheme="iob2")
-    [('NP', 0, 2)]
-    """
-    if scheme not in _PREFIXES:
-        names = ", ".join(repr(name) for name in _PREFIXES)
-        raise ValueError(f"unknown scheme {scheme!r}: expected one of {names}")
-    split = [split_tag(t, tag, scheme) for t, tag in enumerate(tags)]
-    if scheme == "conll":
-        return _lenient(split)
-    return _strict(split, closed=scheme == "iobes")
-
-
-def split_tag(t: int, tag: Any, scheme: str) -> tuple[str, str]:
-    """Prefix and type of tag number `t`, if it is one of the scheme."""
-    if not isinstance(tag, str):
-        raise ValueError(f"tag {t} is {tag!r}, expected a str such as 'B-NP' or 'O'")
-    prefix, _, kind = tag.partition("-")
-    if prefix not in tuple(_PREFIXES[scheme]) or (prefix == "O" and tag != "O"):
-        expected = ", ".join(_PREFIXES[scheme])
-        raise ValueError(f"tag {t} is {tag!r}; scheme {scheme!r} has the prefixes {expected}")
-    return prefix, kind
-
-
-def _lenient(split: list[tuple[str, str]]) -> list[Span]:
-    found: list[Span] = []
-    start, before, kind_before = None, "O", ""
-    for t, (prefix, kind) in enumerate([*split, ("O", "")]):
-        same = prefix != "O" and kind == kind_before
-        goes_on = same and before in "BI" and prefix in "IE"
-        if start is not None and not goes_on:
-            found.append((kind_before, start, t))
-            start = None
-        if prefix != "O" and start is None:
-            start = t
-        before, kind_before = prefix, kind
-    return found
-
-
-def _strict(split: list[tuple[str, str]], closed: bool) -> list[Span]:
-    found: list[Span] = []
-    start, kind_open = None, ""
-    for t, (prefix, kind) in enumerate([*split, ("O", "")]):
-        if start is not None and not (prefix in "IE" and kind == kind_open):
-            if not closed:
-                found.append((kind_open, start, t))
-            start = None
-        if prefix == "S":
-            found.append((kind, t, t + 1))
-        elif prefix == "B":
-            start, kind_open = t, kind
-        elif prefix == "E" and start is not None:
-            found.append((kind, start, t + 1))
-            start = None
-    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,8 +124,8 @@ def span_scores(
     Parameters
     ----------
     y_true, y_pred : lists of sequences of tags
-    scheme : {"conll", "iob2", "iobes"}, default="conll"
-        See `spans`.
+    scheme : {"conll", "iob1", "iob2", "iobes", "bilou"}, default="conll"
+        See `structsvm.metrics.spans`.
     ignore_label : str, default=None
         A true label of void positions.
 

@@ -20,6 +20,7 @@ from structsvm.data.labels import (
 from structsvm.data.scaling import ColumnScaling, FeatureGroup
 from structsvm.data.sequences import PackedSequences, pack_label_weight, pack_sequences
 from structsvm.data.state import State, checked_classes
+from structsvm.exceptions import ModelFileError
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.chain_scores import (
@@ -33,13 +34,16 @@ from structsvm.models.completion import StatesModel
 from structsvm.models.constraints import (
     ON_VIOLATION,
     SCHEMES,
+    SEEN,
     Allowed,
     Screened,
     allowed_labels,
     check_tags,
     screen_labels,
+    seen_transitions,
 )
 from structsvm.models.factored import PackedInputs
+from structsvm.models.path_rules import PathRules, RuledLabels, check_max_paths
 from structsvm.models.states import (
     LabelStates,
     PairStates,
@@ -99,10 +103,12 @@ class ChainModel(StatesModel):
         itself.
     boundary : bool, default=True
         Whether the first and the last label have scores of their own.
-    constraints : {"iob2", "iobes"} or list of pairs (from, to), default=None
+    constraints : {"iob2", "iobes", "bilou", "seen"} or list of pairs (from, to), default=None
         Labels that must not follow each other, in training and in prediction: by the rules of a
-        tagging scheme ("I-NP" only after "B-NP" or "I-NP"), or the listed pairs. None as "from" is
-        the start of a sequence, None as "to" its end. Needs `transitions`.
+        tagging scheme ("I-NP" only after "B-NP" or "I-NP"), see `structsvm.metrics.spans`, whose
+        letters come last with "-suffix" behind its name; all transitions that the training data do
+        not have ("seen"; a sequence for which they leave nothing is an error); or the listed pairs.
+        None as "from" is the start of a sequence, None as "to" its end. Needs `transitions`.
     on_violation : {"raise", "skip", "repair"}, default="raise"
         What estimators do with training and held-out sequences that constraints forbid: raise
         ValueError, leave them out, or change their labels. The latter two give one warning and are
@@ -150,6 +156,7 @@ class ChainModel(StatesModel):
 
     weight_name = "position_weight"
     rescales_slack = True
+    _seen: NDArray[np.bool_] | None = None  # which label follows which in training
 
     def __init__(
         self,
@@ -187,7 +194,11 @@ class ChainModel(StatesModel):
             classes = np.unique(y.known)
             if self._looks_back() == 2:
                 pairs = pairs_of(self._all_known(encode_labels(y.labels, classes), y), y.offsets)
-        self.resize(classes, **X.sizes, pairs=pairs)
+        numbers = np.full(len(y.labels), -1, dtype=np.int32)
+        there = np.ones(len(numbers), bool) if y.void is None else ~y.void
+        numbers[there] = encode_labels(y.known, classes)
+        seen = seen_transitions(numbers, y.offsets, len(classes))
+        self.resize(classes, **X.sizes, pairs=pairs, seen=seen)
 
     def resize(
         self,
@@ -195,8 +206,10 @@ class ChainModel(StatesModel):
         n_features: int,
         n_edge_features: int = 0,
         pairs: NDArray[np.int64] | None = None,
+        seen: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Set the labels (sorted, distinct), the numbers of features and the pairs of labels."""
+        """Set the labels (sorted, distinct), the numbers of features, the pairs of labels, and
+        which label follows which in training, which counts with ``constraints="seen"``."""
         if n_edge_features and not self.transitions:
             raise ValueError(
                 f"there are {n_edge_features} edge features; they add to transition scores, so "
@@ -206,6 +219,9 @@ class ChainModel(StatesModel):
         self.n_features_in_ = n_features
         self.n_edge_features_in_ = n_edge_features
         self._states = LabelStates(len(classes)) if pairs is None else PairStates(pairs)
+        self._seen = (
+            seen if isinstance(self.constraints, str) and self.constraints == SEEN else None
+        )
         self.layout_ = self._layout()
         self.n_weights = self.layout_.n_weights
         if not 0 < self.n_weights < 2**31:
@@ -222,18 +238,28 @@ class ChainModel(StatesModel):
             "n_edge_features": self.n_edge_features_in_,
             "classes": self.classes_,
         }
+        if self._seen is not None:
+            state = state | {"seen": self._seen.astype(np.int32)}
         return state if self.pairs_ is None else state | {"pairs": self.pairs_}
 
     def from_state(self, state: State) -> Self:
         classes, pairs = checked_classes(state), state.get("pairs")
         if pairs is not None:
             check_pairs_of_labels(pairs, len(classes))
-        self.resize(classes, state["n_features"], state["n_edge_features"], pairs)
+        seen = state.get("seen")
+        if seen is not None and seen.shape != (len(classes),) * 2:
+            raise ModelFileError(f"the transitions that were seen have the shape {seen.shape}")
+        sizes = state["n_features"], state["n_edge_features"]
+        self.resize(classes, *sizes, pairs, None if seen is None else seen != 0)
         return self
 
     def n_table_entries(self, state: State) -> int:
         """Number of transition scores; files have them even if they are switched off."""
         return len(state["classes"]) ** 2
+
+    @property
+    def _only_seen(self) -> bool:
+        return isinstance(self.constraints, str) and self.constraints == SEEN
 
     def _looks_back(self) -> int:
         if self.order not in (1, 2) or isinstance(self.order, bool):
@@ -342,6 +368,8 @@ class ChainModel(StatesModel):
         # bind checks what it is given.
         if self.constraints is None or (self.on_violation == "raise" and not held_out):
             return Screened(y, None, 0, "")
+        if self._only_seen:
+            return Screened(y, None, 0, "")  # training breaks none, and may be scored by any
         screened = screen_labels(
             self.constraints, self.on_violation, y, whole=whole, ignore_label=self.ignore_label
         )
@@ -436,6 +464,9 @@ class ChainModel(StatesModel):
             return None
         if not self.transitions:
             raise ValueError("constraints need transitions=True")
+        if self._seen is not None:
+            ends = np.ones(len(self.classes_), dtype=bool)
+            return Allowed(self._seen, ends, ends)
         # Labels may have disappeared with the sequences that were left out.
         gone = self.on_violation != "raise"
         return allowed_labels(self.constraints, self.classes_, ignore_strangers=gone)
@@ -498,6 +529,33 @@ class ChainModel(StatesModel):
             ]
             for states, scores in self.bind(X).n_best(w, n)
         ]
+
+    def best_by_rules(
+        self,
+        X: Sequence[Any],
+        w: NDArray[np.float64],
+        one_run: Sequence[Any] = (),
+        before: Sequence[Any] = (),
+        max_paths: int = 1000,
+    ) -> list[RuledLabels]:
+        """The best labelling of each x that keeps rules; see `ChainSVM.predict_by_rules`."""
+        rules, limit = PathRules(self.classes_, one_run, before), check_max_paths(max_paths)
+        packed = self._packed(X)
+        flat, scores = self.bind(packed).predict(w)
+        labels, found = self._states.labels(flat), []
+        for i, score in enumerate(scores.tolist()):
+            path = labels[packed.offsets[i] : packed.offsets[i + 1]]
+            if rules.kept(path[None])[0]:
+                found.append(RuledLabels("found", self.classes_[path], score, 1))
+                continue
+            problem = self.bind(packed[i : i + 1])
+
+            def n_best(n: int, problem: FactoredProblem = problem) -> tuple[Any, Any]:
+                states, values = problem.n_best(w, n)[0]
+                return self._states.labels(states), values
+
+            found.append(rules.best(n_best, self.classes_, limit))
+        return found
 
     def batch_complete(
         self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]

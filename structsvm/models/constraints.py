@@ -13,21 +13,27 @@ from structsvm.data.labels import flatten_partial
 from structsvm.data.sequences import as_items
 from structsvm.exceptions import LabelError
 from structsvm.inference import viterbi
-from structsvm.metrics.sequences import spans, split_tag
+from structsvm.metrics import schemes
+from structsvm.metrics.schemes import scheme_named, spans
 
 __all__ = [
     "ON_VIOLATION",
     "SCHEMES",
+    "SEEN",
     "Allowed",
     "Screened",
     "allowed_labels",
     "check_tags",
     "screen_labels",
+    "seen_transitions",
 ]
 
 #: What estimators may do with training sequences that constraints forbid.
 ON_VIOLATION = ("raise", "skip", "repair")
-SCHEMES = ("iob2", "iobes")
+#: Schemes whose tags say what may follow what.
+SCHEMES = tuple(name for name, scheme in schemes.SCHEMES.items() if not scheme.lenient)
+#: The constraint that allows the transitions of the training data alone.
+SEEN = "seen"
 
 
 class Allowed(NamedTuple):
@@ -99,8 +105,8 @@ def allowed_labels(
     if isinstance(constraints, str):
         if constraints not in SCHEMES:
             raise ValueError(
-                f"unknown constraints {constraints!r}: expected 'iob2', 'iobes', or a list of "
-                "forbidden pairs (from, to)"
+                f"unknown constraints {constraints!r}: expected 'iob2', 'iobes', 'bilou', one of "
+                "these with '-suffix', 'seen', or a list of forbidden pairs (from, to)"
             )
         _forbid_malformed(constraints, classes, allowed)
         return allowed
@@ -128,27 +134,40 @@ def allowed_labels(
     return allowed
 
 
-def _forbid_malformed(scheme: str, classes: NDArray[Any], allowed: Allowed) -> None:
-    tags = [split_tag(t, tag, scheme) for t, tag in enumerate(classes.tolist())]
-    inside = "I" if scheme == "iob2" else "IE"
-    for j, (prefix, kind) in enumerate(tags):
-        goes_on = prefix in inside
-        opens = scheme == "iobes" and prefix in "BI"
+def _forbid_malformed(name: str, classes: NDArray[Any], allowed: Allowed) -> None:
+    scheme = scheme_named(name)
+    tags = [scheme.split(t, tag) for t, tag in enumerate(classes.tolist())]
+    for j, (meaning, kind) in enumerate(tags):
+        goes_on = meaning in "IE"
         allowed.start[j] = not goes_on
-        allowed.end[j] = not opens
-        for i, (prefix_before, kind_before) in enumerate(tags):
-            is_open = prefix_before in "BI" and kind_before == kind
-            must_go_on = scheme == "iobes" and prefix_before in "BI"
+        allowed.end[j] = not (scheme.closed and meaning in "BI")
+        for i, (meaning_before, kind_before) in enumerate(tags):
+            is_open = meaning_before in "BI" and kind_before == kind
+            must_go_on = scheme.closed and meaning_before in "BI"
             allowed.transition[i, j] = is_open if goes_on else not must_go_on
+
+
+def seen_transitions(
+    labels: NDArray[np.int32], offsets: NDArray[np.int64], n_classes: int
+) -> NDArray[np.bool_]:
+    """Which label follows which in these sequences; void labels are -1."""
+    seen = np.zeros((n_classes, n_classes), dtype=bool)
+    later = np.ones(len(labels), dtype=bool)
+    later[offsets[:-1][offsets[:-1] < offsets[1:]]] = False
+    places = np.flatnonzero(later)
+    places = places[(labels[places] >= 0) & (labels[places - 1] >= 0)]
+    seen[labels[places - 1], labels[places]] = True
+    return seen
 
 
 def check_tags(
     scheme: str, labels: NDArray[np.int32], offsets: NDArray[np.int64], classes: NDArray[Any]
 ) -> None:
     """Raise LabelError for the first label that a scheme does not know."""
+    known = scheme_named(scheme)
     for k, tag in enumerate(classes.tolist()):
         try:
-            split_tag(k, tag, scheme)
+            known.split(k, tag)
         except ValueError as error:
             if not len(places := np.flatnonzero(labels == k)):
                 raise
@@ -244,25 +263,23 @@ def _is_known(label: Any, constraints: str | Sequence[Any]) -> bool:
     if not isinstance(constraints, str) or constraints not in SCHEMES:
         return True
     try:
-        split_tag(0, label, constraints)
+        scheme_named(constraints).split(0, label)
     except ValueError:
         return False
     return True
 
 
-def _rewritten(i: int, tags: list[str], scheme: str) -> list[str]:
+def _rewritten(i: int, tags: list[str], name: str) -> list[str]:
     """Read the spans of these tags as the CoNLL evaluation does, and write them in a scheme."""
+    scheme = scheme_named(name)
     try:
-        found = spans(tags)
+        found = spans(tags, "conll-suffix" if scheme.suffix else "conll")
     except ValueError as error:
         raise LabelError(f"y[{i}] cannot be repaired: {error}") from None
     written = list(tags)
     for _, start, stop in found:
-        prefixes = ["B", *"I" * (stop - start - 1)]
-        if scheme == "iobes":
-            prefixes[-1] = "S" if stop - start == 1 else "E"
-        for t, prefix in enumerate(prefixes, start=start):
-            written[t] = prefix + tags[t][1:]
+        for t, meaning in enumerate(scheme.of_span(stop - start), start=start):
+            written[t] = scheme.with_meaning(tags[t], meaning)
     return written
 
 

@@ -26,7 +26,7 @@ from structsvm.data.state import State, checked_classes
 from structsvm.features.spans import check_max_length, n_spans_of
 from structsvm.inference._spans import SpanMaximizer
 from structsvm.losses import HammingLoss, make_loss
-from structsvm.metrics.sequences import split_tag
+from structsvm.metrics.schemes import scheme_named
 from structsvm.models.chain import position_chunks
 from structsvm.models.factored import FactoredModel, PackedInputs
 from structsvm.problems._factored import FactoredProblem
@@ -492,11 +492,11 @@ class SpanModel(FactoredModel):
 
 def _tag_places(classes: NDArray[Any]) -> dict[str | None, tuple[int, int]]:
     """The labels of these tags, None for "O" first, and the places of their first and inner tag."""
-    firsts: dict[str | None, int] = {}
+    scheme, firsts = scheme_named("iob2"), dict[str | None, int]()
     inners: dict[str | None, int] = {}
     for place, tag in enumerate(classes.tolist()):
         try:
-            prefix, kind = split_tag(place, tag, "iob2")
+            prefix, kind = scheme.split(place, tag)
         except ValueError:
             raise ValueError(
                 f"y has the tag {tag!r}, expected 'O', 'B-' and a label, or 'I-' and a label (IOB2)"
@@ -567,7 +567,7 @@ def _span_set(item: Iterable[Any]) -> set[Span]:
     entries = list(item)
     if _is_spans(entries):
         return {_checked_span(0, entry) for entry in entries}
-    split = [split_tag(t, tag, "iob2") for t, tag in enumerate(entries)]
+    split = [scheme_named("iob2").split(t, tag) for t, tag in enumerate(entries)]
     found: set[Span] = set()
     starts = [t for t, (prefix, _) in enumerate(split) if prefix != "I"]
     for start, stop in itertools.pairwise([*starts, len(split)]):

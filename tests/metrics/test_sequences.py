@@ -121,12 +121,15 @@ def test_scorers_work_in_model_selection(words):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: spans(["X-A"]), "tag 0 is 'X-A'; scheme 'conll' has the prefixes B, I, E, S, O"),
+        (
+            lambda: spans(["X-A"]),
+            "tag 0 is 'X-A'; scheme 'conll' has the prefixes B, I, E, S, L",
+        ),
         (lambda: spans(["O", "S-A"], scheme="iob2"), "tag 1 is 'S-A'; scheme 'iob2' has the pref"),
         (lambda: spans(["O-A"]), "tag 0 is 'O-A'"),
         (lambda: spans([""]), "tag 0 is ''"),
         (lambda: spans([3]), "tag 0 is 3, expected a str such as 'B-NP' or 'O'"),
-        (lambda: spans([], scheme="bio"), "unknown scheme 'bio': expected one of 'conll', 'iob2'"),
+        (lambda: spans([], scheme="bio"), "unknown scheme 'bio': expected one of 'conll', 'iob1'"),
         (lambda: span_scores([["O"]], []), "y_true has 1 sequences but y_pred has 0"),
         (lambda: span_scores([["O"]], [["O", "O"]]), r"y_pred\[0\] has 2 labels, expected 1 as"),
         (lambda: span_scores([[], ["Z"]], [[], ["O"]]), "sequence 1: tag 0 is 'Z'"),

@@ -148,7 +148,7 @@ def test_the_python_methods_train_to_the_same_optimum():
         ("iob2", ["O", "I-A"], r"y\[1\]\[1\] is I-A after O, which constraints forbid"),
         ([("O", None)], ["B-A", "O"], r"y\[1\]\[-1\] is O at the end, which constraints forbid"),
         ("iob2", ["Z-A", "O"], "tag 3 is 'Z-A'; scheme 'iob2' has the prefixes B, I, O"),
-        ("bio", ["O", "O"], "unknown constraints 'bio': expected 'iob2', 'iobes', or a list"),
+        ("bio", ["O", "O"], "unknown constraints 'bio': expected 'iob2', 'iobes', 'bilou', one"),
         ([("O", "X")], ["O", "O"], r"constraints\[0\] names 'X', which is no label; the known"),
         (["OX"], ["O", "O"], r"constraints\[0\] is 'OX', expected a pair \(from, to\)"),
         ([(None, None)], ["O", "O"], r"constraints\[0\] is \(None, None\)"),
