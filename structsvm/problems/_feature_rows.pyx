@@ -5,6 +5,8 @@ import numpy as np
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, plane_reserve
 
+AT_ONCE = 1 << 16
+
 
 cdef class FeatureRows:
     """Rows of features, dense or CSR, float64 or float32; nothing is copied.
@@ -47,6 +49,15 @@ cdef class FeatureRows:
             rows.row_start = &starts[0]
             rows.columns = &columns[0] if columns.shape[0] else NULL
             self._arrays = (values, indptr, indices)
+
+    def are_ones(self):
+        """Whether all stored values are 1."""
+        cdef Py_ssize_t start
+        values = self._arrays[0]
+        return all(
+            (values[start:start + AT_ONCE] == 1.0).all()
+            for start in range(0, self.n_values, AT_ONCE)
+        )
 
     cdef int outer(
         self, Py_ssize_t i, const double* q, Py_ssize_t width, Plane* out

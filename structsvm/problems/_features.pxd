@@ -59,6 +59,22 @@ cdef class RowBlock(FeatureBlock):
     cdef double weight_of(self, Py_ssize_t i, Py_ssize_t t) noexcept nogil
     cdef void expand(self, Py_ssize_t n_rows, double* scores) noexcept nogil
 
+    # Rows one by one, where they `are_plain`; row r is counted through all examples. A row that was
+    # damaged after it was packed counts for nothing here: `scores` raises an error about it.
+    cdef bint are_ones                    # whether it was found that all values are 1
+    cdef look_for_ones(self)
+    cdef bint are_plain(self) noexcept nogil
+    # out OUT: `width` scores, in whole groups of lanes
+    cdef void scores_of_row(self, Py_ssize_t r, const double* w, double* out) noexcept nogil
+    cdef double size_of_row(
+        self, Py_ssize_t r, Py_ssize_t column, const double* w
+    ) noexcept nogil
+    cdef Py_ssize_t entries_of_row(self, Py_ssize_t r) noexcept nogil
+    cdef double product_of_rows(self, Py_ssize_t r, Py_ssize_t s) noexcept nogil
+    cdef void add_row(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target
+    ) noexcept nogil
+
 
 cdef class TableBlock(FeatureBlock):
     cdef Py_ssize_t place, size           # where its rows start, and how many

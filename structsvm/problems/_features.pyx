@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from libc.math cimport fabs
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
@@ -29,6 +30,16 @@ cdef extern from "structsvm/linalg/rows.h" nogil:
     void ssvm_pad_rows(
         const double* rows, Py_ssize_t n_rows, Py_ssize_t row_size, double scale, double* out,
         Py_ssize_t stride,
+    )
+
+
+cdef extern from "structsvm/linalg/sparse_rows.h" nogil:
+    int ssvm_shared_columns(
+        const index_t* a, Py_ssize_t n, const index_t* b, Py_ssize_t m
+    )
+    double ssvm_sparse_product(
+        const index_t* a, const double* x, Py_ssize_t n,
+        const index_t* b, const double* y, Py_ssize_t m,
     )
 
 
@@ -228,6 +239,77 @@ cdef class RowBlock(FeatureBlock):
 
     cdef double weight_of(self, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
         return 1.0 if self.row_weight is None else self.row_weight[self.offsets[i] + t]
+
+    cdef bint are_plain(self) noexcept nogil:
+        """Whether these are sparse rows of all examples with a column of weights for each score."""
+        return (
+            self.shared and self.rows.kind == SSVM_CSR_DOUBLE and self.column_of is None
+            and self.row_weight is None
+        )
+
+    cdef look_for_ones(self):
+        """Note whether all values are 1, which makes products of rows faster."""
+        self.are_ones = self.are_plain() and self._held[0].are_ones()
+
+    cdef void scores_of_row(self, Py_ssize_t r, const double* w, double* out) noexcept nogil:
+        cdef const ssvm_feature_rows* rows = self.rows
+        cdef const double* weights = w + self.place
+        cdef const double* initial = NULL
+        if rows.intercept != 0.0:
+            initial = weights + rows.n_features * self.n_columns
+        ssvm_csr_times_rows(
+            rows.row_start + r, 1, rows.columns, <const double*> rows.values, weights,
+            rows.n_features, self.n_columns, initial, 1.0, out, self.column_stride,
+        )
+
+    cdef double size_of_row(
+        self, Py_ssize_t r, Py_ssize_t column, const double* w
+    ) noexcept nogil:
+        """Sum of the magnitudes of the terms of one score."""
+        cdef const ssvm_feature_rows* rows = self.rows
+        cdef const double* values = <const double*> rows.values
+        cdef const double* weights = w + self.place + column
+        cdef offset_t e, start = rows.row_start[r], stop = rows.row_start[r + 1]
+        cdef double total = 0.0
+        if not ssvm_columns_fit(rows.columns + start, stop - start, rows.n_features):
+            return 0.0
+        for e in range(start, stop):
+            total += fabs(values[e] * weights[rows.columns[e] * self.n_columns])
+        if rows.intercept != 0.0:
+            total += fabs(weights[rows.n_features * self.n_columns])
+        return total
+
+    cdef Py_ssize_t entries_of_row(self, Py_ssize_t r) noexcept nogil:
+        return self.rows.row_start[r + 1] - self.rows.row_start[r] + (self.rows.intercept != 0.0)
+
+    cdef double product_of_rows(self, Py_ssize_t r, Py_ssize_t s) noexcept nogil:
+        cdef const ssvm_feature_rows* rows = self.rows
+        cdef const double* values = <const double*> rows.values
+        cdef offset_t a = rows.row_start[r], b = rows.row_start[s]
+        cdef Py_ssize_t n = rows.row_start[r + 1] - a, m = rows.row_start[s + 1] - b
+        cdef double constant = rows.intercept * rows.intercept
+        if self.are_ones:
+            if r == s:
+                return constant + n
+            return constant + ssvm_shared_columns(rows.columns + a, n, rows.columns + b, m)
+        return constant + ssvm_sparse_product(
+            rows.columns + a, values + a, n, rows.columns + b, values + b, m
+        )
+
+    cdef void add_row(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target
+    ) noexcept nogil:
+        """Add a row times `factor` to a column of weights."""
+        cdef const ssvm_feature_rows* rows = self.rows
+        cdef const double* values = <const double*> rows.values
+        cdef double* weights = target + self.place + column
+        cdef offset_t e, start = rows.row_start[r], stop = rows.row_start[r + 1]
+        if not ssvm_columns_fit(rows.columns + start, stop - start, rows.n_features):
+            return
+        for e in range(start, stop):
+            weights[rows.columns[e] * self.n_columns] += factor * values[e]
+        if rows.intercept != 0.0:
+            weights[rows.n_features * self.n_columns] += factor
 
     cdef int accumulate(
         self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,

@@ -19,5 +19,7 @@ cdef class AveragedPoint:
 
     cdef double curvature(self) noexcept nogil
     cdef void move(self, PlaneStore store, Py_ssize_t i, int p, double change) noexcept nogil
+    # the same for all planes of a block; changes IN, SCRATCH afterwards
+    cdef void move_all(self, PlaneStore store, Py_ssize_t i, double* changes) noexcept nogil
     cdef void end_update(self) noexcept nogil
     cdef void choose_multipliers(self) noexcept nogil

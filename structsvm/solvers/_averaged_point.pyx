@@ -58,6 +58,17 @@ cdef class AveragedPoint:
         if self._lag is not None:
             store.add(i, p, step * self.lag_factor, &self._lag[0])
 
+    cdef void move_all(self, PlaneStore store, Py_ssize_t i, double* changes) noexcept nogil:
+        """`move` for all planes of block i."""
+        cdef int p
+        for p in range(store.blocks[i].size):
+            changes[p] = changes[p] / (self.regularization * self.n_examples)
+        store.add_all(i, changes, &self._weights[0])
+        if self._lag is not None:
+            for p in range(store.blocks[i].size):
+                changes[p] *= self.lag_factor
+            store.add_all(i, changes, &self._lag[0])
+
     cdef void end_update(self) noexcept nogil:
         """One averaging step; call it after each visit of a block, even if nothing moved."""
         self.choose_multipliers()

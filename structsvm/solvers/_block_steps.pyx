@@ -159,9 +159,7 @@ cdef class PairwiseSteps(BlockSteps):
                     share * curvature * (gram_at(b, up, p) - gram_at(b, low, p))
                 )
             current = current_height(b)
-        for p in range(b.size):
-            if change[p] != 0.0:
-                self.point.move(self.store, i, p, change[p])
+        self.point.move_all(self.store, i, change)
         return 0
 
 

@@ -5,13 +5,15 @@ from structsvm.problems._problem cimport Problem
 from structsvm.solvers._averaged_point cimport AveragedPoint
 from structsvm.solvers._block_steps cimport BlockSteps
 from structsvm.solvers._evaluator cimport Evaluator
-from structsvm.solvers._plane_store cimport SparsePlanes
+from structsvm.solvers._label_planes cimport LabelPlanes
+from structsvm.solvers._plane_store cimport PlaneStore
 
 
 cdef class DualBlocks:
     cdef readonly Problem problem
     cdef readonly dict options            # how it was made
-    cdef readonly SparsePlanes store
+    cdef readonly PlaneStore store
+    cdef LabelPlanes labelled             # the store if it keeps labels, else None
     cdef readonly AveragedPoint point
     cdef readonly BlockSteps steps
     cdef readonly Evaluator evaluator

@@ -10,7 +10,11 @@ from structsvm.problems import Problem
 from structsvm.solvers._averaged_point import AveragedPoint
 from structsvm.solvers._block_steps import BlockSteps
 from structsvm.solvers._evaluator import Evaluator
-from structsvm.solvers._plane_store import SparsePlanes
+from structsvm.solvers._plane_store import PlaneStore
+
+def store_for(
+    problem: Problem, *, mixed: bool = False, max_planes: int = 20, drop_after: int = 2
+) -> PlaneStore: ...
 
 class DualBlocks:
     @property
@@ -18,7 +22,7 @@ class DualBlocks:
     @property
     def options(self) -> dict[str, Any]: ...
     @property
-    def store(self) -> SparsePlanes: ...
+    def store(self) -> PlaneStore: ...
     @property
     def point(self) -> AveragedPoint: ...
     @property
@@ -37,7 +41,7 @@ class DualBlocks:
         max_planes: int = 20,
         drop_after: int = 2,
         average: bool = False,
-        store: SparsePlanes | None = None,
+        store: PlaneStore | None = None,
     ) -> None: ...
     def moved(
         self,

@@ -12,13 +12,18 @@ from libc.string cimport memset
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights, plane_free, weights_of
+from structsvm.problems._factored cimport FactoredProblem
 from structsvm.problems._problem cimport Problem
 from structsvm.solvers._averaged_point cimport AveragedPoint
 from structsvm.solvers._block_steps cimport FrankWolfeSteps, PairwiseSteps
 from structsvm.solvers._evaluator cimport Evaluator
-from structsvm.solvers._plane_store cimport Block, SparsePlanes, current_height, height_at
+from structsvm.solvers._label_planes cimport LabelPlanes
+from structsvm.solvers._plane_store cimport (
+    Block, PlaneStore, SparsePlanes, current_height, height_at,
+)
 
 from structsvm.data.snapshots import vector
+from structsvm.problems._chain_deltas import gives_labels, mean_row_size
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
@@ -28,6 +33,30 @@ cdef enum:
 
 # Work of a slow oracle, about 100 us: sharing a faster one among workers costs more than it saves.
 cdef double LEAST_WORK_TO_SHARE = 1e5
+
+# Planes are kept as labels where there are more weights than this for each number of a row, ...
+cdef Py_ssize_t SPARSE_ENOUGH = 2000
+# ... and so many in all.
+cdef Py_ssize_t MANY_WEIGHTS = 1 << 17
+
+
+def store_for(Problem problem, *, bint mixed=False, **options):
+    """The store of planes for a problem: the one place where their form is chosen.
+
+    Planes of text, whose rows have few of very many features, are kept as labels; all others as
+    sparse vectors. So are those that are mixed, and those of slow oracles, which several workers
+    answer.
+    """
+    cdef FactoredProblem chain
+    cdef bint is_text = False
+    if not mixed and gives_labels(problem) and problem.oracle_work < LEAST_WORK_TO_SHARE:
+        chain = problem
+        is_text = chain.n_weights >= MANY_WEIGHTS and (
+            chain.n_weights >= SPARSE_ENOUGH * mean_row_size(chain)
+        )
+    if is_text:
+        return LabelPlanes(problem, **options)
+    return SparsePlanes(problem.n_examples, problem.n_weights, mixed=mixed, **options)
 
 
 cdef class DualBlocks:
@@ -42,12 +71,12 @@ cdef class DualBlocks:
         See `PlaneStore`.
     average : bool, default=False
         See `AveragedPoint`.
-    store : SparsePlanes, default=None
-        Planes to begin with; None: none.
+    store : PlaneStore, default=None
+        Planes to begin with; None: none, to be kept as `store_for` chooses.
 
     Attributes
     ----------
-    store : SparsePlanes
+    store : PlaneStore
     point : AveragedPoint
     steps : BlockSteps
     evaluator : Evaluator
@@ -60,19 +89,19 @@ cdef class DualBlocks:
 
     def __init__(
         self, Problem problem, *, bint frank_wolfe=False, int max_planes=20, int drop_after=2,
-        bint average=False, SparsePlanes store=None,
+        bint average=False, PlaneStore store=None,
     ):
         self.problem = problem
         self.options = {
             "frank_wolfe": bool(frank_wolfe), "max_planes": max_planes,
             "drop_after": drop_after, "average": bool(average),
         }
-        self.store = store
         if store is None:
-            self.store = SparsePlanes(
-                problem.n_examples, problem.n_weights, max_planes=max_planes,
-                drop_after=drop_after, mixed=frank_wolfe,
+            store = store_for(
+                problem, max_planes=max_planes, drop_after=drop_after, mixed=frank_wolfe
             )
+        self.store = store
+        self.labelled = store if isinstance(store, LabelPlanes) else None
         self.point = AveragedPoint(problem, average=average)
         self.steps = (FrankWolfeSteps if frank_wolfe else PairwiseSteps)(self.store, self.point)
         self.evaluator = Evaluator(problem, self.store)
@@ -96,8 +125,11 @@ cdef class DualBlocks:
             For each such example, psi of the new truth less that of the old, times the weight of
             the example.
         """
-        for shift in shifts:
-            self.store.shift(*shift)
+        if self.labelled is not None:
+            self.labelled.move_to(problem, shifts)
+        else:
+            for shift in shifts:
+                self.store.shift(*shift)
         return DualBlocks(problem, store=self.store, **self.options)
 
     cdef int exact_visit(
@@ -137,7 +169,10 @@ cdef class DualBlocks:
                     if k % at_a_time == 0:
                         with gil:
                             PyErr_CheckSignals()
-                    self.problem.plane(order[k], &w, 0, &self.fresh)
+                    if self.labelled is not None:
+                        self.labelled.ask(order[k], &w, &self.fresh)
+                    else:
+                        self.problem.plane(order[k], &w, 0, &self.fresh)
                     self.exact_visit(order[k], &self.fresh, &w, False)
             return
         batches = [
@@ -158,7 +193,7 @@ cdef class DualBlocks:
         """Number of examples in a batch of `exact_pass`; 1 visits them one by one."""
         if engine is None or engine.n_workers <= 1 and not self.problem.in_batches:
             return 1
-        if self.problem.oracle_work < LEAST_WORK_TO_SHARE:
+        if self.labelled is not None or self.problem.oracle_work < LEAST_WORK_TO_SHARE:
             return 1
         return max(1, min(<Py_ssize_t> MOST_AT_ONCE, self.problem.n_examples // LEAST_BATCHES))
 

@@ -5,9 +5,11 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport fabs
 
+from structsvm._typedefs cimport label_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights
-from structsvm.linalg._plane cimport plane_size, plane_value, weights_of
-from structsvm.problems._problem cimport Problem
+from structsvm.linalg._plane cimport weights_of
+from structsvm.problems._problem cimport Outputs, Problem
+from structsvm.solvers._label_planes cimport LabelPlanes
 from structsvm.solvers._plane_store cimport TRUTH, Block, PlaneStore, height_at, highest
 
 from structsvm.engines import Serial
@@ -62,7 +64,7 @@ cdef class Evaluator:
         cdef const Block* b = &self.store.blocks[i]
         cdef int best = highest(b, 0.0)
         cdef double known = height_at(b, best)
-        cdef double height = plane_value(plane, w), limit = height + plane.excess
+        cdef double height = self.store.value(i, plane, w), limit = height + plane.excess
         cdef double magnitude = fabs(plane.loss) + fabs(plane.loss - height)
         self.n_oracle_calls += 1
         if best != TRUTH:
@@ -70,7 +72,7 @@ cdef class Evaluator:
         hinge[0] = max(known, limit)
         if limit < known - WORSE_HEIGHT * magnitude:
             # This is rare, so bound the rounding by the magnitudes of all terms.
-            magnitude = plane_size(plane, w)
+            magnitude = self.store.size_of(i, plane, w)
             if best != TRUTH:
                 magnitude += self.store.size_at(i, best, w)
             if not stale and limit < known - WORSE_HEIGHT * magnitude:
@@ -97,6 +99,8 @@ cdef class Evaluator:
         cdef double hinge, total = 0.0
         if engine is None:
             engine = Serial()
+        if isinstance(self.store, LabelPlanes):
+            return self.evaluate_labels(weights, hinges, engine)
         pieces = self.problem.pieces(np.arange(n, dtype=np.int32), engine)
         cdef PlaneBatch batch = PlaneBatch(max(map(len, pieces), default=0))
         point = padded_copy(weights)
@@ -113,6 +117,32 @@ cdef class Evaluator:
                     if hinges is not None:
                         hinges[start + k] = hinge
             start += count
+        return total / max(n, 1)
+
+    def evaluate_labels(self, weights, double[::1] hinges, engine):
+        """`evaluate`, for a store of labels."""
+        cdef Py_ssize_t i = 0, stop, n = self.problem.n_examples
+        cdef double hinge, total = 0.0
+        cdef LabelPlanes store = self.store
+        cdef Outputs out = self.problem.make_room(False)
+        cdef const label_t[::1] labels = out.outputs
+        cdef const label_t* first = &labels[0] if labels.shape[0] else NULL
+        cdef PlaneBatch batch = PlaneBatch(1)
+        point = padded_copy(weights)
+        cdef Weights w = weights_of(point)
+        for piece in self.problem.pieces(np.arange(n, dtype=np.int32), engine):
+            PyErr_CheckSignals()
+            engine.begin(self.problem, out.question, piece, point, out).wait()
+            stop = i + len(piece)
+            with nogil:
+                while i < stop:
+                    store.rescore(i, w.data)
+                    store.make_plane(i, first + store.deltas.offsets[i], &batch.planes[0])
+                    self.judge(i, &batch.planes[0], &w, &hinge, False)
+                    total += hinge
+                    if hinges is not None:
+                        hinges[i] = hinge
+                    i += 1
         return total / max(n, 1)
 
     @property

@@ -3,9 +3,9 @@
 Block steps and the evaluator read the numbers of a block: weights, heights, losses, the Gram
 matrix. Only the store uses the vector delta of a plane: for heights at new weights, to add a
 multiple of delta to a vector, and for a new row of the Gram matrix. So planes may be kept in any
-form. `SparsePlanes` keeps their entries. Another form could keep outputs, and compute heights from
-scores of parts and Gram entries from shared features. A form that cannot mix planes must raise if
-`mixed` is set.
+form. `SparsePlanes` keeps their entries; `LabelPlanes` (``_label_planes``) keeps outputs, and
+computes heights from scores of positions and Gram entries from shared features. A form that cannot
+mix planes must raise if `mixed` is set.
 
 Block i is the block of example i; its plane p is ``blocks[i].planes[p]``.
 """
@@ -76,7 +76,13 @@ cdef class PlaneStore:
     # For subclasses to implement. A plane's numbers are in the block before `append` and until
     # after `remove`; the caller changes the block's size.
     cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil
+    # height and size, see `plane_value` and `plane_size`, of a plane that is not stored
+    cdef double value(self, Py_ssize_t i, const Plane* plane, const Weights* w) noexcept nogil
+    cdef double size_of(self, Py_ssize_t i, const Plane* plane, const Weights* w) noexcept nogil
     cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil
+    # target += sum_p shares[p] * delta_p over all planes of the block; with their dual weights
+    cdef void add_all(self, Py_ssize_t i, const double* shares, double* target) noexcept nogil
+    cdef void add_used(self, Py_ssize_t i, double* target) noexcept nogil
     cdef double size_at(self, Py_ssize_t i, int p, const Weights* w) noexcept nogil
     cdef Py_ssize_t entries(self, Py_ssize_t i, int p) noexcept nogil
     cdef int append(self, Py_ssize_t i, const Plane* plane) except -1 nogil

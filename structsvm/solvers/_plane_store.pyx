@@ -14,7 +14,7 @@ from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport Plane, PlaneBuilder, Weights
 from structsvm.linalg._plane cimport (
     builder_add_row, builder_finish, plane_axpy, plane_copy, plane_dot, plane_free, plane_reserve,
-    plane_scatter, plane_size, plane_sqnorm, plane_unscatter,
+    plane_scatter, plane_size, plane_sqnorm, plane_unscatter, plane_value,
 )
 
 from structsvm.exceptions import ModelFileError
@@ -122,8 +122,30 @@ cdef class PlaneStore:
         """Compute the heights of all planes at w; returns the highest plane, or TRUTH."""
         return TRUTH
 
+    cdef double value(self, Py_ssize_t i, const Plane* plane, const Weights* w) noexcept nogil:
+        """The height of an oracle's plane at w, where the block has just been rescored."""
+        return plane_value(plane, w)
+
+    cdef double size_of(self, Py_ssize_t i, const Plane* plane, const Weights* w) noexcept nogil:
+        """Magnitude of the terms of that height."""
+        return plane_size(plane, w)
+
     cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil:
         """target += factor * delta. target INOUT: (n_weights,)"""
+
+    cdef void add_all(self, Py_ssize_t i, const double* shares, double* target) noexcept nogil:
+        """The same for all planes of the block, each times its share."""
+        cdef int p
+        for p in range(self.blocks[i].size):
+            if shares[p] != 0.0:
+                self.add(i, p, shares[p], target)
+
+    cdef void add_used(self, Py_ssize_t i, double* target) noexcept nogil:
+        """The same for all planes of the block, each times its dual weight."""
+        cdef int p
+        for p in range(self.blocks[i].size):
+            if self.blocks[i].planes[p].weight > 0.0:
+                self.add(i, p, self.blocks[i].planes[p].weight, target)
 
     cdef double size_at(self, Py_ssize_t i, int p, const Weights* w) noexcept nogil:
         """Magnitude of the terms of the height at w: |loss| + sum |w delta|."""
@@ -341,10 +363,10 @@ cdef class PlaneStore:
         cdef double[::1] z_view = z
         with nogil:
             for i in range(self.n_examples):
+                self.add_used(i, &z_view[0])
                 for p in range(self.blocks[i].size):
                     known = &self.blocks[i].planes[p]
                     if known.weight > 0.0:
-                        self.add(i, p, known.weight, &z_view[0])
                         loss += known.weight * known.loss
         z /= max(self.n_examples, 1)
         return z, loss / max(self.n_examples, 1)

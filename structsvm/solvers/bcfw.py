@@ -16,6 +16,7 @@ from structsvm.data.snapshots import Kind, vector
 from structsvm.engines import Engine
 from structsvm.problems import Problem
 from structsvm.solvers._blocks import DualBlocks
+from structsvm.solvers._label_planes import LabelPlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
 from structsvm.solvers.run import Part, StoreRun
@@ -26,6 +27,9 @@ __all__ = ["BCFW"]
 # Cached passes skip blocks below this share of the mean gap, except in every 4th pass.
 _SKIP_SHARE = 0.5
 _FULL_CACHED_PASS_EVERY = 4
+# Cached passes over planes that are kept as labels: most of a visit is scores of tokens, as in an
+# oracle call, and more passes do not save rounds.
+_CACHED_PASSES_OF_LABELS = 2
 # The proximal weight is updated when its rule has changed by this share.
 _KAPPA_CHANGE = 0.25
 
@@ -72,7 +76,8 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         Factor of the rule for the proximal weight; 0 switches the proximal term off.
     cached_passes : int or "auto", default="auto"
         Number of cached passes after each exact pass. "auto" compares the declared work of the
-        oracle with the size of the cache: 2 for fast oracles, up to 30 for slow oracles.
+        oracle with the size of the cache: 2 for fast oracles and for text, up to 30 for slow
+        oracles.
     step : {"pairwise", "frank_wolfe"}, default="pairwise"
         How to improve an example's dual problem: up to five exact pairwise steps, or one
         Frank-Wolfe step on a single averaged plane.
@@ -93,8 +98,9 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     Notes
     -----
     Memory is O(n_weights + stored plane entries), and at most 160 MB for cuts; time of a visit is
-    O(oracle + entries of the example's planes). Results depend on `random_state` alone, never on
-    the clock.
+    O(oracle + entries of the example's planes). Planes of text, label sequences of sparse rows with
+    very many features, are kept as a byte for each token. Results depend on `random_state` alone,
+    never on the clock.
 
     References
     ----------
@@ -304,6 +310,8 @@ class _BlockRun(TwoLevelRun, StoreRun):
     def _n_cached_passes(self) -> int:
         if self.options.cached_passes != "auto":
             return int(self.options.cached_passes)
+        if isinstance(self.store, LabelPlanes):
+            return _CACHED_PASSES_OF_LABELS
         cached_work = max(self.store.n_entries / self.n, 1.0)
         return int(np.clip(round(5.0 * math.sqrt(self.problem.oracle_work / cached_work)), 2, 30))
 

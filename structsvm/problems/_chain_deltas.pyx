@@ -1,0 +1,269 @@
+"""Planes of label sequences, from the labels; see ``_chain_deltas.pxd``."""
+
+import numpy as np
+
+from libc.math cimport fabs
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy, memset
+
+from structsvm._typedefs cimport label_t
+from structsvm.problems._factored cimport FactoredProblem
+from structsvm.problems._features cimport RowBlock, TableBlock
+from structsvm.inference._chain_maximizer cimport ChainMaximizer
+from structsvm.problems._problem cimport MARGIN
+
+cdef enum:
+    MOST_LABELS = 256    # a label is one byte
+
+
+cdef class ChainDeltas:
+    """The arithmetic of planes of a chain problem.
+
+    Parameters
+    ----------
+    problem : FactoredProblem
+        One that `gives_labels` accepts.
+    """
+
+    def __init__(self, FactoredProblem problem not None):
+        cdef ChainMaximizer maximizer
+        if not gives_labels(problem):
+            raise ValueError(
+                "planes of this problem cannot be kept as labels: expected a chain of sparse rows "
+                "without edge features, void labels or states"
+            )
+        maximizer = problem.maximizer
+        self.problem = problem
+        self.rows = problem.features._blocks[0]
+        self.rows.look_for_ones()
+        self.truth = problem._labels
+        self.offsets = &problem.offsets[0]
+        self.width, self.stride = maximizer.width, maximizer.stride
+        self.transitions, self.boundary = maximizer.transitions, maximizer.boundary
+        if len(problem.features._blocks) > 1:
+            self.place = (<TableBlock> problem.features._blocks[1]).place
+        longest = max(maximizer.most_labels, 1)
+        self.theta = np.zeros(longest * self.stride + 1)
+        self.is_known = np.zeros(longest, dtype=np.uint8)
+        self.counts = np.zeros(self.width * (self.width + 2) + 1)
+        self._share = np.zeros(self.width + 1)
+        self.share = &self._share[0]
+        self.full_of = -1
+
+    @property
+    def nbytes(self):
+        n_numbers = self.theta.shape[0] + self.counts.shape[0] + self._share.shape[0]
+        return n_numbers * sizeof(double) + self.is_known.shape[0]
+
+    cdef double weight(self, Py_ssize_t i) noexcept nogil:
+        """What delta and loss of the example are multiplied by."""
+        if self.problem.sample_weight is None:
+            return 1.0
+        return self.problem.sample_weight[i]
+
+    cdef void begin(self, Py_ssize_t i) noexcept nogil:
+        """Scores from here on are of example i."""
+        if self.full_of != i:
+            memset(&self.is_known[0], 0, self.offsets[i + 1] - self.offsets[i])
+        self.full_of = -1
+
+    cdef void begin_full(self, Py_ssize_t i, const double* theta) noexcept nogil:
+        """The scores of all positions, for the next call of `begin`."""
+        cdef Py_ssize_t n = self.offsets[i + 1] - self.offsets[i]
+        memcpy(&self.theta[0], theta, n * self.stride * sizeof(double))
+        memset(&self.is_known[0], 1, n)
+        self.full_of = i
+
+    cdef double inner_with_weights(
+        self, Py_ssize_t i, const uint8_t* y, const double* w
+    ) noexcept nogil:
+        """<w, delta>"""
+        cdef Py_ssize_t t, k = self.width, n = self.offsets[i + 1] - self.offsets[i]
+        cdef const label_t* true = self.truth + self.offsets[i]
+        cdef const double* table = w + self.place
+        cdef double* theta = &self.theta[0]
+        cdef double total = 0.0
+        cdef bint differs, differed = False
+        for t in range(n):
+            differs = y[t] != true[t]
+            if differs:
+                if not self.is_known[t]:
+                    self.rows.scores_of_row(self.offsets[i] + t, w, theta + t * self.stride)
+                    self.is_known[t] = 1
+                total += theta[t * self.stride + true[t]] - theta[t * self.stride + y[t]]
+            if self.transitions and t and (differs or differed):
+                total += table[true[t - 1] * k + true[t]] - table[y[t - 1] * k + y[t]]
+            differed = differs
+        if self.boundary and n:
+            table += k * k if self.transitions else 0
+            if y[0] != true[0]:
+                total += table[true[0]] - table[y[0]]
+            if differed:
+                total += table[k + true[n - 1]] - table[k + y[n - 1]]
+        return self.weight(i) * total
+
+    cdef double size(self, Py_ssize_t i, const uint8_t* y, const double* w) noexcept nogil:
+        """Sum of the magnitudes of the terms of <w, delta>."""
+        cdef Py_ssize_t t, k = self.width, n = self.offsets[i + 1] - self.offsets[i]
+        cdef const label_t* true = self.truth + self.offsets[i]
+        cdef const double* table = w + self.place
+        cdef double total = 0.0
+        for t in range(n):
+            if y[t] != true[t]:
+                total += self.rows.size_of_row(self.offsets[i] + t, true[t], w)
+                total += self.rows.size_of_row(self.offsets[i] + t, y[t], w)
+            if self.transitions and t and (y[t] != true[t] or y[t - 1] != true[t - 1]):
+                total += fabs(table[true[t - 1] * k + true[t]]) + fabs(table[y[t - 1] * k + y[t]])
+        if self.boundary and n:
+            table += k * k if self.transitions else 0
+            if y[0] != true[0]:
+                total += fabs(table[true[0]]) + fabs(table[y[0]])
+            if y[n - 1] != true[n - 1]:
+                total += fabs(table[k + true[n - 1]]) + fabs(table[k + y[n - 1]])
+        return self.weight(i) * total
+
+    cdef Py_ssize_t entries(self, Py_ssize_t i, const uint8_t* y) noexcept nogil:
+        """About how many entries delta has."""
+        cdef Py_ssize_t t, total = 0
+        cdef const label_t* true = self.truth + self.offsets[i]
+        for t in range(self.offsets[i + 1] - self.offsets[i]):
+            if y[t] != true[t]:
+                total += 2 * self.rows.entries_of_row(self.offsets[i] + t) + 4
+        return total
+
+    cdef void count_table(self, Py_ssize_t i, const uint8_t* y, double factor) noexcept nogil:
+        """counts += factor * how often the truth uses transitions and ends more than y."""
+        cdef Py_ssize_t t, k = self.width, n = self.offsets[i + 1] - self.offsets[i]
+        cdef const label_t* true = self.truth + self.offsets[i]
+        cdef double* counts = &self.counts[0]
+        if self.transitions:
+            for t in range(1, n):
+                if y[t] != true[t] or y[t - 1] != true[t - 1]:
+                    counts[true[t - 1] * k + true[t]] += factor
+                    counts[y[t - 1] * k + y[t]] -= factor
+            counts += k * k
+        if self.boundary and n:
+            counts[true[0]] += factor
+            counts[y[0]] -= factor
+            counts[k + true[n - 1]] += factor
+            counts[k + y[n - 1]] -= factor
+
+    cdef double inner(
+        self, Py_ssize_t i, const uint8_t* y, const uint8_t* other
+    ) noexcept nogil:
+        """<delta, delta'>"""
+        cdef Py_ssize_t t, u, k = self.width, n = self.offsets[i + 1] - self.offsets[i]
+        cdef Py_ssize_t first = self.offsets[i]
+        cdef const label_t* true = self.truth + first
+        cdef double* counts = &self.counts[0]
+        cdef double total = 0.0
+        cdef int f
+        for t in range(n):
+            if y[t] == true[t]:
+                continue
+            for u in range(n):
+                if other[u] == true[u]:
+                    continue
+                f = (
+                    (true[t] == true[u]) - (true[t] == other[u])
+                    - (y[t] == true[u]) + (y[t] == other[u])
+                )
+                if f:
+                    total += f * self.rows.product_of_rows(first + t, first + u)
+        # Sums of counts are integers: no rounding, and nothing is left after the second call.
+        self.count_table(i, y, 1.0)
+        if self.transitions:
+            for t in range(1, n):
+                if other[t] != true[t] or other[t - 1] != true[t - 1]:
+                    total += counts[true[t - 1] * k + true[t]]
+                    total -= counts[other[t - 1] * k + other[t]]
+            counts += k * k
+        if self.boundary and n:
+            total += counts[true[0]] - counts[other[0]]
+            total += counts[k + true[n - 1]] - counts[k + other[n - 1]]
+        self.count_table(i, y, -1.0)
+        return self.weight(i) * self.weight(i) * total
+
+    cdef void add(
+        self, Py_ssize_t i, const uint8_t* labels, const double* shares, int n_planes,
+        double* target,
+    ) noexcept nogil:
+        """target += sum_p shares[p] * delta_p, for planes one after the other."""
+        cdef Py_ssize_t t, k = self.width, n = self.offsets[i + 1] - self.offsets[i]
+        cdef const label_t* true = self.truth + self.offsets[i]
+        cdef const uint8_t* y
+        cdef double* share = self.share
+        cdef double* table = target + self.place
+        cdef double change, factor = self.weight(i)
+        cdef bint differs
+        cdef int p
+        for t in range(n):
+            differs = False
+            for p in range(n_planes):
+                y = labels + p * n
+                if shares[p] != 0.0 and y[t] != true[t]:
+                    share[true[t]] += shares[p]
+                    share[y[t]] -= shares[p]
+                    differs = True
+            if not differs:
+                continue
+            # The truth, then each label once: its share is zero afterwards.
+            change, share[true[t]] = share[true[t]], 0.0
+            if change != 0.0:
+                self.rows.add_row(self.offsets[i] + t, true[t], factor * change, target)
+            for p in range(n_planes):
+                y = labels + p * n
+                change, share[y[t]] = share[y[t]], 0.0
+                if change != 0.0:
+                    self.rows.add_row(self.offsets[i] + t, y[t], factor * change, target)
+        for p in range(n_planes):
+            if shares[p] == 0.0:
+                continue
+            y = labels + p * n
+            change = factor * shares[p]
+            if self.transitions:
+                for t in range(1, n):
+                    if y[t] != true[t] or y[t - 1] != true[t - 1]:
+                        table[true[t - 1] * k + true[t]] += change
+                        table[y[t - 1] * k + y[t]] -= change
+            if self.boundary and n:
+                table += k * k if self.transitions else 0
+                if y[0] != true[0]:
+                    table[true[0]] += change
+                    table[y[0]] -= change
+                if y[n - 1] != true[n - 1]:
+                    table[k + true[n - 1]] += change
+                    table[k + y[n - 1]] -= change
+                table -= k * k if self.transitions else 0
+
+
+def gives_labels(problem):
+    """Whether planes of a problem can be kept as labels: those of chains of sparse rows.
+
+    Not with states of several labels, edge features, void labels, or slack rescaling.
+    """
+    cdef FactoredProblem own
+    cdef ChainMaximizer maximizer
+    cdef RowBlock rows
+    if type(problem) is not FactoredProblem:
+        return False
+    own = problem
+    if type(own.maximizer) is not ChainMaximizer or own.loss is None:
+        return False
+    maximizer = own.maximizer
+    blocks = own.features._blocks
+    if type(blocks[0]) is not RowBlock or own.features.scale is not None:
+        return False
+    rows = blocks[0]
+    return (
+        maximizer.width <= MOST_LABELS and not maximizer.steps and maximizer.is_void is None
+        and rows.are_plain() and own._rescaling == MARGIN
+        and len(blocks) == 1 + (maximizer.transitions or maximizer.boundary)
+        and (len(blocks) == 1 or type(blocks[1]) is TableBlock)
+    )
+
+
+def mean_row_size(FactoredProblem problem not None):
+    """Mean number of entries of a row of positions, of a problem that `gives_labels` accepts."""
+    cdef RowBlock rows = problem.features._blocks[0]
+    return rows._held[0].n_values / max(rows._held[0].n_rows, 1)
