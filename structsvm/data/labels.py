@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,6 +260,10 @@ def encode_labels(
     ValueError
         If a label is not among `classes` and `unknown` is None.
     """
+    if flat.dtype.kind == classes.dtype.kind == "i" and len(classes):
+        first, last = int(classes[0]), int(classes[-1])
+        if last - first < _NARROW:
+            return _encode_narrow(flat, classes, first, last, unknown)
     if (flat.dtype.kind == "U") != (classes.dtype.kind == "U"):
         known = np.zeros(len(flat), dtype=bool)
         places = np.zeros(len(flat), dtype=np.int64)
@@ -276,13 +280,51 @@ def encode_labels(
             known = classes[places] == flat
     if not known.all():
         if unknown is None:
-            stranger = flat[~known][0].item()
-            raise ValueError(
-                f"label {stranger!r} was not in the y that fit saw; "
-                f"the known labels are {shorten(classes.tolist())}"
-            )
+            _refuse(flat[~known][0].item(), classes)
         places = np.where(known, places, unknown)
     return places.astype(np.int32)
+
+
+# Integer labels with a range below this are looked up in a table, so many at a time.
+_NARROW, _AT_ONCE = 1 << 16, 1 << 18
+
+
+def _encode_narrow(
+    flat: NDArray[Any], classes: NDArray[Any], first: int, last: int, unknown: int | None
+) -> NDArray[np.int32]:
+    """`encode_labels` by a table, without arrays beside the answer."""
+    missing = np.iinfo(np.int32).min if unknown is None else unknown
+    table = np.full(last - first + 1, missing, dtype=np.int32)
+    table[classes.astype(np.int64) - first] = np.arange(len(classes))
+    numbers = np.empty(len(flat), dtype=np.int32)
+    for start in range(0, len(flat), _AT_ONCE):
+        some = flat[start : start + _AT_ONCE].astype(np.int64)
+        inside = (some >= first) & (some <= last)
+        found = table[np.where(inside, some, first) - first]
+        found[~inside] = missing
+        numbers[start : start + _AT_ONCE] = found
+        if unknown is None and (found == missing).any():
+            _refuse(some[found == missing][0].item(), classes)
+    return numbers
+
+
+def _refuse(stranger: Any, classes: NDArray[Any]) -> NoReturn:
+    raise ValueError(
+        f"label {stranger!r} was not in the y that fit saw; "
+        f"the known labels are {shorten(classes.tolist())}"
+    )
+
+
+def _distinct(flat: NDArray[Any]) -> NDArray[Any]:
+    """The labels, sorted; without a copy of all where integers have a narrow range."""
+    if flat.dtype.kind == "i" and len(flat):
+        first, last = int(flat.min()), int(flat.max())
+        if last - first < _NARROW:
+            found = np.zeros(last - first + 1, dtype=bool)
+            for start in range(0, len(flat), _AT_ONCE):
+                found[flat[start : start + _AT_ONCE].astype(np.int64) - first] = True
+            return (np.flatnonzero(found) + first).astype(flat.dtype)
+    return np.unique(flat)
 
 
 # ---- nodes and pixels
@@ -358,15 +400,17 @@ def known_labels(
 
     `classes` are all labels, where some of them may be missing in y.
     """
-    counted = ~is_void(y.labels, ignore_label)
-    known = y.labels[counted]
+    known = y.labels
+    if ignore_label is not None:
+        counted = ~is_void(y.labels, ignore_label)
+        known = known[counted]
+        weights = None if weights is None else weights[counted]
     if not len(known):
         raise ValueError(
             f"all labels in y are {ignore_label!r}, the ignore_label: nothing is left to learn"
         )
-    classes = np.unique(known) if classes is None else classes
+    classes = _distinct(known) if classes is None else classes
     numbers = encode_labels(known, classes)
-    weights = None if weights is None else weights[counted]
     return classes, np.bincount(numbers, weights, len(classes))
 
 
@@ -420,8 +464,11 @@ def odd_labels(classes: NDArray[Any], ignore_label: Any) -> str | None:
 def encode_nodes(y: PackedLabels, classes: NDArray[Any], ignore_label: Any) -> NDArray[np.int32]:
     """Class numbers of all nodes, -1 for void nodes."""
     flat = y.labels
-    numbers = np.full(len(flat), _VOID, dtype=np.int32)
-    if len(flat):
+    if ignore_label is None and len(flat):
+        numbers = encode_labels(flat, classes, unknown=_STRANGE)
+    else:
+        numbers = np.full(len(flat), _VOID, dtype=np.int32)
+    if ignore_label is not None and len(flat):
         known = ~is_void(flat, ignore_label)
         numbers[known] = encode_labels(flat[known], classes, unknown=_STRANGE)
     if (strange := np.flatnonzero(numbers == _STRANGE)).size:

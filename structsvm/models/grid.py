@@ -18,17 +18,16 @@ from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
 from structsvm.inference._grid_maximizer import GridMaximizer
 from structsvm.inference._maximizer import Maximizer
-from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs
 from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs, LazyEdges
+from structsvm.problems._contrast import ContrastRows, squared_differences
 
 __all__ = ["GridModel", "grid_edges"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _COLOURS = 3  # features that stand first
 _GREATEST = np.finfo(np.float64).max
-_AT_ONCE = 1 << 17  # differences computed at a time: they fit into a cache
 
 
 class _Image(NamedTuple):
@@ -279,13 +278,14 @@ class GridModel(LabelledGraphs):
             )
         return [float(factor) for factor in factors]
 
-    def _contrast_channels(self, pixels: NDArray[np.floating]) -> NDArray[np.floating]:
-        if self.contrast_channels is None:
-            return pixels
+    def _contrast_channels(self, pixels: NDArray[np.floating]) -> NDArray[np.int32]:
+        """The features that contrasts look at."""
         n = pixels.shape[2]
         channels = self.contrast_channels
+        if channels is None:
+            return np.arange(n, dtype=np.int32)
         if isinstance(channels, str) and channels == "auto":
-            return pixels[:, :, :_COLOURS]
+            return np.arange(min(n, _COLOURS), dtype=np.int32)
         if (
             isinstance(channels, str)
             or not hasattr(channels, "__len__")
@@ -296,7 +296,7 @@ class GridModel(LabelledGraphs):
                 f"contrast_channels={channels!r}: expected a list of feature numbers from 0 to "
                 f"{n - 1}, 'auto' or None"
             )
-        return pixels[:, :, np.asarray(channels, dtype=np.intp)]
+        return np.asarray(channels, dtype=np.int32)
 
     def _learn_beta(self, images: list[_Image], y: PackedLabels) -> float:
         """1 / (2 mean squared difference) over the edges without void pixels."""
@@ -307,7 +307,9 @@ class GridModel(LabelledGraphs):
         for image, mask in zip(images, known, strict=True):
             channels = self._contrast_channels(image.pixels)
             for step in self._steps:
-                squares = _squared_differences(channels, step)[np.logical_and(*_ends(mask, step))]
+                squares = _squared_differences(image.pixels, channels, step)
+                if not mask.all():
+                    squares = squares[np.logical_and(*_ends(mask, step))]
                 with np.errstate(over="ignore"):
                     total += float(squares.sum())
                 count += squares.size
@@ -319,9 +321,12 @@ class GridModel(LabelledGraphs):
             )
         return beta
 
-    def _edge_features(self, image: _Image) -> NDArray[np.floating]:
+    def _edge_features(self, image: _Image) -> NDArray[np.floating] | ContrastRows:
         """Edge features of shape (n_edges, n_edge_features), direction by direction."""
-        blocks = [self._features_in_direction(image, k) for k in range(len(self._steps))]
+        steps = range(len(self._steps))
+        if self._contrasts() and image.own is None and not (self.directions or self._tables):
+            return self._contrast_rows(image, steps)
+        blocks = [self._features_in_direction(image, k) for k in steps]
         if not self.directions:
             return np.concatenate(blocks)
         n_kinds, start = blocks[0].shape[1], 0
@@ -336,12 +341,8 @@ class GridModel(LabelledGraphs):
         n_edges = math.prod(_ends(image.pixels, step)[0].shape[:2])
         dtype = image.pixels.dtype
         columns: list[NDArray[np.floating]] = []
-        if contrasts := self._contrasts():
-            squares = _squared_differences(self._contrast_channels(image.pixels), step)
-            with np.errstate(over="ignore"):
-                betas = np.minimum(self.beta_ * np.array(contrasts), _GREATEST)
-                alike = decay(squares.reshape(-1, 1) * betas) / np.hypot(*step)
-            columns.append(alike)
+        if self._contrasts():
+            columns.append(self._contrast_rows(image, [k])[:])
         if image.own is not None:
             dtype = np.result_type(dtype, image.own)
             columns.append(_ends(image.own[k], step)[0].reshape(n_edges, image.n_own))
@@ -351,6 +352,20 @@ class GridModel(LabelledGraphs):
         if columns:
             np.concatenate(columns, axis=1, out=block, casting="same_kind")
         return block
+
+    def _contrast_rows(self, image: _Image, directions: Sequence[int]) -> ContrastRows:
+        """The contrasts of the edges in some directions."""
+        channels = self._contrast_channels(image.pixels)
+        steps = [self._steps[k] for k in directions]
+        sizes = [math.prod(_ends(image.pixels, step)[0].shape[:2]) for step in steps]
+        starts = np.append(0, np.cumsum(sizes, dtype=np.int64))
+        differences = np.empty(int(starts[-1]), dtype=image.pixels.dtype)
+        for k, step in enumerate(steps):
+            squares = _squared_differences(image.pixels, channels, step)
+            with np.errstate(over="ignore"):
+                differences[starts[k] : starts[k + 1]] = self.beta_ * squares.ravel()
+        distances = np.array([np.hypot(*step) for step in steps])
+        return ContrastRows(differences, starts, distances, np.array(self._contrasts()))
 
 
 def grid_edges(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
@@ -376,17 +391,11 @@ def _ends(values: NDArray[Any], direction: tuple[int, int]) -> tuple[NDArray[Any
 
 
 def _squared_differences(
-    channels: NDArray[np.floating], step: tuple[int, int]
+    pixels: NDArray[np.floating], channels: NDArray[np.int32], step: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Squared differences of neighbours in a direction; overflow gives the greatest float64."""
-    squares = np.empty(_ends(channels, step)[0].shape[:2])
-    n_rows = max(_AT_ONCE // max(channels[:1].size, 1), 1)
-    for start in range(0, len(squares), n_rows):
-        stop = min(start + n_rows, len(squares))
-        block = channels[start : stop + step[0]].astype(np.float64)
-        with np.errstate(over="ignore"):
-            steps = np.subtract(*_ends(block, step))
-            np.einsum("ijk,ijk->ij", steps, steps, out=squares[start:stop])
+    squares = np.empty(_ends(pixels, step)[0].shape[:2])
+    squared_differences(pixels, channels, *step, squares)
     return np.minimum(squares, _GREATEST, out=squares)
 
 

@@ -38,6 +38,7 @@ from structsvm.metrics import pixel_accuracy
 from structsvm.models.class_weights import jaccard_weights
 from structsvm.models.completion import StatesModel
 from structsvm.models.factored import PackedInputs, mean_costs, unit_of_parts
+from structsvm.problems._contrast import ContrastBlock, ContrastRows
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, RowBlock
@@ -82,7 +83,7 @@ class GraphArrays(NamedTuple):
 
     nodes: NDArray[np.floating]  #: (n_nodes, n_features)
     ends: NDArray[np.int32] | LazyEdges  #: (n_edges, 2)
-    pairs: NDArray[np.floating]  #: (n_edges, n_edge_features)
+    pairs: NDArray[np.floating] | ContrastRows  #: (n_edges, n_edge_features)
 
     @property
     def edges(self) -> NDArray[np.int32]:
@@ -90,7 +91,10 @@ class GraphArrays(NamedTuple):
 
     def scaled(self, scaling: Mapping[str, ColumnScaling]) -> GraphArrays:
         """The same with scaled columns."""
-        nodes, pairs = scaling["node"].apply(self.nodes), scaling["edge"].apply(self.pairs)
+        nodes, columns = scaling["node"].apply(self.nodes), scaling["edge"]
+        if isinstance(self.pairs, ContrastRows):  # edges have no column that is centred
+            return GraphArrays(nodes, self.ends, self.pairs.scaled(columns.scale))
+        pairs = columns.apply(self.pairs)
         return GraphArrays(nodes, self.ends, pairs)
 
 
@@ -492,7 +496,6 @@ class LabelledGraphs(StatesModel):
         sizes = np.diff(offsets)
         scale = self._scale(sizes)
         nodes = [FeatureRows(graph.nodes, intercept=self.fit_intercept) for graph in graphs]
-        pairs = [FeatureRows(graph.pairs, intercept=self._edge_constant) for graph in graphs]
         labels = loss = of_nodes = of_edges = ends = None
         factors = np.repeat(scale, sizes)
         if y is not None:
@@ -503,7 +506,7 @@ class LabelledGraphs(StatesModel):
                 of_nodes, of_edges = self._hinge_weights(labels, graphs)
         blocks = {
             "node": RowBlock(nodes, self._node_place.start, k, row_weight=of_nodes),
-            "edge": RowBlock(pairs, self._edge_place.start, self._pair_width, row_weight=of_edges),
+            "edge": self._edge_block([graph.pairs for graph in graphs], of_edges),
         }
         features = BlockFeatures(self.n_weights, blocks, scale)
         if y is not None:
@@ -523,6 +526,15 @@ class LabelledGraphs(StatesModel):
         if self.non_negative is not None:
             problem.keep_non_negative(self.non_negative)
         return problem
+
+    def _edge_block(
+        self, pairs: list[Any], row_weight: NDArray[np.float64] | None
+    ) -> RowBlock | ContrastBlock:
+        place, constant = self._edge_place.start, self._edge_constant
+        if pairs and isinstance(pairs[0], ContrastRows):
+            return ContrastBlock(pairs, place, intercept=constant, row_weight=row_weight)
+        rows = [FeatureRows(one, intercept=constant) for one in pairs]
+        return RowBlock(rows, place, self._pair_width, row_weight=row_weight)
 
     def _of_edges(self, of_nodes: NDArray[np.float64], graph: GraphArrays) -> NDArray[np.float64]:
         """Of each edge the mean of its ends."""
@@ -613,7 +625,7 @@ class LabelledGraphs(StatesModel):
 
 
 def _chunks(
-    matrices: Sequence[NDArray[np.floating]], weights: Sequence[NDArray[np.float64] | None]
+    matrices: Sequence[Any], weights: Sequence[NDArray[np.float64] | None]
 ) -> Iterator[tuple[Any, NDArray[np.float64] | None]]:
     for matrix, weight in zip(matrices, weights, strict=True):
         yield from row_chunks(matrix, weight)()

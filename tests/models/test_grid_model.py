@@ -106,7 +106,7 @@ def test_constant_images_and_pixels_alone_have_contrast():
         model = GridModel()
         (part,) = learnt_parts(model, [x], [np.zeros(x.shape[:2], int)])
         assert model.beta_ == 0
-        assert (part.pairs == 1).all()
+        assert (part.pairs[:] == 1).all()
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e150])
@@ -132,11 +132,11 @@ def test_differences_too_large_for_a_number_are_borders():
         x[0, 1] = value
         x[0, 2] = -value
         (part,) = arrays_of(model, [x])
-        assert part.pairs.tolist() == [[0.0], [0.0]]
+        assert part.pairs[:].tolist() == [[0.0], [0.0]]
     constant = GridModel()
     learnt_parts(constant, [np.ones((3, 4, 2))])
     (part,) = arrays_of(constant, [x])
-    assert part.pairs.tolist() == [[1.0], [1.0]]
+    assert part.pairs[:].tolist() == [[1.0], [1.0]]
 
 
 def test_edge_features_are_as_precise_as_what_they_are_made_of():
@@ -260,3 +260,51 @@ def test_scores_of_any_number_of_features(n_features, n_labels, dtype):
         np.testing.assert_array_less(unary.max(axis=1).sum() - 1e-9, score)
         if n_labels == 2 and pairwise == "potts":
             assert labels.tolist() == twin(model).inference((x, own), w).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighting", ["loss", "hinge"])
+def test_contrasts_are_computed_as_if_they_were_stored(dtype, weighting):
+    rng = np.random.default_rng(0)
+    X = [image(k, (5, 4, 3)).astype(dtype) for k in range(2)]
+    X.append(image(3, (1, 1, 3)).astype(dtype))
+    y = [rng.integers(0, 2, size=x.shape[:2]) for x in X]
+    settings = {"connectivity": 8, "contrast": (0.3, 1.0, 40.0), "weighting": weighting}
+    model = GridModel(class_weight={0: 1.0, 1: 3.0}, **settings)
+    model.initialize(X, y)
+    packed, labels = model.prepare_examples(X, y)
+    problem, graphs = model.make_problem(packed, labels), model.graphs(packed)
+    assert all(graph.pairs.dtype == dtype for graph in graphs)
+    w = rng.normal(size=model.n_weights)
+    of_edges = w[model.layout_.place("edge", "edge_intercept")]
+    scores = np.split(problem.part_scores(w), np.cumsum(problem.maximizer.n_parts)[:-1])
+    for i, (graph, theta, truth) in enumerate(zip(graphs, scores, y, strict=True)):
+        rows = np.column_stack([graph.pairs[:], np.ones(len(graph.edges))]) / truth.size
+        if weighting == "hinge":
+            rows *= np.where(truth, 3.0, 1.0).ravel()[graph.edges].mean(axis=1, keepdims=True)
+        n_nodes = 2 * truth.size
+        np.testing.assert_allclose(theta[n_nodes:], rows @ of_edges, rtol=1e-12, atol=1e-15)
+        answer = rng.integers(0, 2, size=truth.size).astype(np.int32)
+        alike = answer[graph.edges[:, 0]] == answer[graph.edges[:, 1]]
+        psi = np.zeros(model.n_weights)
+        indices, values = problem.joint_feature(i, answer)
+        psi[indices] = values
+        place = model.layout_.place("edge", "edge_intercept")
+        np.testing.assert_allclose(psi[place], rows[alike].sum(axis=0), rtol=1e-12, atol=1e-15)
+
+
+@given(
+    st.sampled_from([np.int8, np.int16, np.int32, np.int64]), st.data(), st.integers(0, 2**32 - 1)
+)
+@settings(max_examples=40, deadline=None)
+def test_integer_labels_have_their_numbers(dtype, data, seed):
+    limits = np.iinfo(dtype)
+    lowest = data.draw(st.integers(limits.min, limits.max - 9))
+    highest = data.draw(st.sampled_from([lowest + 9, limits.max]))
+    rng = np.random.default_rng(seed)
+    y = rng.integers(lowest, highest, size=(2, 5), endpoint=True, dtype=dtype)
+    model = GridModel(contrast=False)
+    model.initialize([np.zeros((2, 5, 1))], [y])
+    assert np.array_equal(model.classes_, np.unique(y))
+    _, labels = model.prepare_examples([np.zeros((2, 5, 1))], [y])
+    assert np.array_equal(model.classes_[model.class_numbers(labels)], y.ravel())

@@ -196,7 +196,7 @@ def test_warm_flows_do_not_change_the_optimum():
 def test_flows_kept_are_as_many_as_fit():
     X, y = blobs(6)
     n_edges = []
-    for warm in (False, 8 * 80, True):
+    for warm in (False, 4 * 80, True):
         model = GridModel(warm_inference=warm)
         model.initialize(X, y)
         n_edges.append(model.bind(X, y).maximizer.n_kept)
