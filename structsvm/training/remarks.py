@@ -68,7 +68,7 @@ def trivial_fit(
     if least is None or (result.objective - norm) / (C * n) < least:
         return None
     answers = model.batch_inference(X, weights)
-    labels = np.unique(np.concatenate([np.ravel(answer) for answer in answers]))
+    labels = np.unique(np.concatenate([np.unique(answer) for answer in answers]))
     if len(labels) > 1:
         return None
     alike = repr(labels[0].item()) if len(labels) else "empty"
