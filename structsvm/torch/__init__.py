@@ -12,6 +12,8 @@ except ImportError as error:
     ) from error
 
 from structsvm.torch.chain import ChainHinge
+from structsvm.torch.grid import GridHinge
+from structsvm.torch.sets import MatchingHinge, SPOPlus, TreeHinge
 from structsvm.torch.structured import StructuredHinge
 
-__all__ = ["ChainHinge", "StructuredHinge"]
+__all__ = ["ChainHinge", "GridHinge", "MatchingHinge", "SPOPlus", "StructuredHinge", "TreeHinge"]

@@ -21,7 +21,7 @@ from structsvm.torch._tensors import (
     reduced,
 )
 
-__all__ = ["StructuredHinge"]
+__all__ = ["Batch", "StructuredHinge", "best_labels", "part_hinges"]
 
 
 class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
@@ -179,10 +179,7 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
         batch = self._bound(scores, contexts, lengths, examples)
         packed = batch.pack("scores", scores).to(COMPUTED_AS[scores.dtype])
         truth = self._truth(batch, y)
-        values: torch.Tensor = _PartHinges.apply(
-            packed, self._costs(batch, y, costs), batch, truth, self.rescaling
-        )
-        return values
+        return part_hinges(packed, self._costs(batch, y, costs), batch, truth, self.rescaling)
 
     def decode(
         self,
@@ -334,21 +331,22 @@ class Batch(NamedTuple):
         """Which entries of padded rows are of parts."""
         return torch.from_numpy(np.arange(n_columns) < self.sizes[:, None])
 
-    def labels(self, y: torch.Tensor) -> NDArray[np.int32]:
+    def labels(self, y: torch.Tensor, name: str = "y") -> NDArray[np.int32]:
         """Labels of labellings, one after the other."""
         if y.dtype not in (torch.int64, torch.int32):
-            raise TypeError(f"y has dtype {y.dtype}, expected int64: labels")
+            raise TypeError(f"{name} has dtype {y.dtype}, expected int64: labels")
         n_labels = self.n_labels
         longest = int(n_labels.max(initial=0))
         if y.ndim != 2 or len(y) != len(self.sizes) or y.shape[1] < longest:
             raise ValueError(
-                f"y has shape {tuple(y.shape)}, expected ({len(self.sizes)}, {longest}): the "
+                f"{name} has shape {tuple(y.shape)}, expected ({len(self.sizes)}, {longest}): the "
                 "labels of each example"
             )
         rows = y.detach().cpu().numpy()
         inside = np.arange(rows.shape[1]) < n_labels[:, None]
-        if (np.abs(rows[inside]) >= 2**31).any():
-            raise ValueError("y has labels beyond 2**31")
+        if (wrong := inside & ((rows < 0) | (rows >= 2**31))).any():
+            b, k = np.argwhere(wrong)[0]
+            raise ValueError(f"{name}[{b}, {k}] is {rows[b, k]}, expected a label, >= 0")
         return np.ascontiguousarray(rows[inside], dtype=np.int32)
 
     def place(self, k: int) -> tuple[int, int]:
@@ -384,7 +382,7 @@ class _PartHinges(torch.autograd.Function):  # type: ignore[misc]
                 batch.maximizer.forget(0)  # type: ignore[attr-defined]
             raise
         ctx.save_for_backward(torch.from_numpy(slopes).to(scores))
-        ctx.sizes = torch.from_numpy(batch.sizes)
+        ctx.sizes = torch.tensor(batch.sizes)
         return torch.from_numpy(values).to(scores)
 
     @staticmethod
@@ -396,20 +394,41 @@ class _PartHinges(torch.autograd.Function):  # type: ignore[misc]
         return each * slopes, None, None, None, None
 
 
-def _best_outputs(batch: Batch, packed: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    """The uses of parts in the shape of the scores, or padded rows of labels."""
+def part_hinges(
+    scores: torch.Tensor,
+    costs: NDArray[np.float64] | None,
+    batch: Batch,
+    truth: NDArray[np.int32],
+    rescaling: str = "margin",
+) -> torch.Tensor:
+    """The hinge of each example, from packed scores and costs, and the labels of the truths."""
+    values: torch.Tensor = _PartHinges.apply(scores, costs, batch, truth, rescaling)
+    return values
+
+
+def best_labels(batch: Batch, packed: torch.Tensor) -> torch.Tensor:
+    """The labels of the best output of each example, one example after the other."""
     theta, first = _finite("scores", batch, packed), 0
-    uses, rows = np.zeros(len(theta), dtype=np.int64), []
+    rows = [np.zeros(0, dtype=np.int32)]
     for i, size in zip(batch.examples.tolist(), batch.sizes.tolist(), strict=True):
         rows.append(batch.maximizer.maximize(i, theta[first : first + size])[0])
-        if batch.writes_uses:
-            uses[first : first + size] = batch.maximizer.count(i, rows[-1])
         first += size
+    return torch.from_numpy(np.concatenate(rows).astype(np.int64))
+
+
+def _best_outputs(batch: Batch, packed: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """The uses of parts in the shape of the scores, or padded rows of labels."""
+    found, n_labels = best_labels(batch, packed).numpy(), batch.n_labels
     if not batch.writes_uses:
-        labels = np.full((len(rows), int(batch.n_labels.max(initial=0))), -1, dtype=np.int64)
-        for row, own in zip(labels, rows, strict=True):
-            row[: len(own)] = own
+        labels = np.full((len(n_labels), int(n_labels.max(initial=0))), -1, dtype=np.int64)
+        labels[np.arange(labels.shape[1]) < n_labels[:, None]] = found
         return torch.from_numpy(labels)
+    uses, first, start = np.zeros(len(packed), dtype=np.int64), 0, 0
+    for i, size, n in zip(
+        batch.examples.tolist(), batch.sizes.tolist(), n_labels.tolist(), strict=True
+    ):
+        uses[first : first + size] = batch.maximizer.count(i, found[start : start + n])
+        first, start = first + size, start + n
     if scores.ndim == 1:
         return torch.from_numpy(uses)
     padded = torch.zeros(tuple(scores.shape), dtype=torch.int64)

@@ -345,6 +345,8 @@ def test_bad_maximizers_and_parameters():
         StructuredHinge(chains)(theta, y)
     with pytest.raises(ValueError, match="label 1 of example 0 is 2"):
         StructuredHinge(chains, None)(theta, torch.tensor([[0, 2]]))
+    with pytest.raises(ValueError, match=r"y\[0, 1\] is -1, expected a label"):
+        StructuredHinge(chains, None)(theta, torch.tensor([[0, -1]]))
     with pytest.raises(TypeError, match="y has dtype"):
         StructuredHinge(chains, None)(theta, y.float())
     with pytest.raises(ValueError, match="y has shape"):
