@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 import types
+from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -12,10 +13,17 @@ from sphinx.util.typing import ExtensionMetadata
 
 import structsvm
 
+#: Those of the package, and those that stand beside it.
+MODULES = [
+    *(name for name in structsvm._MODULES if name != "compat"),
+    "compat.crfsuite",
+    *(["torch"] if find_spec("torch") else []),
+]
+
 TITLES = {
     "callbacks": "Callbacks",
     "columns": "Column files and treebanks",
-    "compat": "Interfaces of other packages",
+    "compat.crfsuite": "CRFsuite's interfaces",
     "datasets": "Data sets",
     "engines": "Engines",
     "exceptions": "Errors and warnings",
@@ -66,7 +74,7 @@ def groups() -> list[tuple[str, str, str, list[str]]]:
         ("models", "Models", "structsvm", models),
         ("functions", "Data, paths and risks", "structsvm", others),
     ]
-    for name in structsvm._MODULES:
+    for name in MODULES:
         module = importlib.import_module(f"structsvm.{name}")
         names = [each for each in module.__all__ if not is_alias(getattr(module, each))]
         pages.append((name, TITLES.get(name, name), module.__name__, names))
