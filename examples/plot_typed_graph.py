@@ -66,7 +66,7 @@ def draw(axes, labels, truth, title):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser = argparse.ArgumentParser(description="Draw a town whose districts and buildings are labelled.")
     parser.add_argument("--output", default="typed_graph.png", help="the picture to write")
     output = parser.parse_args().output
 

@@ -7,7 +7,7 @@ Change one import::
 
 What differs:
 
-- Training minimises hinges, not the negative log-likelihood: c2 |w|^2 plus the sum of hinges, to
+- Training minimises hinges, not the negative log-likelihood: ``c2 |w|^2`` plus the sum of hinges, to
   a certified gap, for the algorithms "lbfgs" and "l2sgd", which have one optimum. "ap" is the
   averaged perceptron, "pa" passive-aggressive learning; "arow" is not here.
 - `CRF.predict_marginals`, `Tagger.marginal` and `Tagger.probability` give the probabilities of
@@ -430,7 +430,7 @@ class CRF(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     algorithm : {"lbfgs", "l2sgd", "ap", "pa"}, default=None
-        None is "lbfgs". "lbfgs" and "l2sgd" minimise c2 |w|^2 plus the sum of hinges.
+        None is "lbfgs". "lbfgs" and "l2sgd" minimise ``c2 |w|^2`` plus the sum of hinges.
     min_freq : float, default=None
         Attributes on fewer tokens are left out.
     all_possible_states, all_possible_transitions : bool, default=None
