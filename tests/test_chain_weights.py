@@ -1,5 +1,7 @@
 """Weights by name: the largest, those that decide, all, and the picture."""
 
+import math
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -93,3 +95,25 @@ def test_the_heat_map(svm):
     mine = plt.figure().add_subplot()
     assert svm.plot_transitions(mine) is mine
     plt.close("all")
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("edges", [False, True])
+def test_explanations_add_up_exactly(order, edges):
+    """With weights and features that sums do not round, to the last bit."""
+    rng = np.random.default_rng(0)
+    X, y = [], []
+    for length in (1, 2, 5, 7, 4):
+        rows = rng.integers(-4, 5, size=(length, 3)) / 4
+        more = rng.integers(-4, 5, size=(length, 2)) / 4
+        X.append((rows, more) if edges else rows)
+        y.append(rng.integers(3, size=length))
+    svm = ChainSVM(order=order, random_state=0).fit(X, y)
+    svm.coef_[:] = rng.integers(-64, 65, size=len(svm.coef_)) / 16
+    model = svm.model_
+    for x, labels in zip(X, y, strict=True):
+        for other in [svm.predict([x])[0], *(row for row, _ in svm.predict_n_best([x], 4)[0])]:
+            scores = [float(model.joint_feature(x, row) @ svm.coef_) for row in (labels, other)]
+            terms = svm.explain(x, labels, other)
+            assert math.fsum(term.value for term in terms) == scores[0] - scores[1]
+            assert sum(term.value for term in terms) == scores[0] - scores[1]

@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.data.checks import shorten
 from structsvm.data.labels import flatten_labels
 from structsvm.data.sequences import as_items
+from structsvm.estimators.chain_confidence import ChainCalibration, ChainConfidenceMixin
 from structsvm.estimators.chain_weights import ChainWeightsMixin
 from structsvm.estimators.structured import StructSVM, of_model, weight_block
+from structsvm.exceptions import ModelFileError
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.models.path_rules import RuledLabels
@@ -25,7 +27,7 @@ from structsvm.training.train import Examples
 __all__ = ["ChainSVM"]
 
 
-class ChainSVM(ChainWeightsMixin, StructSVM):
+class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
     r"""Structured SVM for sequence labelling, with exact Viterbi inference.
 
     Minimises ``1/2 |w|^2 + C sum of hinges`` over the weights of a `ChainModel`: state weights for
@@ -380,6 +382,23 @@ class ChainSVM(ChainWeightsMixin, StructSVM):
         """
         check_is_fitted(self)
         return self.model_.batch_complete(self._read(X), as_items("y", y), self.coef_)
+
+    def _keep(self, *args: Any, **kwargs: Any) -> None:
+        self.__dict__.pop("calibration_", None)
+        super()._keep(*args, **kwargs)
+
+    @property
+    def _LEARNED(self) -> tuple[str, ...]:  # type: ignore[override]  # noqa: N802
+        return ("calibration",) if "calibration_" in vars(self) else ()
+
+    def restore(self, contents: Any) -> Self:
+        super().restore(contents)
+        if "calibration" in contents.header:
+            learned = contents.learned(["calibration"])
+            if not isinstance(learned["calibration"], ChainCalibration):
+                raise ModelFileError("its calibration is none of chains")
+            self.__dict__["calibration_"] = learned["calibration"]
+        return self
 
     classes_ = of_model("classes_")
     states_ = of_model("states_")

@@ -252,7 +252,9 @@ class SequenceTagger(ChainSVM):
             if self.features_ is None:
                 del self.features_
 
-    _LEARNED = ("features",)
+    @property
+    def _LEARNED(self) -> tuple[str, ...]:  # type: ignore[override]  # noqa: N802
+        return ("features", *super()._LEARNED)
 
     def _take_learned(self, learned: dict[str, Any]) -> None:
         super()._take_learned(learned)

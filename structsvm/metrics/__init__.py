@@ -15,6 +15,11 @@ from structsvm.metrics.ranking import (
     mean_pair_accuracy,
     mean_precision_at_k,
 )
+from structsvm.metrics.reliability import (
+    Reliability,
+    expected_calibration_error,
+    reliability,
+)
 from structsvm.metrics.schemes import convert_tags, span_tags, spans
 from structsvm.metrics.sequences import (
     SCORES,
@@ -31,10 +36,12 @@ from structsvm.metrics.trees import AttachmentScores, attachment_scores
 __all__ = [
     "SCORES",
     "AttachmentScores",
+    "Reliability",
     "SpanScores",
     "attachment_scores",
     "convert_tags",
     "dice",
+    "expected_calibration_error",
     "flat_scores",
     "jaccard",
     "label_report",
@@ -44,6 +51,7 @@ __all__ = [
     "mean_pair_accuracy",
     "mean_precision_at_k",
     "pixel_accuracy",
+    "reliability",
     "sequence_accuracy",
     "span_f1_score",
     "span_report",

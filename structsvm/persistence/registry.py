@@ -18,6 +18,7 @@ __all__ = ["class_named", "estimator_class", "name_of", "register"]
 _OTHERS = (
     "estimators.arc_labeller:ArcLabeller",
     "estimators.calibration:Calibration",
+    "estimators.chain_confidence:ChainCalibration",
     "estimators.latent:LatentSVM",
     "estimators.structured:StructSVM",
     "features.arc_features:ArcFeatures",
