@@ -66,7 +66,7 @@ def draw(axes, labels, truth, title):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Draw a town whose districts and buildings are labelled.")
+    parser = argparse.ArgumentParser(description="Label the districts and buildings of a town.")
     parser.add_argument("--output", default="typed_graph.png", help="the picture to write")
     output = parser.parse_args().output
 

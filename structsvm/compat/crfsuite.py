@@ -7,7 +7,7 @@ Change one import::
 
 What differs:
 
-- Training minimises hinges, not the negative log-likelihood: ``c2 |w|^2`` plus the sum of hinges, to
+- Training minimises hinges, not the negative log-likelihood: ``c2 |w|^2`` plus their sum, to
   a certified gap, for the algorithms "lbfgs" and "l2sgd", which have one optimum. "ap" is the
   averaged perceptron, "pa" passive-aggressive learning; "arow" is not here.
 - `CRF.predict_marginals`, `Tagger.marginal` and `Tagger.probability` give the probabilities of
