@@ -29,6 +29,7 @@ from structsvm import (
     SpanModel,
     StructuredModel,
     TypedGraphModel,
+    VolumeModel,
 )
 from structsvm.features import ArcFeatures, spans_of
 from structsvm.losses import HammingLoss
@@ -224,6 +225,22 @@ def images(draw):
 def pixel_labels(model, x):
     for labels in itertools.product(model.classes_, repeat=x.shape[0] * x.shape[1]):
         yield np.array(labels).reshape(x.shape[:2])
+
+
+@st.composite
+def volumes(draw):
+    X, y = [], []
+    for least in [1, 0][: draw(st.integers(1, 2))]:
+        shape = draw(st.sampled_from([(1, 1, 1), (2, 1, 2), (1, 2, 2), (2, 2, 2)][least:]))
+        X.append(numbers(draw, *shape, 2))
+        y.append(draw(arrays(np.int64, shape, elements=st.integers(0, 1))))
+    y[0].flat[:2] = 0, 1
+    return X, y
+
+
+def voxel_labels(model, x):
+    for labels in itertools.product(model.classes_, repeat=int(np.prod(x.shape[:3]))):
+        yield np.array(labels).reshape(x.shape[:3])
 
 
 # ---- graphs of several types
@@ -510,6 +527,8 @@ TABLES = functools.partial(GraphModel, pairwise="table")
 EXPANSION = functools.partial(GraphModel, inference_method="expansion")
 RELAXATION = functools.partial(GraphModel, inference_method="relaxation", relaxation_tol=1e-6)
 NEIGHBOURS = functools.partial(GridModel, connectivity=8, directions=True)
+DIAGONALS = functools.partial(VolumeModel, connectivity=18, spacing=(2, 1, 0.5))
+CORNERS = functools.partial(VolumeModel, connectivity=26, directions=True)
 EXPENSIVE = functools.partial(MulticlassModel, cost=COSTS)
 BY_F1 = functools.partial(MultiLabelModel, "full", task_loss="f1")
 WEIGHED = functools.partial(MultiLabelModel, "tree", label_weight=[1.0, 0.0, 2.0])
@@ -565,6 +584,9 @@ STRUCTURES: dict[str, Structure] = {
     "types by expansion": Structure(TYPES_EXPANDED, typed_graphs(), typed_labellings, UNDER, False),
     "grid": Structure(GridModel, images(), pixel_labels),
     "grid of 8 neighbours": Structure(NEIGHBOURS, images(), pixel_labels),
+    "volume": Structure(VolumeModel, volumes(), voxel_labels),
+    "volume of 18 neighbours": Structure(DIAGONALS, volumes(), voxel_labels),
+    "volume of 26 neighbours": Structure(CORNERS, volumes(), voxel_labels),
     "classes": Structure(MulticlassModel, rows(), classes, slack=True),
     "two classes": Structure(MulticlassModel, rows(2), classes, slack=True),
     "classes of costs": Structure(EXPENSIVE, rows(), classes, slack=True),

@@ -275,7 +275,7 @@ def test_files_of_graphs(tmp_path):
             set_header("sizes", {"n_features": 3, "n_edge_features": 0}),
             "0 edge features do not fit",
         ),
-        (set_param("connectivity", 6), "connectivity=6: expected 4 or 8"),
+        (set_param("connectivity", 5), "connectivity=5: expected 4 or 8"),
         (set_param("pairwise", "ising"), "pairwise='ising': expected 'potts', or one of 'table'"),
         (set_param("warm_inference", -1), "warm_inference=-1: expected 'auto', True, False"),
         (set_header("sizes", {"n_features": 3}), "it lacks 'n_edge_features'"),

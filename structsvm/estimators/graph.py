@@ -21,14 +21,15 @@ from structsvm.estimators.biases import (
     scorer_of,
 )
 from structsvm.estimators.calibration import Calibration
+from structsvm.estimators.latent import LatentSVM
 from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.exceptions import ModelFileError
 from structsvm.inference.marginal_differences import max_marginal_differences, turning_points
 from structsvm.losses import HammingLoss
 from structsvm.metrics import flat_scores
-from structsvm.models import GraphModel, GridModel
+from structsvm.models import GraphModel, GridModel, VolumeModel
 from structsvm.models.labelled_graphs import LabelledGraphs
-from structsvm.solvers import Progress, Solver, capabilities_of
+from structsvm.solvers import Progress, Solver, capabilities_of, make_solver
 from structsvm.training.train import Examples
 
 __all__ = ["GraphSVM", "GridSVM"]
@@ -41,11 +42,30 @@ class _NodeLabelSVM(StructSVM):
 
     model_: LabelledGraphs
     ignore_label: Any
+    classes: Any
 
     def _examples(
         self, X: Any, y: Any, sample_weight: Any = None, node_weight: Any = None
     ) -> Examples:
-        return Examples(X, y, sample_weight, {"node_weight": node_weight})
+        examples = Examples(X, y, sample_weight, {"node_weight": node_weight})
+        examples.classes = self._declared()
+        return examples
+
+    def _declared(self) -> NDArray[Any] | None:
+        """The labels that are told in advance."""
+        if self.classes is None:
+            return None
+        labels = np.asarray(self.classes)
+        if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iubU":
+            raise ValueError(
+                f"classes={self.classes!r}: expected a list of integers, truth values or strings"
+            )
+        known = np.unique(labels.astype(np.int64) if labels.dtype.kind in "ub" else labels)
+        if self.ignore_label is not None and (known == self.ignore_label).any():
+            raise ValueError(
+                f"classes has {self.ignore_label!r}, the ignore_label, which is no class"
+            )
+        return known
 
     def predict(
         self,
@@ -386,6 +406,9 @@ class GraphSVM(_NodeLabelSVM):
         leaves faint rare classes untold whatever the factor; see `GraphModel`.
     ignore_label : label, default=None
         Nodes with this label in y are void: neither loss nor truth.
+    classes : list of labels, default=None
+        All labels there may be, whether y has them or not; None: those in y. A label without
+        examples has the weights that the others leave to it.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
         How the labels that training competes with are found. "auto": by exact cuts for two classes
         and Potts scores, by expansion for more classes, with tables by roof duality (two classes)
@@ -457,6 +480,7 @@ class GraphSVM(_NodeLabelSVM):
         class_weight: str | Mapping[Any, float] | None = None,
         weighting: str = "hinge",
         ignore_label: Any = None,
+        classes: Sequence[Any] | None = None,
         inference_method: str = "auto",
         relaxation_tol: float = 1e-3,
         warm_inference: str | bool | int = "auto",
@@ -480,6 +504,7 @@ class GraphSVM(_NodeLabelSVM):
         self.class_weight = class_weight
         self.weighting = weighting
         self.ignore_label = ignore_label
+        self.classes = classes
         self.inference_method = inference_method
         self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
@@ -558,8 +583,13 @@ class GridSVM(_NodeLabelSVM):
         Whether training scales the columns of features, see `StructSVM`.
     loss : {"normalized_hamming", "hamming"} or HammingLoss, default="normalized_hamming"
         The share of wrong pixels of an image, or their number; see `GraphModel`.
-    connectivity : {4, 8}, default=8
-        Neighbours of a pixel.
+    connectivity : {4, 8, 6, 18, 26}, default=8
+        Neighbours of a pixel in an image, 4 or 8, or of a voxel in a volume, 6, 18 or 26: those
+        that share a face, or an edge, too, or a corner. Volumes are arrays of shape (depth, height,
+        width, n_features), such as stacks of slices; see `VolumeModel`.
+    spacing : tuple of three float, default=None
+        For volumes: distances of the centres of neighbours along depth, height and width, in any
+        unit, such as (2.5, 1, 1) for thick slices. Contrasts are divided by distances.
     contrast : bool or sequence of float, default=True
         Neighbours of like features like to agree more; see `GridModel`.
     contrast_channels : "auto" or sequence of int, default="auto"
@@ -581,6 +611,16 @@ class GridSVM(_NodeLabelSVM):
         which leaves faint rare classes untold whatever the factor; see `GraphModel`.
     ignore_label : label, default=None
         Pixels with this label in y are void: neither loss nor truth.
+    unlabelled : {"auto", "void", "hidden"}, default="auto"
+        What void pixels are in training. "void": they and their edges are left out, and the fit is
+        certified. "hidden": they have labels that are not known, which training completes in
+        rounds, as `LatentSVM` does; the end is a local optimum without certificate. "auto" is
+        "hidden" for scribbles, else "void": where more than half of the pixels are void and at most
+        one in a hundred pairs of known neighbours differ, pairs say nothing of borders, and the
+        weights of agreement that they ask for smooth regions away.
+    classes : list of labels, default=None
+        All labels there may be, whether y has them or not; None: those in y. A label without
+        examples has the weights that the others leave to it.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
         How the labels that training competes with are found. "auto": by exact cuts for two classes
         and Potts scores, by expansion for more classes, with tables by roof duality (two classes)
@@ -654,6 +694,7 @@ class GridSVM(_NodeLabelSVM):
         scale: str | None = "auto",
         loss: str | HammingLoss = "normalized_hamming",
         connectivity: int = 8,
+        spacing: Sequence[float] | None = None,
         contrast: bool | Sequence[float] = True,
         contrast_channels: str | Sequence[int] | None = "auto",
         directions: bool = False,
@@ -663,6 +704,8 @@ class GridSVM(_NodeLabelSVM):
         class_weight: str | Mapping[Any, float] | None = "auto",
         weighting: str = "hinge",
         ignore_label: Any = None,
+        unlabelled: str = "auto",
+        classes: Sequence[Any] | None = None,
         inference_method: str = "auto",
         relaxation_tol: float = 1e-3,
         warm_inference: str | bool | int = "auto",
@@ -681,6 +724,7 @@ class GridSVM(_NodeLabelSVM):
         self.scale = scale
         self.loss = loss
         self.connectivity = connectivity
+        self.spacing = spacing
         self.contrast = contrast
         self.contrast_channels = contrast_channels
         self.directions = directions
@@ -690,6 +734,8 @@ class GridSVM(_NodeLabelSVM):
         self.class_weight = class_weight
         self.weighting = weighting
         self.ignore_label = ignore_label
+        self.unlabelled = unlabelled
+        self.classes = classes
         self.inference_method = inference_method
         self.relaxation_tol = relaxation_tol
         self.warm_inference = warm_inference
@@ -707,22 +753,30 @@ class GridSVM(_NodeLabelSVM):
     rescaling = "margin"
 
     def _make_model(self) -> GridModel:
-        return GridModel(
-            clone(self.loss, safe=False),
-            connectivity=self.connectivity,
-            contrast=self.contrast,
-            contrast_channels=self.contrast_channels,
-            directions=self.directions,
-            pairwise=self.pairwise,
-            fit_intercept=self.fit_intercept,
-            edge_intercept=self.edge_intercept,
-            class_weight=self.class_weight,
-            weighting=self.weighting,
-            ignore_label=self.ignore_label,
-            inference_method=self.inference_method,
-            relaxation_tol=self.relaxation_tol,
-            warm_inference=self.warm_inference,
-        )
+        common = {
+            "connectivity": self.connectivity,
+            "contrast": self.contrast,
+            "contrast_channels": self.contrast_channels,
+            "directions": self.directions,
+            "pairwise": self.pairwise,
+            "fit_intercept": self.fit_intercept,
+            "edge_intercept": self.edge_intercept,
+            "class_weight": self.class_weight,
+            "weighting": self.weighting,
+            "ignore_label": self.ignore_label,
+            "inference_method": self.inference_method,
+            "relaxation_tol": self.relaxation_tol,
+            "warm_inference": self.warm_inference,
+        }
+        loss = clone(self.loss, safe=False)
+        if self.connectivity in (6, 18, 26):
+            return VolumeModel(loss, spacing=self.spacing, **common)
+        if self.spacing is not None:
+            raise ValueError(
+                f"spacing={self.spacing!r} is for volumes: connectivity is {self.connectivity!r}, "
+                "expected 6, 18 or 26"
+            )
+        return GridModel(loss, **common)
 
     def pixel_scores(self, X: Any, *, exact: bool = False) -> list[NDArray[np.float64]]:
         """How much better each label is than the other one at each pixel, neighbours considered.
@@ -793,8 +847,49 @@ class GridSVM(_NodeLabelSVM):
         self
         """
         examples = self._examples(X, y, sample_weight, pixel_weight)
-        self._fit(examples, self._validation(X_val, y_val), resume_from)
+        if self._completes(examples.y, X_val):
+            self._fit_hidden(examples, resume_from)
+        else:
+            self._fit(examples, self._validation(X_val, y_val), resume_from)
         return self
+
+    def _completes(self, y: Any, X_val: Any) -> bool:
+        """Whether void pixels are hidden ones."""
+        if self.unlabelled not in ("auto", "void", "hidden"):
+            raise ValueError(f"unlabelled={self.unlabelled!r}: expected 'auto', 'void' or 'hidden'")
+        if self.ignore_label is None or self.unlabelled == "void":
+            return False
+        if self.unlabelled == "hidden":
+            if X_val is not None:
+                raise ValueError("unlabelled='hidden' takes no X_val: score the fitted estimator")
+            if self.C == "auto":
+                raise ValueError("unlabelled='hidden' takes no C='auto': give a number or 'scale'")
+            return True
+        dual = capabilities_of(make_solver(clone(self.solver, safe=False))).has_dual
+        simple = self.prior_weights is None and self.fixed_weights is None
+        plain = X_val is None and self.C != "auto" and not self.warm_start
+        return dual and simple and plain and _is_scribbled(y, self.ignore_label)
+
+    def _fit_hidden(self, examples: Examples, resume_from: str | os.PathLike[str] | None) -> None:
+        """Train by completions, and be as if trained on them."""
+        model = self._make_model().set_params(weighting="loss")
+        names = ("C", "scale", "solver", "tol", "max_iter", "n_jobs", "random_state", "verbose")
+        shared = {name: getattr(self, name) for name in (*names, "callbacks")}
+        latent = LatentSVM(model, **shared)
+        if self.tol is None:
+            latent.tol = _DEFAULT_TOL
+        try:
+            latent._fit_latent(examples, resume_from)
+        finally:
+            if latent.__sklearn_is_fitted__():
+                self.__dict__.pop("path_", None)
+                self.__dict__.pop("calibration_", None)
+                fitted = {name: value for name, value in vars(latent).items() if name[-1] == "_"}
+                self.__dict__.update(fitted)
+                # Factors of whole hinges are for labels that are known; predictions have none.
+                self.model_.weighting = self.weighting
+                self._n_examples, self._online, self._warm = latent._n_examples, None, None
+                self._given = latent._given
 
 
 def _flat(model: LabelledGraphs, inputs: Any, answers: Any) -> NDArray[Any]:
@@ -824,3 +919,21 @@ def _given_the_others(
         scores[:, label] += np.bincount(first, to_first, minlength=n)
         scores[:, label] += np.bincount(second, to_second, minlength=n)
     return scores[:, 1] - scores[:, 0] if k == 2 else scores
+
+
+def _is_scribbled(y: Any, void: Any) -> bool:
+    """Whether most pixels are void, and known neighbours hardly ever differ."""
+    n_void = n_pixels = n_pairs = n_differ = 0
+    for item in y:
+        labels = np.asarray(item)
+        known = labels != void
+        n_void, n_pixels = n_void + int((~known).sum()), n_pixels + labels.size
+        for axis in range(labels.ndim):
+            first, second = (
+                tuple(slice(a, b) if k == axis else slice(None) for k in range(labels.ndim))
+                for a, b in ((0, -1), (1, None))
+            )
+            both = known[first] & known[second]
+            n_pairs += int(both.sum())
+            n_differ += int((both & (labels[first] != labels[second])).sum())
+    return 2 * n_void > n_pixels and n_differ <= n_pairs // 100

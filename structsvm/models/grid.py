@@ -23,7 +23,7 @@ from structsvm.models.factored import PackedInputs
 from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs, LazyEdges
 from structsvm.problems._contrast import ContrastRows, squared_differences
 
-__all__ = ["GridModel", "grid_edges"]
+__all__ = ["GridModel", "grid_edges", "real_pixels"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _COLOURS = 3  # features that stand first
@@ -402,7 +402,7 @@ def _squared_differences(
 def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
     pair = isinstance(item, tuple) and len(item) == 2
     place = f"X[{i}][0]" if pair else f"X[{i}]"
-    pixels = _real_array(place, item[0] if pair else item)
+    pixels = real_pixels(place, item[0] if pair else item)
     if pixels.ndim != 3:
         hint = ""
         if pixels.ndim == 2:
@@ -415,7 +415,7 @@ def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
         raise ValueError(f"{place} has shape {pixels.shape}: an image has at least one pixel")
     if not pair:
         return _Image(pixels, None)
-    own = _real_array(f"X[{i}][1]", item[1], inside=False)
+    own = real_pixels(f"X[{i}][1]", item[1], inside=False)
     if own.ndim != 4 or own.shape[:3] != (len(steps), height, width):
         raise ValueError(
             f"X[{i}][1] has shape {own.shape}, expected edge features of shape ({len(steps)}, "
@@ -446,7 +446,7 @@ def _check_own(
             )
 
 
-def _real_array(place: str, value: ArrayLike, inside: bool = True) -> NDArray[np.floating]:
+def real_pixels(place: str, value: ArrayLike, inside: bool = True) -> NDArray[np.floating]:
     """C-contiguous float64 or float32; integers of at most 16 bits become float32."""
     if np.ma.is_masked(value):
         raise ValueError(f"{place} has masked entries; fill them: features must be numbers")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from structsvm.models.ranking import RankingModel as RankingModel
     from structsvm.models.spans import SpanModel as SpanModel
     from structsvm.models.typed_graph import TypedGraphModel as TypedGraphModel
+    from structsvm.models.volume import VolumeModel as VolumeModel
 
 
 class Family(NamedTuple):
@@ -60,6 +61,7 @@ FAMILIES = (
     Family("alignment", "models.alignment:AlignmentModel"),
     Family("spans", "models.spans:SpanModel", ("estimators.spans:SpanSVM",)),
     Family("grid", "models.grid:GridModel", ("estimators.graph:GridSVM",)),
+    Family("volume", "models.volume:VolumeModel"),
     Family("graph", "models.graph:GraphModel", ("estimators.graph:GraphSVM",)),
     Family("typed graph", "models.typed_graph:TypedGraphModel"),
     Family(

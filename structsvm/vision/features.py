@@ -351,9 +351,10 @@ class _Photograph:
                 yield np.max(strongest, axis=0)
             for sign in (-1, 1):
                 shares = [
-                    _share_of_greatest(
+                    np.maximum(
                         np.maximum(sign * larger, sign * smaller)
-                        + _MEIJERING * np.minimum(sign * larger, sign * smaller)
+                        + _MEIJERING * np.minimum(sign * larger, sign * smaller),
+                        0.0,
                     )
                     for larger, smaller in curvatures
                 ]
@@ -429,13 +430,6 @@ def _curvatures(down: Plane, mixed: Plane, right: Plane) -> tuple[Plane, Plane]:
     """The larger and the smaller eigenvalue of Hessians."""
     middle, spread = 0.5 * (down + right), np.hypot(0.5 * (down - right), mixed)
     return middle + spread, middle - spread
-
-
-def _share_of_greatest(plane: Plane) -> Plane:
-    """What is above 0, as a share of the greatest value."""
-    above = np.maximum(plane, 0.0)
-    greatest = above.max()
-    return above / greatest if greatest > 0 else above
 
 
 def _along_lines(down: Plane, mixed: Plane, right: Plane, reach: int) -> tuple[Plane, Plane]:
