@@ -331,7 +331,7 @@ class LabelledGraphs(StatesModel):
         shape = (-1, k, k) if self._tables else (-1,)
         for graph in self.graphs(X):
             nodes = FeatureRows(graph.nodes, intercept=self.fit_intercept)
-            pairs = FeatureRows(graph.pairs, intercept=self._edge_constant)
+            pairs = FeatureRows(np.asarray(graph.pairs), intercept=self._edge_constant)
             scores = pairs.scores(of_edges) if len(of_edges) else np.zeros((len(graph.edges), 1))
             yield nodes.scores(of_nodes), graph.edges, scores.reshape(shape)
 
