@@ -1,6 +1,7 @@
 """Print what pyproject.toml requires to build, to run and to test.
 
-With --oldest, just the oldest versions of it; with --run, only what it takes to run.
+With --oldest, just the oldest versions of it; with --run, only what it takes to run; with --extra NAME,
+what that extra takes instead of the tests.
 """
 
 import re
@@ -28,7 +29,8 @@ def oldest(requirement: str) -> str:
     return f"{name}=={least}"
 
 
+extra = sys.argv[sys.argv.index("--extra") + 1] if "--extra" in sys.argv else "test"
 wanted = PROJECT["project"]["dependencies"]
 if "--run" not in sys.argv:
-    wanted = [*PROJECT["build-system"]["requires"], *wanted, *all_of(EXTRAS["test"])]
+    wanted = [*PROJECT["build-system"]["requires"], *wanted, *all_of(EXTRAS[extra])]
 print("\n".join(oldest(each) for each in wanted) if "--oldest" in sys.argv else "\n".join(wanted))

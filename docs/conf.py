@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -71,6 +72,10 @@ plot_rcparams = {"figure.dpi": 100, "savefig.bbox": "tight", "font.size": 10}
 EXAMPLES = DOCS / "_build" / "examples"
 shutil.rmtree(EXAMPLES, ignore_errors=True)
 shutil.copytree(DOCS.parent / "examples", EXAMPLES, ignore=shutil.ignore_patterns("*.png"))
+if not find_spec("torch"):
+    for example in EXAMPLES.glob("*.py"):
+        if "structsvm.torch" in example.read_text(encoding="utf-8"):
+            example.unlink()
 sphinx_gallery_conf = {
     "examples_dirs": str(EXAMPLES),
     "gallery_dirs": "gallery",
