@@ -42,7 +42,7 @@ _HOMES = {
     **{name: place.partition(":")[0] for name, place in registry.places().items()},
 }
 
-__all__ = [*_HOMES, "get_include"]
+__all__ = [*_HOMES, "get_include", "show_versions"]
 
 _MODULES = (
     "callbacks",
@@ -75,6 +75,34 @@ def get_include() -> str:
     True
     """
     return os.path.join(os.path.dirname(__file__), "include")
+
+
+def show_versions() -> None:
+    """Print what a report of an error needs: this package, Python, the machine, and dependencies.
+
+    Examples
+    --------
+    >>> import structsvm
+    >>> structsvm.show_versions()  # doctest: +ELLIPSIS
+    structsvm     ...
+    Python        ...
+    """
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {
+        "structsvm": f"{__version__}, {os.path.dirname(__file__)}",
+        "Python": f"{platform.python_version()}, {platform.python_implementation()}",
+        "platform": f"{platform.platform()}, {os.cpu_count()} CPUs",
+    }
+    used = ("numpy", "scipy", "scikit-learn", "networkx", "joblib", "cloudpickle")
+    for name in (*used, "matplotlib", "scikit-image", "torch", "Cython"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    for name, told in found.items():
+        print(f"{name:<13} {told}")  # noqa: T201
 
 
 def __getattr__(name: str) -> Any:
