@@ -1,7 +1,7 @@
 """Print what pyproject.toml requires to build, to run and to test.
 
-With --oldest, just the oldest versions of it; with --run, only what it takes to run; with --extra NAME,
-what that extra takes instead of the tests.
+With --oldest, just the oldest versions of it; with --run, only what it takes to run; with
+--extra NAME, what that extra takes instead of the tests.
 """
 
 import re
