@@ -13,7 +13,19 @@ except ImportError as error:
 
 from structsvm.torch.chain import ChainHinge
 from structsvm.torch.grid import GridHinge
+from structsvm.torch.linear import ChainLayer, GridLayer, last_layer, to_torch
 from structsvm.torch.sets import MatchingHinge, SPOPlus, TreeHinge
 from structsvm.torch.structured import StructuredHinge
 
-__all__ = ["ChainHinge", "GridHinge", "MatchingHinge", "SPOPlus", "StructuredHinge", "TreeHinge"]
+__all__ = [
+    "ChainHinge",
+    "ChainLayer",
+    "GridHinge",
+    "GridLayer",
+    "MatchingHinge",
+    "SPOPlus",
+    "StructuredHinge",
+    "TreeHinge",
+    "last_layer",
+    "to_torch",
+]
