@@ -21,7 +21,7 @@ from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items, check_pairs
 from structsvm.engines import Engine, make_engine
 from structsvm.estimators.chosen_c import path_of
-from structsvm.linalg._plane import padded_copy
+from structsvm.linalg._plane import is_padded, padded_copy
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, capabilities_of, make_solver, solver_name
@@ -482,7 +482,8 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """The fitted attributes that hold a model with its weights."""
         # With room behind them, so that a prediction need not copy them.
-        return {"model_": model, "coef_": padded_copy(weights)}
+        is_ready = is_padded(weights, len(weights))
+        return {"model_": model, "coef_": weights if is_ready else padded_copy(weights)}
 
     def _flat_weights(self) -> NDArray[np.float64]:
         """The weight vector in those attributes."""

@@ -28,6 +28,15 @@ def padded_copy(weights):
     return copy
 
 
+def extended(vector, Py_ssize_t size):
+    """A vector with zeros behind it up to this size; the vector itself if it has it."""
+    if len(vector) >= size:
+        return vector
+    longer = np.zeros(size)
+    longer[:len(vector)] = vector
+    return longer
+
+
 def is_padded(weights, Py_ssize_t size):
     """Whether `weights_of` can take this as it is: `size` float64 with the padding behind them."""
     cdef double* own

@@ -10,7 +10,7 @@ from structsvm._typedefs cimport label_t
 from structsvm.problems._factored cimport FactoredProblem
 from structsvm.problems._features cimport RowBlock, TableBlock
 from structsvm.inference._chain_maximizer cimport ChainMaximizer
-from structsvm.problems._problem cimport MARGIN
+from structsvm.problems._problem cimport SLACK
 
 cdef enum:
     MOST_LABELS = 256    # a label is one byte
@@ -245,19 +245,19 @@ def gives_labels(problem):
     cdef FactoredProblem own
     cdef ChainMaximizer maximizer
     cdef RowBlock rows
-    if type(problem) is not FactoredProblem:
+    if not isinstance(problem, FactoredProblem):
         return False
     own = problem
     if type(own.maximizer) is not ChainMaximizer or own.loss is None:
         return False
     maximizer = own.maximizer
     blocks = own.features._blocks
-    if type(blocks[0]) is not RowBlock or own.features.scale is not None:
+    if not isinstance(blocks[0], RowBlock) or own.features.scale is not None:
         return False
     rows = blocks[0]
     return (
         maximizer.width <= MOST_LABELS and not maximizer.steps and maximizer.is_void is None
-        and rows.are_plain() and own._rescaling == MARGIN
+        and rows.are_plain() and own._rescaling != SLACK
         and len(blocks) == 1 + (maximizer.transitions or maximizer.boundary)
         and (len(blocks) == 1 or type(blocks[1]) is TableBlock)
     )
@@ -266,4 +266,5 @@ def gives_labels(problem):
 def mean_row_size(FactoredProblem problem not None):
     """Mean number of entries of a row of positions, of a problem that `gives_labels` accepts."""
     cdef RowBlock rows = problem.features._blocks[0]
-    return rows._held[0].n_values / max(rows._held[0].n_rows, 1)
+    cdef Py_ssize_t n = rows.offsets[rows.n_examples]
+    return (rows.rows.row_start[n] - rows.rows.row_start[0]) / max(n, 1)

@@ -6,7 +6,8 @@ from structsvm.solvers._plane_store cimport PlaneStore
 
 cdef class AveragedPoint:
     cdef readonly Py_ssize_t n_examples
-    cdef readonly object weights          # ndarray (n_weights,), padded
+    cdef readonly object problem
+    cdef object _room                     # ndarray, padded: the weights, and room for them to grow
     cdef readonly object multipliers      # ndarray: multipliers of weights that must be >= 0
     cdef readonly object multiplied       # int32 ndarray: the weights that have multipliers
     cdef const index_t[::1] _multiplied

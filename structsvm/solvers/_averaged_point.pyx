@@ -10,7 +10,7 @@ import numpy as np
 from structsvm.solvers._plane_store cimport PlaneStore
 
 from structsvm.exceptions import ModelFileError
-from structsvm.linalg._plane import padded_vector
+from structsvm.linalg._plane import extended, padded_vector
 from structsvm.data.snapshots import Kind, vector
 
 MOST_UPDATES = 2**60
@@ -40,12 +40,21 @@ cdef class AveragedPoint:
 
     def __init__(self, problem, *, bint average=False):
         self.n_examples = problem.n_examples
-        self.weights = self._weights = padded_vector(problem.n_weights)
+        self.problem = problem
+        room = getattr(problem, "most_weights", problem.n_weights)
+        self._room = self._weights = padded_vector(room)
         self.multiplied = self._multiplied = problem.non_negative
         self.multipliers = self._multipliers = np.zeros(len(problem.non_negative))
         self._floors = problem.floors
-        self.lag = self._lag = np.zeros(problem.n_weights) if average else None
+        self.lag = self._lag = np.zeros(room) if average else None
         self.regularization = 1.0
+
+    @property
+    def weights(self):
+        """The weights that there are now, as a view; padded."""
+        if len(self._room) == self.problem.n_weights:
+            return self._room
+        return self._room[:self.problem.n_weights]
 
     cdef double curvature(self) noexcept nogil:
         """If plane p gains dual weight 1, the height of plane q falls by this times <p, q>."""
@@ -95,9 +104,11 @@ cdef class AveragedPoint:
 
         `weights` do not include multipliers, which are chosen anew.
         """
+        own = self.weights
+        weights = extended(weights, len(own))
         if self.lag is not None:
-            self.lag += self.lag_factor * (weights - self.weights)
-        self.weights[:] = weights
+            self.lag[:len(own)] += self.lag_factor * (weights - own)
+        own[:] = weights
         self.multipliers[:] = 0.0
         self.choose_multipliers()
 
@@ -105,7 +116,8 @@ cdef class AveragedPoint:
         """The weighted average of all iterates; the weights if it is not kept."""
         if self.lag_factor == 0.0 or self.lag is None:
             return np.array(self.weights)
-        return self.weights - self.lag / self.lag_factor
+        own = self.weights
+        return own - self.lag[:len(own)] / self.lag_factor
 
     def snapshot(self):
         """The state as arrays, from which `restore` makes the same bits again."""
@@ -114,7 +126,7 @@ cdef class AveragedPoint:
             "updates": np.array([self.n_updates]),
             "numbers": np.array([self.regularization, self.lag_factor]),
         }
-        return held if self.lag is None else held | {"lag": self.lag.copy()}
+        return held if self.lag is None else held | {"lag": self.lag[:len(self.weights)].copy()}
 
     def kinds(self):
         """What `snapshot` holds."""
@@ -124,7 +136,7 @@ cdef class AveragedPoint:
             "updates": Kind(np.int64, (1,), 0, MOST_UPDATES),
             "numbers": Kind(np.float64, (2,), 0.0),
         }
-        return kinds if self.lag is None else kinds | {"lag": vector(len(self.lag))}
+        return kinds if self.lag is None else kinds | {"lag": vector(len(self.weights))}
 
     def restore(self, held):
         """Restore what `snapshot` returned for a point of the same problem and options.
@@ -141,12 +153,12 @@ cdef class AveragedPoint:
         self.weights[:] = held["weights"]
         self.multipliers[:] = held["multipliers"]
         if self.lag is not None:
-            self.lag[:] = held["lag"]
+            self.lag[:len(self.weights)] = held["lag"]
         self.n_updates = held["updates"].item()
         self.regularization, self.lag_factor = held["numbers"].tolist()
 
     @property
     def nbytes(self):
         """Memory of the vectors, in bytes."""
-        lag = 0 if self.lag is None else self.lag.nbytes
+        lag = 0 if self.lag is None else self.weights.nbytes
         return self.weights.nbytes + self.multipliers.nbytes + lag

@@ -12,7 +12,7 @@ from libc.string cimport memset
 
 from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, Weights, plane_free, weights_of
-from structsvm.problems._factored cimport FactoredProblem
+from structsvm.problems._grown_problem cimport GrownProblem
 from structsvm.problems._problem cimport Problem
 from structsvm.solvers._averaged_point cimport AveragedPoint
 from structsvm.solvers._block_steps cimport FrankWolfeSteps, PairwiseSteps
@@ -35,26 +35,41 @@ cdef enum:
 cdef double LEAST_WORK_TO_SHARE = 1e5
 
 # Planes are kept as labels where there are more weights than this for each number of a row, ...
-cdef Py_ssize_t SPARSE_ENOUGH = 2000
+SPARSE_ENOUGH = 2000
 # ... and so many in all.
-cdef Py_ssize_t MANY_WEIGHTS = 1 << 17
+MANY_WEIGHTS = 1 << 17
+# Weights grow where there would be more than this; see `two_level.most_atoms`.
+MOST_DENSE = 2_500_000
+
+
+def is_text(Problem problem):
+    """Whether a problem is of chains whose rows have few of very many features."""
+    if isinstance(problem, GrownProblem):
+        return True
+    if not gives_labels(problem) or problem.oracle_work >= LEAST_WORK_TO_SHARE:
+        return False
+    least = max(MANY_WEIGHTS, SPARSE_ENOUGH * mean_row_size(problem))
+    return problem.n_weights >= least
+
+
+def grown_form(Problem problem):
+    """The problem in weights that grow, where that pays; else the problem itself.
+
+    It pays for text with so many weights that no cuts over all examples are made of them.
+    """
+    if problem.n_weights < MOST_DENSE or not is_text(problem):
+        return problem
+    return GrownProblem(problem)
 
 
 def store_for(Problem problem, *, bint mixed=False, **options):
-    """The store of planes for a problem: the one place where their form is chosen.
+    """The store of planes for a problem.
 
     Planes of text, whose rows have few of very many features, are kept as labels; all others as
     sparse vectors. So are those that are mixed, and those of slow oracles, which several workers
-    answer.
+    answer. This and the two functions above are where forms are chosen.
     """
-    cdef FactoredProblem chain
-    cdef bint is_text = False
-    if not mixed and gives_labels(problem) and problem.oracle_work < LEAST_WORK_TO_SHARE:
-        chain = problem
-        is_text = chain.n_weights >= MANY_WEIGHTS and (
-            chain.n_weights >= SPARSE_ENOUGH * mean_row_size(chain)
-        )
-    if is_text:
+    if not mixed and is_text(problem) and problem.rescaling == "margin":
         return LabelPlanes(problem, **options)
     return SparsePlanes(problem.n_examples, problem.n_weights, mixed=mixed, **options)
 

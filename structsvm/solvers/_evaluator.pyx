@@ -13,7 +13,7 @@ from structsvm.solvers._label_planes cimport LabelPlanes
 from structsvm.solvers._plane_store cimport TRUTH, Block, PlaneStore, height_at, highest
 
 from structsvm.engines import Serial
-from structsvm.linalg._plane import padded_copy
+from structsvm.linalg._plane import extended, padded_copy
 from structsvm.data.snapshots import Kind
 
 MOST_CALLS = 2**60
@@ -128,7 +128,7 @@ cdef class Evaluator:
         cdef const label_t[::1] labels = out.outputs
         cdef const label_t* first = &labels[0] if labels.shape[0] else NULL
         cdef PlaneBatch batch = PlaneBatch(1)
-        point = padded_copy(weights)
+        point = padded_copy(extended(weights, self.problem.n_weights))
         cdef Weights w = weights_of(point)
         for piece in self.problem.pieces(np.arange(n, dtype=np.int32), engine):
             PyErr_CheckSignals()

@@ -6,11 +6,13 @@ from structsvm._typedefs cimport label_t
 from structsvm.linalg._plane cimport Plane, Weights
 from structsvm.problems._chain_deltas cimport ChainDeltas
 from structsvm.problems._factored cimport FactoredProblem
+from structsvm.problems._grown_problem cimport GrownProblem
 from structsvm.solvers._plane_store cimport PlaneStore
 
 
 cdef class LabelPlanes(PlaneStore):
     cdef readonly FactoredProblem problem
+    cdef GrownProblem grown                # the problem if its weights grow, else None
     cdef ChainDeltas deltas
     cdef uint8_t** labels                 # of the planes of each block, one after the other
     cdef double* shares                   # SCRATCH: one for each plane of a block

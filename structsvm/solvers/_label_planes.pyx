@@ -16,9 +16,12 @@ from structsvm._typedefs cimport label_t, offset_t
 from structsvm.linalg._plane cimport Plane, Weights, plane_reserve
 from structsvm.problems._chain_deltas cimport ChainDeltas
 from structsvm.problems._factored cimport FactoredProblem
+from structsvm.problems._grown_problem cimport GrownProblem
+from structsvm.problems._problem cimport MARGIN
 from structsvm.solvers._plane_store cimport Block, PlaneStore, highest
 
 from structsvm.data.snapshots import Kind
+from structsvm.linalg._plane import extended
 from structsvm.solvers.base import TOO_LARGE
 
 
@@ -43,7 +46,10 @@ cdef class LabelPlanes(PlaneStore):
         super().__init__(problem.n_examples, problem.n_weights, **options)
         if self.mixed:
             raise ValueError("planes that are kept as labels cannot be mixed")
+        if problem._rescaling != MARGIN:
+            raise ValueError("planes are kept as labels where the loss is added to scores")
         self.problem = problem
+        self.grown = problem if isinstance(problem, GrownProblem) else None
         self.deltas = ChainDeltas(problem)
         self.fresh = np.zeros(max(problem.maximizer.most_labels, 1), dtype=np.uint8)
         self.labels = <uint8_t**> calloc(max(problem.n_examples, 1), sizeof(uint8_t*))
@@ -116,9 +122,26 @@ cdef class LabelPlanes(PlaneStore):
 
     cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil:
         self.deltas.add(i, self.labels_of(i, p), &factor, 1, target)
+        if self.grown is not None:
+            self.grown.count_weights()
 
     cdef void add_all(self, Py_ssize_t i, const double* shares, double* target) noexcept nogil:
         self.deltas.add(i, self.labels[i], shares, self.blocks[i].size, target)
+        if self.grown is not None:
+            self.grown.count_weights()
+
+    cdef object zeros(self):
+        # Only what is written to takes memory.
+        return np.zeros(self.n_weights if self.grown is None else self.grown.most_weights)
+
+    cdef object trimmed(self, vector):
+        return vector if self.grown is None else vector[:self.grown.n_weights].copy()
+
+    cdef object fitted(self, weights):
+        if self.grown is not None:
+            self.n_weights = self.grown.n_weights
+            weights = extended(weights, self.n_weights)
+        return PlaneStore.fitted(self, weights)
 
     cdef void add_used(self, Py_ssize_t i, double* target) noexcept nogil:
         cdef int p
@@ -185,6 +208,8 @@ cdef class LabelPlanes(PlaneStore):
         cdef Py_ssize_t i
         cdef int p
         self.problem, self.deltas = problem, ChainDeltas(problem)
+        self.grown = problem if isinstance(problem, GrownProblem) else None
+        self.n_weights = problem.n_weights
         for i, *_ in shifts:
             for p in range(self.blocks[i].size):
                 self.fill_gram(i, p)

@@ -90,6 +90,12 @@ cdef class PlaneStore:
     cdef int mix(self, Py_ssize_t i, int p, double share) except -1 nogil
     cdef int grow(self, Py_ssize_t i) except -1 nogil
 
+    # For stores whose weights grow: zeros to add planes to, and then the weights that there are;
+    # weights from outside, checked, as an array of that size
+    cdef object zeros(self)
+    cdef object trimmed(self, vector)
+    cdef object fitted(self, weights)
+
     cdef int keep(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil
     cdef int find(self, Py_ssize_t i, int serial) noexcept nogil
     cdef int insert(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil

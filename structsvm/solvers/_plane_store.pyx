@@ -184,6 +184,18 @@ cdef class PlaneStore:
         b.capacity = capacity
         return 0
 
+    cdef object zeros(self):
+        return np.zeros(self.n_weights)
+
+    cdef object trimmed(self, vector):
+        return vector
+
+    cdef object fitted(self, weights):
+        weights = np.ascontiguousarray(weights, dtype=np.float64)
+        if len(weights) != self.n_weights:
+            raise ValueError(f"there are {len(weights)} weights, expected {self.n_weights}")
+        return weights
+
     # ------------------------------------------------------------------ planes of one block
 
     cdef int keep(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil:
@@ -291,11 +303,9 @@ cdef class PlaneStore:
         cdef int p, best
         cdef double loss = 0.0
         cdef Block* b
-        delta = np.zeros(self.n_weights)
+        delta = self.zeros()
         cdef double[::1] delta_view = delta
-        cdef const double[::1] w = np.ascontiguousarray(weights, dtype=np.float64)
-        if w.shape[0] != self.n_weights:
-            raise ValueError(f"there are {w.shape[0]} weights, expected {self.n_weights}")
+        cdef const double[::1] w = self.fitted(weights)
         with nogil:
             for i in range(self.n_examples):
                 b = &self.blocks[i]
@@ -307,14 +317,12 @@ cdef class PlaneStore:
                     loss += b.planes[best].loss
                 if serials is not None:
                     serials[i] = TRUTH if best == TRUTH else b.planes[best].serial
-        return delta / max(self.n_examples, 1), loss / max(self.n_examples, 1)
+        return self.trimmed(delta) / max(self.n_examples, 1), loss / max(self.n_examples, 1)
 
     def look_at(self, weights):
         """Have the heights of all planes at `weights`."""
         cdef Py_ssize_t i
-        cdef const double[::1] w = np.ascontiguousarray(weights, dtype=np.float64)
-        if w.shape[0] != self.n_weights:
-            raise ValueError(f"there are {w.shape[0]} weights, expected {self.n_weights}")
+        cdef const double[::1] w = self.fitted(weights)
         with nogil:
             for i in range(self.n_examples):
                 self.rescore(i, &w[0])
@@ -359,7 +367,7 @@ cdef class PlaneStore:
         cdef int p
         cdef double loss = 0.0
         cdef const KnownPlane* known
-        z = np.zeros(self.n_weights)
+        z = self.zeros()
         cdef double[::1] z_view = z
         with nogil:
             for i in range(self.n_examples):
@@ -368,6 +376,7 @@ cdef class PlaneStore:
                     known = &self.blocks[i].planes[p]
                     if known.weight > 0.0:
                         loss += known.weight * known.loss
+        z = self.trimmed(z)
         z /= max(self.n_examples, 1)
         return z, loss / max(self.n_examples, 1)
 

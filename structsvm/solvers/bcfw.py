@@ -14,8 +14,11 @@ from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, vector
 from structsvm.engines import Engine
+from structsvm.linalg._plane import extended
 from structsvm.problems import Problem
-from structsvm.solvers._blocks import DualBlocks
+from structsvm.problems._factored import FactoredProblem
+from structsvm.problems._grown_problem import GrownProblem, restore_pairs
+from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._label_planes import LabelPlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
@@ -161,11 +164,21 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
-        start = DualState(self._make_blocks(problem))
+        start = DualState(self._make_blocks(self._form_of(problem, state)))
         if isinstance(state, DualState) and state.is_compatible(start):
             start = state
         run = _BlockRun(self, start, C, tol, random_state)
         return run.run(max_iter, callback, snapshot, engine)
+
+    def _form_of(self, problem: Problem, state: Any) -> Problem:
+        """The problem in weights that grow, where that pays; the same in a later fit."""
+        if self.step == "frank_wolfe":
+            return problem
+        known = state.blocks.problem if isinstance(state, DualState) else None
+        if isinstance(known, GrownProblem) and known.dense is problem:
+            known.follow()
+            return known
+        return grown_form(problem)
 
     def _block_options(self) -> dict[str, Any]:
         return {
@@ -204,6 +217,9 @@ class DualState:
 
     def moved(self, problem: Problem, shifts: Iterable[Any]) -> DualState:
         """See `DualBlocks.moved`."""
+        before = self.blocks.problem
+        if isinstance(before, GrownProblem) and isinstance(problem, FactoredProblem):
+            problem = GrownProblem(problem, before)
         return DualState(self.blocks.moved(problem, shifts), self.solutions[-1:])
 
     def is_compatible(self, other: DualState) -> bool:
@@ -217,12 +233,15 @@ class DualState:
         if len(self.solutions) == 1 or self.solutions[-2][0] == last_lam:
             return last
         earlier_lam, earlier = self.solutions[-2]
+        earlier = extended(earlier, len(last))
         share = math.log(lam / last_lam) / math.log(last_lam / earlier_lam)
         return last + min(max(share, -1.0), 1.0) * (last - earlier)
 
 
 class _BlockRun(TwoLevelRun, StoreRun):
     """The rounds of the block solver, and its proximal term."""
+
+    grown: GrownProblem | None = None  #: the problem, if its weights grow
 
     def __init__(
         self,
@@ -241,7 +260,9 @@ class _BlockRun(TwoLevelRun, StoreRun):
             self.lam, self.problem.n_weights, options.acceleration, tolerance=_KAPPA_CHANGE
         )
         self.combination = np.zeros(0)
-        if options.coarse and not self.store.mixed and most_atoms(self.problem):
+        if isinstance(self.problem, GrownProblem):
+            self.grown = self.problem
+        elif options.coarse and not self.store.mixed and most_atoms(self.problem):
             self.coarse = CoarseLevel(self.problem, self.lam)
 
     def kept(self) -> dict[str, Kind]:
@@ -249,7 +270,35 @@ class _BlockRun(TwoLevelRun, StoreRun):
 
     def parts(self) -> dict[str, Part]:
         parts: dict[str, Part] = {"": self.schedule, "blocks/": self.blocks}
+        if self.grown is not None:
+            parts["pairs/"] = self.grown
         return parts if self.coarse is None else parts | {"coarse/": self.coarse}
+
+    # ---- weights that grow
+
+    def outward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return weights if self.grown is None else self.grown.expanded(weights)
+
+    def inward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return weights if self.grown is None else self.grown.compressed(weights)
+
+    def snapshot(self) -> Snapshot:
+        self._lengthen()
+        return super().snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        if self.grown is not None:
+            restore_pairs(self.grown, snapshot)
+        self._lengthen()
+        super().restore(snapshot)
+
+    def _lengthen(self) -> None:
+        """Have all vectors as long as the weights are now."""
+        n = self.schedule.n_weights = self.problem.n_weights
+        self.combination = extended(self.combination, n)
+        for holder, name in ((self, "best_weights"), (self.schedule, "previous")):
+            if (vector := getattr(holder, name)) is not None:
+                setattr(holder, name, extended(vector, n))
 
     # ---- rounds
 
@@ -339,7 +388,8 @@ class _BlockRun(TwoLevelRun, StoreRun):
 
     def vector_bytes(self) -> int:
         coarse = 0 if self.coarse is None else self.coarse.nbytes
-        return self.blocks.vector_bytes + coarse
+        pairs = 0 if self.grown is None else self.grown.rows.nbytes
+        return self.blocks.vector_bytes + coarse + pairs
 
     # ---- the coarse level
 

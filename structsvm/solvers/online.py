@@ -14,6 +14,8 @@ from sklearn.base import BaseEstimator
 from structsvm.data.snapshots import Kind, number
 from structsvm.engines import Engine
 from structsvm.problems import Problem
+from structsvm.problems._grown_problem import GrownProblem, restore_pairs
+from structsvm.solvers._blocks import grown_form
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult, refuse
 from structsvm.solvers.run import Answer, Part, Run
@@ -53,7 +55,7 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
         """See `structsvm.solvers.base.Solver`. Starts from zero, whatever `state` is."""
         if tol is not None:
             raise refuse(self._name, "tol", "has no dual")
-        run = self._run(problem, C, random_state)
+        run = self._run(problem, C, random_state, grow=True)
         return run.run(
             _DEFAULT_MAX_ITER if max_iter is None else max_iter, callback, snapshot, engine
         )
@@ -68,7 +70,8 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
         problem: Problem,
         C: float,
         random_state: np.random.RandomState | None,
-        state: OnlineWeights | None = None,
+        state: Any = None,
+        grow: bool = False,
     ) -> _OnlineRun:
         if not isinstance(self.averaging, (bool, np.bool_)):
             raise ValueError(
@@ -85,6 +88,10 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
             if problem.rescaling == "slack":
                 raise refuse(self._name, "rescaling='slack'", "predicts without the loss")
             problem.set_rescaling(self._rescaling)
+        if isinstance(state, _Folded):
+            state = state.unfolded()
+        if grow and isinstance(own := grown_form(problem), GrownProblem):
+            problem, state = own, OnlineWeights(own.n_weights, bool(self.averaging), own)
         if state is None:
             state = OnlineWeights(problem.n_weights, bool(self.averaging))
         elif (state.lag is not None) != self.averaging:
@@ -182,6 +189,35 @@ class PassiveAggressive(_OnlineSolver):
         return C
 
 
+@dataclasses.dataclass
+class _Folded:
+    """The state of an online learner, its vectors as those of their numbers that are not 0."""
+
+    n_weights: int
+    held: dict[str, Any]
+
+    @classmethod
+    def of(cls, online: OnlineWeights, grown: GrownProblem) -> _Folded:
+        held: dict[str, Any] = dict(online.snapshot())
+        for name in ("weights", "lag"):
+            if name in held:
+                whole = grown.expanded(held[name])
+                used = np.flatnonzero(whole)
+                held[name] = (used.astype(np.int32), whole[used])
+        return cls(grown.dense.n_weights, held)
+
+    def unfolded(self) -> OnlineWeights:
+        online = OnlineWeights(self.n_weights, "lag" in self.held)
+        held = dict(self.held)
+        for name in ("weights", "lag"):
+            if name in held:
+                used, values = held[name]
+                held[name] = np.zeros(self.n_weights)
+                held[name][used] = values
+        online.restore(held)
+        return online
+
+
 class _OnlineRun(Run):
     """A round is one pass in random order or, without a random state, in the given order."""
 
@@ -198,6 +234,19 @@ class _OnlineRun(Run):
         self.online = online
         self.most = most
         self.best_primal = self.best_dual = self.estimate = math.nan
+        self.grown = problem if isinstance(problem, GrownProblem) else None
+
+    # ---- weights that grow
+
+    def outward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return weights if self.grown is None else self.grown.expanded(weights)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        if self.grown is not None:
+            restore_pairs(self.grown, snapshot)
+        super().restore(snapshot)
+
+    # ---- rounds
 
     def kept(self) -> dict[str, Kind]:
         # These values are NaN.
@@ -205,7 +254,8 @@ class _OnlineRun(Run):
         return super().kept() | dict.fromkeys(none, number(nan=True))
 
     def parts(self) -> dict[str, Part]:
-        return {"online/": self.online}
+        parts: dict[str, Part] = {"online/": self.online}
+        return parts if self.grown is None else parts | {"pairs/": self.grown}
 
     def enter(self) -> None:
         pass
@@ -222,7 +272,7 @@ class _OnlineRun(Run):
         self._certified_at = self.n_iter
 
     def _answer(self, chosen: NDArray[np.float64] | None) -> Answer:
-        weights = np.array(self.presentable()) if chosen is None else chosen
+        weights = self.outward(np.array(self.presentable())) if chosen is None else chosen
         return Answer(weights, math.nan)
 
     _uncertified_answer = _answer
@@ -249,4 +299,4 @@ class _OnlineRun(Run):
         }
 
     def state(self) -> Any:
-        return self.online
+        return self.online if self.grown is None else _Folded.of(self.online, self.grown)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.data.snapshots import Kind, count, number, vector
+from structsvm.linalg._plane import extended
 
 __all__ = ["ProximalSchedule"]
 
@@ -121,7 +122,8 @@ class ProximalSchedule:
         if momentum and self.previous is not None:
             root = math.sqrt(self.lam / self.strength)
             # In place: there may be millions of weights.
-            centre = np.subtract(w, self.previous, out=self.previous)
+            previous = extended(self.previous, len(w))
+            centre = np.subtract(w, previous, out=previous)
             centre *= (1 - root) / (1 + root)
             centre += w
         self.previous = w
@@ -136,6 +138,8 @@ class ProximalSchedule:
         """The weights of a dual point, with the term around `centre` unless it is None."""
         if centre is None:
             return combination / self.lam
+        if len(centre) < len(combination):
+            centre = out = extended(centre, len(combination))
         weights = np.multiply(centre, self.kappa, out=out)
         weights += combination
         weights /= self.strength

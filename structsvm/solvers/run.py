@@ -201,6 +201,14 @@ class Run(abc.ABC):
         """The objects that later rounds depend on, by the prefix of their names in a snapshot."""
         return {}
 
+    def outward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights of the problem that `solve` was given, where the run has others."""
+        return weights
+
+    def inward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The weights of the run for weights of that problem."""
+        return weights
+
     # ---- for subclasses to call
 
     def measured(self, dual: float, weights: NDArray[np.float64], hinge: float) -> bool:
@@ -429,8 +437,9 @@ class Run(abc.ABC):
             answer = self._uncertified_answer(None)
             self._check(answer.weights, self.best_hinges)
             return answer
-        hinge, hinges = self._pass(chosen)
-        answer = Answer(chosen, self._primal(chosen, hinge))
+        own = self.inward(chosen)
+        hinge, hinges = self._pass(own)
+        answer = Answer(chosen, self._primal(own, hinge))
         self._check(chosen, hinges)
         return answer
 
@@ -439,9 +448,8 @@ class Run(abc.ABC):
         if chosen is not None:
             return Answer(chosen, math.inf)
         weights = self.best_weights
-        return Answer(
-            np.array(self.presentable()) if weights is None else weights, self.best_primal
-        )
+        weights = np.array(self.presentable()) if weights is None else weights
+        return Answer(self.outward(weights), self.best_primal)
 
     @property
     def gap(self) -> float:
@@ -569,7 +577,7 @@ class Run(abc.ABC):
             seconds=self._seconds(),
             n_planes=now["n_planes"],
             solver_bytes=now["solver_bytes"],
-            make_weights=self.presentable,
+            make_weights=lambda: self.outward(self.presentable()),
             snapshot=self.snapshot,
             is_estimate=self._is_estimate(now["n_overruled"] - self._overruled_before),
         )
