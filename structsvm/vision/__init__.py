@@ -9,6 +9,7 @@ from structsvm.vision.features import FEATURE_GROUPS, feature_names, pixel_featu
 from structsvm.vision.neighbours import contrast
 from structsvm.vision.plotting import plot_segmentation
 from structsvm.vision.superpixels import EDGE_FEATURE_NAMES, SuperpixelGraph, superpixel_graph
+from structsvm.vision.tiles import TiledLabels, predict_tiles
 from structsvm.vision.transformer import PixelFeatures
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "PixelPrecisionRecallDisplay",
     "PixelRocCurveDisplay",
     "SuperpixelGraph",
+    "TiledLabels",
     "contrast",
     "feature_names",
     "pixel_features",
     "plot_segmentation",
+    "predict_tiles",
     "superpixel_graph",
 ]
