@@ -55,8 +55,15 @@ def _version() -> str:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command="train")
-    parser.add_argument("data", help="column file with labels")
+    parser.add_argument("data", nargs="+",
+                        help="column files with labels, or JSON lines")  # fmt: skip
     parser.add_argument("-o", "--model", required=True, help="the model file to write")
+    _add_json(parser)
+    parser.add_argument(
+        "--partial", choices=["void", "hidden"],
+        help="labels _ (null in JSON) are not known. void: nothing is learnt there; hidden: "
+        "training completes them first, as a LatentSVM does",
+    )  # fmt: skip
     parser.add_argument(
         "-f", "--features", default="auto", metavar="SET|FILE",
         help="chunk (words and tags), words, or a file of templates as of CRF++ (default: chunk if "
@@ -72,6 +79,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hashed", type=_positive_int, metavar="N",
                         help="hash attributes to this many columns, in bounded memory")  # fmt: skip
     parser.add_argument("-C", type=_positive, default=None, help="default: by the attributes")
+    parser.add_argument(
+        "--Cs", type=_numbers, metavar="C,C,...",
+        help="values of C, trained one after the other; the best on --validation, or over --folds, "
+        "is taken",
+    )  # fmt: skip
+    parser.add_argument("--folds", type=_positive_int, metavar="K",
+                        help="cross-validate first, with a report")  # fmt: skip
     parser.add_argument(
         "--solver", default="bcfw",
         choices=["bcfw", "cutting_plane", "n_slack", "subgradient", "perceptron",
@@ -93,10 +107,15 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="sentences that --constraints forbid: end with an error, leave them out, or write "
         "their spans as the scheme has them (default: raise)",
     )  # fmt: skip
+    parser.add_argument("--order", type=int, choices=[1, 2], default=1,
+                        help="how many labels a transition looks back (default: 1)")  # fmt: skip
     parser.add_argument("--validation", metavar="FILE",
                         help="column file that chooses the best iteration")  # fmt: skip
     parser.add_argument("--patience", type=_positive_int, metavar="N",
                         help="stop after N iterations without a better score on it")  # fmt: skip
+    parser.add_argument("--calibrate", metavar="FILE",
+                        help="file with labels, not trained on, that makes scores probabilities: "
+                        "see tag --confidence")  # fmt: skip
     parser.add_argument(
         "--scoring", choices=["token_accuracy", "sequence_accuracy", "span_f1"],
         help="of the validation (default: span_f1 if all labels are tags such as B-NP, else "
@@ -120,17 +139,29 @@ def _add_tag(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command="tag")
     parser.add_argument("model", help="a model file that train wrote")
     parser.add_argument("data", nargs="?", default="-",
-                        help="column file (default: standard input, as it comes)")  # fmt: skip
+                        help="column file or JSON lines (default: standard input, as it "
+                        "comes)")  # fmt: skip
     _add_output(parser)
-    parser.add_argument("--confidence", action="store_true",
-                        help="add the lead of each tag over the next best as a column")  # fmt: skip
+    _add_json(parser)
+    parser.add_argument("--n-best", type=_positive_int, metavar="N",
+                        help="the N best taggings: N columns, _ where there are fewer; in JSON "
+                        "with scores")  # fmt: skip
+    parser.add_argument(
+        "--confidence", action="store_true",
+        help="add how sure each tag is: its probability, where train had --calibrate, else its "
+        "lead over the next best; in JSON that of the sentence, too",
+    )  # fmt: skip
     parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command="evaluate")
-    parser.add_argument("data", help="column file with labels; without --model the last column "
-                        "holds the tags to judge and the one before the labels")  # fmt: skip
+    parser.add_argument("data", nargs="+",
+                        help="column files with labels, or JSON lines; without --model the last "
+                        "column holds the tags to judge and the one before the labels")  # fmt: skip
+    _add_json(parser)
+    parser.add_argument("--partial", action="store_true",
+                        help="labels _ are not known, and do not count")  # fmt: skip
     parser.add_argument("-m", "--model", help="tag the file with this model first")
     parser.add_argument("--scheme", default="conll", metavar="SCHEME",
                         choices=[name + end for end in ("", "-suffix")
@@ -199,6 +230,14 @@ def _add_dump(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true",
+        help='JSON lines, as in files called .jsonl or .ndjson: {"tokens": [...], "tags": [...]} '
+        "on each line, tokens being words, lists of columns, or objects of attributes",
+    )  # fmt: skip
+
+
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
 
@@ -213,6 +252,10 @@ def _positive(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
+
+
+def _numbers(text: str) -> list[float]:
+    return [_positive(part) for part in text.split(",")]
 
 
 def _positive_int(text: str) -> int:

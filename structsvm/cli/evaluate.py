@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
+from structsvm.cli.corpora import naming_lines, read_corpus
 from structsvm.cli.models import columns_read, load_tagger
 from structsvm.cli.output import writing
-from structsvm.cli.places import naming_lines
-from structsvm.columns import ColumnError, read_columns
+from structsvm.columns import ColumnError
 from structsvm.metrics import label_report, sequence_accuracy, span_report, token_accuracy
 
-__all__ = ["run"]
+__all__ = ["run", "scores_of"]
 
 
 def run(args: argparse.Namespace) -> int:
-    sentences, truth = read_columns(args.data)
-    n_columns = len(sentences[0][0])
+    corpus = read_corpus(args.data, as_json=args.json, partial=args.partial)
+    truth = corpus.y
     if args.model is None:
-        guess, truth = truth, [[token[-1] for token in sentence] for sentence in sentences]
+        if any(of_json for _, _, of_json in corpus.files):
+            raise ValueError("JSON lines hold no tags to judge: give a --model")
+        guess, truth = truth, [[token[-1] for token in sentence] for sentence in corpus.X]
     else:
-        tagger = load_tagger(args.model)
-        if n_columns < tagger.features_.n_columns_read_:
-            raise ColumnError(
-                f"{args.data} has {n_columns} columns before the label, the model reads "
-                f"{tagger.features_.n_columns_read_}"
-            )
-        guess = [tags.tolist() for tags in tagger.predict(columns_read(tagger, sentences))]
+        tagger = load_tagger(args.model, columns=not corpus.has_attributes)
+        sentences = corpus.X
+        if not corpus.has_attributes:
+            if corpus.n_columns < tagger.features_.n_columns_read_:
+                raise ColumnError(
+                    f"{corpus.names} has {corpus.n_columns} columns before the label, the model "
+                    f"reads {tagger.features_.n_columns_read_}"
+                )
+            sentences = columns_read(tagger, sentences)
+        with naming_lines(corpus):
+            guess = [tags.tolist() for tags in tagger.predict(sentences)]
+    with naming_lines(corpus):
+        lines = scores_of(truth, guess, args.scheme, labels=args.labels)
+    with writing(args.output, *args.data, args.model) as results:
+        results.write("\n".join(lines) + "\n")
+    return 0
+
+
+def scores_of(
+    truth: list[Any], guess: list[Any], scheme: str = "conll", *, labels: bool = False
+) -> list[str]:
+    """Accuracies, a report on spans where labels mark some, and one on labels, as lines.
+
+    Raises
+    ------
+    ValueError
+        If labels do not fit a scheme other than "conll".
+    """
     lines = [
         f"token accuracy     {token_accuracy(truth, guess):.4f}",
         f"sequence accuracy  {sequence_accuracy(truth, guess):.4f}",
     ]
-    if args.labels:
+    if labels:
         lines += ["", label_report(truth, guess)]
     try:
-        with naming_lines(args.data):
-            lines += ["", span_report(truth, guess, scheme=args.scheme)]
+        lines += ["", span_report(truth, guess, scheme=scheme)]
     except ValueError:
-        if args.scheme != "conll":
+        if scheme != "conll":
             raise
         # The labels mark no spans, so there is no report on spans.
-    with writing(args.output, args.data, args.model) as results:
-        results.write("\n".join(lines) + "\n")
-    return 0
+    return lines

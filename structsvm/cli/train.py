@@ -13,11 +13,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from structsvm.callbacks import Checkpoint, EarlyStopping, ProgressBar
+from structsvm.cli.corpora import UNKNOWN, Corpus, naming_lines, read_corpus
+from structsvm.cli.evaluate import scores_of
 from structsvm.cli.output import tell
-from structsvm.cli.places import naming_lines
-from structsvm.columns import ColumnError, read_columns
+from structsvm.cli.trials import choose_penalty, completed, cross_validate
+from structsvm.columns import ColumnError
 from structsvm.estimators import SequenceTagger
-from structsvm.features import TokenFeatures, read_templates
+from structsvm.features import SequenceVectorizer, TokenFeatures, read_templates
 from structsvm.features.templates import BUILT_IN
 from structsvm.metrics import spans
 from structsvm.persistence.files import check_output
@@ -28,20 +30,36 @@ __all__ = ["run"]
 def run(args: argparse.Namespace) -> int:
     if args.patience is not None and args.validation is None:
         raise ValueError("--patience needs --validation")
+    if args.Cs is not None and args.validation is None and args.folds is None:
+        raise ValueError("--Cs needs --validation or --folds, to choose among them")
+    if args.Cs is not None and args.C is not None:
+        raise ValueError("-C and --Cs: give one of them")
+    if args.folds is not None and args.partial == "hidden":
+        raise ValueError(
+            "--folds judges labels that --partial hidden would find out from all sentences: use "
+            "--validation"
+        )
+    if args.folds == 1:
+        raise ValueError("--folds 1: expected 2 or more")
     resume_from = _checked_outputs(args)
     started = time.perf_counter()
-    sentences, tags = read_columns(args.data)
-    X_val: Any = None
-    y_val: Any = None
-    if args.validation is not None:
-        X_val, y_val = read_columns(args.validation)
-        _same_width(args, sentences, X_val)
+    partial = args.partial is not None
+    corpus = read_corpus(args.data, as_json=args.json, partial=partial)
+    others = [
+        None if name is None else read_corpus([name], as_json=args.json, partial=partial)
+        for name in (args.validation, args.calibrate)
+    ]
+    validation, held_out = others
+    for other in others:
+        if other is not None:
+            _same_tokens(corpus, other)
     tagger = SequenceTagger(
-        _features(args, len(sentences[0][0])),
+        _features(args, corpus),
         C=args.C,
         constraints=args.constraints,
         on_violation=args.on_violation,
-        scoring=args.scoring or ("span_f1" if _are_spans(tags) else "token_accuracy"),
+        order=args.order,
+        scoring=args.scoring or ("span_f1" if _are_spans(corpus.y) else "token_accuracy"),
         solver=args.solver,
         tol=args.tol,
         max_iter=args.max_iter,
@@ -50,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     )
     callbacks: list[Any] = []
     if not args.quiet:
-        tell(f"{args.data}: {len(sentences)} sentences, {sum(map(len, tags))} tokens")
+        tell(f"{corpus.names}: {len(corpus.X)} sentences, {corpus.n_tokens} tokens{_void(corpus)}")
         callbacks.append(ProgressBar(tol=_aim(tagger)))
     if args.patience is not None:
         callbacks.append(EarlyStopping(args.patience))
@@ -58,20 +76,50 @@ def run(args: argparse.Namespace) -> int:
         callbacks.append(Checkpoint(args.checkpoint, every=args.checkpoint_every))
     if args.resume and not args.quiet:
         tell(f"{args.checkpoint}: " + ("goes on from there" if resume_from else "begins afresh"))
-    with warnings.catch_warnings(), naming_lines(args.data, args.validation):
+    say = _silent if args.quiet else tell
+    with warnings.catch_warnings(), naming_lines(corpus, validation):
         # The summary says what this warning would.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("always", ".* sequences break the constraints", UserWarning)
         warnings.showwarning = _show  # type: ignore[assignment]
+        y = corpus.y
+        if args.partial == "hidden":
+            y = completed(tagger, corpus.X, y)
+        if args.Cs is not None:
+            tagger.set_params(
+                C=choose_penalty(tagger, args.Cs, corpus.X, y, validation, args.folds, say)
+            )
+        if args.folds is not None:
+            cross_validate(tagger, corpus.X, y, args.folds, args.seed, say)
         tagger.set_params(callbacks=callbacks)
-        tagger.fit(sentences, tags, X_val=X_val, y_val=y_val, resume_from=resume_from)
+        X_val, y_val = (None, None) if validation is None else (validation.X, validation.y)
+        tagger.fit(corpus.X, y, X_val=X_val, y_val=y_val, resume_from=resume_from)
     if tagger.status_ == "interrupted" and tagger.n_iter_ == 0:
         tell(f"interrupted before the first pass: {args.model} is left as it was")
         return 130
+    if held_out is not None:
+        with naming_lines(held_out):
+            tagger.calibrate(held_out.X, held_out.y)
     tagger.save(args.model)
-    if not args.quiet:
-        tell(_summary(tagger, args.model, time.perf_counter() - started))
+    if validation is not None:
+        guess = [tags.tolist() for tags in tagger.predict(validation.X)]
+        say("\n".join([f"{validation.names}:", *scores_of(validation.y, guess), ""]))
+    say(_summary(tagger, args.model, time.perf_counter() - started))
     return 130 if tagger.status_ == "interrupted" else 0
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def _void(corpus: Corpus) -> str:
+    """How many labels are not known, or look as if they were not."""
+    n_void = sum(tag is None for tags in corpus.y for tag in tags)
+    if n_void:
+        return f", {n_void} of them without a label"
+    if any(tag == UNKNOWN for tags in corpus.y for tag in tags):
+        return f"; the label {UNKNOWN} is one like others, see --partial"
+    return ""
 
 
 def _show(message: Warning | str, *_: Any) -> None:
@@ -83,7 +131,7 @@ def _checked_outputs(args: argparse.Namespace) -> str | None:
     if args.resume and args.checkpoint is None:
         raise ValueError("--resume needs --checkpoint")
     templates = None if args.features in ("auto", *BUILT_IN) else args.features
-    inputs = (args.data, args.validation, templates)
+    inputs = (*args.data, args.validation, args.calibrate, templates)
     check_output(args.model, *inputs, args.checkpoint)
     if args.checkpoint is None:
         return None
@@ -96,10 +144,17 @@ def _checked_outputs(args: argparse.Namespace) -> str | None:
     return args.checkpoint if there else None
 
 
-def _features(args: argparse.Namespace, n_columns: int) -> TokenFeatures:
+def _features(args: argparse.Namespace, corpus: Corpus) -> TokenFeatures | SequenceVectorizer:
     templates: Any = args.features
+    if corpus.has_attributes:
+        if templates != "auto" or args.hashed is not None:
+            raise ValueError(
+                f"{corpus.names} holds attributes, which are taken as they are: leave --features "
+                "and --hashed out"
+            )
+        return SequenceVectorizer(min_count=args.min_count)
     if templates == "auto":
-        templates = "chunk" if n_columns > 1 else "words"
+        templates = "chunk" if corpus.n_columns > 1 else "words"
     outside = args.outside or "drop"
     if templates not in BUILT_IN:
         templates = read_templates(templates)
@@ -107,14 +162,17 @@ def _features(args: argparse.Namespace, n_columns: int) -> TokenFeatures:
     return TokenFeatures(templates, outside=outside, min_count=args.min_count, n_hashed=args.hashed)
 
 
-def _same_width(args: argparse.Namespace, train: list[Any], held_out: list[Any]) -> None:
-    ours, theirs = len(train[0][0]) + 1, len(held_out[0][0]) + 1
-    if ours != theirs:
-        raise ColumnError(f"{args.validation} has {theirs} columns, {args.data} has {ours}")
+def _same_tokens(train: Corpus, held_out: Corpus) -> None:
+    if train.has_attributes != held_out.has_attributes:
+        has, lacks = (train, held_out) if train.has_attributes else (held_out, train)
+        raise ColumnError(f"{has.names} holds attributes, {lacks.names} columns")
+    ours, theirs = train.n_columns + 1, held_out.n_columns + 1
+    if ours != theirs and not train.has_attributes:
+        raise ColumnError(f"{held_out.names} has {theirs} columns, {train.names} has {ours}")
 
 
-def _are_spans(tags: list[list[str]]) -> bool:
-    kinds = {tag for sentence in tags for tag in sentence}
+def _are_spans(tags: list[list[Any]]) -> bool:
+    kinds = {tag for sentence in tags for tag in sentence} - {None}
     try:
         spans(sorted(kinds))
     except ValueError:
@@ -137,4 +195,5 @@ def _summary(tagger: SequenceTagger, path: str, seconds: float) -> str:
         told += f"; kept pass {best}, validation {tagger.scoring} {tagger.validation_score_:.4f}"
     if not math.isnan(tagger.dual_gap_):
         told += f", {'certified' if tagger.certified_ else 'estimated'} gap {tagger.dual_gap_:.2g}"
+        told += f" at C={tagger.C_:.4g}"
     return "\n".join([*lines, told])

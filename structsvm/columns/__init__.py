@@ -20,6 +20,7 @@ from structsvm.columns.conllu import (
     read_conllu,
     write_conllu,
 )
+from structsvm.columns.json_lines import JsonReader, JsonSentence, is_json_lines
 from structsvm.columns.reading import (
     ColumnError,
     ColumnReader,
@@ -39,11 +40,14 @@ __all__ = [
     "ColumnReader",
     "ConlluReader",
     "ConlluSentence",
+    "JsonReader",
+    "JsonSentence",
     "LineReader",
     "Lines",
     "Sentence",
     "format_conllu",
     "format_sentence",
+    "is_json_lines",
     "iter_columns",
     "joined_columns",
     "line_of",
