@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -19,6 +20,7 @@ from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.features.tokens import check_kinds, check_sequences, listed
 from structsvm.losses import HammingLoss
 from structsvm.metrics import SCORES
+from structsvm.models._chain_tagger import ChainTagger
 from structsvm.solvers import Progress, Solver, capabilities_of
 from structsvm.training.penalty import DEFAULT, InUnits
 from structsvm.training.train import of_held_out_examples
@@ -26,6 +28,7 @@ from structsvm.training.train import of_held_out_examples
 __all__ = ["SequenceTagger"]
 
 _DEFAULT_TOL = 0.03
+_BLOCKS = ("state", "transition", "start", "end")
 
 
 class SequenceTagger(ChainSVM):
@@ -86,6 +89,7 @@ class SequenceTagger(ChainSVM):
 
     C: Any
     features_: Any
+    _quick: Any
 
     def __init__(
         self,
@@ -216,8 +220,57 @@ class SequenceTagger(ChainSVM):
 
     def tag(self, tokens: Any) -> list[Any]:
         """The tags of one sentence, as a list."""
-        tags: list[Any] = self.predict([tokens])[0].tolist()
+        if (found := self._compiled()) is not None:
+            _, _, tagger, names = found
+            if (labels := tagger.tag(tokens, self.coef_, names)) is not None:
+                return labels
+        tags: list[Any] = super().predict([tokens])[0].tolist()
         return tags
+
+    def predict(self, X: Any) -> list[Any]:
+        """The tags of each sentence, as a list of arrays.
+
+        Parameters
+        ----------
+        X : list of lists of tokens, or PackedSequences
+        """
+        if type(X) is list and self.n_jobs in (None, 1) and (found := self._compiled()) is not None:
+            answer = found[2].tag_all(X, self.coef_)
+            if answer is not None:
+                numbers, offsets = answer
+                tags = self.classes_[numbers]
+                bounds = itertools.pairwise(offsets.tolist())
+                return [tags[start:stop] for start, stop in bounds]
+        return super().predict(X)
+
+    def _compiled(self) -> tuple[Any, Any, ChainTagger, list[Any]] | None:
+        """What labels plain sentences of attributes in one call; None if nothing does.
+
+        It reads `coef_` as it is then, and all else as it was when model and features were fitted.
+        """
+        held = vars(self)
+        found: Any = held.get("_quick")
+        if found is None or found[0] is not held.get("model_") or found[1] is not self.features_:
+            if "model_" not in held:
+                return None
+            tagger = self._make_compiled()
+            found = self._quick = (self.model_, self.features_, tagger, self.classes_.tolist())
+        return found if found[2] is not None and found[2].fits(self.coef_) else None
+
+    def _make_compiled(self) -> ChainTagger | None:
+        model, features = self.model_, self.features_
+        plain = type(features) is SequenceVectorizer and not model.n_edge_features_in_
+        if not plain or model.order != 1 or len(model.classes_) < 2:
+            return None
+        state, transition, start, end = (model.layout_.place(name).start for name in _BLOCKS)
+        return ChainTagger(
+            features.table,
+            features.read_kinds(),
+            features.separator,
+            len(model.classes_),
+            (state, transition, start, end),
+            model.forbidden_scores(),
+        )
 
     def _make_features(self, X: Any) -> Any:
         if not isinstance(self.features, str):
@@ -307,6 +360,11 @@ class SequenceTagger(ChainSVM):
 
     def _score_outputs(self, model: StructuredModel, y: Any, guess: Any) -> float:
         return SCORES[self.scoring](y, guess, ignore_label=self.ignore_label)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_quick", None)
+        return state
 
     def _fitted_attributes(self, weights: NDArray[np.float64], model: Any) -> dict[str, Any]:
         return super()._fitted_attributes(weights, model) | {"features_": self.features_}

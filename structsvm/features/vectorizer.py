@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.sequences import PackedSequences
 from structsvm.data.state import State
-from structsvm.features._attributes import attribute_rows, count_attributes
+from structsvm.features._attributes import KINDS, AttributeTable, count_attributes
 from structsvm.features.encoding import pack_texts, unpack_texts
 from structsvm.features.tokens import check_sequences, token_kinds
 
@@ -47,7 +47,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     vocabulary_ : dict from str to int
-        The column of each attribute; columns are in sorted order.
+        The column of each attribute; columns are in sorted order. Made when it is asked for.
     n_features_out_ : int
     token_kinds_ : list of str
         The kinds of tokens `fit` saw: "list", "dict", or "tuple", which is read as a list.
@@ -72,9 +72,9 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     array(['title', 'word=cat', 'word=dog', 'word=the'], dtype=object)
     """
 
-    vocabulary_: dict[str, int]
     n_features_out_: int
     token_kinds_: list[str] | None
+    table: AttributeTable
 
     def __init__(self, *, min_count: int = 1, separator: str = "=") -> None:
         self.min_count = min_count
@@ -99,8 +99,8 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"no attribute is on {self.min_count} or more tokens of X: nothing to learn from"
             )
-        self.vocabulary_ = {name: column for column, name in enumerate(names)}
-        self.n_features_out_ = len(names)
+        packed = pack_texts("names", names)
+        self._take_table(packed["names/text"], packed["names/ends"])
         self.token_kinds_ = sorted(token_kinds(X))
         return self
 
@@ -123,7 +123,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X = check_sequences(X)
-        columns, values, row_start, offsets = attribute_rows(X, self.vocabulary_, self._attributes)
+        columns, values, row_start, offsets = self.table.rows(X, self.separator, self._attributes)
         shape = (len(row_start) - 1, self.n_features_out_)
         rows = sp.csr_array((values, columns, row_start), shape=shape)
         rows.sum_duplicates()
@@ -132,25 +132,35 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """The attributes, by column."""
         check_is_fitted(self)
-        return np.array(list(self.vocabulary_), dtype=np.object_)
+        return np.array(self.table.names(), dtype=np.object_)
+
+    @property
+    def vocabulary_(self) -> dict[str, int]:
+        check_is_fitted(self)
+        return {name: column for column, name in enumerate(self.table.names())}
 
     def to_state(self) -> State:
         """What `fit` learned, as arrays by name."""
         check_is_fitted(self)
         kinds = self.token_kinds_
         known = {} if kinds is None else pack_texts("kinds", kinds)
-        return pack_texts("names", self.vocabulary_) | known
+        return {"names/text": self.table.text, "names/ends": self.table.ends} | known
 
     def from_state(self, held: State) -> Self:
         """Take what `to_state` gave, of an object with the same parameters; returns self."""
-        names = unpack_texts("names", held)
-        self.vocabulary_ = {name: column for column, name in enumerate(names)}
-        if len(self.vocabulary_) < len(names):
-            raise ValueError("an attribute has two columns")
-        self.n_features_out_ = len(names)
+        self._take_table(held["names/text"], held["names/ends"])
         # Files of version 0.1 do not tell.
         self.token_kinds_ = unpack_texts("kinds", held) if "kinds/text" in held else None
         return self
+
+    def read_kinds(self) -> int:
+        """The kinds of tokens that `fit` saw and compiled code reads, as bits."""
+        kinds = KINDS if self.token_kinds_ is None else self.token_kinds_
+        return sum(KINDS[kind] for kind in kinds)
+
+    def _take_table(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+        self.table = AttributeTable(text, ends)
+        self.n_features_out_ = len(ends)
 
     def _attributes(self, token: Any, i: int, t: int) -> Iterator[tuple[str, float]]:
         return attributes_of(token, f"X[{i}][{t}]", self.separator)

@@ -1,0 +1,23 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.features._attributes import AttributeTable
+
+class ChainTagger:
+    def __init__(
+        self,
+        table: AttributeTable,
+        kinds: int,
+        separator: str,
+        n_labels: int,
+        places: tuple[int, int, int, int],
+        forbidden: tuple[NDArray[np.float64], ...] | None,
+    ) -> None: ...
+    def fits(self, w: NDArray[np.float64]) -> bool: ...
+    def tag(self, sentence: Any, w: NDArray[np.float64], names: list[Any]) -> list[Any] | None: ...
+    def tag_all(
+        self, sentences: Sequence[Any], w: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]] | None: ...
