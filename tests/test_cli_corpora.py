@@ -54,7 +54,7 @@ def test_several_files_are_one_corpus(folder, capsys):
     assert main("train a.txt b.txt -o m") == 0
     err = capsys.readouterr().err
     assert err.startswith("a.txt b.txt: 80 sentences, ")
-    X, y = (sum(parts, []) for parts in zip(corpus(), corpus(seed=1), strict=True))
+    X, y = ([*a, *b] for a, b in zip(corpus(), corpus(seed=1), strict=True))
     tagger = SequenceTagger(TokenFeatures("chunk"), random_state=0, scoring="span_f1").fit(X, y)
     np.testing.assert_array_equal(structsvm.load("m").coef_, tagger.coef_)
     assert main("evaluate a.txt b.txt -m m") == 0
@@ -198,6 +198,12 @@ def test_a_path_and_folds_choose_and_report(folder, capsys):
     assert capsys.readouterr().err == ""
     assert main("train a.txt -o m -q --order 2") == 0
     assert structsvm.load("m").order == 2
+    assert main("train a.txt -o m -q --order auto --validation test.txt") == 0
+    tagger = SequenceTagger(TokenFeatures("chunk"), order="auto", scoring="span_f1", random_state=0)
+    (X, y), (X_val, y_val) = corpus(), corpus(seed=2)
+    assert structsvm.load("m").order_ == tagger.fit(X, y, X_val=X_val, y_val=y_val).order_
+    assert main("train a.txt -o m -q --order auto --Cs 1,2 --folds 2") == 1
+    assert "--order auto goes with neither --Cs nor" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["void", "hidden"])

@@ -107,8 +107,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="sentences that --constraints forbid: end with an error, leave them out, or write "
         "their spans as the scheme has them (default: raise)",
     )  # fmt: skip
-    parser.add_argument("--order", type=int, choices=[1, 2], default=1,
-                        help="how many labels a transition looks back (default: 1)")  # fmt: skip
+    parser.add_argument("--order", type=_order, default=1, metavar="{1,2,auto}",
+                        help="how many labels a transition looks back (default: 1); auto: what is "
+                        "better on --validation, or on a third of the sentences")  # fmt: skip
     parser.add_argument("--validation", metavar="FILE",
                         help="column file that chooses the best iteration")  # fmt: skip
     parser.add_argument("--patience", type=_positive_int, metavar="N",
@@ -252,6 +253,12 @@ def _positive(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
+
+
+def _order(text: str) -> int | str:
+    if text not in ("1", "2", "auto"):
+        raise argparse.ArgumentTypeError(f"{text} is none of 1, 2 and auto")
+    return text if text == "auto" else int(text)
 
 
 def _numbers(text: str) -> list[float]:

@@ -34,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--Cs needs --validation or --folds, to choose among them")
     if args.Cs is not None and args.C is not None:
         raise ValueError("-C and --Cs: give one of them")
+    if args.order == "auto" and (args.Cs is not None or args.partial == "hidden"):
+        raise ValueError("--order auto goes with neither --Cs nor --partial hidden: give 1 or 2")
     if args.folds is not None and args.partial == "hidden":
         raise ValueError(
             "--folds judges labels that --partial hidden would find out from all sentences: use "
@@ -196,4 +198,6 @@ def _summary(tagger: SequenceTagger, path: str, seconds: float) -> str:
     if not math.isnan(tagger.dual_gap_):
         told += f", {'certified' if tagger.certified_ else 'estimated'} gap {tagger.dual_gap_:.2g}"
         told += f" at C={tagger.C_:.4g}"
+    if tagger.order_ == 2:
+        told += ", order 2"
     return "\n".join([*lines, told])

@@ -16,13 +16,14 @@ from structsvm.data.labels import flatten_labels
 from structsvm.data.sequences import as_items
 from structsvm.estimators.chain_confidence import ChainCalibration, ChainConfidenceMixin
 from structsvm.estimators.chain_weights import ChainWeightsMixin
+from structsvm.estimators.chosen_c import order_of
 from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.exceptions import ModelFileError
 from structsvm.losses import HammingLoss
 from structsvm.models import ChainModel
 from structsvm.models.path_rules import RuledLabels
 from structsvm.solvers import Progress, Solver
-from structsvm.training.train import Examples
+from structsvm.training.train import Examples, Validation
 
 __all__ = ["ChainSVM"]
 
@@ -51,8 +52,11 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         Labels that must not follow each other, in training and in prediction; see `ChainModel`.
     on_violation : {"raise", "skip", "repair"}, default="raise"
         What to do with training and held-out sequences that constraints forbid; see `ChainModel`.
-    order : {1, 2}, default=1
-        How many labels a transition looks back; see `ChainModel`.
+    order : {1, 2, "auto"}, default=1
+        How many labels a transition looks back; see `ChainModel`. "auto": both are trained without
+        a third of the sequences, held out by a fixed seed, or without X_val where it is given, and
+        what scores better there is taken; 1 if they are even, with fewer than 15 sequences, and
+        with void labels.
     ignore_label : int or str, default=None
         Positions of y with this label are void, as those with None are: they have no loss and no
         features in training, and do not count in scores; see `ChainModel`.
@@ -66,6 +70,10 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
     n_features_in_, n_edge_features_in_ : int
     n_violations_ : int
         Training sequences that constraints forbid, which were left out or repaired.
+    order_ : int
+        The order of the model.
+    order_scores_ : dict
+        With ``order="auto"``: the score of each order on held-out sequences.
     state_coef_ : ndarray of shape (n_features, n_classes)
     transition_coef_ : ndarray of shape (n_classes, n_classes)
         ``transition_coef_[i, j]``: score of class j right after class i.
@@ -120,7 +128,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         boundary: bool = True,
         constraints: str | Sequence[Any] | None = None,
         on_violation: str = "raise",
-        order: int = 1,
+        order: int | str = 1,
         ignore_label: Any = None,
         solver: str | Solver = "bcfw",
         rescaling: str = "margin",
@@ -157,6 +165,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         self.callbacks = callbacks
 
     def _make_model(self) -> ChainModel:
+        order: Any = vars(self).get("_order_now", 1) if self.order == "auto" else self.order
         return ChainModel(
             clone(self.loss, safe=False),
             fit_intercept=self.fit_intercept,
@@ -164,7 +173,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
             boundary=self.boundary,
             constraints=self.constraints,
             on_violation=self.on_violation,
-            order=self.order,
+            order=order,
             ignore_label=self.ignore_label,
         )
 
@@ -383,6 +392,30 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         check_is_fitted(self)
         return self.model_.batch_complete(self._read(X), as_items("y", y), self.coef_)
 
+    def _fit(self, examples: Examples, validation: Validation, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__.pop("order_scores_", None)
+        if self.order != "auto":
+            return super()._fit(examples, validation, *args, **kwargs)
+        scores = order_of(self, examples, validation)
+        if scores:
+            self.order_scores_ = scores
+        # What else is chosen is chosen for this order.
+        self.order = 2 if scores and scores[2] > scores[1] else 1
+        try:
+            return super()._fit(examples, validation, *args, **kwargs)
+        finally:
+            self._order_now, self.order = self.order, "auto"
+
+    def _check_path(self) -> None:
+        super()._check_path()
+        if self.order == "auto":
+            raise ValueError("a path has one order: set order=1 or order=2 instead of 'auto'")
+
+    def _online_solver(self) -> Any:
+        if self.order == "auto":
+            raise ValueError("partial_fit cannot choose the order: set order=1 or order=2")
+        return super()._online_solver()
+
     def _keep(self, *args: Any, **kwargs: Any) -> None:
         self.__dict__.pop("calibration_", None)
         super()._keep(*args, **kwargs)
@@ -392,6 +425,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         return ("calibration",) if "calibration_" in vars(self) else ()
 
     def restore(self, contents: Any) -> Self:
+        self._order_now = 2 if contents.has("model/pairs") else 1
         super().restore(contents)
         if "calibration" in contents.header:
             learned = contents.learned(["calibration"])
@@ -399,6 +433,11 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
                 raise ModelFileError("its calibration is none of chains")
             self.__dict__["calibration_"] = learned["calibration"]
         return self
+
+    @property
+    def order_(self) -> int:
+        check_is_fitted(self)
+        return 1 if self.model_.pairs_ is None else 2
 
     classes_ = of_model("classes_")
     states_ = of_model("states_")

@@ -1,4 +1,4 @@
-"""C chosen along a path, by the scores of held-out examples: ``C="auto"``."""
+"""What is chosen by the scores of held-out examples: ``C="auto"``, and ``order="auto"``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from structsvm.training.penalty import InUnits
 from structsvm.training.train import Bound, Examples, Validation
 
 if TYPE_CHECKING:
+    from structsvm.estimators.chain import ChainSVM
     from structsvm.estimators.structured import StructSVM
 
-__all__ = ["path_of"]
+__all__ = ["order_of", "path_of"]
 
 # Multiples of the unit of C: those tried at first, and what may follow below and above them.
 _FIRST, _BELOW, _ABOVE = (0.3, 1.0, 3.0), (0.1, 0.03), (10.0, 30.0)
@@ -44,13 +45,9 @@ def path_of(
     start : Bound
         What a fit of all examples may go on from, where the path was of them.
     """
-    examples.check()
-    part, held_out = examples, validation
-    if not validation.given:
-        kept, others = _hold_out(examples.y)
-        if len(others) < _FEWEST:
-            return {}, None
-        part, held_out = examples.take(kept), svm._held_out(examples.take(others))
+    if (parted := _parted(svm, examples, validation)) is None:
+        return {}, None
+    part, held_out = parted
     tol = max(svm._tolerance(make_solver(svm.solver)) or 0.0, _PATH_TOL)
     cell = clone(svm).set_params(callbacks=None, warm_start=False, tol=tol, verbose=0)
     fits, rows = RepeatedFits.of_examples(cell, part), {}
@@ -73,6 +70,48 @@ def path_of(
     table = np.array([rows[factor] for factor in sorted(rows)]).T
     path = dict(zip(("C", "score", "dual_gap", "n_iter"), table, strict=True))
     return path, fits.start if part is examples else None
+
+
+def order_of(svm: ChainSVM, examples: Examples, validation: Validation) -> dict[int, float]:
+    """The scores of labels that look back one label, and two, on examples as in `path_of`.
+
+    Empty where there is nothing to choose: few examples, or void labels, which order 2 cannot take.
+    """
+    examples.check()
+    if any(_is_void(label, svm.ignore_label) for row in examples.y for label in row):
+        return {}
+    if (parted := _parted(svm, examples, validation)) is None:
+        return {}
+    part, held_out = parted
+    scores = {}
+    for order in (1, 2):
+        cell = clone(svm).set_params(order=order, callbacks=None, warm_start=False, verbose=0)
+        if cell.C == "auto":
+            cell.set_params(C="scale")
+        if (tol := cell._tolerance(make_solver(cell.solver))) is not None:
+            cell.set_params(tol=max(tol, _PATH_TOL))
+        cell._fit(part, Validation(None, None), of_use=False)
+        held_out.prepare(cell.model_)
+        with svm._engine() as engine:
+            scores[order] = held_out.score(cell.model_, cell._flat_weights(), engine)
+    return scores
+
+
+def _is_void(label: Any, ignore_label: Any) -> bool:
+    return label is None or (ignore_label is not None and bool(label == ignore_label))
+
+
+def _parted(
+    svm: StructSVM, examples: Examples, validation: Validation
+) -> tuple[Examples, Validation] | None:
+    """The examples to train on, and those to score; None where there are too few."""
+    examples.check()
+    if validation.given:
+        return examples, validation
+    kept, others = _hold_out(examples.y)
+    if len(others) < _FEWEST:
+        return None
+    return examples.take(kept), svm._held_out(examples.take(others))
 
 
 def _hold_out(y: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

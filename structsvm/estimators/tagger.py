@@ -100,7 +100,7 @@ class SequenceTagger(ChainSVM):
         loss: str | HammingLoss = "hamming",
         constraints: str | Sequence[Any] | None = None,
         on_violation: str = "raise",
-        order: int = 1,
+        order: int | str = 1,
         ignore_label: Any = None,
         scoring: str = "token_accuracy",
         solver: str | Solver = "bcfw",

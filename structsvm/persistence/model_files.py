@@ -394,6 +394,10 @@ class Contents:
             "history_": dict(history),
         }
 
+    def has(self, name: str) -> bool:
+        """Whether there is an array of this name."""
+        return name in self._arrays
+
     def learned(self, names: Iterable[str]) -> dict[str, Any]:
         """What was learned beside model and weights, by these names."""
         return {
