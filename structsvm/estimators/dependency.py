@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.base import StructuredModel
-from structsvm.data.labels import flatten_labels
+from structsvm.data.labels import flatten_partial
 from structsvm.data.sequences import as_items
 from structsvm.estimators.arc_labeller import ArcLabeller
 from structsvm.estimators.structured import StructSVM, of_model
@@ -144,7 +144,8 @@ class DependencyParser(StructSVM):
         X : list of sentences, see `ArcFeatures`
         y : list of trees
             The heads of the tokens of each sentence, 0 for the root; or pairs of heads and
-            relations, str.
+            relations, str. Heads and relations that are None are unknown, see `DependencyModel`;
+            relations are learned where both are known.
         sample_weight : array-like of shape (n_sentences,), default=None
             Factor of each sentence's hinge, and of those of its relations, >= 0.
         token_weight : list of arrays of shape (n_tokens,), default=None
@@ -169,11 +170,17 @@ class DependencyParser(StructSVM):
                 self._forget_relations()
         if examples.relations is not None:
             labeller = ArcLabeller(random_state=self.random_state)
-            rows = self.model_.arc_rows(examples.X, examples.y.labels, labeller.n_bits)
-            weight = examples.weight
+            relations, weight, y = examples.relations, examples.weight, examples.y
+            rows = self.model_.arc_rows(examples.X, np.maximum(y.labels, 0), labeller.n_bits)
             if weight is not None:
-                weight = np.repeat(weight, examples.y.lengths)
-            self.labeller_ = labeller.fit(rows, examples.relations, weight)
+                weight = np.repeat(weight, y.lengths)
+            if examples.unknown is not None or y.void is not None:
+                known = y.labels >= 0
+                if examples.unknown is not None:
+                    known &= ~examples.unknown
+                rows, relations = rows[known], relations[known]
+                weight = None if weight is None else weight[known]
+            self.labeller_ = labeller.fit(rows, relations, weight)
         return bound
 
     def _forget_relations(self) -> None:
@@ -201,9 +208,9 @@ class DependencyParser(StructSVM):
     def _examples(
         self, X: Any, y: Any, sample_weight: Any = None, token_weight: Any = None
     ) -> _TreeExamples:
-        heads, relations = _heads_and_relations("y", y)
+        heads, relations, unknown = _heads_and_relations("y", y)
         weights = {"token_weight": token_weight}
-        return _TreeExamples(X, heads, sample_weight, weights, relations=relations)
+        return _TreeExamples(X, heads, sample_weight, weights, relations=relations, unknown=unknown)
 
     def _validation(self, X: Any, y: Any) -> Validation:
         return super()._validation(X, None if y is None else _heads_and_relations("y_val", y)[0])
@@ -249,28 +256,37 @@ class _TreeExamples(Examples):
     """Sentences with heads, and the relations of all tokens, if they are to be learned."""
 
     relations: NDArray[Any] | None = None
+    unknown: NDArray[np.bool_] | None = None  #: which of these nobody knows
 
     def take(self, chosen: NDArray[np.intp]) -> Self:
         """Some of the examples, without relations, which no choice of C depends on."""
         return dataclasses.replace(super().take(chosen), relations=None)
 
 
-def _heads_and_relations(name: str, y: Any) -> tuple[Any, NDArray[Any] | None]:
-    """The heads of all trees, and all relations one after the other, if there are any."""
+def _heads_and_relations(
+    name: str, y: Any
+) -> tuple[Any, NDArray[Any] | None, NDArray[np.bool_] | None]:
+    """The heads of all trees, and all relations one after the other, if there are any, with what is
+    unknown of them."""
     items = as_items(name, y)
     are_pairs = [
-        isinstance(item, tuple) and len(item) == 2 and not np.isscalar(item[0]) for item in items
+        isinstance(item, tuple) and len(item) == 2 and not (item[0] is None or np.isscalar(item[0]))
+        for item in items
     ]
     if not any(are_pairs):
-        return items, None
+        return items, None, None
     if not all(are_pairs):
         i = are_pairs.index(not are_pairs[0])
         raise ValueError(
             f"{name}[0] and {name}[{i}] differ: give heads alone, or pairs of heads and relations"
         )
     heads = [item[0] for item in items]
-    relations, lengths = flatten_labels([item[1] for item in items], name=f"relations of {name}")
+    relations, lengths, unknown = flatten_partial(
+        [item[1] for item in items], name=f"relations of {name}"
+    )
+    if unknown is not None and unknown.all():
+        raise ValueError(f"all relations of {name} are None: give heads alone")
     for i, (row, n) in enumerate(zip(heads, lengths.tolist(), strict=True)):
         if len(row) != n:
             raise ValueError(f"{name}[{i}] has {len(row)} heads but {n} relations")
-    return heads, relations
+    return heads, relations, unknown

@@ -48,8 +48,9 @@ class LatentSVM(StructSVM):
     - `ChainModel`, `GraphModel`, `GridModel`: labels that are None (in chains) or the model's
       `ignore_label`. In a `StructSVM` such labels are void: they and all that touches them are
       left out. Here they are completed: their features and transitions count.
+    - `DependencyModel`: heads that are None.
     - `TypedGraphModel`: likewise, and nodes of types that have `hidden_states` of their own.
-    - `HiddenStates` over one of the first three: the states of each label, only labels being known.
+    - `HiddenStates` over a chain, graph or grid: the states of each label, only labels being known.
     - a `StructuredModel` of your own: whatever its ``complete(x, y, w)`` completes.
 
     Outputs of which nothing is hidden are trained as they are.

@@ -186,7 +186,7 @@ class ArcFeatures(BaseEstimator):  # type: ignore[misc]
             attributes[k, 1] = tag_hash(name)
         bits = [(set(getattr(self, f"{kind}_")), 1 << b) for b, kind in enumerate(_KINDS)]
         kinds = [sum(bit for some, bit in bits if tag in some) for tag in tag_names]
-        hashes = np.array([tag_hash(tag) for tag in tag_names], dtype=np.uint64)
+        hashes = np.array([tag_hash(str(tag)) for tag in tag_names], dtype=np.uint64)
         offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
         rows, of_rows = token_rows(
             attributes, hashes, np.array(kinds, dtype=np.uint8), word_of, tag_of, offsets

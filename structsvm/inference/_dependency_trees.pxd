@@ -21,6 +21,7 @@ from structsvm.inference._part_sets cimport ScratchMaximizer
 cdef class DependencyTreeMaximizer(ScratchMaximizer):
     cdef readonly int order
     cdef readonly bint projective, single_root
+    cdef int known_order(self, Py_ssize_t n, const label_t* heads) noexcept nogil
     cdef int count_parts(self, Py_ssize_t i, const label_t* heads, ssvm_counts* mu) except -1 nogil
     cdef int count_difference(
         self, Py_ssize_t i, const label_t* y, const label_t* y_hat, ssvm_counts* mu

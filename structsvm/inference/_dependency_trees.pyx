@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 from structsvm._typedefs cimport label_t
 from structsvm.inference._arborescence cimport Arcs, arborescence, search_bytes
 from structsvm.inference._maximizer cimport (
-    counts_add, ssvm_count, ssvm_counts, ssvm_difference,
+    SSVM_VOID, counts_add, ssvm_count, ssvm_counts, ssvm_difference,
 )
 from structsvm.inference._part_sets cimport ScratchMaximizer, aligned, table_bytes
 
@@ -94,7 +94,8 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
 
     Notes
     -----
-    Any tree has counts, as true trees may have arcs that cross, or several roots.
+    Any tree has counts, as true trees may have arcs that cross, or several roots. Heads may be void
+    in it; then it has arcs to the other tokens alone, as nobody knows which siblings they have.
     """
 
     def __init__(self, lengths, order=1, *, bint projective=True, bint single_root=True):
@@ -123,6 +124,7 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
             sizes.append(n_parts)
             longest = max(longest, n)
         self.set_sizes(sizes, lengths, longest * order)
+        self.takes_infinity = self.label_major = True
         self.struct.count = <ssvm_count> tree_count
         self.struct.difference = <ssvm_difference> tree_difference
         if projective:
@@ -155,11 +157,20 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
                 )
         return 0
 
+    cdef int known_order(self, Py_ssize_t n, const label_t* heads) noexcept nogil:
+        """The order of the parts that are known of a tree: 1 where a head is void."""
+        cdef Py_ssize_t t
+        for t in range(n):
+            if heads[t] == SSVM_VOID:
+                return 1
+        return self.order
+
     cdef int count_parts(self, Py_ssize_t i, const label_t* heads, ssvm_counts* mu) except -1 nogil:
         cdef Py_ssize_t n = self.struct.n_labels[i], m, k, steps
         cdef Py_ssize_t[3] parts
+        cdef int order
         for m in range(1, n + 1):
-            if not 0 <= heads[m - 1] <= n or heads[m - 1] == m:
+            if not SSVM_VOID <= heads[m - 1] <= n or heads[m - 1] == m:
                 with gil:
                     raise ValueError(
                         f"the head of token {m} of sentence {i} is {heads[m - 1]}, expected "
@@ -167,18 +178,21 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
                     )
         for m in range(1, n + 1):
             k, steps = m, 0
-            while k and steps < n:
+            while k > 0 and steps < n:
                 k = heads[k - 1]
                 steps += 1
-            if k:
+            if k > 0:
                 with gil:
                     raise ValueError(
                         f"the heads above token {m} of sentence {i} form a cycle, expected a way "
                         "to the root, 0"
                     )
+        order = self.known_order(n, heads)
         for m in range(1, n + 1):
-            parts_of_token(self.order, n, heads, m, parts)
-            for k in range(self.order):
+            if heads[m - 1] == SSVM_VOID:
+                continue
+            parts_of_token(order, n, heads, m, parts)
+            for k in range(order):
                 if parts[k] >= 0:
                     counts_add(mu, parts[k], 1.0)
         return 0
@@ -189,10 +203,13 @@ cdef class DependencyTreeMaximizer(ScratchMaximizer):
         cdef Py_ssize_t n = self.struct.n_labels[i], m, k
         cdef Py_ssize_t[3] right
         cdef Py_ssize_t[3] found
+        cdef int order = self.known_order(n, y)
         for m in range(1, n + 1):
-            parts_of_token(self.order, n, y, m, right)
-            parts_of_token(self.order, n, y_hat, m, found)
-            for k in range(self.order):
+            if y[m - 1] == SSVM_VOID:
+                continue
+            parts_of_token(order, n, y, m, right)
+            parts_of_token(order, n, y_hat, m, found)
+            for k in range(order):
                 if right[k] != found[k]:
                     if right[k] >= 0:
                         counts_add(mu, right[k], 1.0)

@@ -84,6 +84,8 @@ cdef class Maximizer:
     cdef bint foreign                      # whether its answers are checked
     cdef readonly bint in_batches          # whether it can `foresee`
     cdef bint takes_infinity               # whether scores of labels may be -inf
+    # Whether label k at place t of n is part k * n + t, not part k of row t
+    cdef bint label_major
 
     cdef int set_sizes(self, n_parts, n_labels, Py_ssize_t n_counts) except -1
     cpdef int reserve(self, Py_ssize_t n_threads, Py_ssize_t n_levels=*) except -1

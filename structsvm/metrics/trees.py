@@ -29,7 +29,8 @@ def attachment_scores(y: Sequence[Any], y_hat: Sequence[Any]) -> AttachmentScore
     Returns
     -------
     scores : AttachmentScores
-        All tokens count, punctuation too.
+        All tokens count, punctuation too, but not those whose true head is None, unknown; nor, in
+        the labelled score, does a relation that is None.
 
     Raises
     ------
@@ -45,29 +46,43 @@ def attachment_scores(y: Sequence[Any], y_hat: Sequence[Any]) -> AttachmentScore
     """
     if len(y) != len(y_hat):
         raise ValueError(f"y has {len(y)} trees, but y_hat has {len(y_hat)}")
-    n_tokens = right = labelled = 0
+    n_tokens = n_relations = right = labelled = 0
     with_relations = True
     for i, pair in enumerate(zip(y, y_hat, strict=True)):
         (heads, relations), (guess, guessed) = map(_split, pair)
         sizes = [len(row) for row in (heads, guess, relations, guessed) if row is not None]
         if len(set(sizes)) > 1:
             raise ValueError(f"y[{i}] and y_hat[{i}] have rows of lengths {sorted(set(sizes))}")
-        hits = np.asarray(heads) == np.asarray(guess)
-        n_tokens += len(hits)
+        known = _told(heads)
+        hits = known & (np.asarray(heads) == np.asarray(guess))
+        n_tokens += int(known.sum())
         right += int(hits.sum())
         if relations is None or guessed is None:
             with_relations = False
         else:
-            labelled += int((hits & (np.asarray(relations) == np.asarray(guessed))).sum())
+            told = _told(relations)
+            n_relations += int((known & told).sum())
+            labelled += int((hits & told & (np.asarray(relations) == np.asarray(guessed))).sum())
     if not n_tokens:
-        raise ValueError("all sentences are empty: there is no token to score")
-    return AttachmentScores(
-        right / n_tokens, labelled / n_tokens if with_relations else float("nan")
-    )
+        raise ValueError("all sentences are empty, or heads unknown: there is no token to score")
+    of_labelled = labelled / n_relations if with_relations and n_relations else float("nan")
+    return AttachmentScores(right / n_tokens, of_labelled)
+
+
+def _told(row: Any) -> Any:
+    """Which entries are not None."""
+    if isinstance(row, np.ndarray) and row.dtype != object:
+        return np.ones(len(row), dtype=bool)
+    return np.array([entry is not None for entry in row], dtype=bool)
 
 
 def _split(tree: Any) -> tuple[Any, Any]:
     """Heads, and relations or None."""
-    if isinstance(tree, tuple) and len(tree) == 2 and not np.isscalar(tree[0]):
+    if isinstance(tree, tuple) and len(tree) == 2 and _is_row(tree[0]):
         return tree
     return tree, None
+
+
+def _is_row(item: Any) -> bool:
+    """Whether an entry of a pair is a row of heads, and no head, which may be None."""
+    return item is not None and not np.isscalar(item)

@@ -1,4 +1,4 @@
-"""CompletableModel and StatesModel: base classes of models whose labels may be hidden."""
+"""Base classes of models whose labels may be hidden."""
 
 from __future__ import annotations
 
@@ -11,33 +11,19 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from structsvm.data.labels import PackedLabels
-from structsvm.models.factored import FactoredModel, PackedInputs
+from structsvm.models.factored import FactoredModel, PackedInputs, PackedModel
 
-__all__ = ["CompletableModel", "StatesModel"]
+__all__ = ["CompletableLabels", "CompletableModel", "StatesModel"]
 
 
-class CompletableModel(FactoredModel):
-    """A model of labels of which any may be unknown: void in training, or completed."""
+class CompletableModel(PackedModel):
+    """A model of outputs of which any label may be unknown: void in training, or completed."""
 
     takes_void = True
 
     @abc.abstractmethod
     def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
         """Which labels say nothing, so that they may be completed; None if all are known."""
-
-    def completed(
-        self,
-        X: PackedInputs,
-        y: PackedLabels,
-        w: NDArray[np.float64],
-        before: PackedLabels | None = None,
-    ) -> PackedLabels:
-        if (free := self.free_labels(y)) is None:
-            return y
-        numbers = self.class_numbers(y)
-        allowed = free[:, None] | (numbers[:, None] == np.arange(len(self.classes_)))
-        states = self.complete_numbers(X, allowed, np.flatnonzero(free), w, before)
-        return y.filled(np.where(free, self.write_labels(states), y.labels), free)
 
     def complete_numbers(
         self,
@@ -51,12 +37,9 @@ class CompletableModel(FactoredModel):
         some of the `free` labels; other rows mean nothing."""
         examples = np.unique(np.searchsorted(X.offsets, free, side="right") - 1)
         known = None if before is None else self.label_numbers(before)
-        problem = self.make_problem(X, None)
-        return problem.complete(w, self._of_states(allowed), examples.astype(np.int32), known)
-
-    def _of_states(self, of_labels: NDArray[Any]) -> NDArray[Any]:
-        """Columns of what the problem numbers, from columns of labels."""
-        return of_labels
+        problem: Any = self.make_problem(X, None)
+        labels: NDArray[np.int32] = problem.complete(w, allowed, examples.astype(np.int32), known)
+        return labels
 
     def loss_of_completion(self, a: PackedLabels, b: PackedLabels, i: int) -> float:
         return 0.0  # by the weights of what was filled in
@@ -76,8 +59,31 @@ class CompletableModel(FactoredModel):
         return self.batch_complete([x], [y], w)[0]
 
 
-class StatesModel(CompletableModel):
-    """A `CompletableModel` whose labels may have several states each: see `HiddenStates`."""
+class CompletableLabels(CompletableModel, FactoredModel):
+    """A `CompletableModel` of labels that are all of one set."""
+
+    def completed(
+        self,
+        X: PackedInputs,
+        y: PackedLabels,
+        w: NDArray[np.float64],
+        before: PackedLabels | None = None,
+    ) -> PackedLabels:
+        if (free := self.free_labels(y)) is None:
+            return y
+        numbers = self.class_numbers(y)
+        allowed = free[:, None] | (numbers[:, None] == np.arange(len(self.classes_)))
+        able = self._of_states(allowed)
+        states = self.complete_numbers(X, able, np.flatnonzero(free), w, before)
+        return y.filled(np.where(free, self.write_labels(states), y.labels), free)
+
+    def _of_states(self, of_labels: NDArray[Any]) -> NDArray[Any]:
+        """Columns of what the problem numbers, from columns of labels."""
+        return of_labels
+
+
+class StatesModel(CompletableLabels):
+    """A `CompletableLabels` whose labels may have several states each: see `HiddenStates`."""
 
     @abc.abstractmethod
     def part_rows(self, X: PackedInputs) -> Any:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from structsvm.data.checks import real_array
-from structsvm.data.labels import PackedLabels
-from structsvm.data.sequences import as_items
+from structsvm.data.labels import PackedLabels, object_row
+from structsvm.data.sequences import as_items, no_sequence
 from structsvm.data.state import State
+from structsvm.exceptions import LabelError
 from structsvm.features.arc_features import ArcFeatures, TokenRows
 from structsvm.inference._dependency_trees import DependencyTreeMaximizer
-from structsvm.models.factored import PackedInputs, PackedModel
+from structsvm.models.completion import CompletableModel
+from structsvm.models.factored import PackedInputs
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._features import BlockFeatures
 from structsvm.problems._head_loss import HeadLoss
@@ -32,7 +34,7 @@ _MOST_PARTS = 1 << 28
 _WORK_OF_A_PART = 40
 
 
-class DependencyModel(PackedModel):
+class DependencyModel(CompletableModel):
     r"""Dependency trees: each token of a sentence has a head, another token or the root.
 
     .. math::
@@ -67,6 +69,10 @@ class DependencyModel(PackedModel):
 
     Notes
     -----
+    Heads in y may be None, unknown. In training such a head is void: it has no loss, arcs to its
+    token have no features, and in its sentence siblings and grandparents have none, as nobody knows
+    them. `LatentSVM` completes the trees instead, so that all of their parts count.
+
     All searches are exact, so a fit is certified. With `projective` a training tree with crossing
     arcs counts as an output as well: its hinge is 0 where it beats all trees without.
 
@@ -159,13 +165,19 @@ class DependencyModel(PackedModel):
             raise ValueError(f"y has {len(items)} trees, expected {len(X)} as X has")
         lengths = [None] * len(items) if X is None else np.diff(X.offsets).tolist()
         rows = [
-            check_heads(f"y[{i}]", item, n, single_root=self.single_root)
+            check_heads(f"y[{i}]", item, n, single_root=self.single_root, partial=True)
             for i, (item, n) in enumerate(zip(items, lengths, strict=True))
         ]
         sizes = [len(row) for row in rows]
         flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
         offsets = np.append(0, np.cumsum(sizes)).astype(np.int64)
-        return PackedLabels(flat, offsets, weight=_token_weights(weight, sizes))
+        void = flat < 0
+        return PackedLabels(
+            flat,
+            offsets,
+            weight=_token_weights(weight, sizes),
+            void=void if void.any() else None,
+        )
 
     def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
         heads: NDArray[np.int32] = y.labels
@@ -178,22 +190,26 @@ class DependencyModel(PackedModel):
         return [row.copy() for row in np.split(answers, X.offsets[1:-1])] if len(X) else []
 
     def loss(self, y: Any, y_hat: Any) -> float:
-        """The number of wrong heads."""
-        right, guess = (check_heads(name, heads) for name, heads in (("y", y), ("y_hat", y_hat)))
+        """The number of wrong heads, void ones left out."""
+        right, guess = (
+            check_heads(name, heads, partial=True) for name, heads in (("y", y), ("y_hat", y_hat))
+        )
         if len(right) != len(guess):
             raise ValueError(f"y_hat has {len(guess)} heads, expected {len(right)} as y")
-        return float(np.count_nonzero(right != guess))
+        return float(np.count_nonzero((right != guess) & (right >= 0) & (guess >= 0)))
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """Unlabelled attachment score: the share of tokens with the right head."""
+        """Unlabelled attachment score: the share of tokens with the right head, without those
+        whose head is void."""
         right = n_tokens = 0
         for i, (y, y_hat) in enumerate(zip(Y, Y_hat, strict=True)):
             if len(y) != len(y_hat):
                 raise ValueError(f"y[{i}] has {len(y)} heads, expected {len(y_hat)}")
-            right += int(np.count_nonzero(np.asarray(y) == np.asarray(y_hat)))
-            n_tokens += len(y)
+            (heads, _), (guess, _) = _with_void(y), _with_void(y_hat)
+            right += int(np.count_nonzero((heads == guess) & (heads >= 0)))
+            n_tokens += int(np.count_nonzero(heads >= 0))
         if not n_tokens:
-            raise ValueError("all sentences are empty: there is no head to score")
+            raise ValueError("all sentences are empty, or heads void: there is no head to score")
         return right / n_tokens
 
     # ---- sizes and the problem
@@ -203,6 +219,8 @@ class DependencyModel(PackedModel):
             raise TypeError("trees have no classes: leave them out")
         if not len(y.labels):
             raise ValueError("all sentences in X are empty: there is nothing to learn from")
+        if y.void is not None and y.void.all():
+            raise ValueError("all heads in y are void: nothing is left to learn")
         self._resize()
 
     def _resize(self) -> None:
@@ -235,7 +253,7 @@ class DependencyModel(PackedModel):
         if y is not None:
             labels = self.class_numbers(y)
             weight = np.ones(len(labels)) if y.weight is None else y.weight
-            loss = HeadLoss(X.offsets, weight)
+            loss = HeadLoss(X.offsets, np.where(labels < 0, 0.0, weight), maximizer.n_parts)
         features = BlockFeatures(self.n_weights, {"tree": self._block(X)})
         work = _WORK_OF_A_PART * float(np.mean(maximizer.n_parts)) if len(X) else 1.0
         return FactoredProblem(
@@ -255,6 +273,33 @@ class DependencyModel(PackedModel):
             single_root=bool(self.single_root),
             nested=bool(self.projective),
         )
+
+    # ---- completion
+
+    def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
+        return y.void
+
+    def completed(
+        self,
+        X: PackedInputs,
+        y: PackedLabels,
+        w: NDArray[np.float64],
+        before: PackedLabels | None = None,
+    ) -> PackedLabels:
+        if (free := self.free_labels(y)) is None:
+            return y
+        heads = y.labels[:, None]
+        allowed = free[:, None] | (heads == np.arange(int(y.lengths.max()) + 1))
+        try:
+            best = self.complete_numbers(X, allowed, np.flatnonzero(free), w, before)
+        except LabelError as error:
+            what = " without crossing arcs" if self.projective else ""
+            raise LabelError(
+                f"{str(error).partition(' leaves')[0]} leaves no tree{what} that agrees with the "
+                "heads that are known",
+                error.place,
+            ) from None
+        return y.filled(np.where(free, best, y.labels), free)
 
     def arc_rows(self, X: PackedInputs, heads: NDArray[np.int32], n_bits: int) -> sp.csr_matrix:
         """The features of the arcs to all tokens, given their heads, one row a token; hashed to
@@ -292,9 +337,14 @@ def _token_weights(weight: Any, sizes: Sequence[int]) -> NDArray[np.float64] | N
 
 
 def check_heads(
-    name: str, heads: Any, n: int | None = None, *, single_root: bool = False
+    name: str,
+    heads: Any,
+    n: int | None = None,
+    *,
+    single_root: bool = False,
+    partial: bool = False,
 ) -> NDArray[np.int32]:
-    """The heads of a tree, checked.
+    """The heads of a tree, checked; -1 where a `partial` tree has None.
 
     Raises
     ------
@@ -302,7 +352,7 @@ def check_heads(
         If there are not n of them, if one is no integer from 0 to their number, if a token hangs
         from itself or in a cycle, or if several hang from the root and only one may.
     """
-    row = np.asarray(heads)
+    row, void = _with_void(heads) if partial else (np.asarray(heads), None)
     if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
         raise ValueError(
             f"{name} is {heads!r:.80}; expected the head of each token, integers, or a tuple of "
@@ -310,9 +360,30 @@ def check_heads(
         )
     if n is not None and len(row) != n:
         raise ValueError(f"{name} has {len(row)} heads, but its sentence has {n} tokens")
-    if (fault := tree_fault(row, single_root=single_root)) is not None:
+    # A void head may be the root, as far as cycles are concerned.
+    known = row if void is None else np.where(void, 0, row)
+    fault = tree_fault(known, single_root=single_root and void is None)
+    if fault is None and single_root and void is not None:
+        roots = np.flatnonzero(row == 0) + 1
+        if len(roots) > 1:
+            fault = int(roots[1]), _two_roots(roots)
+    if fault is not None:
         raise ValueError(f"{name}: {fault[1]}")
     return row.astype(np.int32)
+
+
+def _with_void(heads: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Heads as an array, with -1 for each None, and where these are; None if nowhere."""
+    if no_sequence(heads) is not None or (
+        isinstance(heads, np.ndarray) and (heads.dtype != object or heads.ndim != 1)
+    ):
+        return np.asarray(heads), None
+    void = np.fromiter((head is None for head in heads), dtype=bool, count=len(heads))
+    if not void.any():
+        return np.asarray(heads), None
+    row = object_row(heads)
+    row[void] = -1
+    return np.asarray(row.tolist()), void
 
 
 def tree_fault(row: NDArray[np.integer[Any]], *, single_root: bool) -> tuple[int, str] | None:
@@ -332,8 +403,12 @@ def tree_fault(row: NDArray[np.integer[Any]], *, single_root: bool) -> tuple[int
         return t, f"the head of token {t} leads to a cycle, not the root"
     roots = np.flatnonzero(row == 0) + 1
     if single_root and len(roots) > 1:
-        return int(roots[1]), (
-            f"tokens {roots[0]} and {roots[1]} have the root as head; expected one token, unless "
-            "several may (single_root=False, or --several-roots)"
-        )
+        return int(roots[1]), _two_roots(roots)
     return None
+
+
+def _two_roots(roots: NDArray[np.integer[Any]]) -> str:
+    return (
+        f"tokens {roots[0]} and {roots[1]} have the root as head; expected one token, unless "
+        "several may (single_root=False, or --several-roots)"
+    )

@@ -29,7 +29,7 @@ from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.completion import CompletableModel
-from structsvm.models.factored import PackedInputs
+from structsvm.models.factored import FactoredModel, PackedInputs
 from structsvm.models.typed_inputs import (
     TypedInputs,
     TypedLabels,
@@ -62,7 +62,7 @@ _MOST_STATES = 46340
 _STRANGE = -2
 
 
-class TypedGraphModel(CompletableModel):
+class TypedGraphModel(CompletableModel, FactoredModel):
     r"""Labels of the nodes of graphs, where each type of node has features and labels of its own.
 
     .. math::

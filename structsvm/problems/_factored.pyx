@@ -381,7 +381,8 @@ cdef class FactoredProblem(Problem):
         ----------
         weights : array-like of shape (n_weights,)
         allowed : bool or uint8 array of shape (offsets[-1], n_labels)
-            Whether a label may stand at a place; at least one may.
+            Whether a label may stand at a place; at least one may. Columns beyond the labels of an
+            example mean nothing.
         examples : int32 array
         before : int32 array of shape (offsets[-1],), default=None
             Outputs with allowed labels, which stay unless a better one is found.
@@ -400,6 +401,7 @@ cdef class FactoredProblem(Problem):
         cdef const unsigned char[:, ::1] able = np.ascontiguousarray(allowed, dtype=np.uint8)
         cdef Py_ssize_t e, i, k, t, p, first, width = able.shape[1]
         cdef Py_ssize_t stride = (<FeatureBlock> self.features._block[0]).stride
+        cdef Py_ssize_t length, n_labels = width, step = stride, column = 1
         cdef double value, excess, known, size, low, high, rest
         cdef double* theta
         cdef label_t[::1] labels = np.zeros(self.label_offsets[self.n_examples], dtype=np.int32)
@@ -423,8 +425,11 @@ cdef class FactoredProblem(Problem):
             if not 0 <= i < self.n_examples:
                 raise IndexError(f"example {i}: there are {self.n_examples} examples")
             first = self.offsets[i]
-            if self.offsets[i + 1] == first:
+            length = self.offsets[i + 1] - first
+            if length == 0:
                 continue
+            if self.maximizer.label_major:  # heads: as many as tokens, and the root
+                n_labels, step, column = length + 1, 1, length
             row = &labels[first]
             self.score(i, &w, PLAIN, theta)
             known, size = -INFINITY, 0.0
@@ -438,14 +443,14 @@ cdef class FactoredProblem(Problem):
             low = high = theta[0]
             rest = 0.0
             for p in range(self.maximizer.struct.n_parts[i]):
-                if p < (self.offsets[i + 1] - first) * stride:
+                if p < length * stride:
                     low, high = min(low, theta[p]), max(high, theta[p])
                 else:
                     rest += fabs(theta[p])
-            for t in range(self.offsets[i + 1] - first):
-                for k in range(width):
+            for t in range(length):
+                for k in range(n_labels):
                     if not able[first + t, k]:
-                        theta[t * stride + k] -= (
+                        theta[t * step + k * column] -= (
                             INFINITY if self.maximizer.takes_infinity
                             else 1.0 + 2.0 * (high - low) + 4.0 * rest
                         )
@@ -457,7 +462,7 @@ cdef class FactoredProblem(Problem):
                 ) from None
             if has_before and not value > known + SAME_SCORE * (size + fabs(value)):
                 continue
-            for t in range(self.offsets[i + 1] - first):
+            for t in range(length):
                 if not able[first + t, found[t]]:
                     raise RuntimeError(
                         f"{type(self.maximizer).__name__}: maximize gave place {t} of example {i} "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from structsvm._typedefs cimport label_t
-from structsvm.inference._maximizer cimport ssvm_counts
+from structsvm.inference._maximizer cimport SSVM_VOID, ssvm_counts
 from structsvm.problems._losses cimport PartLoss
 
 
@@ -11,19 +11,23 @@ cdef class HeadLoss(PartLoss):
     """Delta(y, y_hat) = sum_m weight_m [the heads of token m differ].
 
     Labels are the heads of tokens 1 to n, from 0, the root, to n. The arc from head h to token m is
-    part h * n + m - 1; parts that follow those of arcs cost nothing.
+    part h * n + m - 1; parts that follow those of arcs cost nothing. Void heads cost nothing, and
+    the scores of arcs to their tokens are set to 0; if there are any, so are those of all parts
+    that follow.
 
     Parameters
     ----------
     offsets : int64 array of shape (n_examples + 1,)
         Start of the tokens of each sentence.
     weight : float64 array of shape (offsets[-1],)
-        What a wrong head of each token costs.
+        What a wrong head of each token costs; 0 where the head is void.
+    n_parts : int64 array of shape (n_examples,)
     """
 
-    def __init__(self, offsets, weight):
+    def __init__(self, offsets, weight, n_parts):
         self.offsets = offsets
         self.weight = weight
+        self.n_parts = n_parts
         n = self.offsets.shape[0] - 1
         if self.weight.shape[0] != self.offsets[n]:
             raise ValueError(f"{self.weight.shape[0]} weights for {self.offsets[n]} tokens")
@@ -33,9 +37,17 @@ cdef class HeadLoss(PartLoss):
                 self.total[i] += self.weight[t]
 
     cdef double augment(self, Py_ssize_t i, const label_t* y, double* theta) noexcept nogil:
-        cdef Py_ssize_t t, first = self.offsets[i], n = self.offsets[i + 1] - first
+        cdef Py_ssize_t t, h, p, first = self.offsets[i], n = self.offsets[i + 1] - first
+        cdef bint some_void = False
         for t in range(n):
-            theta[y[t] * n + t] -= self.weight[first + t]
+            if y[t] != SSVM_VOID:
+                theta[y[t] * n + t] -= self.weight[first + t]
+                continue
+            some_void = True
+            for h in range(n + 1):
+                theta[h * n + t] = 0.0
+        for p in range((n + 1) * n, self.n_parts[i] if some_void else 0):
+            theta[p] = 0.0
         return self.total[i]
 
     cdef double value(
@@ -74,7 +86,7 @@ cdef class HeadLoss(PartLoss):
     cdef int check(self, Py_ssize_t i, const label_t* labels) except -1 nogil:
         cdef Py_ssize_t t, n = self.offsets[i + 1] - self.offsets[i]
         for t in range(n):
-            if not 0 <= labels[t] <= n or labels[t] == t + 1:
+            if not SSVM_VOID <= labels[t] <= n or labels[t] == t + 1:
                 with gil:
                     raise ValueError(
                         f"the head of token {t + 1} of example {i} is {labels[t]}, expected "

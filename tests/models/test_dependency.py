@@ -184,7 +184,7 @@ def test_paths_and_searches_learn_relations():
     [
         (lambda y: [*y[:1], *Y[1:]], r"y\[0\] and y\[1\] differ: give heads alone, or pairs"),
         (lambda y: [(Y[0], ["a"] * 3), *y[1:]], r"y\[0\] has 4 heads but 3 relations"),
-        (lambda y: [(Y[0], [None] * 4), *y[1:]], r"relations of y\[0\] holds None"),
+        (lambda y: [(row, [None] * len(row)) for row in Y], "all relations of y are None"),
     ],
 )
 def test_odd_relations_are_named(change, why):
