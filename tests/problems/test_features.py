@@ -159,8 +159,8 @@ def test_pieces_that_do_not_fit_are_refused():
         RowBlock([rows, other], 0, 2)
     with pytest.raises(ValueError, match="the features of example 1 differ in number"):
         RowBlock([rows, FeatureRows(np.ones((3, 1)), intercept=False)], 0, 2)
-    with pytest.raises(ValueError, match="column_of needs `pad`"):
-        RowBlock([rows], 0, 2, column_of=np.zeros(2, dtype=np.int32))
+    with pytest.raises(ValueError, match="a column for each score, not after the score"):
+        RowBlock([rows], 0, 2, column_of=np.ones(2, dtype=np.int32))
     with pytest.raises(ValueError, match=r"rows of 3 scores, expected squares of 2 \* 2"):
         StepBlock(0, RowBlock([other], 0, 3), 2)
     with pytest.raises(ValueError, match="features of steps must be CSR of float64"):
