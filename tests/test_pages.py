@@ -110,6 +110,13 @@ def visit(outputs, names):
     assert dual <= optimum <= primal
 
 
+def neural(outputs, names):
+    assert float(outputs[0]) > 0.85
+    before, after = map(float, outputs[1].split())
+    assert after < 0.5 * before
+    assert float(outputs[2]) <= 1e-3
+
+
 def linearsvc(outputs, names):
     difference, gap = map(float, outputs[0].split())
     assert difference <= 1e-3
@@ -148,6 +155,7 @@ CHECKS = {
     "guide/multiclass.md": multiclass,
     "guide/risks.md": risks,
     "guide/hidden_parts.md": hidden_parts,
+    "guide/neural.md": neural,
     "guide/solvers.md": solvers,
     "inside/visit.md": visit,
     "moving/linearsvc.md": linearsvc,
@@ -162,6 +170,8 @@ def test_checks_are_of_pages():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_runs(page, tmp_path, monkeypatch, capsys):
+    if "import torch" in (DOCS / page).read_text():
+        pytest.importorskip("torch", reason="torch is not installed: pip install torch")
     monkeypatch.chdir(tmp_path)
     outputs, names = [], {"__name__": "page"}
     for block in blocks_of(page):

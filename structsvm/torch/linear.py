@@ -288,15 +288,16 @@ def _add(n: int, module: torch.nn.Module, batch: Any, X: list[Any], y: list[Any]
     """Run the network on a batch, and keep features and labels of its examples."""
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
         raise ValueError(f"batch {n} of loader is no (inputs, labels) or (inputs, labels, mask)")
-    inputs, labels, mask = *batch, *[None] * (3 - len(batch))
+    inputs, labels = batch[:2]
+    mask = batch[2] if len(batch) == 3 else None
     features = check_floating("what module returns", module(inputs), (2, 3, 4))
     if features.ndim == 4:
         features = features.movedim(1, -1)
     shape = tuple(features.shape[:-1])
     if not isinstance(labels, torch.Tensor) or tuple(labels.shape) != shape:
         raise ValueError(
-            f"labels of batch {n} have shape {tuple(np.shape(labels))}, expected {shape}, that of "
-            "the features"
+            f"labels of batch {n} have shape {tuple(getattr(labels, 'shape', ()))}, expected "
+            f"{shape}, that of the features"
         )
     rows = features.to("cpu", torch.float64).numpy()
     own = labels.cpu().numpy()
