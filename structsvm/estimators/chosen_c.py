@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from structsvm.estimators.chain import ChainSVM
     from structsvm.estimators.structured import StructSVM
 
-__all__ = ["order_of", "path_of"]
+__all__ = ["hold_out", "order_of", "path_of"]
 
 # Multiples of the unit of C: those tried at first, and what may follow below and above them.
 _FIRST, _BELOW, _ABOVE = (0.3, 1.0, 3.0), (0.1, 0.03), (10.0, 30.0)
@@ -108,13 +108,13 @@ def _parted(
     examples.check()
     if validation.given:
         return examples, validation
-    kept, others = _hold_out(examples.y)
+    kept, others = hold_out(examples.y)
     if len(others) < _FEWEST:
         return None
     return examples.take(kept), svm._held_out(examples.take(others))
 
 
-def _hold_out(y: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def hold_out(y: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The examples but for a third, and that third: at random, or of each class where outputs are
     classes."""
     n, random = len(y), np.random.RandomState(0)
