@@ -9,6 +9,7 @@ STRUCTSVM_JOBS=4            compilers at a time; all CPUs that this process may 
 """
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -21,17 +22,25 @@ def switched_on(name: str) -> bool:
 
 NATIVE = switched_on("STRUCTSVM_NATIVE")
 DEBUG = switched_on("STRUCTSVM_DEBUG")
+
+def usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 # pip passes no -j on.
-JOBS = int(os.environ.get("STRUCTSVM_JOBS", len(os.sched_getaffinity(0))))
+JOBS = int(os.environ.get("STRUCTSVM_JOBS", usable_cpus()))
 SANITIZER = os.environ.get("STRUCTSVM_SANITIZE", "")
 if SANITIZER not in ("", "address"):
     raise ValueError(f"STRUCTSVM_SANITIZE={SANITIZER!r}: expected 'address', or nothing")
 
 # No contraction to fused multiply-add: the same sum has the same bits on every CPU, which the
 # back-trace of the Viterbi kernel relies on and which makes results reproducible across machines.
-compile_args = ["-ffp-contract=off"]
-compile_args += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
-compile_args += ["-march=native"] if NATIVE else []
+if sys.platform == "win32":
+    compile_args = ["/fp:precise", "/std:c11", "/Od" if DEBUG else "/O2"]
+else:
+    compile_args = ["-ffp-contract=off"]
+    compile_args += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
+    compile_args += ["-march=native"] if NATIVE else []
 link_args = ["-fsanitize=address"] if SANITIZER else []
 compile_args += [*link_args, "-fno-omit-frame-pointer"] if SANITIZER else []
 
