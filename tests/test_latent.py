@@ -20,7 +20,6 @@ from structsvm import (
     HiddenStates,
     LatentSVM,
     MultiLabelModel,
-    PartsModel,
     SpanModel,
     StructSVM,
     StructuredModel,
@@ -630,9 +629,6 @@ def test_unknown_labels_and_models_without_completion_are_told():
     X, y = bags()
     with pytest.raises(TypeError, match=r"NoCompletion does not implement complete\(\)"):
         LatentSVM(NoCompletion()).fit(X, y)
-    with pytest.raises(TypeError, match=r"PartsModel does not implement complete\(\)"):
-        LatentSVM(PartsModel(lambda theta, x: theta > 0)).fit([np.eye(2)] * 2, [[0, 1]] * 2)
-
     for model, x, output in (
         (SpanModel(), np.eye(2), [(0, 1, "a")]),
         (MultiLabelModel(), np.ones(2), np.ones(2, dtype=int)),

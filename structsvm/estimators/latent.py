@@ -49,6 +49,7 @@ class LatentSVM(StructSVM):
       `ignore_label`. In a `StructSVM` such labels are void: they and all that touches them are
       left out. Here they are completed: their features and transitions count.
     - `DependencyModel`: heads that are None.
+    - `PartsModel`: parts that are -1.
     - `TypedGraphModel`: likewise, and nodes of types that have `hidden_states` of their own.
     - `HiddenStates` over a chain, graph or grid: the states of each label, only labels being known.
     - a `StructuredModel` of your own: whatever its ``complete(x, y, w)`` completes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from structsvm.data.rows import check_rows
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.sequences import as_items
 from structsvm.data.state import State
-from structsvm.exceptions import ModelFileError
+from structsvm.exceptions import LabelError, ModelFileError
 from structsvm.inference._callable import CallableMaximizer
 from structsvm.inference._maximizer import Maximizer
 from structsvm.inference.structures import Structure
@@ -45,6 +46,9 @@ __all__ = ["PartsModel"]
 # The work of a maximizer in multiply-adds for each part, compiled and in Python; see `Problem`.
 _COMPILED_WORK, _PYTHON_WORK = 20.0, 1e5
 
+# Two scores closer than this, relative to their terms, are equal up to rounding.
+_SAME_SCORE = 1e-12
+
 
 @dataclasses.dataclass
 class _Packed:
@@ -63,6 +67,15 @@ class _PackedSets(PackedLabels):
     costs: NDArray[np.float64] | None = None  #: of parts, first those that examples share
     starts: NDArray[np.int64] | None = None  #: where the costs of each example begin in `costs`
     void_parts: list[NDArray[np.int32]] | None = None
+
+
+class _CompletedSets(_PackedSets):
+    """Outputs whose void parts were completed."""
+
+    written: list[Any]  #: as users write them
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.written[index]
 
 
 class PartsModel(PackedModel):
@@ -87,8 +100,8 @@ class PartsModel(PackedModel):
     output : {"uses", "indices"}, default="uses"
         How outputs are written, in y and in predictions. "uses": of each part how often it is used,
         of shape (n_parts,), mostly 0 and 1; in y, -1 marks *void* parts, of which nobody knows.
-        They have no loss and no features in training. "indices": the used parts, in any order, or
-        a set of them.
+        They have no loss and no features in training; `LatentSVM` completes them. "indices": the
+        used parts, in any order, or a set of them.
     to_parts : callable, default=None
         ``to_parts(answer, x)`` turns what `maximizer` returned into the form `output`.
     task_loss : {"hamming", "regret"} or callable, default="hamming"
@@ -174,6 +187,8 @@ class PartsModel(PackedModel):
         self.non_negative = non_negative
         self.exact = exact
         self.batch = batch
+
+    takes_void = True
 
     #: What errors call outputs.
     _outputs_name: ClassVar[str] = "y"
@@ -490,9 +505,7 @@ class PartsModel(PackedModel):
         outputs = []
         n_parts = np.diff(X.items.offsets).tolist()
         for i, n in enumerate(n_parts):
-            row = answers[X.offsets[i] : X.offsets[i + 1]]
-            ends = np.flatnonzero(row < 0)
-            row = row[: ends[0]] if len(ends) else row
+            row = _used(answers[X.offsets[i] : X.offsets[i + 1]])
             if len(row) and row.max() >= n:
                 raise ValueError(
                     f"the output for X[{i}] uses part {row.max()}, expected 0 to {n - 1}"
@@ -527,6 +540,98 @@ class PartsModel(PackedModel):
         """Minus the mean loss. A true output that is not the cheapest makes a regret below 0."""
         losses = [self.loss(y, y_hat) for y, y_hat in zip(Y, Y_hat, strict=True)]
         return -float(np.mean(losses))
+
+    # ---- completion
+
+    def batch_complete(
+        self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
+    ) -> list[Any]:
+        inputs, partial = self._read(X, Y)
+        return list(self.completed(inputs, partial, w))
+
+    def complete(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        return self.batch_complete([x], [y], w)[0]
+
+    def completed(self, X: Any, y: Any, w: NDArray[np.float64], before: Any = None) -> Any:
+        assert isinstance(y, _PackedSets)
+        if y.void_parts is None and before is None:
+            return self._filled(X, y, [y.labels[a : b - 1] for a, b in _ends(y.offsets)])
+        ends = X.items.offsets[1:-1]
+        scores = np.split(self.make_problem(X, None).part_scores(w), ends)
+        voids = y.void_parts or [np.zeros(0, dtype=np.int32)] * len(y)
+        rows = []
+        for i, (theta, void, (start, stop)) in enumerate(
+            zip(scores, voids, _ends(y.offsets), strict=True)
+        ):
+            used = y.labels[start : stop - 1]
+            if len(void):
+                old = None
+                if before is not None:
+                    old = before.labels[before.offsets[i] : before.offsets[i + 1] - 1]
+                used = self._completed_row(X, i, theta, used, void, old)
+            rows.append(used)
+        return self._filled(X, y, rows)
+
+    def _completed_row(
+        self,
+        X: PackedInputs,
+        i: int,
+        theta: NDArray[np.float64],
+        used: NDArray[np.int32],
+        void: NDArray[np.int32],
+        before: NDArray[np.int32] | None,
+    ) -> NDArray[np.int32]:
+        """The best output that has these used parts and, beside void ones, no others."""
+        n = len(theta)
+        uses, known = np.bincount(used, minlength=n), np.ones(n, dtype=bool)
+        known[void] = False
+        # More than all other parts can make up for.
+        most = 1.0 + 2.0 * float(np.abs(theta).sum())
+        forced = np.where(known, np.where(uses > 0, most, -most), 0.0)
+        answer, _ = X.items.maximizer.maximize(i, theta + forced)
+        row: NDArray[np.int32] = _used(answer)
+        if (np.bincount(row, minlength=n) != uses)[known].any():
+            raise LabelError(
+                f"{self._outputs_name}[{i}] leaves no output: the maximizer found none that has "
+                "the parts that are known",
+                (i, 0),
+            )
+        if before is None:
+            return row
+        gain = float(theta[row].sum() - theta[before].sum())
+        size = float(np.abs(theta[row]).sum() + np.abs(theta[before]).sum())
+        return row if gain > _SAME_SCORE * size else before
+
+    def _filled(
+        self, X: PackedInputs, y: _PackedSets, rows: list[NDArray[np.int32]]
+    ) -> _CompletedSets:
+        """Outputs of these parts; those that were void cost nothing."""
+        sizes = np.array([len(row) + 1 for row in rows], dtype=np.int64)
+        offsets = np.append(0, np.cumsum(sizes)).astype(np.int64)
+        flat = np.full(int(offsets[-1]), -1, dtype=np.int32)
+        for start, row in zip(offsets[:-1].tolist(), rows, strict=True):
+            flat[start : start + len(row)] = row
+        filled = _CompletedSets(flat, offsets, sample_weight=y.sample_weight)
+        filled.costs, filled.starts = y.costs, y.starts
+        n_parts = np.diff(X.items.offsets).tolist()
+        filled.written = [
+            row.copy()
+            if self.output == "indices"
+            else np.bincount(row, minlength=n).astype(np.int32)
+            for row, n in zip(rows, n_parts, strict=True)
+        ]
+        return filled
+
+    def differing(self, a: Any, b: Any) -> NDArray[np.intp]:
+        rows = [[y.labels[i:j] for i, j in _ends(y.offsets)] for y in (a, b)]
+        voids = [y.void_parts or [()] * len(y) for y in (a, b)]
+        pairs = zip(*rows, *voids, strict=True)
+        return np.flatnonzero(
+            [not np.array_equal(p, q) or len(u) != len(v) for p, q, u, v in pairs]
+        )
+
+    def loss_of_completion(self, a: Any, b: Any, i: int) -> float:
+        return 0.0  # void parts cost nothing
 
     # ---- sizes and weights
 
@@ -654,6 +759,16 @@ class PartsModel(PackedModel):
         work = _COMPILED_WORK * packed.offsets[-1] + cells
         in_python = isinstance(packed.maximizer, CallableMaximizer)
         return float(work / n) + (_PYTHON_WORK if in_python else 1.0)
+
+
+def _used(row: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The used parts of an answer, which end where the first -1 is."""
+    ends = np.flatnonzero(row < 0)
+    return row[: ends[0]] if len(ends) else row
+
+
+def _ends(offsets: NDArray[np.int64]) -> list[tuple[int, int]]:
+    return list(itertools.pairwise(offsets.tolist()))
 
 
 def _check_bound(structure: Structure, maximizer: Any, n_parts: Sequence[int]) -> None:

@@ -348,10 +348,7 @@ cdef class FactoredProblem(Problem):
 
     def truth_psi(self, Py_ssize_t i):
         """psi(x_i, y_i), without void parts, as indices and values."""
-        row = np.asarray(self.labels[self.offsets[i]:self.offsets[i + 1]])
-        if self.in_rows:
-            row = row[row != SSVM_VOID]
-        return self._psi(i, self._output(i, row), True)
+        return self._psi(i, self.truth(i), True)
 
     def n_best(self, weights, n):
         """The n best outputs of each example at `weights`, or all if there are fewer.
@@ -501,11 +498,14 @@ cdef class FactoredProblem(Problem):
     def truth_change(self, FactoredProblem before not None, Py_ssize_t i):
         """psi of the true output of example i less psi of that in an earlier problem, which differs
         in true outputs alone; as indices and values."""
-        now = np.asarray(self.labels[self.offsets[i]:self.offsets[i + 1]])
-        then = np.asarray(before.labels[self.offsets[i]:self.offsets[i + 1]])
-        change = self.maximizer.difference(i, now, then)
+        change = self.maximizer.difference(i, self.truth(i), before.truth(i))
         parts = np.flatnonzero(change).astype(np.int32)
         return self._sum_of(i, parts, change[parts], False)
+
+    def truth(self, Py_ssize_t i):
+        """The true output of example i, as a row of labels."""
+        row = np.asarray(self.labels[self.offsets[i]:self.offsets[i + 1]])
+        return self._output(i, row[row != SSVM_VOID] if self.in_rows else row)
 
     def _psi(self, Py_ssize_t i, const label_t[::1] row, bint without_void):
         return self._sum_of(i, *self.maximizer.count_sparse(i, row), without_void)
