@@ -131,6 +131,13 @@ def pymaxflow(outputs, names):
     assert score <= bound
 
 
+def pytorch_crf(outputs, names):
+    loss, lengths = outputs[0].split(maxsplit=1)
+    assert float(loss) > 0
+    assert lengths == "[6, 5, 3, 1]\n"
+    assert names["emissions"].grad.abs().sum() > 0
+
+
 def pystruct(outputs, names):
     first, objectives, score, chain, grid, graph, latent = "".join(outputs).split("\n", 6)
     assert first.startswith("True")
@@ -161,6 +168,7 @@ CHECKS = {
     "moving/linearsvc.md": linearsvc,
     "moving/pymaxflow.md": pymaxflow,
     "moving/pystruct.md": pystruct,
+    "moving/pytorch_crf.md": pytorch_crf,
 }
 
 
