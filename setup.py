@@ -23,6 +23,7 @@ def switched_on(name: str) -> bool:
 NATIVE = switched_on("STRUCTSVM_NATIVE")
 DEBUG = switched_on("STRUCTSVM_DEBUG")
 
+
 def usable_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
