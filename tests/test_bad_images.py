@@ -139,7 +139,6 @@ BAD_LABELS = {
     "masked": (np.ma.masked_equal(Y[1], 0), "y[1] has masked entries; give them a label, see ign"),
     "words among numbers": (np.full((2, 5), "a"), "y[1] holds strings, but earlier sequences hol"),
     "mixed": ([["a", 1, 1, 1, 1], [0] * 5], "y[1] holds 'a'; labels must be all integers or all"),
-    "None": ([[None] * 5, [0] * 5], "y[1] holds None; labels must be all integers or all strings"),
     "above int64": (
         np.full((2, 5), 2**64 - 1, np.uint64),
         "y[1] has the label 1844674407370955161",

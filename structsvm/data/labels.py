@@ -30,6 +30,8 @@ __all__ = [
     "object_row",
     "odd_labels",
     "pack_label_weight",
+    "void_nodes",
+    "without_none",
 ]
 
 _VOID, _STRANGE = -1, -2
@@ -384,9 +386,49 @@ def is_void(flat: NDArray[Any], ignore_label: Any) -> NDArray[np.bool_]:
     return void
 
 
+def without_none(items: list[Any]) -> tuple[list[Any], list[NDArray[np.bool_] | None] | None]:
+    """Labels of nodes with any label in place of each None, and where these were in each item; None
+    if nowhere."""
+    masks = [_none_among(item) for item in items]
+    if all(mask is None for mask in masks):
+        return items, None
+    stand_in: Any = 0
+    for item, mask in zip(items, masks, strict=True):
+        row = np.asarray(item, dtype=object)
+        present = row.ravel() if mask is None else row[~mask]
+        if present.size:
+            stand_in = present[0]
+            break
+    filled = []
+    for item, mask in zip(items, masks, strict=True):
+        if mask is not None:
+            row = np.array(item, dtype=object)
+            row[mask] = stand_in
+            item = row.astype(bool) if {type(k) for k in row.flat} <= {bool, np.bool_} else row
+        filled.append(item)
+    return filled, masks
+
+
+def _none_among(item: Any) -> NDArray[np.bool_] | None:
+    if np.ma.isMaskedArray(item) or (isinstance(item, np.ndarray) and item.dtype != object):
+        return None
+    try:
+        row = np.asarray(item, dtype=object)
+    except ValueError:  # told where labels are read
+        return None
+    mask = np.fromiter((label is None for label in row.flat), dtype=bool, count=row.size)
+    return mask.reshape(row.shape) if row.ndim and mask.any() else None
+
+
+def void_nodes(y: PackedLabels, ignore_label: Any) -> NDArray[np.bool_]:
+    """Which labels are None or `ignore_label`."""
+    void = is_void(y.labels, ignore_label)
+    return void if y.void is None else void | y.void
+
+
 def known_nodes(y: PackedLabels, ignore_label: Any) -> list[NDArray[np.bool_]]:
     """Masks of the labels of each example that are not void."""
-    known = ~is_void(y.labels, ignore_label)
+    known = ~void_nodes(y, ignore_label)
     return list(PackedLabels(known, y.offsets, y.shapes))
 
 
@@ -401,14 +443,13 @@ def known_labels(
     `classes` are all labels, where some of them may be missing in y.
     """
     known = y.labels
-    if ignore_label is not None:
-        counted = ~is_void(y.labels, ignore_label)
+    if ignore_label is not None or y.void is not None:
+        counted = ~void_nodes(y, ignore_label)
         known = known[counted]
         weights = None if weights is None else weights[counted]
     if not len(known):
-        raise ValueError(
-            f"all labels in y are {ignore_label!r}, the ignore_label: nothing is left to learn"
-        )
+        which = "None" if ignore_label is None else f"{ignore_label!r}, the ignore_label"
+        raise ValueError(f"all labels in y are {which}: nothing is left to learn")
     classes = _distinct(known) if classes is None else classes
     numbers = encode_labels(known, classes)
     return classes, np.bincount(numbers, weights, len(classes))
@@ -464,12 +505,13 @@ def odd_labels(classes: NDArray[Any], ignore_label: Any) -> str | None:
 def encode_nodes(y: PackedLabels, classes: NDArray[Any], ignore_label: Any) -> NDArray[np.int32]:
     """Class numbers of all nodes, -1 for void nodes."""
     flat = y.labels
-    if ignore_label is None and len(flat):
+    partial = ignore_label is not None or y.void is not None
+    if not partial and len(flat):
         numbers = encode_labels(flat, classes, unknown=_STRANGE)
     else:
         numbers = np.full(len(flat), _VOID, dtype=np.int32)
-    if ignore_label is not None and len(flat):
-        known = ~is_void(flat, ignore_label)
+    if partial and len(flat):
+        known = ~void_nodes(y, ignore_label)
         numbers[known] = encode_labels(flat[known], classes, unknown=_STRANGE)
     if (strange := np.flatnonzero(numbers == _STRANGE)).size:
         i = int(np.searchsorted(y.offsets, strange[0], side="right")) - 1

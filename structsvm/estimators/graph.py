@@ -440,7 +440,7 @@ default="normalized_hamming"
         What these factors multiply: the whole hinge of nodes of the class, or the loss there, which
         leaves faint rare classes untold whatever the factor; see `GraphModel`.
     ignore_label : label, default=None
-        Nodes with this label in y are void: neither loss nor truth.
+        Nodes with this label in y, or None, are void: neither loss nor truth.
     classes : list of labels, default=None
         All labels there may be, whether y has them or not; None: those in y. A label without
         examples has the weights that the others leave to it.
@@ -662,7 +662,7 @@ default="normalized_hamming"
         What these factors multiply: the whole hinge of pixels of the class, or the loss there,
         which leaves faint rare classes untold whatever the factor; see `GraphModel`.
     ignore_label : label, default=None
-        Pixels with this label in y are void: neither loss nor truth.
+        Pixels with this label in y, or None, are void: neither loss nor truth.
     unlabelled : {"auto", "void", "hidden"}, default="auto"
         What void pixels are in training. "void": they and their edges are left out, and the fit is
         certified. "hidden": they have labels that are not known, which training completes in

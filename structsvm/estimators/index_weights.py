@@ -105,18 +105,26 @@ def _overlaps(
     """Of each example and label the pixels that have it in both, and those of both together: for
     the rarer of two labels of y, or all labels."""
     flat = np.concatenate([np.ravel(labels) for labels in y])
-    labels, numbers = np.unique(flat[~is_void(flat, void)], return_counts=True)
+    labels, numbers = np.unique(flat[_known(flat, void)], return_counts=True)
     if len(labels) == 2:
         labels = labels[[numbers.argmin()]]
     both, sizes = np.zeros((2, len(answers), len(labels)), dtype=np.int64)
     for i, (a, b) in enumerate(zip(truth, answers, strict=True)):
         a, b = np.ravel(a), np.ravel(b)
-        known = ~is_void(a, void)
+        known = _known(a, void)
         for k, label in enumerate(labels):
             there, found = (a == label) & known, (b == label) & known
             both[i, k] = (there & found).sum()
             sizes[i, k] = there.sum() + found.sum()
     return both, sizes
+
+
+def _known(flat: NDArray[Any], void: Any) -> NDArray[np.bool_]:
+    """Which labels are neither void nor None."""
+    known = ~is_void(flat, void)
+    if flat.dtype == object:
+        known &= np.array([label is not None for label in flat.tolist()], dtype=bool)
+    return known
 
 
 def _index(loss: str, both: NDArray[np.int64], sizes: NDArray[np.int64]) -> float:

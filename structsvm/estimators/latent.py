@@ -45,7 +45,7 @@ class LatentSVM(StructSVM):
 
     What is hidden depends on the model:
 
-    - `ChainModel`, `GraphModel`, `GridModel`: labels that are None (in chains) or the model's
+    - `ChainModel`, `GraphModel`, `GridModel`: labels that are None, or the model's
       `ignore_label`. In a `StructSVM` such labels are void: they and all that touches them are
       left out. Here they are completed: their features and transitions count.
     - `DependencyModel`: heads that are None.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import shorten
+from structsvm.data.labels import without_none
 from structsvm.data.sequences import as_items
 from structsvm.exceptions import warn
 
@@ -257,7 +258,10 @@ def _places(row: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _pairs(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
-    truth, guess = _rows("y_true", y_true), _rows("y_pred", y_pred)
+    given, masks = without_none(as_items("y_true", y_true))
+    truth, guess = _rows("y_true", given), _rows("y_pred", y_pred)
+    if masks is not None:
+        truth = [np.array(row.tolist()) if row.dtype == object else row for row in truth]
     if len(truth) != len(guess):
         raise ValueError(f"y_true has {len(truth)} items but y_pred has {len(guess)}")
     for i, (a, b) in enumerate(zip(truth, guess, strict=True)):
@@ -274,6 +278,13 @@ def _pairs(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
         raise ValueError("y_true has no pixels: there is nothing to score")
     flat_truth, flat_guess = (np.concatenate([row.ravel() for row in rows if row.size])
                               for rows in (truth, guess))  # fmt: skip
+    if masks is not None:
+        pairs = zip(truth, masks, strict=True)
+        told = [np.ones(row.size, bool) if m is None else ~m.ravel() for row, m in pairs]
+        known = np.concatenate(told)
+        flat_truth, flat_guess = flat_truth[known], flat_guess[known]
+        if not len(flat_truth):
+            raise ValueError("all labels in y_true are None: nothing to score")
     if ignore_label is not None:
         kind = _kind("ignore_label", np.asarray(ignore_label))
         if kind not in kinds:

@@ -65,8 +65,8 @@ class GraphModel(LabelledGraphs):
         - "hinge": all terms of the hinge at such a node, loss and scores; those of an edge by the
           mean of its ends. A node with factor 2 counts in training as two would.
     ignore_label : label, default=None
-        Nodes with this label in y are void: they have no loss, and training leaves them and their
-        edges out.
+        Nodes with this label in y are void, as are those whose label is None: they have no loss,
+        and training leaves them and their edges out.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
         The oracle of training.
 

@@ -18,11 +18,12 @@ from structsvm.data.labels import (
     check_class_weight,
     encode_nodes,
     flat_labels,
-    is_void,
     known_labels,
     known_nodes,
     odd_labels,
     pack_label_weight,
+    void_nodes,
+    without_none,
 )
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.sequences import as_items
@@ -131,10 +132,15 @@ class LabelledGraphs(StatesModel):
         items = as_items("y", y)
         shapes = [np.shape(item) for item in items] if X is None else X.shapes
         assert shapes is not None
+        items, masks = without_none(items)
         flat = flat_labels(items, shapes)
         sizes = [math.prod(shape) for shape in shapes]
         offsets = np.append(0, np.cumsum(sizes, dtype=np.int64))
-        return PackedLabels(flat, offsets, shapes, pack_label_weight(weight, shapes))
+        weights, void = pack_label_weight(weight, shapes), None
+        if masks is not None:
+            rows = zip(masks, sizes, strict=True)
+            void = np.concatenate([np.zeros(n, bool) if m is None else m.ravel() for m, n in rows])
+        return PackedLabels(flat, offsets, shapes, weights, void=void)
 
     def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn the labels, their weights, and the numbers of features."""
@@ -428,7 +434,7 @@ class LabelledGraphs(StatesModel):
         of_edges: list[Any] = [None] * len(X)
         if of_graphs is not None:
             of_edges = [np.full(len(p.pairs), w) for p, w in zip(graphs, of_graphs, strict=True)]
-        if of_graphs is not None or self.ignore_label is not None:
+        if of_graphs is not None or self.ignore_label is not None or y.void is not None:
             weights = np.ones(len(X)) if of_graphs is None else of_graphs
             known = known_nodes(y, self.ignore_label)
             of_nodes = [w * mask.ravel() for w, mask in zip(weights, known, strict=True)]
@@ -486,7 +492,7 @@ class LabelledGraphs(StatesModel):
                 "factors of classes cannot multiply the hinge at nodes whose class is hidden: use "
                 "weighting='loss', or class_weight=None"
             )
-        free = is_void(y.labels, self.ignore_label)
+        free = void_nodes(y, self.ignore_label)
         return free if free.any() else None
 
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
