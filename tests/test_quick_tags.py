@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from structsvm import SequenceTagger, load
-from structsvm.features import SequenceVectorizer
+from structsvm.features import SequenceVectorizer, TokenFeatures
 from structsvm.features._attributes import AttributeTable
 from structsvm.features.encoding import pack_texts
 
@@ -261,3 +261,107 @@ def test_what_is_no_table(text, ends, message):
         AttributeTable(np.frombuffer(text, np.int8), np.array(ends, dtype=np.int64))
     with pytest.raises(ValueError, match="names holds no list of texts"):
         AttributeTable(np.frombuffer(text, np.uint8), np.array(ends, dtype=np.int32))
+
+
+# ---- words
+
+WORDS = [
+    "The",
+    "the",
+    "cat",
+    "Cat",
+    "sleeps",
+    "1984",
+    "x-ray",
+    "",
+    "größe",
+    "a",
+    "ab",
+    "McDonald-20",
+]
+TAGS = ["DT", "NN", "VB", "", "\udc80"]
+TEMPLATES = {
+    "chunk": "chunk",
+    "words": "words",
+    "shared": ["U0:%x[0,0]", "U0:%x[-1,0]", "U0:%x[1,0]", "U1:%x[0,1]/%x[1,0|lower]/%x[-2,1]"],
+    "empty": ["U", "U2:%x[0,1|suffix2]", "U3:%x[9,0]"],
+    "late": ["U:%x[0,1]/%x[1,1]"],
+}
+
+
+def word_sentences(rng, n, bare, width=2):
+    X = []
+    for _ in range(n):
+        words = [WORDS[k] for k in rng.integers(len(WORDS), size=rng.integers(9))]
+        if bare:
+            X.append(words)
+        else:
+            columns = [[TAGS[k] for k in rng.integers(len(TAGS), size=len(words))]] * (width - 1)
+            X.append(list(zip(words, *columns, strict=True)))
+    return X
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("outside", ["drop", "mark"])
+@pytest.mark.parametrize("min_count", [1, 2])
+def test_labels_of_words_are_those_of_rows(name, outside, min_count, tmp_path):
+    rng = np.random.default_rng(0)
+    bare = name == "words"
+    X, new = word_sentences(rng, 25, bare), word_sentences(rng, 60, bare)
+    new[5:5] = [["new", "words"] if bare else [("new", "NN"), ("the", "XX")]]
+    y = [[f"L{rng.integers(5)}" for _ in x] for x in X]
+    features = TokenFeatures(TEMPLATES[name], outside=outside, min_count=min_count)
+    tagger = SequenceTagger(features, C=1.0, random_state=0, solver="perceptron").fit(X, y)
+    rng.shuffle(tagger.coef_)  # as none is 0 then, all columns count
+    tagger.coef_ += 0.01 * rng.normal(size=len(tagger.coef_))
+    want = by_rows(tagger, new)
+    assert tagger._compiled() is not None
+    assert [tagger.tag(x) for x in new] == want
+    assert [row.tolist() for row in tagger.predict(new)] == want
+    assert len({label for row in want for label in row}) > 1
+    if not bare:
+        assert [tagger.tag([*map(tuple, x)]) for x in new] == want
+    tagger.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert [again.tag(x) for x in new] == want
+
+
+def test_words_of_other_kinds_are_read_or_refused_as_ever():
+    rng = np.random.default_rng(0)
+    X = word_sentences(rng, 25, False, width=3)
+    y = [[f"L{rng.integers(3)}" for _ in x] for x in X]
+    tagger = SequenceTagger(TokenFeatures("chunk"), C=1.0, random_state=0, solver="perceptron").fit(
+        X, y
+    )
+    sentence = X[0] or X[1]
+    assert tagger.tag([token[:2] for token in sentence]) == tagger.tag(sentence)
+    for bad, message in (
+        ([token[:1] for token in sentence], "the templates use column 1"),
+        ([(*token, "x") for token in sentence], "of 4 columns, expected 3 as in fit"),
+        ([sentence[0], sentence[0][:2]], "of 2 columns, expected 3"),
+        ([list(token) for token in sentence], "a list, but the tokens that fit saw are tuples"),
+        ([("a", 1, "b")], r"X\[0\]\[0\]\[1\] is 1; columns hold str"),
+        ([("a", [], "b")], r"X\[0\]\[0\]\[1\] is \[\]; columns hold str"),
+        ("ab", "X.0. is a str; expected a list"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tagger.tag(bad)
+    mapped = [{"form": token[0], "upos": token[1]} for token in sentence]
+    with pytest.raises(ValueError, match="a dict, but the tokens that fit saw are tuples"):
+        tagger.tag(mapped)
+    hashed = clone(tagger).set_params(features=TokenFeatures("chunk", n_hashed=64)).fit(X, y)
+    assert hashed._compiled() is None
+    assert [hashed.tag(x) for x in X] == by_rows(hashed, X)
+    lines = ["U0:%x[0,0]", "B0:%x[0,1]"]
+    edges = clone(tagger).set_params(features=TokenFeatures(lines)).fit(X, y)
+    assert edges._compiled() is None
+    assert [edges.tag(x) for x in X] == by_rows(edges, X)
+
+
+def test_many_new_words_take_no_memory_for_ever():
+    X, y = [["a", "b"], ["b", "c"]], [["x", "y"], ["y", "x"]]
+    tagger = SequenceTagger(TokenFeatures(["U:%x[0,0]", "V:%x[0,0]"][:1]), random_state=0).fit(X, y)
+    want = tagger.tag(["a", "b"])
+    for k in range(0, 140_000, 70_000):
+        tagger.tag([f"new{k + j}" for j in range(70_000)])
+        assert tagger.tag(["a", "b"]) == want

@@ -259,14 +259,14 @@ class SequenceTagger(ChainSVM):
 
     def _make_compiled(self) -> ChainTagger | None:
         model, features = self.model_, self.features_
-        plain = type(features) is SequenceVectorizer and not model.n_edge_features_in_
-        if not plain or model.order != 1 or len(model.classes_) < 2:
+        if type(features) not in (SequenceVectorizer, TokenFeatures) or model.n_edge_features_in_:
+            return None
+        if model.order != 1 or len(model.classes_) < 2 or (source := features.compiled()) is None:
             return None
         state, transition, start, end = (model.layout_.place(name).start for name in _BLOCKS)
         return ChainTagger(
-            features.table,
-            features.read_kinds(),
-            features.separator,
+            source,
+            model.n_features_in_,
             len(model.classes_),
             (state, transition, start, end),
             model.forbidden_scores(),

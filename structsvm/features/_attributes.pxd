@@ -55,3 +55,8 @@ cdef class Reader:
         self, AttributeTable table, token, int kinds, const char* joint, Py_ssize_t n_joint
     ) except -1
     cdef int settle(self, AttributeTable table, bint merged) except -1
+    cdef int add_column(self, int32_t column) except -1
+    cdef int arrange(self, bint merged) except -1
+
+
+cdef void* grown(void* block, int64_t* capacity, int64_t needed, size_t size) except NULL

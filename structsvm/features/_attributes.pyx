@@ -352,7 +352,24 @@ cdef class Reader:
         return 1
 
     cdef int settle(self, AttributeTable table, bint merged) except -1:
-        """Look all entries up; the rows of columns in order, equal ones made one if `merged`."""
+        """Look all entries up, and arrange them."""
+        with nogil:
+            table.find(self)
+        return self.arrange(merged)
+
+    cdef int add_column(self, int32_t column) except -1:
+        """A column with the value 1 for the token that is read."""
+        if self.size == self.capacity:
+            self.entries = <Entry*> grown(
+                self.entries, &self.capacity, self.size + 1, sizeof(Entry)
+            )
+        self.entries[self.size].column = column
+        self.entries[self.size].value = 1.0
+        self.size += 1
+        return 0
+
+    cdef int arrange(self, bint merged) except -1:
+        """The rows of columns in order, equal ones made one if `merged`."""
         cdef Py_ssize_t t, e, first, place
         cdef int32_t column
         cdef double value
@@ -367,7 +384,6 @@ cdef class Reader:
             self.row_start, &capacity, self.n_tokens + 1, sizeof(int64_t)
         )
         with nogil:
-            table.find(self)
             self.n_values = e = 0
             self.row_start[0] = 0
             for t in range(self.n_tokens):

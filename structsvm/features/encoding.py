@@ -7,7 +7,7 @@ value in a view. Code -1 means that there is no value, and then there is no attr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from structsvm.features.templates import Macro, Template, View
 
 __all__ = ["Columns", "HashedTemplates", "LearnedTemplates", "pack_texts", "unpack_texts"]
+
+_Make = Callable[[str], str | None]
 
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -159,6 +161,26 @@ class LearnedTemplates:
             places[places >= 0] += group.start
             found.append(places.astype(np.int32).reshape(len(group.templates), columns.n))
         return _side_by_side(found, columns.n)
+
+    def in_lines(self) -> tuple[list[Any], list[int], list[list[tuple[_Make, dict[str, int]]]]]:
+        """The templates, the columns and the views, as `WordTemplates` takes them."""
+        columns = sorted({view.column for view in self.vocabularies})
+        views: list[list[View]] = [[] for _ in columns]
+        for view in self.vocabularies:
+            views[columns.index(view.column)].append(view)
+        lines: list[Any] = []
+        for group in self.groups:
+            for template in group.templates:
+                macros = []
+                for macro, table in zip(template.macros, group.tables, strict=False):
+                    view, column = macro.view, columns.index(macro.view.column)
+                    place, known = views[column].index(view), len(self.vocabularies[view])
+                    macros.append((column, place, macro.offset, self._base(view), known, table))
+                lines.append((group.start, macros or bool(len(group.tables[0]))))
+        made: list[list[tuple[_Make, dict[str, int]]]] = [
+            [(view.of, self.vocabularies[view]) for view in column] for column in views
+        ]
+        return lines, columns, made
 
     def _codes(self, columns: Columns) -> dict[View, NDArray[np.int64]]:
         """For each view the code of each distinct string of its column."""

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.sequences import PackedSequences
 from structsvm.data.state import State
+from structsvm.features._words import WordTemplates
 from structsvm.features.encoding import (
     Columns,
     HashedTemplates,
@@ -177,6 +178,21 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.n_columns_in_ is not None:
             self._width(sentences, (self.n_columns_in_, self.n_columns_read_))
         return self._packed(columns, [encoder.look_up(columns) for encoder in self._encoders])
+
+    def compiled(self) -> WordTemplates | None:
+        """What makes the columns of one sentence in one call; None if nothing does."""
+        check_is_fitted(self)
+        states, edges = self._encoders
+        if not isinstance(states, LearnedTemplates) or edges.templates or not states.vocabularies:
+            return None
+        lines, columns, views = states.in_lines()
+        widths = () if self.n_columns_in_ is None else (self.n_columns_in_, self.n_columns_read_)
+        kinds = _with_words(self.token_kinds_) or ("word", "tuple", "list")
+        borders = (-1, -1)
+        if self.outside == "drop":
+            borders = (self.n_features_out_ - 2, self.n_features_out_ - 1)
+        reach = -1 if states.reach is None else states.reach
+        return WordTemplates(lines, columns, views, widths, kinds, reach, *borders)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """The attributes of positions, by column; numbered where they are hashed."""

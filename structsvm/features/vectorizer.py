@@ -153,10 +153,11 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.token_kinds_ = unpack_texts("kinds", held) if "kinds/text" in held else None
         return self
 
-    def read_kinds(self) -> int:
-        """The kinds of tokens that `fit` saw and compiled code reads, as bits."""
+    def compiled(self) -> tuple[AttributeTable, int, str]:
+        """What makes the columns of one sentence in one call: the table, the kinds of tokens that
+        `fit` saw, as bits, and the separator."""
         kinds = KINDS if self.token_kinds_ is None else self.token_kinds_
-        return sum(KINDS[kind] for kind in kinds)
+        return self.table, sum(KINDS[kind] for kind in kinds if kind in KINDS), self.separator
 
     def _take_table(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
         self.table = AttributeTable(text, ends)

@@ -5,13 +5,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.features._attributes import AttributeTable
+from structsvm.features._words import WordTemplates
 
 class ChainTagger:
     def __init__(
         self,
-        table: AttributeTable,
-        kinds: int,
-        separator: str,
+        source: tuple[AttributeTable, int, str] | WordTemplates,
+        n_features: int,
         n_labels: int,
         places: tuple[int, int, int, int],
         forbidden: tuple[NDArray[np.float64], ...] | None,

@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from structsvm._typedefs cimport label_t
 from structsvm.features._attributes cimport AttributeTable, Reader
+from structsvm.features._words cimport WordCodes, WordTemplates
 from structsvm.inference._viterbi cimport viterbi_double
 from structsvm.linalg._lanes cimport SSVM_LANES, padded
 from structsvm.problems._feature_rows cimport (
@@ -23,6 +24,7 @@ cdef class _Room:
     """What one call works with; calls at the same time have rooms of their own."""
 
     cdef Reader reader
+    cdef WordCodes codes
     cdef double* scores      # of positions, then the kernel's scratch; as many rows as there are
     cdef double* transition
     cdef label_t* labels
@@ -61,16 +63,15 @@ cdef class _Room:
 cdef class ChainTagger:
     """The best labels of sentences whose tokens are attributes.
 
-    It takes lists of tokens that are plain lists, tuples or dicts of str, bool and float; all
-    others are for those who say what is wrong with them, or know better.
+    It takes lists of tokens that are plain lists, tuples or dicts of str, bool and float, or words
+    and tuples of words; all others are for those who say what is wrong with them, or know better.
 
     Parameters
     ----------
-    table : AttributeTable
-    kinds : int
-        The kinds of tokens to take, as bits of `KINDS`.
-    separator : str
-        Between names and values.
+    source : (AttributeTable, kinds, separator) or WordTemplates
+        What makes columns of tokens: of attributes, the kinds of tokens to take as bits of `KINDS`,
+        and what is between names and values.
+    n_features : int
     n_labels : int
         At least 2.
     places : tuple of int
@@ -79,24 +80,29 @@ cdef class ChainTagger:
         Added to the scores of transitions, first and last labels; None: nothing is.
     """
 
-    cdef readonly AttributeTable table
-    cdef readonly Py_ssize_t n_labels
+    cdef AttributeTable _table
+    cdef WordTemplates _words
+    cdef readonly Py_ssize_t n_labels, n_features
     cdef bytes _joint
     cdef int _kinds
     cdef Py_ssize_t _state, _transition, _start, _end, _least
     cdef const double[:, ::1] _forbidden
     cdef list _rooms
 
-    def __init__(self, AttributeTable table, int kinds, str separator, Py_ssize_t n_labels, places,
-                 forbidden):
+    def __init__(self, source, Py_ssize_t n_features, Py_ssize_t n_labels, places, forbidden):
         if n_labels < 2:
             raise ValueError(f"{n_labels} labels, expected at least 2")
-        self.table, self.n_labels, self._kinds = table, n_labels, kinds
-        self._joint = separator.encode("utf-8", "surrogatepass")
+        self.n_labels, self.n_features = n_labels, n_features
+        self._joint = b""
+        if isinstance(source, WordTemplates):
+            self._words = source
+        else:
+            self._table, self._kinds, separator = source
+            self._joint = separator.encode("utf-8", "surrogatepass")
         self._state, self._transition, self._start, self._end = places
         # Whole groups of lanes are read beyond the last attribute's weights.
         self._least = max(
-            self._state + len(table) * n_labels + SSVM_LANES,
+            self._state + n_features * n_labels + SSVM_LANES,
             self._transition + n_labels**2, self._start + n_labels, self._end + n_labels,
         )
         self._forbidden = (
@@ -112,6 +118,8 @@ cdef class ChainTagger:
             room = self._rooms.pop()
         except IndexError:
             room = _Room(n)
+            if self._words is not None:
+                room.codes = WordCodes(self._words)
         for i in range(n):
             for k in range(n):
                 room.transition[i * room.stride + k] = (
@@ -122,9 +130,13 @@ cdef class ChainTagger:
     cdef Py_ssize_t _read(self, _Room room, sentence) except -2:
         """Read a sentence; its length, or -1 if it is for others."""
         cdef Reader reader = room.reader
-        if not reader.read(self.table, sentence, self._kinds, self._joint, len(self._joint)):
-            return -1
-        reader.settle(self.table, True)
+        if self._words is not None:
+            if not self._words.read(room.codes, reader, sentence):
+                return -1
+        else:
+            if not reader.read(self._table, sentence, self._kinds, self._joint, len(self._joint)):
+                return -1
+            reader.settle(self._table, True)
         room.reserve(reader.n_tokens)
         return reader.n_tokens
 
@@ -176,7 +188,7 @@ cdef class ChainTagger:
         """The labels of one sentence by their names; None: it is for others."""
         cdef _Room room = self._enter(&w[0])
         cdef Reader reader = room.reader
-        cdef Py_ssize_t n_features = self.table._n
+        cdef Py_ssize_t n_features = self.n_features
         cdef Py_ssize_t t, length
         cdef bint found
         length = self._read(room, sentence)
@@ -194,7 +206,7 @@ cdef class ChainTagger:
         """The numbers of the labels of all sentences, and where each begins; None: see `tag`."""
         cdef _Room room = self._enter(&w[0])
         cdef Reader reader = room.reader
-        cdef Py_ssize_t n_features = self.table._n
+        cdef Py_ssize_t n_features = self.n_features
         cdef Py_ssize_t t, length, size = 0, i, n = len(sentences)
         cdef bint found
         numbers, offsets = np.empty(1024, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
