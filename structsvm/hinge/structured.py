@@ -15,6 +15,7 @@ from structsvm.hinge._reduction import (
     value_and_factors,
 )
 from structsvm.linalg._sums import dot
+from structsvm.problems.ties import checked_ties
 
 __all__ = ["structured_hinge"]
 
@@ -42,6 +43,8 @@ def structured_hinge(
         Sized: after ``initialize``, or the ``model_`` of a fitted estimator.
     X, y : sequences of equal length
     w : array-like of shape (n_weights,)
+        Where the model ties weights (`StructuredModel.tied_weights`), only those that stand for
+        others count: the hinge is a function of these, and its gradient is 0 for the others.
     rescaling : {"margin", "slack"}, default="margin"
     sample_weight : array-like of shape (n,) or (), default=None
         Factor of each example's hinge, >= 0. The mean is then the weighted mean.
@@ -73,6 +76,10 @@ def structured_hinge(
     problem.set_rescaling(rescaling)
     weights = check_array("w", w).astype(np.float64, copy=False)
     check_same_shape("w", weights, "the model's weights", (problem.n_weights,))
+    targets, ties = None, model.tied_weights()
+    if ties is not None:
+        targets, ties_by = checked_ties(ties, problem.n_weights, type(model).__name__)
+        weights = ties_by * weights[targets]
     n = problem.n_examples
     values = np.zeros(n)
     # How much each example counts does not depend on its value.
@@ -85,7 +92,12 @@ def structured_hinge(
         indices, delta, loss = problem.oracle(i, weights)
         values[i] = max(loss - dot(delta, weights[indices]), 0.0)
         if with_gradient and values[i] > 0.0:
-            gradient[i if reduction == "none" else 0, indices] -= factors[i] / common * delta
+            row = gradient[i if reduction == "none" else 0]
+            if targets is None:
+                row[indices] -= factors[i] / common * delta
+            else:  # several entries may go to one
+                change = factors[i] / common * delta * ties_by[indices]
+                np.subtract.at(row, targets[indices], change)
     value = reduced(values, (), reduction, False, sample_weight)
     if not with_gradient:
         return value

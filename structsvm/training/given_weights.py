@@ -14,6 +14,7 @@ from structsvm.data.checks import real_array
 from structsvm.data.scaling import ColumnScaling
 from structsvm.problems import Problem
 from structsvm.problems._affine import AffineProblem
+from structsvm.problems.ties import checked_ties
 
 __all__ = ["GivenWeights"]
 
@@ -81,7 +82,7 @@ class GivenWeights(NamedTuple):
             return problem
         targets, factors = None, np.ones(problem.n_weights)
         if ties is not None:
-            targets, factors = _checked_ties(ties, problem.n_weights, type(model).__name__)
+            targets, factors = checked_ties(ties, problem.n_weights, type(model).__name__)
         base = np.zeros(problem.n_weights) if self.prior is None else self.prior.copy()
         fixed = np.zeros(problem.n_weights, dtype=bool)
         if self.fixed is not None:
@@ -113,41 +114,6 @@ def _refuse_first(
     if wrong.any():
         j = int(np.flatnonzero(wrong)[0])
         raise ValueError(f"{name}[{j}] is {values.flat[j]}, {expected}")
-
-
-def _checked_ties(
-    ties: Any, n_weights: int, name: str
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """What `StructuredModel.tied_weights` gave, checked: compiled code relies on it."""
-    targets, factors = (np.asarray(values) for values in ties)
-    if targets.dtype.kind not in "iu" or not targets.shape == factors.shape == (n_weights,):
-        raise ValueError(
-            f"{name}.tied_weights() gives {targets.dtype} of shape {targets.shape} and factors of "
-            f"shape {factors.shape}, expected {n_weights} integers and {n_weights} factors"
-        )
-    factors = factors.astype(np.float64)
-    outside = (targets < 0) | (targets >= n_weights)
-    if outside.any():
-        j = int(np.argmax(outside))
-        raise ValueError(
-            f"{name}.tied_weights() has weight {j} go with weight {targets[j]}, expected 0 to "
-            f"{n_weights - 1}"
-        )
-    if not np.isfinite(factors).all():
-        j = int(np.argmin(np.isfinite(factors)))
-        raise ValueError(
-            f"{name}.tied_weights() has the factor {factors[j]:g} for weight {j}, expected a "
-            "finite number"
-        )
-    odd = (targets[targets] != targets) | (factors[targets] != 1)
-    wrong = (factors != 0) & odd
-    if wrong.any():
-        j = int(np.argmax(wrong))
-        raise ValueError(
-            f"{name}.tied_weights() has weight {j} be {factors[j]:g} times weight {targets[j]}, "
-            "which must be its own: go with itself, times 1"
-        )
-    return targets.astype(np.int32), factors
 
 
 def _check_ties(
