@@ -82,6 +82,23 @@ def _tokens(rng: np.random.Generator) -> Any:
     return spoilt(rng, X) if chance(rng, 0.5) else X
 
 
+_JSON = (
+    b'{"tokens": ["The", "cat"], "tags": ["B-NP", "I-NP"]}\n{"tokens": ["Sleep"], "tags": ["O"]}\n',
+    b'{"tokens": [["The", "DT"], ["cat", "NN"]], "tags": ["B-NP", null], "more": {"a": [1]}}\n',
+    b'{"tokens": [{"w": "The", "n": 1.5, "x": {"y": ["z", "q"]}}], "tags": ["O"]}\n\n',
+    b'{"tokens": [], "tags": []}\n',
+)
+
+
+def _json_text(rng: np.random.Generator) -> bytes:
+    data = b"".join(pick(rng, _JSON) for _ in range(int(rng.integers(1, 4))))
+    for _ in range(int(rng.integers(0, 3))):
+        place = int(rng.integers(len(data) + 1))
+        piece = pick(rng, (*_PIECES, b"NaN", b"1e999", b"[" * 2000, b'"tags"', b"null", b"\\ud800"))
+        data = data[:place] + piece + data[place + int(rng.integers(4)) :]
+    return spoilt_bytes(rng, data, list(_JSON)) if chance(rng, 0.3) else data
+
+
 _COMMANDS = ("train", "tag", "evaluate", "evaluate -m", "dump", "info")
 
 
@@ -103,6 +120,8 @@ def make(rng: np.random.Generator) -> Any:
         return "features", options, _tokens(rng), _tokens(rng)
     if what == 7:
         return "vectorizer", _tokens(rng), _tokens(rng)
+    if what == 8 and chance(rng, 0.6):
+        return "json", pick(rng, ("train", "tag", "evaluate -m")), _json_text(rng)
     if what == 8:
         return "write", _tokens(rng), _tokens(rng) if chance(rng, 0.5) else None
     return "command", pick(rng, _COMMANDS), _text(rng), "\n".join(
@@ -175,8 +194,12 @@ def _model() -> bytes:
     return Path("model.npz").read_bytes()
 
 
-def _command(name: str, data: bytes, templates: bytes | None) -> None:
-    model, path = os.path.abspath("model.npz"), os.path.abspath("data.txt")
+def _json(name: str, data: bytes) -> None:
+    _command(name, data, None, "data.jsonl")
+
+
+def _command(name: str, data: bytes, templates: bytes | None, called: str = "data.txt") -> None:
+    model, path = os.path.abspath("model.npz"), os.path.abspath(called)
     Path(path).write_bytes(data)
     Path(model).write_bytes(_model())
     arguments = {
@@ -210,6 +233,7 @@ _RUN: dict[str, Any] = {
     "vectorizer": _vectorizer,
     "write": _write,
     "command": _command,
+    "json": _json,
 }
 
 TARGET = Target("columns", make, run, share=2.0)

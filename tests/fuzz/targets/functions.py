@@ -163,15 +163,21 @@ def _tags(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "y_true": [[pick(rng, tags) for _ in range(n)] for n in lengths],
         "y_pred": [[pick(rng, tags) for _ in range(n)] for n in lengths],
-        "scheme": pick(rng, ("conll", "iob2", "iobes")),
+        "scheme": pick(rng, ("conll", "iob1", "iob2", "iobes", "bilou", "iob2-suffix")),
         "function": pick(rng, ("span_f1_score", "span_report", "token_accuracy", "label_report",
-                               "sequence_accuracy", "span_scores")),
+                               "sequence_accuracy", "span_scores", "convert_tags")),
     }  # fmt: skip
 
 
 def _one_tags(y_true: Any, y_pred: Any, scheme: Any, function: Any) -> None:
     if not isinstance(function, str) or function not in metrics.__all__ or function == "SCORES":
         raise ValueError("no function")
+    if function == "convert_tags":
+        for row in y_true:
+            tags = metrics.convert_tags(row, "bilou", scheme)
+            if metrics.spans(tags, "bilou") != metrics.spans(row, scheme):
+                raise WrongAnswerError(f"convert_tags: {tags}")
+        return
     scheme = {"scheme": scheme} if function.startswith("span_") else {}
     found = getattr(metrics, function)(y_true, y_pred, **scheme)
     if isinstance(found, float) and not 0 <= found <= 1:

@@ -318,6 +318,25 @@ def _max_marginals(unary: Any, transition: Any, start: Any, end: Any, lengths: A
             _same("max_marginals", value, expected, chain.scale, 8 * digits)
 
 
+def _marginals(unary: Any, transition: Any, start: Any, end: Any, lengths: Any) -> None:
+    found, sums = inference.marginals(unary, transition, start, end, lengths=lengths)
+    first = 0
+    for chain, value in zip(
+        _chains(unary, transition, start, end, lengths), np.atleast_1d(sums), strict=True
+    ):
+        rows = found[first : first + len(chain.unary)]
+        first += len(rows)
+        if not chain.scale < 1e12:  # sums of larger scores round by more than their differences
+            continue
+        if len(rows) and not np.allclose(rows.sum(axis=1), 1.0):
+            raise WrongAnswerError(f"marginals: rows sum to {rows.sum(axis=1)}")
+        if chain.is_small:
+            best = max(score for _, score in chain.all())
+            count = len(list(chain.all()))
+            if not best - 1e-9 * chain.scale <= value <= best + np.log(count) + 1e-3:
+                raise WrongAnswerError(f"marginals: log of the sum {value}, best score {best}")
+
+
 def _n_best(unary: Any, transition: Any, start: Any, end: Any, n: Any) -> None:
     labels, scores = inference.n_best(unary, transition, start, end, n=n)
     chain = _Chain(unary, transition, start, end)
@@ -571,6 +590,7 @@ _CASES: dict[str, tuple[Callable[..., Any], Callable[..., None]]] = {
     "viterbi": (_chain, _viterbi),
     "max_marginals": (_chain, _max_marginals),
     "n_best": (_one_chain, _n_best),
+    "marginals": (_chain, _marginals),
     "graph_cut": (_cut, _graph_cut),
     "GraphCut": (_cuts, _graph_cuts),
     "grid_cut": (_grid, _grid_cut),
