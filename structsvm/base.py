@@ -30,6 +30,9 @@ _REQUIRED = ("joint_feature", "loss", "loss_augmented_inference", "inference")
 # Two scores closer than this, relative to their terms, are equal up to rounding.
 _SAME_SCORE = 1e-12
 
+# Losses up to this are those of outputs that agree with what is known.
+_ROUNDING = 1e-9
+
 # Means something else in other libraries, so that hiding it may be what is wanted.
 _MAY_BE_HIDDEN = ("score",)
 
@@ -73,7 +76,8 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         The best output of those that agree with y, of which something is hidden: what `LatentSVM`
         needs. Then `inference`, `joint_feature` and the loss-augmented output are of complete
         outputs, and the loss may not depend on what is hidden in the truth.
-        ``batch_complete(X, Y, w)`` is for many.
+        ``batch_complete(X, Y, w)`` is for many. Where the loss takes partial truths, training
+        checks that completions have none.
     first_completion(x, y, random_state)
         An output that agrees with y, to begin with. By default those that are best at weights of
         zero, and at random weights in further starts.
@@ -207,6 +211,13 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
                 f"{kind.__name__}.batch_complete returned {len(found)} outputs for {len(X)} "
                 "examples, expected one each"
             )
+        for i, (partial, output) in enumerate(zip(y, found, strict=True)):
+            if not (loss := self._loss_of_known(partial, output)) <= _ROUNDING:
+                raise ValueError(
+                    f"complete of {kind.__name__} returned an output for example {i} whose loss "
+                    f"for y[{i}] is {loss:g}, expected 0: it may change nothing that is "
+                    "known, and the loss may not depend on what is hidden in the truth"
+                )
         if before is None:
             return found
 
@@ -221,6 +232,13 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
             return new if value > known + _SAME_SCORE * (size + new_size) else old
 
         return one_by_one(better, "complete", X, before, found)
+
+    def _loss_of_known(self, partial: Any, output: Any) -> float:
+        """The loss of a completed output for the partial one; 0 where this cannot be said."""
+        try:
+            return float(self.loss(partial, output))
+        except Exception:  # a loss of complete outputs alone
+            return 0.0
 
     def loss_of_completion(self, a: Any, b: Any, i: int) -> float:
         """The loss of completed output i of b for that of a, which has to be 0."""

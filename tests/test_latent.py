@@ -415,6 +415,25 @@ def test_completions_are_counted():
         LatentSVM(Few(), C=1.0).fit(*bags())
 
 
+def test_completions_that_change_what_is_known_are_told():
+    class Careless(Bags):
+        def complete(self, x, y, w):
+            return (1, 0)
+
+    told = r"complete of Careless returned an output for example 0 whose loss for y\[0\] is 1"
+    X, y = bags()
+    with pytest.raises(ValueError, match=told):
+        LatentSVM(Careless(), C=1.0).fit(X, y)
+
+    class OfCompleteOutputs(Bags):  # whose loss cannot tell
+        def loss(self, y, y_hat):
+            if y[0] and y[1] is None:
+                raise TypeError("not complete")
+            return super().loss(y, y_hat)
+
+    LatentSVM(OfCompleteOutputs(), C=1.0, random_state=0).fit(X, y)
+
+
 def test_a_model_may_say_what_to_begin_with():
     class First(Bags):
         def first_completion(self, x, y, random_state):

@@ -222,6 +222,11 @@ class PyStructModel(StructuredModel):
     def first_completed(self, X: Any, y: Any, random_state: np.random.RandomState) -> Any:
         return list(self.model.init_latent(X, y)) if hasattr(self.model, "init_latent") else None
 
+    def _loss_of_known(self, partial: Any, output: Any) -> float:
+        if not hasattr(self.model, "label_from_latent") or not hasattr(self.model, "base_loss"):
+            return 0.0  # its loss may be of states alone
+        return float(self.model.base_loss(partial, self.model.label_from_latent(output)))
+
     def differing(self, a: Any, b: Any) -> NDArray[np.intp]:
         pairs = zip(a, b, strict=True)
         return np.flatnonzero([not np.array_equal(one, other) for one, other in pairs])
