@@ -345,6 +345,9 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if outcome.validation_score is not None:
             self.validation_score_ = outcome.validation_score
         self._n_examples = outcome.bound.problem.n_examples
+        able = capabilities_of(solver)
+        if of_use and not (self.warm_start or able.can_learn or able.has_dual_point):
+            outcome.forget_state()
         self._keep(outcome, solver, of_use=of_use)
         if examples.n_violations is not None:
             self.n_violations_ = examples.n_violations

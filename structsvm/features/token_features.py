@@ -346,11 +346,15 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             at, n = np.arange(columns.n), self.n_features_out_
             first = np.where(at == columns.first, n - 2, -1).astype(np.int32)
             last = np.where(at == columns.stop - 1, n - 1, -1).astype(np.int32)
-            states = np.column_stack([states, first, last])
+            states = np.concatenate([states.T, first[None], last[None]]).T
+        # Nothing else is to hold the places of states, which take as much memory as the rows.
+        places.clear()
+        held = [states]
+        del states
         return PackedSequences(
-            _indicators(states, self.n_features_out_),
+            _indicators(held, self.n_features_out_),
             columns.offsets,
-            _indicators(edges, self.n_edge_features_out_) if self.n_edge_features_out_ else None,
+            _indicators([edges], self.n_edge_features_out_) if self.n_edge_features_out_ else None,
         )
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -381,12 +385,16 @@ def _columns_read(encoders: tuple[Any, Any]) -> set[int]:
     }
 
 
-def _indicators(places: NDArray[np.int32], n_columns: int) -> sp.csr_array:
-    """Rows with a 1 at each place that is no -1."""
-    there = places >= 0
+def _indicators(held: list[NDArray[np.int32]], n_columns: int) -> sp.csr_array:
+    """Rows with a 1 at each place that is no -1; the places are taken from the list."""
+    places = held.pop()
+    n, there = len(places), places >= 0
     starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    if starts[-1] < 2**31:
+        starts = starts.astype(np.int32)  # else columns would be widened, too
     columns = places[there]
-    rows = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(len(places), n_columns))
+    del places, there
+    rows = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(n, n_columns))
     rows.sum_duplicates()
     return rows
 

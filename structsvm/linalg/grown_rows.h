@@ -62,8 +62,19 @@ SSVM_CLONES SSVM_UNUSED static void ssvm_grown_scores(const ssvm_grown_rows *row
         ptrdiff_t split = n, k = 0;
         while (split > 0 && c[split - 1] >= n_dense)
             --split;
-        for (ptrdiff_t e = split; e < n; ++e)
-            SSVM_PREFETCH(rows->head + (c[e] - n_dense));
+        /* Lists are read after the dense rows, so what they begin with is there by then; their
+         * heads, for the row after this one. */
+        for (ptrdiff_t e = split; e < n; ++e) {
+            const int32_t s = rows->head[c[e] - n_dense];
+            if (s >= 0) {
+                SSVM_PREFETCH(rows->slots + s);
+                SSVM_PREFETCH(of_slots + s);
+            }
+        }
+        if (r + 1 < first + n_rows)
+            for (ptrdiff_t e = (ptrdiff_t)(rows->row_start[r + 2] - start) - 1;
+                 e >= n && c[e] >= n_dense; --e)
+                SSVM_PREFETCH(rows->head + (c[e] - n_dense));
 #define SSVM_BLOCK(GROUPS)                                                                        \
     do {                                                                                          \
         if (v)                                                                                    \

@@ -1,5 +1,7 @@
 """Chains of text in weights that grow; see ``_grown_problem.pxd``."""
 
+import mmap
+
 import numpy as np
 
 from libc.math cimport fabs
@@ -184,6 +186,23 @@ cdef class GrownRows(RowBlock):
             target[g.n_dense * g.stride + column] += factor
 
 
+def scattered(places, values, Py_ssize_t size):
+    """A padded vector with these values at their places; a place below 0 is none."""
+    whole = padded_vector(size)
+    there = places >= 0
+    whole[places[there]] = values[there]
+    return whole
+
+
+def is_mapped(array):
+    """Whether an array is in a mapped file, which may be larger than memory."""
+    while array is not None:
+        if isinstance(array, (np.memmap, mmap.mmap)):
+            return True
+        array = getattr(array, "obj" if isinstance(array, memoryview) else "base", None)
+    return False
+
+
 def restore_pairs(GrownProblem problem not None, held, str start="pairs/"):
     """Give pairs the places that a snapshot of a run tells, before anything else is restored."""
     own = {
@@ -208,13 +227,22 @@ cdef _sorted(number, columns, starts, values):
     return indices, None if values is None else matrix.data
 
 
+def can_grow(problem):
+    """Whether the weights of a problem can grow: those of chains of sparse rows in memory."""
+    cdef RowBlock rows
+    if isinstance(problem, GrownProblem) or not gives_labels(problem):
+        return False
+    rows = (<FactoredProblem> problem).features._blocks[0]
+    return not is_mapped((<FeatureRows> rows._held[0])._arrays[2])
+
+
 cdef class GrownProblem(FactoredProblem):
     """A chain problem of text in weights that grow; solvers see `n_weights` of now.
 
     Parameters
     ----------
     dense : FactoredProblem
-        One that `gives_labels` accepts.
+        One that `can_grow` accepts.
     before : GrownProblem, default=None
         For the same inputs: its rows and places are used here, too.
     """
@@ -223,8 +251,8 @@ cdef class GrownProblem(FactoredProblem):
         cdef RowBlock of_rows
         cdef ChainMaximizer maximizer = dense.maximizer
         cdef TableBlock of_table
-        if not gives_labels(dense) or isinstance(dense, GrownProblem):
-            raise ValueError("weights grow for chains of sparse rows alone")
+        if not can_grow(dense):
+            raise ValueError("weights grow for chains of sparse rows in memory alone")
         of_rows = dense.features._blocks[0]
         self.dense = dense
         self.rows = GrownRows(of_rows) if before is None else before.rows
@@ -256,27 +284,30 @@ cdef class GrownProblem(FactoredProblem):
     cdef void count_weights(self) noexcept nogil:
         self.n_weights = self.rows.grown.first_slot + self.rows.n_slots
 
-    def expanded(self, weights):
-        """The weights of the dense problem, of shape (dense.n_weights,); padded."""
+    def places(self):
+        """Which weight of the dense problem each one is, as int32 ndarray; -1 for padding."""
         cdef GrownRows rows = self.rows
-        cdef Py_ssize_t s, k = self.dense_place, width = rows.width
+        cdef Py_ssize_t j, c, s, k = self.dense_place, width = rows.width
         cdef Py_ssize_t nd = rows.grown.n_dense, stride = rows.stride
-        cdef const double[::1] w = np.ascontiguousarray(weights, dtype=np.float64)
         cdef const int32_t[::1] order = rows.order
-        whole = padded_vector(self.dense.n_weights)
-        cdef double[::1] out = whole
-        cdef Py_ssize_t j, c
+        found = np.full(self.n_weights, -1, dtype=np.int32)
+        cdef int32_t[::1] out = found
         for j in range(nd):
             for c in range(width):
-                out[k + order[j] * width + c] = w[j * stride + c]
+                out[j * stride + c] = <int32_t> (k + order[j] * width + c)
         for c in range(width if rows.grown.intercept else 0):
-            out[k + order.shape[0] * width + c] = w[nd * stride + c]
+            out[nd * stride + c] = <int32_t> (k + order.shape[0] * width + c)
         for c in range(self.n_table):
-            out[self.dense_table + c] = w[self.table + c]
-        for s in range(min(rows.n_slots, w.shape[0] - rows.grown.first_slot)):
-            c = order[nd + rows.owners[s]]
-            out[k + c * width + rows.slots[s].label] = w[rows.grown.first_slot + s]
-        return whole
+            out[self.table + c] = <int32_t> (self.dense_table + c)
+        for s in range(rows.n_slots):
+            out[rows.grown.first_slot + s] = <int32_t> (
+                k + order[nd + rows.owners[s]] * width + rows.slots[s].label
+            )
+        return found
+
+    def expanded(self, weights):
+        """The weights of the dense problem, of shape (dense.n_weights,); padded."""
+        return scattered(self.places()[:len(weights)], weights, self.dense.n_weights)
 
     def compressed(self, weights):
         """Weights of the dense problem as weights of this one; each that is not 0 gets a place."""

@@ -24,6 +24,7 @@ from structsvm.solvers._plane_store cimport (
 
 from structsvm.data.snapshots import vector
 from structsvm.problems._chain_deltas import gives_labels, mean_row_size
+from structsvm.problems._grown_problem import can_grow
 
 cdef enum:
     VISITS_PER_SIGNAL_CHECK = 64
@@ -57,7 +58,7 @@ def grown_form(Problem problem):
 
     It pays for text with so many weights that no cuts over all examples are made of them.
     """
-    if problem.n_weights < MOST_DENSE or not is_text(problem):
+    if problem.n_weights < MOST_DENSE or not (can_grow(problem) and is_text(problem)):
         return problem
     return GrownProblem(problem)
 

@@ -123,6 +123,7 @@ cdef class Evaluator:
         """`evaluate`, for a store of labels."""
         cdef Py_ssize_t i = 0, stop, n = self.problem.n_examples
         cdef double hinge, total = 0.0
+        cdef bint alone = engine.n_workers == 1
         cdef LabelPlanes store = self.store
         cdef Outputs out = self.problem.make_room(False)
         cdef const label_t[::1] labels = out.outputs
@@ -132,12 +133,16 @@ cdef class Evaluator:
         cdef Weights w = weights_of(point)
         for piece in self.problem.pieces(np.arange(n, dtype=np.int32), engine):
             PyErr_CheckSignals()
-            engine.begin(self.problem, out.question, piece, point, out).wait()
+            if not alone:
+                engine.begin(self.problem, out.question, piece, point, out).wait()
             stop = i + len(piece)
             with nogil:
                 while i < stop:
+                    if alone:  # then the scores are computed once for the answer and the heights
+                        store.ask(i, &w, &batch.planes[0])
                     store.rescore(i, w.data)
-                    store.make_plane(i, first + store.deltas.offsets[i], &batch.planes[0])
+                    if not alone:
+                        store.make_plane(i, first + store.deltas.offsets[i], &batch.planes[0])
                     self.judge(i, &batch.planes[0], &w, &hinge, False)
                     total += hinge
                     if hinges is not None:

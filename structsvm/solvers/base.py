@@ -170,6 +170,24 @@ class History:
         return history
 
 
+class _MadeWhenAsked:
+    """An attribute that may be set to a function, whose value it is from the first reading on."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        made = vars(instance)[self._name]
+        if callable(made):
+            made = vars(instance)[self._name] = made()
+        return made
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        vars(instance)[self._name] = value
+
+
 @dataclasses.dataclass
 class SolverResult:
     """Weights and the certificate for them; objectives in the sum form.
@@ -180,7 +198,7 @@ class SolverResult:
     the gap is no certificate although the problem is exact; it was also a warning.
     """
 
-    weights: NDArray[np.float64]
+    weights: Any  #: float64 ndarray; a run may give a function that makes it
     objective: float
     dual_objective: float
     gap: float
@@ -195,6 +213,10 @@ class SolverResult:
     doubt: str | None = None
     #: The example with the worst overruled answer, and how far its hinge was too low.
     worst_answer: tuple[int, float] | None = None
+
+
+# Not in the class, where it would be the default.
+SolverResult.weights = _MadeWhenAsked("weights")
 
 
 @dataclasses.dataclass(frozen=True)

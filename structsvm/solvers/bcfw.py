@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import numbers
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ from structsvm.engines import Engine
 from structsvm.linalg._plane import extended
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
-from structsvm.problems._grown_problem import GrownProblem, restore_pairs
+from structsvm.problems._grown_problem import GrownProblem, restore_pairs, scattered
 from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._label_planes import LabelPlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
@@ -278,6 +279,12 @@ class _BlockRun(TwoLevelRun, StoreRun):
 
     def outward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return weights if self.grown is None else self.grown.expanded(weights)
+
+    def outward_later(self, weights: NDArray[np.float64]) -> Any:
+        if self.grown is None:
+            return weights
+        places, n = self.grown.places()[: len(weights)], self.grown.dense.n_weights
+        return functools.partial(scattered, places, weights, n)
 
     def inward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return weights if self.grown is None else self.grown.compressed(weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.base import BaseEstimator
 from structsvm.data.snapshots import Kind, number
 from structsvm.engines import Engine
 from structsvm.problems import Problem
-from structsvm.problems._grown_problem import GrownProblem, restore_pairs
+from structsvm.problems._grown_problem import GrownProblem, restore_pairs, scattered
 from structsvm.solvers._blocks import grown_form
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult, refuse
@@ -199,11 +200,11 @@ class _Folded:
     @classmethod
     def of(cls, online: OnlineWeights, grown: GrownProblem) -> _Folded:
         held: dict[str, Any] = dict(online.snapshot())
+        places = grown.places()
         for name in ("weights", "lag"):
             if name in held:
-                whole = grown.expanded(held[name])
-                used = np.flatnonzero(whole)
-                held[name] = (used.astype(np.int32), whole[used])
+                used = (places >= 0) & (held[name] != 0.0)
+                held[name] = (places[used], held[name][used])
         return cls(grown.dense.n_weights, held)
 
     def unfolded(self) -> OnlineWeights:
@@ -241,6 +242,12 @@ class _OnlineRun(Run):
     def outward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return weights if self.grown is None else self.grown.expanded(weights)
 
+    def outward_later(self, weights: NDArray[np.float64]) -> Any:
+        if self.grown is None:
+            return weights
+        places, n = self.grown.places()[: len(weights)], self.grown.dense.n_weights
+        return functools.partial(scattered, places, weights, n)
+
     def restore(self, snapshot: Snapshot) -> None:
         if self.grown is not None:
             restore_pairs(self.grown, snapshot)
@@ -272,8 +279,9 @@ class _OnlineRun(Run):
         self._certified_at = self.n_iter
 
     def _answer(self, chosen: NDArray[np.float64] | None) -> Answer:
-        weights = self.outward(np.array(self.presentable())) if chosen is None else chosen
-        return Answer(weights, math.nan)
+        if chosen is None:
+            return Answer(self.outward_later(np.array(self.presentable())), math.nan)
+        return Answer(chosen, math.nan)
 
     _uncertified_answer = _answer
 

@@ -70,7 +70,7 @@ def dual_value_at(sqnorm: float, loss: float, lam: float) -> float:
 class Answer(NamedTuple):
     """The weights that a run returns, and their primal value; inf if it is unknown."""
 
-    weights: NDArray[np.float64]
+    weights: Any  #: an array, or a function that makes it
     primal: float
 
 
@@ -204,6 +204,10 @@ class Run(abc.ABC):
     def outward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weights of the problem that `solve` was given, where the run has others."""
         return weights
+
+    def outward_later(self, weights: NDArray[np.float64]) -> Any:
+        """`outward`, or a function that does it when the run is gone."""
+        return self.outward(weights)
 
     def inward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """The weights of the run for weights of that problem."""
@@ -449,7 +453,7 @@ class Run(abc.ABC):
             return Answer(chosen, math.inf)
         weights = self.best_weights
         weights = np.array(self.presentable()) if weights is None else weights
-        return Answer(self.outward(weights), self.best_primal)
+        return Answer(self.outward_later(weights), self.best_primal)
 
     @property
     def gap(self) -> float:

@@ -275,6 +275,11 @@ class Outcome:
         sound = math.isfinite(result.objective) and result.n_overruled == 0
         return sound and result.doubt is None and bool(self.bound.problem.exact)
 
+    def forget_state(self) -> None:
+        """Free what a later call could start from."""
+        self.result.state = None
+        self.bound = self.bound._replace(state=None)
+
     def kept(self) -> Bound | None:
         """A start for a later call whose data may differ; None if data cannot be compared."""
         of_data = None if self.of_data is None else _hash_or_none(self.of_data)

@@ -10,7 +10,7 @@ from text_chains import bound, text
 from structsvm import ChainSVM
 from structsvm.callbacks import Checkpoint
 from structsvm.exceptions import ModelFileError
-from structsvm.problems._grown_problem import GrownProblem
+from structsvm.problems._grown_problem import GrownProblem, is_mapped
 from structsvm.solvers import BCFW, _blocks
 from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._online import OnlineWeights
@@ -193,6 +193,13 @@ def test_held_out_weights_are_those_of_the_model(everything_grows):
     svm.fit(X[:8], y[:8], X_val=X[8:], y_val=y[8:])
     assert svm.coef_.shape == (svm.model_.n_weights,)
     assert svm.validation_score_ == pytest.approx(svm.score(X[8:], y[8:]))
+
+
+def test_rows_of_a_mapped_file_are_not_copied(tmp_path):
+    array = np.memmap(tmp_path / "rows", dtype=np.int32, mode="w+", shape=(4,))
+    assert is_mapped(array)
+    assert is_mapped(array[1:].view(np.uint32))
+    assert not is_mapped(np.zeros(4)[1:])
 
 
 def test_rows_are_numbered_anew():
