@@ -234,6 +234,18 @@ class LearnedTemplates:
             self.groups.append(_Group(tuple(templates), tables, self.n_columns))
             self.n_columns += len(tables[-1])
 
+    def restricted(self, kept: NDArray[np.bool_]) -> LearnedTemplates:
+        """These templates with some of the columns alone."""
+        other = LearnedTemplates(self.templates, self.reach)
+        other.vocabularies = self.vocabularies
+        for group in self.groups:
+            last = group.tables[-1]
+            last = last[kept[group.start : group.start + len(last)]]
+            tables = (*group.tables[:-1], last)
+            other.groups.append(_Group(group.templates, tables, other.n_columns))
+            other.n_columns += len(last)
+        return other
+
     # ---- names
 
     def names(self) -> list[str]:

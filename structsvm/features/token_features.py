@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import numbers
 from collections.abc import Mapping, Sequence
@@ -193,6 +194,24 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             borders = (self.n_features_out_ - 2, self.n_features_out_ - 1)
         reach = -1 if states.reach is None else states.reach
         return WordTemplates(lines, columns, views, widths, kinds, reach, *borders)
+
+    def keeps(self) -> NDArray[np.bool_]:
+        """The columns of positions that cannot be left out."""
+        check_is_fitted(self)
+        fixed = np.full(self.n_features_out_, not isinstance(self._encoders[0], LearnedTemplates))
+        if self.outside == "drop":
+            fixed[-2:] = True
+        return fixed
+
+    def restricted(self, kept: NDArray[np.bool_]) -> Self:
+        """One that was fitted likewise, with these columns of positions alone."""
+        states, edges = self._encoders
+        other, kinds, width = copy.copy(self), self.token_kinds_, self.n_columns_in_
+        if isinstance(states, LearnedTemplates):
+            states = states.restricted(kept[: states.n_columns])
+        other._keep((states, edges))
+        other.token_kinds_, other.n_columns_in_ = kinds, width
+        return other
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """The attributes of positions, by column; numbered where they are hashed."""

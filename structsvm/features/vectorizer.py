@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Self
@@ -158,6 +159,18 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         `fit` saw, as bits, and the separator."""
         kinds = KINDS if self.token_kinds_ is None else self.token_kinds_
         return self.table, sum(KINDS[kind] for kind in kinds if kind in KINDS), self.separator
+
+    def keeps(self) -> NDArray[np.bool_]:
+        """The columns that cannot be left out: none."""
+        return np.zeros(self.n_features_out_, dtype=bool)
+
+    def restricted(self, kept: NDArray[np.bool_]) -> Self:
+        """One that was fitted likewise, with these columns alone."""
+        names = self.table.names()
+        packed = pack_texts("names", [names[column] for column in np.flatnonzero(kept)])
+        other = copy.copy(self)
+        other._take_table(packed["names/text"], packed["names/ends"])
+        return other
 
     def _take_table(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
         self.table = AttributeTable(text, ends)

@@ -32,6 +32,7 @@ _MODEL, _CHECKPOINT = "structsvm model", "structsvm checkpoint"
 _VERSIONS = {_MODEL: (1, 2), _CHECKPOINT: (1,)}
 _HEADER = "header.json"
 _FEW_ROWS = 64
+_SHORT = (np.float16, np.float32)
 # In memory JSON takes some twenty times its size, so there is a limit of its own.
 _MAX_HEADER_BYTES = 1 << 24
 _NUMBERS = ("objective_", "dual_objective_", "dual_gap_")
@@ -104,7 +105,16 @@ def _packed_coef(coef: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     places = np.flatnonzero(coef)
     if 3 * len(places) >= 2 * len(coef) or len(coef) > most_numbers(len(places)):
         return {"coef": coef}
-    return {"coef/places": places.astype(np.int32), "coef/values": coef[places]}
+    values = coef[places]
+    # Weights that were made short, and how many zeros come before each.
+    gaps = np.diff(places, prepend=-1) - 1
+    if gaps.max(initial=0) < 1 << 16:
+        for dtype in _SHORT:
+            with np.errstate(over="ignore"):
+                short = values.astype(dtype)
+            if np.array_equal(short.astype(np.float64), values):
+                return {"coef/gaps": gaps.astype(np.uint16), "coef/values": short}
+    return {"coef/places": places.astype(np.int32), "coef/values": values}
 
 
 def _claims_too_much(model: Any, state: State, arrays: dict[str, NDArray[Any]]) -> bool:
@@ -357,9 +367,10 @@ class Contents:
         return coef
 
     def _unpacked_coef(self, n_weights: int) -> NDArray[np.float64]:
-        whole = "coef" in self._arrays
+        whole, is_short = "coef" in self._arrays, "coef/gaps" in self._arrays
         values = self._arrays["coef" if whole else "coef/values"]
-        if values.dtype != np.float64 or (whole and values.shape != (n_weights,)):
+        known = _SHORT if is_short and not whole else (np.float64,)
+        if values.dtype not in known or (whole and values.shape != (n_weights,)):
             raise ModelFileError(
                 f"the weights are {values.dtype} of shape {values.shape}, the model needs float64 "
                 f"of shape ({n_weights},)"
@@ -369,7 +380,16 @@ class Contents:
             raise ModelFileError(f"weight {wrong} is not finite")
         if whole:
             return padded_copy(values)
-        places = self._arrays["coef/places"]
+        if is_short:
+            gaps = self._arrays["coef/gaps"]
+            if gaps.dtype != np.uint16 or gaps.shape != values.shape or gaps.ndim != 1:
+                raise ModelFileError(f"the gaps of the weights are {gaps.dtype} of {gaps.shape}")
+            ends = np.cumsum(gaps.astype(np.int64) + 1) - 1
+            if len(ends) and ends.max() >= n_weights:
+                raise ModelFileError(f"the weights have places beyond the {n_weights} of the model")
+            places = ends.astype(np.int32)
+        else:
+            places = self._arrays["coef/places"]
         if places.shape != values.shape or places.dtype != np.int32 or (np.diff(places) <= 0).any():
             raise ModelFileError("the places of the weights are not in order")
         if len(places) and not 0 <= places[0] <= places[-1] < n_weights:
