@@ -50,6 +50,7 @@ class LatentSVM(StructSVM):
       left out. Here they are completed: their features and transitions count.
     - `DependencyModel`: heads that are None.
     - `PartsModel`: parts that are -1.
+    - `SpanModel`: tags that are None.
     - `TypedGraphModel`: likewise, and nodes of types that have `hidden_states` of their own.
     - `HiddenStates` over a chain, graph or grid: the states of each label, only labels being known.
     - a `StructuredModel` of your own: whatever its ``complete(x, y, w)`` completes.

@@ -77,6 +77,7 @@ cdef class SpanMaximizer(ScratchMaximizer):
             sizes.append(n_parts)
             most = max(most, n)
         self.set_sizes(sizes, lengths, 4 * most + 2)
+        self.takes_infinity = True
         self.set_scratch(
             table_bytes(sizeof(double) * <double> ssvm_span_scratch(&self.labels, most))
         )

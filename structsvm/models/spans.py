@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from structsvm.data.labels import PackedLabels, flatten_labels
+from structsvm.data.labels import PackedLabels, encode_labels, flatten_partial
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
 from structsvm.data.sequences import (
     PackedSequences,
@@ -23,12 +23,14 @@ from structsvm.data.sequences import (
     pack_sequences,
 )
 from structsvm.data.state import State, checked_classes
+from structsvm.exceptions import LabelError
 from structsvm.features.spans import check_max_length, n_spans_of
 from structsvm.inference._spans import SpanMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics.schemes import scheme_named
 from structsvm.models.chain import position_chunks
-from structsvm.models.factored import FactoredModel, PackedInputs
+from structsvm.models.completion import CompletableLabels
+from structsvm.models.factored import PackedInputs
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.problems._features import BlockFeatures, FeatureBlock, RowBlock, TableBlock
@@ -68,7 +70,7 @@ class _PackedSpans:
         return _PackedSpans(self.positions.take(chosen), spans)
 
 
-class SpanModel(FactoredModel):
+class SpanModel(CompletableLabels):
     r"""Spans of sequences: segments with labels, and scores for whole segments.
 
     A sequence is cut into segments, each with a label; positions that are in no span are segments
@@ -125,6 +127,9 @@ class SpanModel(FactoredModel):
     sequence of tags in the scheme IOB2; labels are strings. A span in y that is longer than
     `max_length` is an error. `score` is the F1 of spans.
 
+    Tags in y may be None, unknown: `LatentSVM` completes them, so that the spans there count. A
+    `StructSVM` refuses them, and so does the loss "spans".
+
     Exact: the Viterbi recursion over segments, in time O(T L K + T K^2) for T positions, spans of
     up to L positions, and K labels, beside the computation of scores.
 
@@ -175,13 +180,19 @@ class SpanModel(FactoredModel):
     def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         if not len(y.labels):
             raise ValueError("all sequences in X are empty: there is nothing to learn from")
+        if not len(y.known):
+            raise ValueError("all tags in y are None: nothing is left to learn")
         if classes is None:
-            classes = np.unique(y.labels)
+            classes = np.unique(y.known)
         longest = self.max_length
         if longest is None:
             begins = np.array([tag[:1] != "I" for tag in classes.tolist()])
-            begins = np.append(begins[np.searchsorted(classes, y.labels)], True)
+            places = np.minimum(np.searchsorted(classes, y.labels), len(classes) - 1)
+            begins = np.append(begins[places], True)
             begins[y.offsets] = True
+            if y.void is not None:  # what is known of spans ends there
+                begins[:-1] |= y.void
+                begins[1:] |= y.void
             longest = int(np.diff(np.flatnonzero(begins)).max())
         self.resize(classes, **X.sizes, max_length=longest)
 
@@ -350,14 +361,29 @@ class SpanModel(FactoredModel):
             _as_tags(i, item, None if lengths is None else int(lengths[i]))
             for i, item in enumerate(items)
         ]
-        flat, lengths = flatten_labels(rows, lengths)
+        flat, lengths, void = flatten_partial(rows, lengths)
+        if void is not None and void.all():
+            flat = np.full(len(flat), "O")  # any tag
+        if void is not None and self.task_loss == "spans":
+            i, t = _place_in(lengths, int(np.argmax(void)))
+            raise ValueError(
+                f"y[{i}][{t}] is None, but task_loss='spans' counts whole spans, which unknown "
+                "tags do not tell: use 'hamming'"
+            )
         if len(flat) and flat.dtype.kind != "U":
             raise ValueError(
                 f"y has the tag {flat[0].item()!r}; expected spans (start, stop, label), or tags "
                 "such as 'B-NP', 'I-NP' and 'O'"
             )
         offsets = np.append(0, np.cumsum(lengths)) if X is None else X.offsets
-        return PackedLabels(flat, offsets)
+        return PackedLabels(flat, offsets, void=void)
+
+    def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
+        if y.void is None:
+            return super().class_numbers(y)
+        numbers = np.full(len(y.labels), -1, dtype=np.int32)
+        numbers[~y.void] = encode_labels(y.known, self.classes_)
+        return numbers
 
     def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
         """The numbers of tags in the problem."""
@@ -403,6 +429,32 @@ class SpanModel(FactoredModel):
             if self.labels_[label] is not None
         ]
 
+    # ---- completion
+
+    takes_void = False
+
+    def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
+        return y.void
+
+    def completed(
+        self,
+        X: PackedInputs,
+        y: PackedLabels,
+        w: NDArray[np.float64],
+        before: PackedLabels | None = None,
+    ) -> PackedLabels:
+        try:
+            return super().completed(X, y, w, before)
+        except LabelError as error:
+            raise LabelError(
+                f"{str(error).partition(' leaves')[0]} leaves no spans of up to {self.max_length_} "
+                "positions that agree with the tags that are known",
+                error.place,
+            ) from None
+
+    def _of_states(self, of_labels: NDArray[Any]) -> NDArray[Any]:
+        return of_labels[:, self._place_of]
+
     # ---- problem and losses
 
     def cost_matrix(self) -> NDArray[np.float64]:
@@ -419,6 +471,8 @@ class SpanModel(FactoredModel):
             of_loss = np.char.startswith(y.labels, "B").astype(float)
         else:
             of_loss = make_loss(self.task_loss).position_scale(y.lengths)
+            if y.weight is not None:
+                of_loss = of_loss * y.weight
         square = 0.0 if scaling is None else scaling["state"].mean_square
         return of_loss, np.full(len(of_loss), square + bool(self.fit_intercept))
 
@@ -431,6 +485,11 @@ class SpanModel(FactoredModel):
             spans = PackedSequences(sp.csr_array((int(ends[-1]), self.n_span_features_in_)), ends)
         labels, loss = None, None
         if y is not None:
+            if y.void is not None:
+                i, t = _place(y, int(np.argmax(y.void)))
+                raise ValueError(
+                    f"y[{i}][{t}] is None: spans take no void labels; LatentSVM completes them"
+                )
             labels, loss = self.label_numbers(y), self._part_loss(y, maximizer)
         layout = self.layout_
         intercept = ["intercept"] if self.fit_intercept else []
@@ -466,6 +525,8 @@ class SpanModel(FactoredModel):
         if self.task_loss == "spans":
             return SpanLoss(maximizer, 0 if self.labels_[0] is None else -1)
         weight = make_loss(self.task_loss).position_scale(y.lengths)
+        if y.weight is not None:
+            weight = weight * y.weight
         cost = self.cost_matrix()[np.ix_(self._place_of, self._place_of)]
         return LabelLoss(y.offsets, cost, weight, row_size=maximizer.tag_stride)
 
@@ -484,8 +545,9 @@ class SpanModel(FactoredModel):
         return super().loss(*padded)
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """F1 of spans: twice the right ones over true and predicted ones; 0 without any."""
-        pairs = [(_span_set(y), _span_set(y_hat)) for y, y_hat in zip(Y, Y_hat, strict=True)]
+        """F1 of spans: twice the right ones over true and predicted ones; 0 without any. Spans that
+        touch positions whose true tag is None, or stand next to one, are left out."""
+        pairs = [_told_spans(y, y_hat) for y, y_hat in zip(Y, Y_hat, strict=True)]
         total = sum(len(y) + len(y_hat) for y, y_hat in pairs)
         return 2.0 * sum(len(y & y_hat) for y, y_hat in pairs) / total if total else 0.0
 
@@ -523,10 +585,6 @@ def _as_tags(i: int, item: Any, length: int | None) -> Any:
     """An output as tags; without a length, as far as its last span reaches."""
     if no_sequence(item) is not None:
         return item
-    if any(entry is None for entry in item):
-        raise ValueError(
-            f"y[{i}] holds None: spans take no void labels, so leave this sequence out"
-        )
     if not _is_spans(item):
         for entry in item:
             if isinstance(entry, (tuple, list)):
@@ -562,6 +620,19 @@ def _checked_span(i: int, entry: Any) -> Span:
     return int(start), int(stop), str(label)
 
 
+def _told_spans(y: Any, y_hat: Any) -> tuple[set[Span], set[Span]]:
+    """True and predicted spans, without those that unknown tags of y leave open."""
+    unknown = {t + s for t, entry in enumerate(y) if entry is None for s in (-1, 0, 1)}
+    if not unknown:
+        return _span_set(y), _span_set(y_hat)
+    truth = _span_set(["O" if entry is None else entry for entry in y])
+    told = [
+        {span for span in spans if unknown.isdisjoint(range(*span[:2]))}
+        for spans in (truth, _span_set(y_hat))
+    ]
+    return told[0], told[1]
+
+
 def _span_set(item: Iterable[Any]) -> set[Span]:
     """The spans of an output, in either form."""
     entries = list(item)
@@ -574,6 +645,13 @@ def _span_set(item: Iterable[Any]) -> set[Span]:
         if split[start][0] == "B":
             found.add((start, stop, split[start][1]))
     return found
+
+
+def _place_in(lengths: NDArray[np.int64], place: int) -> tuple[int, int]:
+    """The sequence that a label is in, and its place there."""
+    ends = np.cumsum(lengths)
+    i = int(np.searchsorted(ends, place, side="right"))
+    return i, place - int(ends[i] - lengths[i])
 
 
 def _place(y: PackedLabels, place: int) -> tuple[int, int]:
