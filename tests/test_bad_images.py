@@ -175,7 +175,7 @@ def test_bad_collections(X, y, message):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"connectivity": 6}, "connectivity=6: expected 4 or 8"),
+        ({"connectivity": 5}, "connectivity=5: expected 4 or 8"),
         ({"connectivity": 4.0}, "connectivity=4.0: expected 4 or 8"),
         ({"connectivity": "4"}, "connectivity='4': expected 4 or 8"),
         ({"connectivity": None}, "connectivity=None: expected 4 or 8"),

@@ -981,11 +981,17 @@ def _given_the_others(
 
 
 def _is_scribbled(y: Any, void: Any) -> bool:
-    """Whether most pixels are void, and known neighbours hardly ever differ."""
+    """Whether most pixels are void, and known neighbours hardly ever differ. What is no list of
+    label images is left to training, which tells."""
     n_void = n_pixels = n_pairs = n_differ = 0
-    for item in y:
-        labels = np.asarray(item)
-        known = labels != void
+    for item in y if isinstance(y, (list, tuple, np.ndarray)) else ():
+        try:
+            labels = np.asarray(item)
+        except ValueError:
+            return False
+        if labels.dtype.kind not in "iubU":
+            return False
+        known = np.broadcast_to(labels != void, labels.shape)
         n_void, n_pixels = n_void + int((~known).sum()), n_pixels + labels.size
         for axis in range(labels.ndim):
             first, second = (
