@@ -1,14 +1,15 @@
 """Weights that grow, against a weight for each pair."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from text_chains import bound, text
 
-from structsvm import ChainSVM
-from structsvm.callbacks import Checkpoint
+from structsvm import ChainModel, ChainSVM, LatentSVM, fit_path
+from structsvm.callbacks import Checkpoint, EarlyStopping
 from structsvm.exceptions import ModelFileError
 from structsvm.problems._grown_problem import GrownProblem, is_mapped
 from structsvm.solvers import BCFW, _blocks
@@ -187,8 +188,6 @@ def test_fits_agree_with_those_of_dense_weights(monkeypatch):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_held_out_weights_are_those_of_the_model(everything_grows):
     X, y = text(0, binary=True)
-    from structsvm.callbacks import EarlyStopping
-
     svm = ChainSVM(C=1.0, random_state=0, max_iter=5, callbacks=[EarlyStopping()])
     svm.fit(X[:8], y[:8], X_val=X[8:], y_val=y[8:])
     assert svm.coef_.shape == (svm.model_.n_weights,)
@@ -204,8 +203,6 @@ def test_rows_of_a_mapped_file_are_not_copied(tmp_path):
 
 def test_rows_are_numbered_anew():
     X = [sp.csr_array(np.eye(3)[[0, 1, 2, 2]])]
-    from structsvm import ChainModel
-
     model = ChainModel()
     model.initialize(X, [[0, 1, 0, 1]])
     grown = GrownProblem(model.bind(X, [[0, 1, 0, 1]]))
@@ -216,3 +213,30 @@ def test_rows_are_numbered_anew():
     np.testing.assert_allclose(values, scores, atol=1e-12)
     with pytest.raises(ValueError, match="weights grow"):
         GrownProblem(grown)
+
+
+def test_paths_and_warm_starts_go_on_in_the_same_weights(everything_grows):
+    X, y = text(0, binary=True)
+    params = {"tol": 1e-6, "random_state": 0, "scale": None}
+    path = fit_path(ChainSVM(**params), X, y, [0.3, 1.0, 3.0])
+    for svm in path:
+        alone = ChainSVM(C=svm.C, **params).fit(X, y)
+        assert svm.dual_gap_ <= 1e-6
+        assert svm.objective_ == pytest.approx(alone.objective_, rel=2e-6)
+    again = ChainSVM(C=1.0, warm_start=True, **params).fit(X, y)
+    first = again.n_iter_
+    assert again.fit(X, y).n_iter_ <= first
+    assert again.objective_ == pytest.approx(path[1].objective_, rel=2e-6)
+
+
+def test_hidden_labels_are_completed_where_weights_grow(everything_grows):
+    X, y = text(0, binary=True)
+    hidden = [row.astype(object) for row in y]
+    for row in hidden:
+        row[1:2] = None
+    svm = LatentSVM(ChainModel(), C=1.0, random_state=0, max_rounds=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        svm.fit(X, hidden)
+    assert svm.coef_.shape == (svm.model_.n_weights,)
+    assert np.isfinite(svm.objective_)
