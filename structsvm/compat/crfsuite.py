@@ -47,6 +47,7 @@ from structsvm.compat._crfsuite_parameters import (
 from structsvm.estimators import SequenceTagger
 from structsvm.exceptions import ModelFileError
 from structsvm.features import SequenceVectorizer
+from structsvm.features.tokens import token_kinds
 from structsvm.features.vectorizer import attributes_of
 from structsvm.metrics import token_accuracy
 from structsvm.persistence.model_files import load
@@ -272,7 +273,8 @@ class Tagger:
 
     def __init__(self) -> None:
         self._held: SequenceTagger | None = None
-        self._rows: Any = None
+        self._tokens: Any = None
+        self._rows: Any = None  # of the tokens, once they are needed
         self._marginals: tuple[NDArray[np.float64], float] | None = None
 
     @classmethod
@@ -291,7 +293,8 @@ class Tagger:
         with open(name, "rb") as file:
             _refuse_foreign(file.read(len(_FOREIGN)), os.fspath(name))
         opened = self.of(load(name))
-        self._held, self._rows, self._marginals = opened._held, None, None
+        self.close()
+        self._held = opened._held
         return contextlib.closing(self)
 
     def open_inmemory(self, value: bytes) -> contextlib.closing[Self]:
@@ -304,7 +307,7 @@ class Tagger:
 
     def close(self) -> None:
         """Forget the model."""
-        self._held = self._rows = self._marginals = None
+        self._held = self._tokens = self._rows = self._marginals = None
 
     def labels(self) -> list[Any]:
         """The labels of the model."""
@@ -313,16 +316,21 @@ class Tagger:
 
     def set(self, xseq: Any) -> None:
         """Take a sequence for later calls."""
-        tokens = xseq if isinstance(xseq, ItemSequence) else list(xseq)
+        self._tagger()
         if isinstance(xseq, (str, bytes)):
             raise ValueError(f"xseq is {xseq!r}; expected a list of dicts or of lists of str")
-        self._rows, self._marginals = self._tagger().features_.transform([tokens]), None
+        self._tokens, self._rows, self._marginals = list(xseq), None, None
 
     def tag(self, xseq: Any = None) -> list[Any]:
         """The labels of a sequence; None: of the one that was set."""
         if xseq is not None:
             self.set(xseq)
-        tags: list[Any] = self._tagger().predict(self._sequence())[0].tolist()
+        tagger = self._tagger()
+        kinds = tagger.features_.token_kinds_
+        if self._tokens is not None and (not kinds or token_kinds([self._tokens]) <= set(kinds)):
+            return tagger.tag(self._tokens)
+        # A tagger refuses lists where it was fitted on dicts, and python-crfsuite does not.
+        tags: list[Any] = tagger.predict(self._sequence())[0].tolist()
         return tags
 
     def probability(self, yseq: Sequence[Any]) -> float:
@@ -408,9 +416,11 @@ class Tagger:
         return self._held
 
     def _sequence(self) -> Any:
-        self._tagger()
-        if self._rows is None:
+        tagger = self._tagger()
+        if self._tokens is None:
             raise ValueError("there is no sequence: give one, or call set first")
+        if self._rows is None:
+            self._rows = tagger.features_.transform([self._tokens])
         return self._rows
 
 
