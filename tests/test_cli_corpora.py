@@ -196,6 +196,9 @@ def test_a_path_and_folds_choose_and_report(folder, capsys):
     assert f"mean of 4 folds: {np.mean(scores):.4f}"[:-1] in err
     assert main("train a.txt -o m -q --Cs 1,1e-5 --folds 4") == 0
     assert capsys.readouterr().err == ""
+    assert main("train a.txt -o m -q -C auto") == 0
+    tagger = SequenceTagger(TokenFeatures("chunk"), C="auto", scoring="span_f1", random_state=0)
+    assert structsvm.load("m").coef_.tolist() == tagger.fit(*corpus()).coef_.tolist()
     assert main("train a.txt -o m -q --order 2") == 0
     assert structsvm.load("m").order == 2
     assert main("train a.txt -o m -q --order auto --validation test.txt") == 0

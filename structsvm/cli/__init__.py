@@ -78,7 +78,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
                         help="leave out attributes with fewer occurrences")  # fmt: skip
     parser.add_argument("--hashed", type=_positive_int, metavar="N",
                         help="hash attributes to this many columns, in bounded memory")  # fmt: skip
-    parser.add_argument("-C", type=_positive, default=None, help="default: by the attributes")
+    parser.add_argument("-C", type=_penalty, default=None,
+                        help="default: by the attributes; auto: what is best on --validation, or "
+                        "on a third of the sentences")  # fmt: skip
     parser.add_argument(
         "--Cs", type=_numbers, metavar="C,C,...",
         help="values of C, trained one after the other; the best on --validation, or over --folds, "
@@ -259,6 +261,10 @@ def _order(text: str) -> int | str:
     if text not in ("1", "2", "auto"):
         raise argparse.ArgumentTypeError(f"{text} is none of 1, 2 and auto")
     return text if text == "auto" else int(text)
+
+
+def _penalty(text: str) -> float | str:
+    return text if text == "auto" else _positive(text)
 
 
 def _numbers(text: str) -> list[float]:

@@ -47,9 +47,9 @@ class SequenceTagger(ChainSVM):
         conditional random fields), a tuple of two str has columns (``TokenFeatures("chunk")``, or
         "words" of one column), and a str is a word (``TokenFeatures("words")``). Later tokens must
         be of the kind that was fitted.
-    C : float or "scale", default="scale"
-        Weight of the hinges against the norm. "scale" follows the data: see Notes of
-        `StructSVM`. None is "scale".
+    C : float, "scale" or "auto", default="scale"
+        Weight of the hinges against the norm. "scale" follows the data, "auto" chooses by held-out
+        sentences: see `StructSVM`. None is "scale".
     scale : "auto" or None, default="auto"
         Whether training scales the columns of features, see `StructSVM`.
     loss, constraints, on_violation, order, ignore_label

@@ -204,10 +204,15 @@ def attributes_of(
     """
     if isinstance(token, Mapping):
         for key, value in token.items():
-            name = key if isinstance(key, str) else _text(key, where)
-            if isinstance(value, (str, bytes)):
+            name = key if type(key) is str else _text(key, where)
+            kind = type(value)
+            if kind is str:
+                yield f"{name}{separator}{value}", 1.0
+            elif kind is bool or kind is float or kind is int:
+                yield name, _number(value, where, key)
+            elif isinstance(value, (str, bytes)):
                 yield f"{name}{separator}{_text(value, where)}", 1.0
-            elif isinstance(value, (Mapping, Set, list, tuple)):
+            elif isinstance(value, (list, tuple, dict, Set, Mapping)):
                 if depth == _DEEPEST:
                     raise ValueError(f"{where} is nested more than {_DEEPEST} deep")
                 place = f"{where}[{key!r}]"
@@ -215,16 +220,16 @@ def attributes_of(
                     yield f"{name}{separator}{inner}", number
             elif isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biuf":
                 for k, number in enumerate(value.tolist()):
-                    yield f"{name}{separator}{k}", _number(number, f"{where}[{key!r}][{k}]")
+                    yield f"{name}{separator}{k}", _number(number, where, key, k)
             else:
-                yield name, _number(value, f"{where}[{key!r}]")
+                yield name, _number(value, where, key)
         return
     if isinstance(token, (str, bytes)) or not hasattr(token, "__len__"):
         raise ValueError(
             f"{where} is {token!r}; expected a dict, or a list of str, of the token's attributes"
         )
     for name in token:
-        yield _text(name, where), 1.0
+        yield name if type(name) is str else _text(name, where), 1.0
 
 
 def _text(value: Any, where: str) -> str:
@@ -238,14 +243,15 @@ def _text(value: Any, where: str) -> str:
     raise ValueError(f"{where} has the attribute {value!r}; expected a str")
 
 
-def _number(value: Any, where: str) -> float:
+def _number(value: Any, where: str, *keys: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not -np.inf < number < np.inf:
+        place = where + "".join(f"[{key!r}]" for key in keys)
         raise ValueError(
-            f"{where} is {value!r}; expected a bool, a finite number, a str, or a dict, list or "
+            f"{place} is {value!r}; expected a bool, a finite number, a str, or a dict, list or "
             "set of these"
         )
     return number
