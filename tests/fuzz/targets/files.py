@@ -92,6 +92,7 @@ def _fitted() -> list[Any]:
     factors = {0: 1.0, 1: 2.0, 2: 1.0}
     spans: list[Any] = [[(0, len(x), "x")] for x in X]
     aligned = [("ab", "abb"), ("ba", "a")], [[(0, 0), (1, 2)], [(1, 0)]]
+    gram = np.exp(-np.abs(np.arange(len(_rows()[1]))[:, None] - np.arange(len(_rows()[1]))))
     aligner = structsvm.AlignmentModel(end_gaps="own")
     return [
         structsvm.ChainSVM(**quick).fit(X, y),
@@ -115,6 +116,9 @@ def _fitted() -> list[Any]:
         structsvm.SequenceTagger(marked, **quick).fit(*tagged),
         structsvm.SequenceTagger(hashed, constraints="iob2", **quick).fit(words, _TAGS),
         structsvm.SequenceTagger(SequenceVectorizer(), **quick).fit(attributes, _TAGS),
+        structsvm.SequenceTagger(SequenceVectorizer(), **quick).fit(attributes, _TAGS).condensed(),
+        structsvm.SequenceTagger(**quick).fit(*tagged).condensed(0.01),
+        structsvm.MulticlassSVM(kernel="precomputed", **quick).fit(gram, _rows()[1]),
     ]
 
 
