@@ -31,6 +31,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_latent_boxes", "latent_boxes.png", 1e-3, 50),
         ("plot_word_alignment", "word_alignment.png", 1e-3, 3),
         ("plot_typed_graph", "typed_graph.png", 1e-3, 8),
+        ("plot_label_sets", "label_sets.png", 1e-3, 8),
         ("plot_dependency_trees", "dependency_trees.png", 1e-2, 3),
         ("plot_named_entities", "named_entities.png", 0.03, 20),
     ],
