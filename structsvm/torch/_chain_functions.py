@@ -172,6 +172,8 @@ def tensor_paths(
 
     The sums are those of the compiled kernel in the same order, so that paths are the same, too.
     """
+    if not scores.emissions.shape[1]:
+        _maximize(ChainScores(*(each.detach().cpu() for each in scores)), None, None)  # raises
     with torch.no_grad():
         paths, good = _search(scores, mask, truth)
         if not bool(good):  # the only look at the device: the compiled maximizer says what is wrong
@@ -314,7 +316,7 @@ def raise_fault(fault: tuple[int, int, int], scores: ChainScores, truth: ChainTr
     """Raise ValueError for what `maximize_chains` found."""
     kind, (_, b, t) = _KINDS[fault[0]], fault
     n_labels = scores.emissions.shape[2]
-    tag = None if truth is None else int(truth.tags[b, t])
+    tag = int(truth.tags[b, t]) if truth is not None and kind in ("tag", "truth") else None
     numbers = "scores are finite, or -inf where forbidden"
     if kind == "emission":
         raise ValueError(
@@ -333,6 +335,8 @@ def raise_fault(fault: tuple[int, int, int], scores: ChainScores, truth: ChainTr
         raise ValueError(
             f"tags of sequence {b}, position {t} is {tag}, expected 0 to {n_labels - 1}{void}"
         )
+    if not scores.emissions.shape[1]:
+        raise ValueError("emissions has no positions: there is no tag to choose in sequence 0")
     if kind == "empty":
         raise ValueError(
             f"mask is False at all positions of sequence {b}: leave empty sequences out of the "

@@ -340,7 +340,7 @@ def test_as_pytorch_crf():
     assert (each <= 0).all()
 
 
-def test_empty_batches():
+def test_empty_batches(path):
     hinge = module()
     emissions = torch.zeros(0, 5, K, dtype=torch.float64, requires_grad=True)
     tags = torch.zeros(0, 5, dtype=torch.int64)
@@ -350,6 +350,15 @@ def test_empty_batches():
     value.backward()
     assert hinge(emissions, tags, reduction="none").shape == (0,)
     assert hinge.decode(emissions) == []
+
+
+def test_sequences_without_positions(path):
+    hinge = module()
+    emissions, tags = torch.zeros(2, 0, K, dtype=torch.float64), torch.zeros(2, 0).long()
+    with pytest.raises(ValueError, match="sequence 0"):
+        hinge(emissions, tags)
+    with pytest.raises(ValueError, match="sequence 0"):
+        hinge.decode(emissions)
 
 
 def bad(**changes):
