@@ -1,13 +1,19 @@
 """Every certified solver on problems that nobody tuned on: passes and CPU seconds to a gap.
 
-    python benchmarks/bench_robust.py [--quick] [--cells iris digits/C=1] [--solvers default]
+    python benchmarks/bench_robust.py [--quick] [--missing] [--cells iris digits/C=1]
 
 A fit for each level, 1e-2, 1e-3 and 1e-6, with the estimator as it comes but for C, the solver and
 `tol`, columns not scaled. Passes are oracle calls over the number of examples, certificates
 included; CPU seconds are those of the whole call of fit. A fit gets --seconds (3) and 3,000 passes;
 "-" is one that did not reach the level, whose looser levels stand. LIBLINEAR stands beside where
 the objective is the same, Crammer-Singer or the binary hinge without an intercept: the least CPU
-seconds after which its primal objective is within the level of the best one known.
+seconds after which its primal objective is within the level of the best one known. Other work on
+the machine makes CPU seconds longer, so the least of three fits counts where a fit takes less than
+.3 s.
+
+Each cell is written to results/robust.json when it is done, beside those that are there: --cells
+and --missing, which leaves out those that are there, run the grid in parts. What follows the cells
+is about all that the file holds.
 
 Data: scikit-learn's iris, wine and breast cancer, raw and standardised; its digits over 16 and
 over 16,000; tables with columns of any scale; texts of 2 and 20 classes, words by Zipf's law; OCR
@@ -28,7 +34,7 @@ import warnings
 
 import numpy as np
 import scipy.sparse as sp
-from measure import save
+from measure import commit, save, saved
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
@@ -50,6 +56,8 @@ SOLVERS = {
 }
 THEIR_TOLERANCES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-6)
 THEIR_ITERATIONS = (10, 100, 1000)
+#: CPU seconds are the least of so many fits, where one takes less than this.
+REPEAT, SHORT = 3, 0.3
 
 
 class Classes(StructuredModel):
@@ -205,6 +213,17 @@ def fit(make, C, solver, tol, X, y, seconds):
     return ((svm.n_oracle_calls_ / n, spent) if reached else None), svm
 
 
+def best_fit(*arguments):
+    """As `fit`, with the least CPU seconds of a few fits where they are short."""
+    entry, svm = fit(*arguments)
+    for _ in range(REPEAT - 1):
+        if entry is None or entry[1] >= SHORT:
+            break
+        again, _svm = fit(*arguments)
+        entry = (entry[0], min(entry[1], again[1]))
+    return entry, svm
+
+
 def objective(C, coef, X, y):
     scores = X @ coef.T
     if len(coef) == 1:
@@ -225,7 +244,6 @@ def liblinear(C, X, y, known, seconds):
     for tol, max_iter in [(t, THEIR_ITERATIONS[-1]) for t in THEIR_TOLERANCES] + [
         (1e-9, m) for m in THEIR_ITERATIONS
     ]:
-        start = time.process_time()
         svm = LinearSVC(
             C=C,
             fit_intercept=False,
@@ -234,9 +252,14 @@ def liblinear(C, X, y, known, seconds):
             max_iter=max_iter,
             random_state=0,
             **params,
-        ).fit(X, y)
-        found.append((time.process_time() - start, objective(C, svm.coef_, X, y)))
-        spent += found[-1][0]
+        )
+        times = []
+        while len(times) < REPEAT and (not times or times[0] < SHORT):
+            start = time.process_time()
+            svm.fit(X, y)
+            times.append(time.process_time() - start)
+        found.append((min(times), objective(C, svm.coef_, X, y)))
+        spent += times[0]
         if spent > 3 * seconds:
             break
     known = min([known, *(value for _, value in found)])
@@ -260,10 +283,67 @@ def shown(entry):
     return "     -/-    " if entry is None else f"{entry[0]:6.1f}/{entry[1]:<5.2f}"
 
 
+def run_cell(cell, solvers, seconds, beside):
+    """The row of a cell: all its fits, printed as they come."""
+    data, make, C = CELLS[cell]
+    X, y = data()
+    row = {"cell": cell, "commit": commit(), "fits": {}}
+    known = np.inf
+    for solver in solvers:
+        if solver == "blocks, exact" and make is not multiclass:
+            continue
+        found = [None] * len(LEVELS)
+        for k, level in enumerate(LEVELS):
+            found[k], svm = best_fit(make, C, solver, level, X, y, seconds)
+            known = min(known, svm.objective_)
+            if found[k] is None:
+                break
+        row["fits"][solver] = found
+        entries = " ".join(map(shown, found))
+        print(f"{cell:34} {solver:13} {entries}  gap {svm.dual_gap_:.0e}", flush=True)
+    if make is multiclass and beside:
+        row["liblinear"] = liblinear(C, X, y, known, seconds)
+        times = " ".join(f"{'-' if t is None else f'{t:.4f}':>12}" for t in row["liblinear"])
+        print(f"{cell:34} {'LIBLINEAR':13} {times}", flush=True)
+    return row
+
+
+def beside_liblinear(rows, level):
+    """Our CPU seconds over LIBLINEAR's, by cell, where both reached the level."""
+    found = {}
+    for row in rows:
+        mine, theirs = row["fits"].get("default", [None] * 3)[level], row.get("liblinear")
+        if mine is not None and theirs is not None and theirs[level] is not None:
+            found[row["cell"]] = mine[1] / theirs[level]
+    return found
+
+
+def mean_and_worst(found):
+    worst = max(found, key=found.get)
+    mean = np.exp(np.mean(np.log([*found.values()])))
+    return f"geometric mean {mean:.2f}, worst {found[worst]:.1f} ({worst})"
+
+
+def summarise(rows):
+    for k, level in enumerate(LEVELS):
+        reached = sum(row["fits"].get("default", [None] * 3)[k] is not None for row in rows)
+        print(f"default reaches {level:g} in {reached} of {len(rows)} cells")
+        for which, unit in enumerate(("passes", "seconds")):
+            if found := ratios(rows, k, which):
+                print(f"  {unit} over the best single solver's: {mean_and_worst(found)}")
+        if found := beside_liblinear(rows, k):
+            slower = sum(ratio > 1 for ratio in found.values())
+            print(
+                f"  seconds over LIBLINEAR's: {mean_and_worst(found)}, above 1 in {slower} of "
+                f"{len(found)}"
+            )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="ten cells, 2 seconds a fit")
     parser.add_argument("--cells", nargs="+", help="cells whose names begin so")
+    parser.add_argument("--missing", action="store_true", help="cells that the results lack")
     parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS))
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--liblinear", action=argparse.BooleanOptionalAction, default=True)
@@ -271,49 +351,19 @@ def main():
     warnings.simplefilter("ignore")
     warnings.simplefilter("ignore", ConvergenceWarning)
     seconds = args.seconds or (2.0 if args.quick else 3.0)
+    whole = args.liblinear and set(args.solvers) == set(SOLVERS) and seconds == 3.0
+    rows = {row["cell"]: row for row in saved("robust")} if whole else {}
     cells = [c for c in CELLS if not args.quick or c in QUICK]
     if args.cells:
         cells = [c for c in cells if c.startswith(tuple(args.cells))]
-    rows = []
+    if args.missing:
+        cells = [c for c in cells if c not in rows]
     print("passes/CPU seconds to a gap of", *(f"{level:g}" for level in LEVELS))
     for cell in cells:
-        data, make, C = CELLS[cell]
-        X, y = data()
-        row = {"cell": cell, "fits": {}}
-        known = np.inf
-        for solver in args.solvers:
-            if solver == "blocks, exact" and make is not multiclass:
-                continue
-            found = [None] * len(LEVELS)
-            for k, level in enumerate(LEVELS):
-                found[k], svm = fit(make, C, solver, level, X, y, seconds)
-                known = min(known, svm.objective_)
-                if found[k] is None:
-                    break
-            row["fits"][solver] = found
-            entries = " ".join(map(shown, found))
-            print(f"{cell:34} {solver:13} {entries}  gap {svm.dual_gap_:.0e}", flush=True)
-        if make is multiclass and args.liblinear:
-            row["liblinear"] = liblinear(C, X, y, known, seconds)
-            times = " ".join(f"{'-' if t is None else f'{t:.3f}':>12}" for t in row["liblinear"])
-            print(f"{cell:34} {'LIBLINEAR':13} {times}", flush=True)
-        rows.append(row)
-    for k, level in enumerate(LEVELS):
-        reached = sum(row["fits"].get("default", [None] * 3)[k] is not None for row in rows)
-        print(f"default reaches {level:g} in {reached} of {len(rows)} cells", end="")
-        for which, unit in enumerate(("passes", "seconds")):
-            found = ratios(rows, k, which)
-            if found:
-                worst = max(found, key=found.get)
-                mean = np.exp(np.mean(np.log([*found.values()])))
-                print(
-                    f"; {unit} over the best single solver's: worst {found[worst]:.1f} ({worst}), "
-                    f"geometric mean {mean:.2f}",
-                    end="",
-                )
-        print()
-    if not args.cells and not args.quick and set(args.solvers) == set(SOLVERS):
-        save("robust", rows)
+        rows[cell] = run_cell(cell, args.solvers, seconds, args.liblinear)
+        if whole:
+            save("robust", [rows[c] for c in CELLS if c in rows])
+    summarise([*rows.values()])
 
 
 if __name__ == "__main__":

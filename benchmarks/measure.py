@@ -39,6 +39,12 @@ def commit():
     return answer.stdout.strip() or None
 
 
+def saved(name):
+    """The rows of results/<name>.json, none where there is no such file."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else []
+
+
 def save(name, rows):
     """Write rows and what they were measured on to results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from python_models import PythonChain
 from sklearn.exceptions import ConvergenceWarning
 
 from structsvm import ChainModel, ChainSVM, StructSVM, fit_path
@@ -103,3 +104,16 @@ def test_warm_start_follows_c_up_and_down(words):
         exact = ChainSVM(scale=None, C=C, tol=1e-6, max_iter=5000).fit(X, y)
         assert svm.dual_gap_ <= 1e-3
         assert exact.dual_objective_ <= svm.objective_ <= exact.objective_ * 1.0011
+
+
+def test_the_last_hinge_is_believed_only_where_the_oracle_is(words):
+    X, y = words
+    for foreign in (False, True):
+        options = {"warm_start": True, "random_state": 0, "tol": 1e-2}
+        svm = StructSVM(PythonChain(), **options) if foreign else ChainSVM(scale=None, **options)
+        svm.set_params(C=0.1).fit(X, y)
+        svm.set_params(C=0.1 * (1 + 1e-9)).fit(X, y)
+        # The certificate comes with the last solution, or by another pass.
+        assert svm.n_iter_ == 1
+        assert svm.n_oracle_calls_ > len(X) if foreign else svm.n_oracle_calls_ == len(X)
+        assert svm.dual_gap_ <= 1e-2

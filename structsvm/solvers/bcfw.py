@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from structsvm.data.snapshots import Kind, vector
+from structsvm.data.snapshots import Kind, number, vector
 from structsvm.engines import Engine
 from structsvm.linalg._plane import extended
+from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._grown_problem import GrownProblem, restore_pairs, scattered
@@ -23,7 +24,7 @@ from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._label_planes import LabelPlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.proximal import ProximalSchedule
-from structsvm.solvers.run import Part, StoreRun
+from structsvm.solvers.run import Part, StoreRun, best_scale
 from structsvm.solvers.two_level import Atom, CoarseLevel, TwoLevelRun, most_atoms
 
 __all__ = ["BCFW"]
@@ -36,6 +37,12 @@ _FULL_CACHED_PASS_EVERY = 4
 _CACHED_PASSES_OF_LABELS = 2
 # The proximal weight is updated when its rule has changed by this share.
 _KAPPA_CHANGE = 0.25
+
+# The moving average of the weights keeps this share of what it was before the last round.
+_SMOOTHNESS = 0.85
+
+# A fit that goes on from another may end after so many rounds.
+_FIRST_LOOK = 2
 
 # Planes that atoms stand on outlive a few windows of rounds without cuts.
 _SPARED_VISITS = 15
@@ -66,7 +73,10 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
 
     The certificate is :math:`(P - D) / P` of the best primal and the best dual value. Primal values
     come from passes at fixed weights. These are made when an estimate reaches the next power of
-    ten, and at the end; their planes are kept.
+    ten, and at the end; their planes are kept. With pairwise steps and up to about 2.5 million
+    weights, a moving average of the weights after each round is a candidate, too, and the dual
+    value is that of the best mixture of the rounds' dual points: both are nearer the optimum than
+    the rounds, which lie around it.
 
     Where rounds stall, as with few or badly scaled features, cuts over all examples take turns with
     them; see `structsvm.solvers.two_level`.
@@ -210,38 +220,30 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
 
 @dataclasses.dataclass
 class DualState:
-    """The state that a fit with another C starts from: a dual point and earlier solutions."""
+    """The state that a fit with another C starts from: a dual point and the last solution."""
 
     blocks: DualBlocks
-    #: (lambda, weights) of at most two earlier fits, the last at the end.
-    solutions: list[tuple[float, NDArray[np.float64]]] = dataclasses.field(default_factory=list)
+    #: The weights of the fit that it comes from, and their mean hinge where it is known.
+    solution: tuple[NDArray[np.float64], float | None] | None = None
 
     def moved(self, problem: Problem, shifts: Iterable[Any]) -> DualState:
         """See `DualBlocks.moved`."""
         before = self.blocks.problem
         if isinstance(before, GrownProblem) and isinstance(problem, FactoredProblem):
             problem = GrownProblem(problem, before)
-        return DualState(self.blocks.moved(problem, shifts), self.solutions[-1:])
+        solution = None if self.solution is None else (self.solution[0], None)
+        return DualState(self.blocks.moved(problem, shifts), solution)
 
     def is_compatible(self, other: DualState) -> bool:
         """Whether this belongs to the same problem and options."""
         mine, theirs = self.blocks, other.blocks
         return mine.problem is theirs.problem and mine.options == theirs.options
 
-    def guess(self, lam: float) -> NDArray[np.float64]:
-        """The weights at `lam`, extrapolated in log(lambda) from the last two solutions."""
-        last_lam, last = self.solutions[-1]
-        if len(self.solutions) == 1 or self.solutions[-2][0] == last_lam:
-            return last
-        earlier_lam, earlier = self.solutions[-2]
-        earlier = extended(earlier, len(last))
-        share = math.log(lam / last_lam) / math.log(last_lam / earlier_lam)
-        return last + min(max(share, -1.0), 1.0) * (last - earlier)
-
 
 class _BlockRun(TwoLevelRun, StoreRun):
     """The rounds of the block solver, and its proximal term."""
 
+    cheap_looks = True
     grown: GrownProblem | None = None  #: the problem, if its weights grow
 
     def __init__(
@@ -261,13 +263,26 @@ class _BlockRun(TwoLevelRun, StoreRun):
             self.lam, self.problem.n_weights, options.acceleration, tolerance=_KAPPA_CHANGE
         )
         self.combination = np.zeros(0)
+        self.smooth: NDArray[np.float64] | None = None
+        self.mixed: NDArray[np.float64] | None = None
+        self.mixed_loss, self.best_met_dual = 0.0, -math.inf
+        self.smoothed = False
         if isinstance(self.problem, GrownProblem):
             self.grown = self.problem
-        elif options.coarse and not self.store.mixed and most_atoms(self.problem):
+        else:
+            self.smoothed = not self.store.mixed and most_atoms(self.problem) > 0
+        if options.coarse and self.smoothed:
             self.coarse = CoarseLevel(self.problem, self.lam)
 
     def kept(self) -> dict[str, Kind]:
-        return super().kept() | {"combination": vector(self.problem.n_weights)}
+        d = self.problem.n_weights
+        return super().kept() | {
+            "combination": vector(d),
+            "smooth": vector(d, optional=True),
+            "mixed": vector(d, optional=True),
+            "mixed_loss": number()._replace(optional=True),
+            "best_met_dual": number()._replace(optional=True),
+        }
 
     def parts(self) -> dict[str, Part]:
         parts: dict[str, Part] = {"": self.schedule, "blocks/": self.blocks}
@@ -314,13 +329,20 @@ class _BlockRun(TwoLevelRun, StoreRun):
         self.combination, loss = self.store.combination()
         self.blocks.point.regularization = self.lam
         self.blocks.point.move_to(self.combination / self.lam)
-        if self.start.solutions and self.options.acceleration > 0.0:
+        if self.start.solution is not None and self.options.acceleration > 0.0:
             # The dual point is for another lambda: a proximal term keeps the weights near the
-            # extrapolated solution. Certificates on the way are not worth it so near the end.
+            # last solution. Certificates on the way are not worth it so near the end.
+            weights, hinge = self.start.solution
             self.schedule.begin(self._rate())
-            self._move_around(np.array(self.start.guess(self.lam)))
+            self._move_around(np.array(extended(weights, self.problem.n_weights)))
             self._next_level = 0.0
-        self.measured(self.dual_value(self.combination, loss), self.blocks.point.weights, math.inf)
+            if hinge is not None:
+                self.accept(weights, hinge)
+            if self.smoothed:
+                self.smooth = np.array(weights)
+        self.measured(self._best_dual(loss), self.blocks.point.weights, math.inf)
+        if self.smooth is not None:
+            self._next_look, self._dual_at_look = _FIRST_LOOK, self.best_dual
 
     def round(self, first: bool) -> None:
         # Atoms stand for planes, which are not to go while these are made.
@@ -377,17 +399,60 @@ class _BlockRun(TwoLevelRun, StoreRun):
         Returns whether the dual value is the best so far.
         """
         self.combination, loss = self.store.combination()
-        return self.measured(
-            self.dual_value(self.combination, loss),
+        if self.smoothed:
+            w = self.blocks.point.weights
+            if self.smooth is None:
+                self.smooth = np.array(w)
+            else:
+                self.smooth *= _SMOOTHNESS
+                self.smooth += (1.0 - _SMOOTHNESS) * w
+        dual, before = self.dual_value(self.combination, loss), self.best_met_dual
+        self.best_met_dual = max(dual, before)
+        self.measured(
+            max(self._best_dual(loss), dual),
             self.blocks.point.weights,
             float(self.blocks.hinges.mean()),
         )
+        return dual > before
+
+    def _best_dual(self, loss: float) -> float:
+        """The dual value of the best mixture of the last such mixture and the dual point.
+
+        The dual points of rounds lie around the optimum more than they near it, and the dual
+        objective is concave. No weights of planes are needed for its value.
+        """
+        if not self.smoothed:
+            return self.dual_value(self.combination, loss)
+        z, loss = best_scale(self.combination, loss, self.lam)
+        if self.mixed is None:
+            self.mixed, self.mixed_loss = np.array(z), loss
+            return self.dual_value(z, loss)
+        z -= self.mixed
+        share, sqnorm = 0.0, dot(z, z)
+        if sqnorm > 0.0:
+            slope = self.lam * (loss - self.mixed_loss) - dot(self.mixed, z)
+            share = min(max(slope / sqnorm, 0.0), 1.0)
+        z *= share
+        self.mixed += z
+        self.mixed_loss += share * (loss - self.mixed_loss)
+        return self.dual_value(self.mixed, self.mixed_loss)
 
     def candidates(self) -> list[NDArray[np.float64]]:
         if self.coarse is not None and self.coarse.cutting:
             return [self.coarse.cuts.weights]
         points = [np.array(self.blocks.point.weights)]
+        if self.smooth is not None:
+            points = [min(np.array(self.smooth), *points, key=self._known_objective)]
         return [*points, self.blocks.point.average()] if self.options.averaging else points
+
+    def _known_objective(self, weights: NDArray[np.float64]) -> float:
+        """The objective as far as stored planes tell."""
+        self.store.look_at(weights)
+        hinge, _ = self.store.hinge_at_multiple(1.0)
+        return float(self.lam / 2 * dot(weights, weights) + hinge)
+
+    def promising(self) -> NDArray[np.float64]:
+        return super().promising() if self.smooth is None else np.array(self.smooth)
 
     def hinge_along(self, weights: NDArray[np.float64]) -> Callable[[float], tuple[float, float]]:
         self.store.look_at(weights)
@@ -396,7 +461,8 @@ class _BlockRun(TwoLevelRun, StoreRun):
     def vector_bytes(self) -> int:
         coarse = 0 if self.coarse is None else self.coarse.nbytes
         pairs = 0 if self.grown is None else self.grown.rows.nbytes
-        return self.blocks.vector_bytes + coarse + pairs
+        averages = sum(0 if v is None else v.nbytes for v in (self.smooth, self.mixed))
+        return self.blocks.vector_bytes + coarse + pairs + averages
 
     # ---- the coarse level
 
@@ -425,14 +491,18 @@ class _BlockRun(TwoLevelRun, StoreRun):
             self.store.go_to(*present)
             return
         self.combination = combination
+        self.smooth = None
         self.schedule.forget_momentum()
         self._move_around(combination / self.lam)
 
     def state(self) -> DualState:
-        weights = self.best_weights
-        solution = np.array(self.presentable()) if weights is None else weights
-        solutions = [*self.start.solutions[-1:], (self.lam, solution)]
-        return DualState(self.blocks, solutions)
+        if self.best_weights is None:
+            return DualState(self.blocks, (np.array(self.presentable()), None))
+        # A hinge that may be too low, or is to be checked, is not believed in by another fit.
+        believed = self.problem.exact and not self.problem.foreign and self.doubt is None
+        believed = believed and self.evaluator.n_overruled == 0 and self.grown is None
+        hinge = self.best_mean_hinge if believed else None
+        return DualState(self.blocks, (self.best_weights, hinge))
 
     # ---- acceleration
 

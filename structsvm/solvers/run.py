@@ -32,13 +32,19 @@ from structsvm.solvers.base import (
 from structsvm.solvers.best_multiple import best_multiple
 from structsvm.solvers.oracle_check import a_few, find_fault, find_fault_in
 
-__all__ = ["Part", "Run", "StoreRun", "dual_value", "dual_value_at"]
+__all__ = ["Part", "Run", "StoreRun", "best_scale", "dual_value", "dual_value_at"]
 
 # Every so many rounds without a certificate, a multiple of the weights is considered, ...
 _LOOK_EVERY = 5
 # ... if the dual value rose by at most so many times the tolerance since the last time: while it
 # rises more, a multiple of the weights cannot close the gap.
 _RISE_TO_LOOK = 1.0
+
+# Where such a look is cheap, the next one comes when the gap should have fallen half the way, going
+# by this fall of its logarithm in a round.
+_FALL_OF_ROUND = 0.08
+# A look that was too hopeful makes those after it stricter, by at most this share; less each time.
+_LEAST_SHARE, _SHARE_GROWTH = 0.5, 1.1
 
 # The estimate uses values from the whole round; at its end the gap is about this share of it.
 _ESTIMATE_TO_GAP = 0.6
@@ -63,8 +69,20 @@ def dual_value(z: NDArray[np.float64], loss: float, lam: float) -> float:
 
 def dual_value_at(sqnorm: float, loss: float, lam: float) -> float:
     """`dual_value`, given ``|z|^2``."""
-    scale = 1.0 if sqnorm <= lam * loss else lam * max(loss, 0.0) / sqnorm
+    scale = _best_scale(sqnorm, loss, lam)
     return scale * loss - scale**2 * sqnorm / (2 * lam)
+
+
+def best_scale(
+    z: NDArray[np.float64], loss: float, lam: float
+) -> tuple[NDArray[np.float64], float]:
+    """The best multiple of a dual point, as in `dual_value`: z, a new array, and its loss."""
+    scale = _best_scale(dot(z, z), loss, lam)
+    return scale * z, scale * loss
+
+
+def _best_scale(sqnorm: float, loss: float, lam: float) -> float:
+    return 1.0 if sqnorm <= lam * loss else lam * max(loss, 0.0) / sqnorm
 
 
 class Answer(NamedTuple):
@@ -94,6 +112,8 @@ class Run(abc.ABC):
     weights, if the dual value hardly rises and `hinge_along` says that their length causes the gap.
     """
 
+    cheap_looks = False  #: whether `hinge_along` takes less than a pass
+
     def __init__(
         self, problem: Problem, C: float, tol: float | None, random_state: np.random.RandomState
     ) -> None:
@@ -107,6 +127,7 @@ class Run(abc.ABC):
         self.best_weights: NDArray[np.float64] | None = None
         self.best_hinges: NDArray[np.float64] | None = None  # if they are to be checked
         self.best_primal = math.inf
+        self.best_mean_hinge: float | None = None  # of the best weights
         self.best_dual = -math.inf
         self.estimate = 1.0
         self.met_hinge = math.nan
@@ -117,6 +138,8 @@ class Run(abc.ABC):
         self._next_level = 0.1
         self._certified_at = 0  # the iteration
         self._dual_at_look = -math.inf  # when a multiple of the weights was last thought of
+        self._next_look = _LOOK_EVERY  # the iteration
+        self._look_share = 1.0  # of the next level that the gap must be within, at a look
         self._history = History()
         self._seconds_before = 0.0
         self._calls_before = self._overruled_before = 0
@@ -147,6 +170,10 @@ class Run(abc.ABC):
         """What the mean hinge and its slope are, or at least are, at multiples of `weights`;
         None where a run does not know, or where only the weights themselves can be given back."""
         return None
+
+    def promising(self) -> NDArray[np.float64]:
+        """Weights, a multiple of which may deserve a certificate."""
+        return self.candidates()[-1]
 
     def mean_hinge(
         self, weights: NDArray[np.float64], hinges: NDArray[np.float64] | None = None
@@ -185,6 +212,7 @@ class Run(abc.ABC):
             "best_weights": vector(self.problem.n_weights, optional=True),
             "best_hinges": vector(self.n, least=0.0, optional=True),
             "best_primal": number(least=0.0, most=math.inf),
+            "best_mean_hinge": number(least=0.0)._replace(optional=True),
             "best_dual": number(least=-math.inf),
             "estimate": number(least=0.0),
             "met_hinge": number(most=math.inf, nan=True),
@@ -192,6 +220,8 @@ class Run(abc.ABC):
             "_next_level": number(least=0.0, most=1.0),
             "_certified_at": count(),
             "_dual_at_look": number(least=-math.inf),
+            "_next_look": count()._replace(optional=True),
+            "_look_share": number(least=0.0, most=1.0)._replace(optional=True),
             "_calls_before": count(),
             "_overruled_before": count(),
             "_n_checked": count(most=self.n)._replace(optional=True),  # version 0.1 has none
@@ -261,6 +291,7 @@ class Run(abc.ABC):
         if primal < self.best_primal:
             self.best_primal = primal
             self.best_weights, self.best_hinges = weights, hinges
+            self.best_mean_hinge = hinge
 
     def has_doubt(self, sentence: str) -> None:
         """Record and warn, once a fit, why the gap is no certificate."""
@@ -383,10 +414,13 @@ class Run(abc.ABC):
                 self._within_round = False
                 if self.n_iter == 1:
                     self._check_a_few()
-                if self._due():
+                if self._converged():
+                    pass  # the dual value alone has risen enough
+                elif self._due():
                     self._certify()
                 elif (scaled := self._promising_multiple()) is not None:
                     self._certify_at([scaled])
+                    self._after_look()
                 progress = self._progress()
                 self._history.append(progress)
                 stop = monitor(progress)
@@ -533,20 +567,36 @@ class Run(abc.ABC):
         return [check_weights(self.problem.project(weights)) for weights in self.candidates()]
 
     def _promising_multiple(self) -> NDArray[np.float64] | None:
-        """Every fifth round: the best multiple of the weights, if its certificate should do."""
-        if self.n_iter % _LOOK_EVERY != 0 or not math.isfinite(self.best_dual):
+        """Now and then: the best multiple of the weights, if its certificate should do."""
+        due = self.n_iter % _LOOK_EVERY == 0
+        if self.cheap_looks:
+            due = self.n_iter >= self._next_look
+        if not due or not math.isfinite(self.best_dual):
             return None
+        self._next_look = self.n_iter + _LOOK_EVERY
         rise, self._dual_at_look = self.best_dual - self._dual_at_look, self.best_dual
         if not rise <= _RISE_TO_LOOK * self.tol * self.best_dual:
             return None
-        weights = self._candidates()[-1]
+        weights = check_weights(self.problem.project(self.promising()))
         hinge = self.hinge_along(weights)
         if hinge is None:
             return None
         multiple, primal = best_multiple(self.lam * self.inner(weights, weights), hinge)
-        if primal - self.best_dual > max(self._next_level, self.tol) * primal:
+        level, gap = max(self._next_level, self.tol) * primal, primal - self.best_dual
+        if gap > self._look_share * level:
+            if self.cheap_looks and level > 0.0:
+                far = math.log(gap / (self._look_share * level)) / (2 * _FALL_OF_ROUND)
+                self._next_look = self.n_iter + min(max(int(far), 1), _LOOK_EVERY)
+                self._look_share = min(_SHARE_GROWTH * self._look_share, 1.0)
             return None
         return self.problem.project(multiple * weights)
+
+    def _after_look(self) -> None:
+        """Learn from a certificate by how much a look was too hopeful."""
+        level = max(self._next_level, self.tol)
+        self._look_share = 1.0
+        if self.cheap_looks and self.gap > level:
+            self._look_share = max(level / self.gap, _LEAST_SHARE)
 
     def _certify(self) -> None:
         self._certify_at(self._candidates())
