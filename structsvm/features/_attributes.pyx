@@ -24,6 +24,7 @@ cdef extern from "structsvm/linalg/feature_rows.h" nogil:
 
 cdef enum:
     PADDING = 8
+    AT_ONCE = 64
 
 # The kinds of tokens that a reader takes, as bits.
 KINDS = {"list": 1, "tuple": 2, "dict": 4}
@@ -111,22 +112,33 @@ cdef class AttributeTable:
         return self._n
 
     cdef int _fill(self) except -1:
-        cdef Py_ssize_t column
+        cdef Py_ssize_t column, first, k
         cdef int64_t start = 0, size
         cdef const char* text
-        cdef uint64_t h, slot
+        cdef uint64_t slot
+        cdef uint64_t[AT_ONCE] hashes
+        cdef int64_t[AT_ONCE] starts
         cdef bint twice = False
         with nogil:
-            for column in range(self._n):
-                text, size = <const char*> self._text + start, self._ends[column] - start
-                h = hash_of(text, size, self._seed)
-                slot = h & self._mask
-                if self._probe(&slot, tag_of(h), text, size) >= 0:
-                    twice = True
-                    break
-                self._slot[2 * slot] = <int32_t> tag_of(h)
-                self._slot[2 * slot + 1] = <int32_t> column
-                start = self._ends[column]
+            first = 0
+            while first < self._n:
+                # The memory of all their slots is waited for together.
+                for k in range(min(<Py_ssize_t> AT_ONCE, self._n - first)):
+                    starts[k] = start
+                    text, size = <const char*> self._text + start, self._ends[first + k] - start
+                    hashes[k] = hash_of(text, size, self._seed)
+                    SSVM_PREFETCH(self._slot + 2 * (hashes[k] & self._mask))
+                    start = self._ends[first + k]
+                for k in range(min(<Py_ssize_t> AT_ONCE, self._n - first)):
+                    column = first + k
+                    slot = hashes[k] & self._mask
+                    size = self._ends[column] - starts[k]
+                    text = <const char*> self._text + starts[k]
+                    if self._probe(&slot, tag_of(hashes[k]), text, size) >= 0:
+                        twice = True
+                    self._slot[2 * slot] = <int32_t> tag_of(hashes[k])
+                    self._slot[2 * slot + 1] = <int32_t> column
+                first += AT_ONCE
         if twice:
             raise ValueError("an attribute has two columns")
         return 0

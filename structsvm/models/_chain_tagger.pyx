@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -213,6 +214,7 @@ cdef class ChainTagger:
         cdef int32_t[::1] out = numbers
         cdef int64_t[::1] starts = offsets
         for i, sentence in enumerate(sentences):
+            PyErr_CheckSignals()
             length = self._read(room, sentence)
             if length < 0:
                 return None

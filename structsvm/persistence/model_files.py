@@ -12,7 +12,6 @@ import json
 import math
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -288,8 +287,8 @@ def _read(file: Any, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
             raise ModelFileError(f"members {sorted(names ^ set(header['crc32']))} do not belong")
         arrays = _Held()
         for name in sorted(names):
-            data = archive.read(name)
-            if zlib.crc32(data) != header["crc32"][name]:
+            data = archive.read(name)  # which holds it against the checksum of the directory
+            if header["crc32"][name] != entries[name].CRC:
                 raise ModelFileError(f"member {name} does not match its checksum")
             arrays[name.removesuffix(".npy")] = _array(name, data)
     return header, arrays
