@@ -32,7 +32,7 @@ if __name__ == "__main__":
     output = parser.parse_args().output
 
     lines = make_lines(
-        12,
+        18,
         8,
         polarity="dark",
         share=0.05,
@@ -40,7 +40,7 @@ if __name__ == "__main__":
         noise=0.05,
         background="grain",
         width=(1.5, 3.0),
-        size=(80, 110),
+        size=(64, 88),
         random_state=1,
     )
     models = {
@@ -59,8 +59,8 @@ if __name__ == "__main__":
         features = PixelFeatures(groups=groups).fit(lines.images_train)
         # A few images are kept for the choice of a bias.
         X, X_test = map(features.transform, (lines.images_train, lines.images_test))
-        svm.fit(X[:9], lines.y_train[:9])
-        bias = svm.tune_bias(X[9:], lines.y_train[9:], "dice")
+        svm.fit(X[:15], lines.y_train[:15])
+        bias = svm.tune_bias(X[15:], lines.y_train[15:], "dice")
         answers = svm.predict(X_test, bias=bias)
         score = dice(lines.y_test, answers, labels=[1])
         print(
