@@ -1,7 +1,7 @@
 """Cuts of grids and graphs beside PyMaxflow and gco-wrapper in the same run.
 
     pip install PyMaxflow gco-wrapper scikit-image
-    python benchmarks/bench_maxflow.py
+    python benchmarks/bench_maxflow.py [--hard]
 
 A whole call takes arrays of scores and gives labels. CPU time of one core, medians of several
 repetitions, ours and theirs in turn. The photograph is scikit-image's `astronaut` with a Gaussian
@@ -16,6 +16,7 @@ import time
 import gco
 import maxflow
 import numpy as np
+import scipy.spatial
 import skimage.data
 import skimage.segmentation
 import skimage.transform
@@ -222,8 +223,8 @@ def random_graph(n=100_000, n_edges=400_000):
     return rng.normal(size=n), edges, rng.exponential(0.3, size=len(edges))
 
 
-def grid_as_graph():
-    unary, pairwise = photograph_scores(512, 4, "strong")
+def as_graph(unary, pairwise):
+    """The graph of a grid with 4 neighbours."""
     number = np.arange(unary.size).reshape(unary.shape)
     edges = [
         np.stack([number[:, :-1].ravel(), number[:, 1:].ravel()], 1),
@@ -231,6 +232,150 @@ def grid_as_graph():
     ]
     scores = [pairwise[0][:, :-1].ravel(), pairwise[1][:-1].ravel()]
     return unary.ravel(), np.concatenate(edges), np.concatenate(scores)
+
+
+def serpentine(size, corridor):
+    """Scores of a grid: one corridor so many pixels wide, to and fro between walls without edges,
+    a source at one end and a sink at the other."""
+    rng = np.random.default_rng(0)
+    n = size // (corridor + 1)
+    is_wall = np.zeros((n * (corridor + 1), size), dtype=bool)
+    for k in range(n):
+        row = k * (corridor + 1) + corridor
+        is_wall[row] = True
+        if k < n - 1:
+            is_wall[row, size - corridor if k % 2 == 0 else 0 :][:corridor] = False
+    pairwise = rng.uniform(0.5, 1.5, size=(2, *is_wall.shape))
+    pairwise[0][:, :-1][is_wall[:, :-1] != is_wall[:, 1:]] = 0
+    pairwise[1][:-1][is_wall[:-1] != is_wall[1:]] = 0
+    unary = np.zeros(is_wall.shape)
+    unary[:corridor, 0] = 100
+    last = 0 if n % 2 == 0 else size - 1
+    unary[-1 - corridor : -1, last] = -100
+    return unary, pairwise
+
+
+def checkerboard(cell, noise, strength):
+    """Scores of a grid of squares of 1 and -1, with noise upon them and one smoothing."""
+    rng = np.random.default_rng(0)
+    odd = (np.indices((300, 300)) // cell).sum(axis=0) % 2
+    unary = np.where(odd, 1.0, -1.0) + noise * rng.normal(size=odd.shape)
+    return unary, np.full((2, *odd.shape), strength)
+
+
+def long_grid(height, width, greatest):
+    return random_scores((height, width), 4, greatest)
+
+
+def hard_grids():
+    """(name, unary, pairwise) of grids that are hard for one algorithm or another."""
+    for corridor in (1, 3, 8):
+        yield f"corridor of {corridor}", *serpentine(200, corridor)
+    for cell, noise in ((1, 0.2), (1, 0.5), (4, 0.5), (16, 0.5)):
+        for strength in (0.5, 2.0):
+            yield (
+                f"squares of {cell}, noise {noise}, {strength}",
+                *checkerboard(cell, noise, strength),
+            )
+    for strength in (0.6, 6.0):
+        yield f"1 x 200,000, {strength}", *long_grid(1, 200_000, strength)
+    yield "4 x 50,000", *long_grid(4, 50_000, 2.0)
+    yield "50,000 x 4", *long_grid(50_000, 4, 2.0)
+
+
+def star(n_leaves, n_hubs):
+    """Every hub joined to every leaf."""
+    rng = np.random.default_rng(0)
+    leaves = np.arange(n_hubs, n_hubs + n_leaves)
+    edges = np.concatenate([np.stack([np.full(n_leaves, k), leaves], 1) for k in range(n_hubs)])
+    return rng.normal(size=n_leaves + n_hubs), edges, rng.uniform(0, 2, size=len(edges))
+
+
+def genrmf(side, depth):
+    """Frames of side x side nodes, each joined to the next by a random permutation (Goldfarb and
+    Grigoriadis 1988); the source is in the first frame, the sink in the last."""
+    rng = np.random.default_rng(0)
+    number = np.arange(depth * side * side).reshape(depth, side, side)
+    within = np.concatenate(
+        [
+            np.stack([number[:, :, :-1].ravel(), number[:, :, 1:].ravel()], 1),
+            np.stack([number[:, :-1].ravel(), number[:, 1:].ravel()], 1),
+        ]
+    )
+    between = np.concatenate(
+        [
+            np.stack([number[k].ravel(), rng.permutation(number[k + 1].ravel())], 1)
+            for k in range(depth - 1)
+        ]
+    )
+    scores = [np.full(len(within), 1e3 * side**2), rng.integers(1, 1001, size=len(between))]
+    unary = np.zeros(number.size)
+    unary[0], unary[-1] = 1e9, -1e9
+    return unary, np.concatenate([within, between]), np.concatenate(scores).astype(float)
+
+
+def small_superpixels(n):
+    """Random points joined as in their Delaunay triangulation."""
+    rng = np.random.default_rng(0)
+    corners = scipy.spatial.Delaunay(rng.random((n, 2))).simplices
+    pairs = np.sort(corners[:, [[0, 1], [1, 2], [0, 2]]].reshape(-1, 2), axis=1)
+    edges = np.unique(pairs, axis=0)
+    return rng.normal(size=n), edges, rng.uniform(0, 2, size=len(edges))
+
+
+def hard_graphs():
+    for name, unary, pairwise in hard_grids():
+        yield name, as_graph(unary, pairwise)
+    yield "star of 16,000", star(16_000, 1)
+    yield "star of 32,000", star(32_000, 1)
+    yield "4 stars of 16,000", star(16_000, 4)
+    yield "GENRMF 24^2 x 12", genrmf(24, 12)
+    yield "GENRMF 8^2 x 100", genrmf(8, 100)
+    for n in (200, 1000):
+        yield f"triangulation of {n}", small_superpixels(n)
+
+
+def bench_hard(kind, name, scores, repeat):
+    """A grid or graph that is hard, beside PyMaxflow alone."""
+    if kind == "grid":
+        unary, pairwise = scores
+        steps = GridCut(unary.shape, 4).directions
+
+        def own():
+            return grid_cut(unary, pairwise)
+
+        def peer():
+            return pymaxflow_grid(unary, pairwise, steps)[0]
+
+        def energy(labels):
+            return grid_energy(labels, unary, pairwise, steps)
+    else:
+
+        def own():
+            return graph_cut(*scores)
+
+        def peer():
+            return pymaxflow_graph(*scores)
+
+        def energy(labels):
+            return graph_energy(labels, *scores)
+
+    (ours, theirs), answers = medians([own, peer], repeat)
+    energies = [energy(labels) for labels in answers]
+    row = {
+        "kind": kind,
+        "cell": name,
+        "seconds": ours,
+        "pymaxflow": theirs,
+        "ratio": theirs / ours,
+        "energy_above_pymaxflow": energies[0] / energies[1] - 1 if energies[1] else energies[0],
+    }
+    print(
+        f"{kind:5} {name:28} {1e3 * ours:8.2f} {1e3 * theirs:9.2f} {row['ratio']:6.2f} "
+        f"{row['energy_above_pymaxflow']:9.1e}",
+        flush=True,
+    )
+    return row
 
 
 def pymaxflow_graph(unary, edges, pairwise):
@@ -343,7 +488,16 @@ def main():
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--only", default="", help="grids whose name contains this")
     parser.add_argument("--no-gco", action="store_true")
+    parser.add_argument("--hard", action="store_true", help="only those that are hard")
     args = parser.parse_args()
+    if args.hard:
+        print("hard: ms, PyMaxflow ms, ratio, energy")
+        hard = [bench_hard("grid", name, one, args.repeat) for name, *one in hard_grids()]
+        hard += [bench_hard("graph", *one, args.repeat) for one in hard_graphs()]
+        ratios = [row["ratio"] for row in hard]
+        print(f"geometric mean {statistics.geometric_mean(ratios):.2f}, least {min(ratios):.2f}")
+        save("maxflow_hard", hard)
+        return
     cells = [cell for cell in grid_cells() if args.only in cell[0]]
     print(
         f"{'grid':28} {'ms':>8} {'PyMaxflow':>9} {'ratio':>6} {'gco':>6} {'b+r ns':>6} "
@@ -358,7 +512,11 @@ def main():
     graphs = [
         bench_graph("superpixels", superpixels(), 4 * args.repeat),
         bench_graph("100,000 nodes, random", random_graph(), args.repeat),
-        bench_graph("512^2, 4, strong, photograph", grid_as_graph(), args.repeat),
+        bench_graph(
+            "512^2, 4, strong, photograph",
+            as_graph(*photograph_scores(512, 4, "strong")),
+            args.repeat,
+        ),
     ]
     print("\nwarm: ms, cold ms, ratio, energy")
     warm = [

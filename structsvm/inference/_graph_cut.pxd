@@ -35,6 +35,7 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
     double ssvm_flow_over(const ssvm_graph* g, int32_t e)
     void ssvm_graph_scale(ssvm_graph* g, double factor)
     void ssvm_graph_cut(ssvm_graph* g)
+    void ssvm_graph_face(ssvm_graph* g)
     uint8_t ssvm_graph_label(const ssvm_graph* g, int32_t i)
     double ssvm_graph_certify(ssvm_graph* g, double* out, double* energy)
 

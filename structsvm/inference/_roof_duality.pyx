@@ -15,8 +15,8 @@ from libc.stdint cimport int8_t, int32_t, uint8_t
 from libc.string cimport memset
 
 from structsvm.inference._graph_cut cimport (
-    ssvm_arc, ssvm_graph, ssvm_graph_certify, ssvm_graph_connect, ssvm_graph_cut, ssvm_graph_free,
-    ssvm_graph_label, ssvm_graph_load, ssvm_graph_reserve,
+    ssvm_arc, ssvm_graph, ssvm_graph_certify, ssvm_graph_connect, ssvm_graph_cut, ssvm_graph_face,
+    ssvm_graph_free, ssvm_graph_label, ssvm_graph_load, ssvm_graph_reserve,
 )
 
 
@@ -71,6 +71,7 @@ cdef class DoubledGraph:
         """Set `labels`, -1 where undecided, and `strong`, from the last cut."""
         cdef int32_t i
         cdef uint8_t one, mirror
+        ssvm_graph_face(&self.graph)
         make_symmetric(&self.graph, m)
         self._scratch[:, : 2 * n] = 0
         for i in range(n):

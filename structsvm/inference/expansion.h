@@ -25,9 +25,7 @@ typedef struct {
 } ssvm_labelling;
 
 typedef struct {
-    ssvm_graph graph;      /* connected to the same edges */
-    double *gain;          /* n_nodes */
-    double *capacity;      /* n_edges */
+    ssvm_graph graph;      /* connected to the same edges; its scores are the gains of the move */
     uint8_t *takes;        /* n_nodes */
 } ssvm_move;
 
@@ -90,9 +88,9 @@ static void ssvm_potts_move(const ssvm_labelling *p, ssvm_move *move, int32_t al
         const int32_t a = p->edges[2 * (ptrdiff_t)e], b = p->edges[2 * (ptrdiff_t)e + 1];
         const int first = y[b] == alpha, second = y[a] == alpha, both_keep = y[a] == y[b];
         const double half_score = p->pairwise[e] / 2;
-        move->gain[a] += half_score * (1 + first - second - both_keep);
-        move->gain[b] += half_score * (1 + second - first - both_keep);
-        move->capacity[e] = half_score * (1 + both_keep - first - second);
+        move->graph.unary[a] += half_score * (1 + first - second - both_keep);
+        move->graph.unary[b] += half_score * (1 + second - first - both_keep);
+        move->graph.capacity[e] = half_score * (1 + both_keep - first - second);
     }
 }
 
@@ -107,9 +105,9 @@ static void ssvm_table_move(const ssvm_labelling *p, ssvm_move *move, int32_t al
         /* Large terms that all four share cancel before small ones are added. */
         const double take = both_take - both_keep, change = first - second;
         const double half = (both_keep - second + (both_take - first)) / 2;
-        move->gain[a] += (take + change) / 2;
-        move->gain[b] += (take - change) / 2;
-        move->capacity[e] = half > 0.0 ? half : 0.0;
+        move->graph.unary[a] += (take + change) / 2;
+        move->graph.unary[b] += (take - change) / 2;
+        move->graph.capacity[e] = half > 0.0 ? half : 0.0;
     }
 }
 
@@ -119,13 +117,13 @@ static int ssvm_expand(const ssvm_labelling *p, ssvm_move *move, int32_t alpha, 
     int32_t n_moved = 0;
     for (int32_t i = 0; i < p->n_nodes; ++i) {
         const double *row = p->unary + (ptrdiff_t)i * p->n_labels;
-        move->gain[i] = row[alpha] - row[y[i]];
+        move->graph.unary[i] = row[alpha] - row[y[i]];
     }
     if (p->is_table)
         ssvm_table_move(p, move, alpha, y);
     else
         ssvm_potts_move(p, move, alpha, y);
-    ssvm_graph_load(&move->graph, move->gain, move->capacity, NULL);
+    ssvm_graph_loaded(&move->graph, NULL);
     ssvm_graph_solve(&move->graph);
     for (int32_t i = 0; i < p->n_nodes; ++i) {
         move->takes[i] = ssvm_graph_label(&move->graph, i) && y[i] != alpha;
@@ -159,16 +157,12 @@ static int ssvm_expansion(const ssvm_labelling *p, ssvm_move *move, int32_t *y, 
 static int ssvm_move_reserve(ssvm_move *move, int32_t n, int32_t m)
 {
     return ssvm_graph_reserve(&move->graph, n, m)
-           || ssvm_fit((void **)&move->gain, (size_t)n * sizeof(double))
-           || ssvm_fit((void **)&move->capacity, (size_t)m * sizeof(double))
            || ssvm_fit((void **)&move->takes, (size_t)n);
 }
 
 static void ssvm_move_free(ssvm_move *move)
 {
     ssvm_graph_free(&move->graph);
-    free(move->gain);
-    free(move->capacity);
     free(move->takes);
 }
 

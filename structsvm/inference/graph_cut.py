@@ -77,8 +77,8 @@ def graph_cut(
     ----------
     D. Greig, B. Porteous, A. Seheult (1989). Exact maximum a posteriori estimation for binary
     images. JRSS B 51. doi:10.1111/j.2517-6161.1989.tb01764.x
-    Y. Boykov, V. Kolmogorov (2004). An experimental comparison of min-cut/max-flow algorithms for
-    energy minimization in vision. TPAMI 26. doi:10.1109/TPAMI.2004.60
+    A. Goldberg, S. Hed, H. Kaplan, P. Kohli, R. Tarjan, R. Werneck (2015). Faster and more dynamic
+    maximum flow by incremental breadth-first search. ESA. doi:10.1007/978-3-662-48350-3_52
 
     Examples
     --------

@@ -1,5 +1,6 @@
-/* Maximum flow on any graph by Boykov and Kolmogorov's two search trees (2004,
- * doi:10.1109/TPAMI.2004.60), in double precision. The flow is kept for the next solve.
+/* Maximum flow on any graph by one breadth-first forest and excesses (Goldberg et al. 2011,
+ * doi:10.1007/978-3-642-23719-5_39, and 2015, doi:10.1007/978-3-662-48350-3_52), in double precision. The
+ * flow is kept for the next solve.
  *
  * It maximises  sum_i u_i y_i - sum_e c_e [y_a != y_b]  over y in {0, 1}^n. A node's `excess` is u_i plus
  * the flow that comes in over its edges. Above 0 the node prefers label 1 (the source), below 0 label 0
@@ -16,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Modules that include this header may leave some functions unused. */
 #if defined(__GNUC__)
@@ -24,19 +26,17 @@
 #define SSVM_UNUSED
 #endif
 
-enum { SSVM_FREE = 0, SSVM_SOURCE = 1, SSVM_SINK = 2 };
-
 /* Values of ssvm_node.parent other than arcs */
-enum { SSVM_ROOT = -1, SSVM_ORPHAN = -2, SSVM_NO_PARENT = -3 };
+enum { SSVM_ROOT = -1, SSVM_NO_PARENT = -2 };
 
 typedef struct {
     double excess;
-    int32_t first;    /* its arcs are first, ..., (node + 1)->first - 1 */
-    int32_t parent;   /* the arc to the parent, or one of the above */
-    int32_t time;     /* when `distance` was last computed */
-    int32_t distance; /* edges to the root */
-    uint8_t tree;
-    uint8_t is_active; /* whether it is in the queue */
+    int32_t first;   /* its arcs are first, ..., (node + 1)->first - 1 */
+    int32_t parent;  /* the arc to the parent, or one of the above */
+    int32_t label;   /* in the search: steps to a root; after a solve: the label of the node */
+    int32_t link;    /* the next node of a list */
+    int32_t current; /* the first arc that may lead nearer to a root */
+    uint8_t state;   /* the lists it is in */
 } ssvm_node;
 
 typedef struct {
@@ -55,11 +55,11 @@ typedef struct {
     int32_t *arc_of;   /* edge -> its arc from the first end to the second */
     double *capacity;  /* of each edge */
     double *unary;
-    int32_t *active;   /* ring of n_nodes */
-    int32_t *orphans;  /* ring of n_nodes */
-    int32_t active_start, active_size;
-    int32_t orphan_start, orphan_size;
-    int32_t now;
+    int32_t *queue;    /* n_nodes */
+    int32_t *lists;    /* (2, n_nodes + 2): first nodes of lists, by label */
+    int is_local;      /* whether most edges join nodes with near numbers */
+    int32_t n_ends;    /* nodes above 0 or below, whichever are fewer */
+    int is_mirrored;   /* whether excesses have the other sign and arcs go the other way */
     double limit;      /* scores were clipped to this magnitude when loaded */
     double kept;       /* the largest flow over an edge when scores were loaded */
 } ssvm_graph;
@@ -68,7 +68,7 @@ typedef struct {
 
 SSVM_UNUSED static size_t ssvm_graph_bytes(ptrdiff_t n, ptrdiff_t m)
 {
-    return (size_t)(n + 1) * (sizeof(ssvm_node) + sizeof(double) + 2 * sizeof(int32_t))
+    return (size_t)(n + 1) * (sizeof(ssvm_node) + sizeof(double) + 3 * sizeof(int32_t))
            + (size_t)m * (2 * sizeof(ssvm_arc) + sizeof(int32_t) + sizeof(double));
 }
 
@@ -87,8 +87,8 @@ static int ssvm_graph_reserve(ssvm_graph *g, int32_t n, int32_t m)
     if (n > g->node_room || !g->nodes) {
         if (ssvm_fit((void **)&g->nodes, ((size_t)n + 1) * sizeof(ssvm_node))
             || ssvm_fit((void **)&g->unary, (size_t)n * sizeof(double))
-            || ssvm_fit((void **)&g->active, (size_t)n * sizeof(int32_t))
-            || ssvm_fit((void **)&g->orphans, (size_t)n * sizeof(int32_t)))
+            || ssvm_fit((void **)&g->queue, ((size_t)n + 1) * sizeof(int32_t))
+            || ssvm_fit((void **)&g->lists, 2 * ((size_t)n + 2) * sizeof(int32_t)))
             return -1;
         g->node_room = n;
     }
@@ -109,18 +109,22 @@ static void ssvm_graph_free(ssvm_graph *g)
     free(g->arc_of);
     free(g->capacity);
     free(g->unary);
-    free(g->active);
-    free(g->orphans);
+    free(g->queue);
+    free(g->lists);
 }
 
 /* ---- the graph */
 
-/* Set n nodes and m edges (2 m ends); there must be room for them. Arcs are sorted by tail; the ring of
- * active nodes serves as counters. */
+/* Nodes whose numbers differ by less are near. */
+enum { SSVM_NEAR = 2048 };
+
+/* Set n nodes and m edges (2 m ends); there must be room for them. Arcs are sorted by tail; the queue
+ * serves as counters. */
 SSVM_UNUSED static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m,
                                            const int32_t *edges)
 {
-    int32_t *next = g->active;
+    int32_t *next = g->queue;
+    int32_t n_near = 0;
     g->n_nodes = n;
     g->n_edges = m;
     for (int32_t i = 0; i <= n; ++i)
@@ -134,25 +138,31 @@ SSVM_UNUSED static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m,
     for (int32_t e = 0; e < m; ++e) {
         const int32_t a = edges[2 * (ptrdiff_t)e], b = edges[2 * (ptrdiff_t)e + 1];
         const int32_t forward = next[a]++, backward = next[b]++;
+        n_near += (a < b ? b - a : a - b) < SSVM_NEAR;
         g->arc_of[e] = forward;
         g->arcs[forward].head = b;
         g->arcs[forward].sister = backward;
         g->arcs[backward].head = a;
         g->arcs[backward].sister = forward;
     }
+    g->is_local = n_near >= m / 2;
 }
 
 /* The flow over an edge from its first end to the second. */
 static inline double ssvm_flow_over(const ssvm_graph *g, int32_t e)
 {
     const ssvm_arc *forward = &g->arcs[g->arc_of[e]];
-    return (g->arcs[forward->sister].residual - forward->residual) / 2;
+    const double flow = (g->arcs[forward->sister].residual - forward->residual) / 2;
+    return g->is_mirrored ? -flow : flow;
 }
 
 static inline double ssvm_within(double value, double limit)
 {
     return value > limit ? limit : value < -limit ? -limit : value;
 }
+
+/* With so many nodes below 0 for each above, all is mirrored. */
+enum { SSVM_SINKS_TO_LEAVE = 4 };
 
 /* Begin from the current scores, clipped to [-limit, limit], and a start flow, one number an edge, clipped
  * to its capacity; NULL for none.
@@ -161,15 +171,25 @@ static inline double ssvm_within(double value, double limit)
  * sends or takes more. */
 static void ssvm_graph_begin(ssvm_graph *g, const double *start, double limit)
 {
-    double kept = 0.0;
+    double kept = 0.0, sign;
+    int32_t above = 0, below = 0;
+    for (int32_t i = 0; i < g->n_nodes; ++i) {
+        above += g->unary[i] > 0.0;
+        below += g->unary[i] < 0.0;
+    }
+    /* The forest grows from nodes below 0. Where these are most, few paths would use it: then all is
+     * mirrored, and it grows from those above 0. */
+    g->n_ends = above < below ? above : below;
+    g->is_mirrored = below / SSVM_SINKS_TO_LEAVE > above;
+    sign = g->is_mirrored ? -1.0 : 1.0;
     for (int32_t i = 0; i < g->n_nodes; ++i)
-        g->nodes[i].excess = ssvm_within(g->unary[i], limit);
+        g->nodes[i].excess = sign * ssvm_within(g->unary[i], limit);
     for (int32_t e = 0; e < g->n_edges; ++e) {
         ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
         const double c = g->capacity[e] < limit ? g->capacity[e] : limit;
         double flow = 0.0;
         if (start) {
-            flow = ssvm_within(start[e], c);
+            flow = sign * ssvm_within(start[e], c);
             kept = flow > kept ? flow : -flow > kept ? -flow : kept;
             g->nodes[backward->head].excess -= flow;
             g->nodes[forward->head].excess += flow;
@@ -181,21 +201,27 @@ static void ssvm_graph_begin(ssvm_graph *g, const double *start, double limit)
     g->kept = kept;
 }
 
-/* Load new scores and begin: see ssvm_graph_begin. The limit is twice an upper bound of the flow. */
-static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
-                            const double *start)
+/* Begin from new scores in `unary` and `capacity`: see ssvm_graph_begin. The limit is twice an upper bound
+ * of the flow. */
+static void ssvm_graph_loaded(ssvm_graph *g, const double *start)
 {
     double wants_one = 0.0, wants_zero = 0.0, most;
     for (int32_t i = 0; i < g->n_nodes; ++i) {
-        g->unary[i] = unary[i];
-        wants_one += unary[i] > 0.0 ? unary[i] : 0.0;
-        wants_zero -= unary[i] < 0.0 ? unary[i] : 0.0;
+        wants_one += g->unary[i] > 0.0 ? g->unary[i] : 0.0;
+        wants_zero -= g->unary[i] < 0.0 ? g->unary[i] : 0.0;
     }
-    for (int32_t e = 0; e < g->n_edges; ++e)
-        g->capacity[e] = capacity[e];
     most = wants_one < wants_zero ? wants_one : wants_zero;
     /* If nothing can flow, any limit will do whose sums stay finite. */
     ssvm_graph_begin(g, start, most > 0.0 && most < DBL_MAX / 8 ? 2.0 * most : DBL_MAX / 4);
+}
+
+/* Load new scores and begin. */
+SSVM_UNUSED static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
+                                        const double *start)
+{
+    memcpy(g->unary, unary, (size_t)g->n_nodes * sizeof(double));
+    memcpy(g->capacity, capacity, (size_t)g->n_edges * sizeof(double));
+    ssvm_graph_loaded(g, start);
 }
 
 /* Multiply all scores and the flow by a factor > 0. */
@@ -217,10 +243,26 @@ SSVM_UNUSED static void ssvm_graph_scale(ssvm_graph *g, double factor)
 
 /* ---- results, after a solve */
 
-/* Label 1 for nodes that positive excess can still reach: of all maximisers, the one with the fewest 1s. */
+/* Of all maximisers, that with the fewest 1s. */
 static inline uint8_t ssvm_graph_label(const ssvm_graph *g, int32_t i)
 {
-    return g->nodes[i].tree == SSVM_SOURCE;
+    return (uint8_t)g->nodes[i].label;
+}
+
+/* Turn residuals and excesses into those of the graph itself; labels stay. */
+SSVM_UNUSED static void ssvm_graph_face(ssvm_graph *g)
+{
+    if (!g->is_mirrored)
+        return;
+    for (int32_t e = 0; e < g->n_edges; ++e) {
+        ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
+        const double residual = forward->residual;
+        forward->residual = backward->residual;
+        backward->residual = residual;
+    }
+    for (int32_t i = 0; i < g->n_nodes; ++i)
+        g->nodes[i].excess = -g->nodes[i].excess;
+    g->is_mirrored = 0;
 }
 
 /* Energy of the labels: |unary| of nodes with the worse label, plus the capacities of cut edges. */

@@ -1,280 +1,440 @@
-/* The search for paths, included by graph_flow.h: two trees grow until they meet. */
+/* The search of graph_flow.h: one breadth-first forest and excesses, as in grid_flow_search.h, whose
+ * comment explains it. Here a node remembers the first arc that may lead nearer to a root: arcs before it
+ * have been found useless, and stay so until the node's label rises. So a node with many arcs does not
+ * read them all for every push. */
 #ifndef SSVM_GRAPH_FLOW_SEARCH_H
 #define SSVM_GRAPH_FLOW_SEARCH_H
 
-/* ---- queues: first in, first out; orphans may also enter at the front */
+/* Bits in ssvm_node.state */
+enum { SSVM_QUEUED = 1, SSVM_HAS_EXCESS = 2, SSVM_IS_ORPHAN = 4 };
 
-static inline void ssvm_activate(ssvm_graph *g, int32_t i)
+typedef struct {
+    ssvm_node *nodes;
+    ssvm_arc *arcs;
+    int32_t *excess, *orphans; /* lists of nodes with excess in the forest, and of orphans, by label */
+    int32_t top;               /* lists of excesses above this are empty */
+    int32_t low, high;         /* lists of orphans outside these are empty */
+    int32_t *queue;            /* a ring: the outermost level, from `head` on */
+    int32_t head, size, n;
+    int32_t n_excess;          /* nodes with a positive excess */
+    int32_t level;             /* the outermost */
+} ssvm_search;
+
+/* The arc to a node one step nearer to a root, or -1. */
+static inline int32_t ssvm_nearer(const ssvm_search *s, ssvm_node *x)
 {
-    int32_t place;
-    if (g->nodes[i].is_active)
+    const int32_t wanted = x->label - 1, stop = x[1].first;
+    int32_t a = x->current;
+    if (!wanted)
+        return -1;
+    for (; a < stop; ++a)
+        if (s->nodes[s->arcs[a].head].label == wanted && s->arcs[a].residual > 0.0)
+            break;
+    x->current = a;
+    return a < stop ? a : -1;
+}
+
+/* ---- lists */
+
+static inline void ssvm_list_excess(ssvm_search *s, int32_t v)
+{
+    ssvm_node *x = s->nodes + v;
+    x->state |= SSVM_HAS_EXCESS;
+    x->link = s->excess[x->label];
+    s->excess[x->label] = v;
+    s->top = x->label > s->top ? x->label : s->top;
+}
+
+/* `label` is an argument because the node's own may be negative at the moment. */
+static inline void ssvm_list_orphan(ssvm_search *s, int32_t v, int32_t label)
+{
+    s->nodes[v].state |= SSVM_IS_ORPHAN;
+    s->nodes[v].link = s->orphans[label];
+    s->orphans[label] = v;
+    s->low = label < s->low ? label : s->low;
+    s->high = label > s->high ? label : s->high;
+}
+
+/* Add v to the outermost level, unless it is there. */
+static inline void ssvm_enqueue(ssvm_search *s, int32_t v)
+{
+    int32_t at;
+    if (s->nodes[v].state & SSVM_QUEUED)
         return;
-    g->nodes[i].is_active = 1;
-    place = g->active_start + g->active_size++;
-    g->active[place >= g->n_nodes ? place - g->n_nodes : place] = i;
+    s->nodes[v].state |= SSVM_QUEUED;
+    at = s->n - s->head;
+    at = s->size < at ? s->head + s->size : s->size - at;
+    ++s->size;
+    s->queue[at] = v;
 }
 
-static inline void ssvm_deactivate_first(ssvm_graph *g)
+/* ---- the three steps */
+
+static inline void ssvm_grow(ssvm_search *s)
 {
-    g->nodes[g->active[g->active_start]].is_active = 0;
-    if (++g->active_start == g->n_nodes)
-        g->active_start = 0;
-    --g->active_size;
-}
-
-static inline void ssvm_orphan_first(ssvm_graph *g, int32_t i)
-{
-    g->nodes[i].parent = SSVM_ORPHAN;
-    if (--g->orphan_start < 0)
-        g->orphan_start = g->n_nodes - 1;
-    g->orphans[g->orphan_start] = i;
-    ++g->orphan_size;
-}
-
-static inline void ssvm_orphan_last(ssvm_graph *g, int32_t i)
-{
-    int32_t place = g->orphan_start + g->orphan_size++;
-    g->nodes[i].parent = SSVM_ORPHAN;
-    g->orphans[place >= g->n_nodes ? place - g->n_nodes : place] = i;
-}
-
-static inline int32_t ssvm_next_orphan(ssvm_graph *g)
-{
-    const int32_t i = g->orphans[g->orphan_start];
-    if (++g->orphan_start == g->n_nodes)
-        g->orphan_start = 0;
-    --g->orphan_size;
-    return i;
-}
-
-/* ---- trees */
-
-/* Residual from source to sink over an arc that leads away from the root: along the arc in the source's
- * tree, against it in the sink's. */
-static inline double ssvm_away(const ssvm_graph *g, int32_t arc, uint8_t tree)
-{
-    return tree == SSVM_SOURCE ? g->arcs[arc].residual : g->arcs[g->arcs[arc].sister].residual;
-}
-
-/* The same for an arc that leads towards the root. */
-static inline double ssvm_towards(const ssvm_graph *g, int32_t arc, uint8_t tree)
-{
-    return tree == SSVM_SOURCE ? g->arcs[g->arcs[arc].sister].residual : g->arcs[arc].residual;
-}
-
-/* With more sinks than this for each source only the sources' trees are grown. They are enough to find
- * every path, and most sinks would search in vain. */
-enum { SSVM_SINKS_TO_LEAVE = 4 };
-
-/* Make every node with an excess a root and all others free. */
-static void ssvm_plant(ssvm_graph *g)
-{
-    int32_t n_sources = 0, n_sinks = 0;
-    g->active_start = g->active_size = g->orphan_start = g->orphan_size = 0;
-    g->now = 0;
-    for (int32_t i = 0; i < g->n_nodes; ++i) {
-        n_sources += g->nodes[i].excess > 0.0;
-        n_sinks += g->nodes[i].excess < 0.0;
+    for (int32_t left = s->size; left > 0; --left) {
+        const int32_t v = s->queue[s->head];
+        ssvm_node *x = s->nodes + v;
+        s->head = s->head + 1 < s->n ? s->head + 1 : 0;
+        --s->size;
+        x->state &= (uint8_t)~SSVM_QUEUED;
+        if (x->label != s->level) { /* it has left; it may be in the new level already */
+            if (x->label == s->level + 1)
+                ssvm_enqueue(s, v);
+            continue;
+        }
+        for (int32_t a = x->first; a < x[1].first; ++a) {
+            const int32_t w = s->arcs[a].head;
+            ssvm_node *y = s->nodes + w;
+            if (y->label || !(s->arcs[s->arcs[a].sister].residual > 0.0))
+                continue;
+            y->label = s->level + 1;
+            y->parent = s->arcs[a].sister;
+            y->current = y->first;
+            ssvm_enqueue(s, w);
+            if (y->excess > 0.0)
+                ssvm_list_excess(s, w);
+        }
     }
-    for (int32_t i = 0; i < g->n_nodes; ++i) {
-        ssvm_node *node = &g->nodes[i];
-        node->is_active = 0;
-        node->time = 0;
-        node->distance = 1;
-        node->tree = node->excess > 0.0   ? SSVM_SOURCE
-                     : node->excess < 0.0 ? SSVM_SINK
-                                          : SSVM_FREE;
-        node->parent = node->tree == SSVM_FREE ? SSVM_NO_PARENT : SSVM_ROOT;
-        if (node->tree == SSVM_SOURCE
-            || (node->tree == SSVM_SINK && n_sinks / SSVM_SINKS_TO_LEAVE <= n_sources))
-            ssvm_activate(g, i);
+    ++s->level;
+}
+
+/* Push excess from v to its parent. */
+static inline void ssvm_push(ssvm_search *s, int32_t v)
+{
+    ssvm_node *x = s->nodes + v, *y;
+    ssvm_arc *arc = s->arcs + x->parent;
+    const int32_t w = arc->head;
+    const double pushed = x->excess < arc->residual ? x->excess : arc->residual;
+    double before;
+    y = s->nodes + w;
+    before = y->excess;
+    x->excess -= pushed;
+    s->n_excess -= !(x->excess > 0.0);
+    arc->residual -= pushed;
+    s->arcs[arc->sister].residual += pushed;
+    if (!(arc->residual > 0.0))
+        x->parent = SSVM_NO_PARENT;
+    y->excess += pushed;
+    s->n_excess += y->excess > 0.0 && !(before > 0.0);
+    if (y->parent == SSVM_ROOT) {
+        if (!(y->excess < 0.0)) {
+            y->parent = SSVM_NO_PARENT;
+            ssvm_list_orphan(s, w, y->label);
+        }
+    } else if (y->excess > 0.0 && !(y->state & (SSVM_HAS_EXCESS | SSVM_IS_ORPHAN)))
+        ssvm_list_excess(s, w);
+}
+
+static inline void ssvm_drain(ssvm_search *s)
+{
+    for (int32_t b = s->top; b > 0; --b)
+        while (s->excess[b] >= 0) {
+            const int32_t v = s->excess[b];
+            ssvm_node *x = s->nodes + v;
+            s->excess[b] = x->link;
+            x->state &= (uint8_t)~SSVM_HAS_EXCESS;
+            if (x->parent >= 0)
+                ssvm_push(s, v);
+            while (x->parent == SSVM_NO_PARENT && x->excess > 0.0) {
+                const int32_t a = ssvm_nearer(s, x);
+                if (a < 0)
+                    break;
+                x->parent = a;
+                ssvm_push(s, v);
+            }
+            if (x->parent == SSVM_NO_PARENT)
+                ssvm_list_orphan(s, v, x->label);
+        }
+    s->top = 0;
+}
+
+/* Orphans that find another parent at the same distance stay; the others leave. Returns the first of the
+ * list of those that left. Orphans are taken in the order of their labels, so their parents are settled. */
+static inline int32_t ssvm_settle_orphans(ssvm_search *s, int32_t *n_left)
+{
+    int32_t left = -1;
+    for (int32_t b = s->low; b <= s->high; ++b)
+        while (s->orphans[b] >= 0) {
+            const int32_t v = s->orphans[b];
+            ssvm_node *x = s->nodes + v;
+            int32_t a;
+            s->orphans[b] = x->link;
+            x->state &= (uint8_t)~SSVM_IS_ORPHAN;
+            a = ssvm_nearer(s, x);
+            if (a >= 0) {
+                x->parent = a;
+                if (x->excess > 0.0)
+                    ssvm_list_excess(s, v);
+                continue;
+            }
+            for (a = x->first; a < x[1].first; ++a) {
+                const int32_t w = s->arcs[a].head;
+                ssvm_node *y = s->nodes + w;
+                if (y->parent != s->arcs[a].sister)
+                    continue;
+                y->parent = SSVM_NO_PARENT;
+                if (!(y->state & (SSVM_HAS_EXCESS | SSVM_IS_ORPHAN)))
+                    ssvm_list_orphan(s, w, y->label);
+            }
+            x->label = 0;
+            x->link = left;
+            left = v;
+            ++*n_left;
+        }
+    s->low = s->n + 1;
+    s->high = 0;
+    return left;
+}
+
+/* Put each node that left into the list of its new distance. Its label is negative until it returns, so
+ * it does not count as a member of the forest. */
+static inline void ssvm_locate(ssvm_search *s, int32_t left)
+{
+    while (left >= 0) {
+        const int32_t v = left;
+        ssvm_node *x = s->nodes + v;
+        int32_t least = INT32_MAX, best = SSVM_NO_PARENT;
+        left = x->link;
+        for (int32_t a = x->first; a < x[1].first; ++a) {
+            const int32_t label = s->nodes[s->arcs[a].head].label;
+            if (label > 0 && label < least && s->arcs[a].residual > 0.0) {
+                least = label;
+                best = a;
+            }
+        }
+        x->parent = SSVM_NO_PARENT;
+        if (least < s->level) {
+            x->parent = x->current = best;
+            x->label = -(least + 1);
+            ssvm_list_orphan(s, v, least + 1);
+        }
     }
 }
 
-/* Push along paths of one edge before there are trees: most of the flow at little cost. */
+/* Make room in the ring for the nodes that return: drop queued nodes that have left. */
+static inline void ssvm_make_room(ssvm_search *s, int32_t n_left)
+{
+    int32_t from = s->head;
+    const int32_t n = s->size;
+    if (n_left <= s->n - n)
+        return;
+    s->size = 0;
+    for (int32_t i = 0; i < n; ++i) {
+        const int32_t v = s->queue[from];
+        from = from + 1 < s->n ? from + 1 : 0;
+        s->nodes[v].state &= (uint8_t)~SSVM_QUEUED;
+        if (s->nodes[v].label > 0)
+            ssvm_enqueue(s, v);
+    }
+}
+
+/* List a node that has its label and parent again. */
+static inline void ssvm_welcome(ssvm_search *s, int32_t v)
+{
+    if (s->nodes[v].excess > 0.0)
+        ssvm_list_excess(s, v);
+    if (s->nodes[v].label == s->level)
+        ssvm_enqueue(s, v);
+}
+
+/* v becomes the parent of neighbours that left and for which it is nearest. Neighbours that are still in a
+ * list are welcomed when their list is read. */
+static inline void ssvm_take_in(ssvm_search *s, int32_t v, int32_t *taken)
+{
+    const ssvm_node *x = s->nodes + v;
+    const int32_t label = x->label + 1;
+    for (int32_t a = x->first; a < x[1].first; ++a) {
+        const int32_t w = s->arcs[a].head;
+        ssvm_node *y = s->nodes + w;
+        if ((y->label && y->label >= -label) || !(s->arcs[s->arcs[a].sister].residual > 0.0))
+            continue;
+        y->label = label;
+        y->parent = s->arcs[a].sister;
+        y->current = y->first;
+        if (!(y->state & SSVM_IS_ORPHAN))
+            ssvm_welcome(s, w);
+        if (label < s->level) {
+            *taken = *taken > 0 ? *taken - 1 : s->n - 1;
+            s->queue[*taken] = w;
+        }
+    }
+}
+
+/* All located nodes return, nearest first, and take in their neighbours. */
+static inline void ssvm_return_in_order(ssvm_search *s)
+{
+    /* Nodes taken in wait in the ring below its head, in the order of their labels. */
+    int32_t taken = s->head, next = s->head;
+    for (int32_t b = s->low; b <= s->high || next != taken; ++b)
+        for (;;) {
+            int32_t v;
+            if (b <= s->high && s->orphans[b] >= 0) {
+                ssvm_node *x;
+                int32_t label;
+                v = s->orphans[b];
+                x = s->nodes + v;
+                s->orphans[b] = x->link;
+                x->state &= (uint8_t)~SSVM_IS_ORPHAN;
+                label = x->label;
+                x->label = label < 0 ? -label : label;
+                ssvm_welcome(s, v);
+                if (label > 0 || x->label == s->level) /* taken in before, or in the outermost level */
+                    continue;
+            } else if (next != taken) {
+                const int32_t at = next > 0 ? next - 1 : s->n - 1;
+                v = s->queue[at];
+                if (s->nodes[v].label > b)
+                    break;
+                next = at;
+            } else
+                break;
+            ssvm_take_in(s, v, &taken);
+        }
+    s->low = s->n + 1;
+    s->high = 0;
+}
+
+/* ---- all together */
+
+static inline void ssvm_push_over(ssvm_node *from, ssvm_node *to, ssvm_arc *arc, ssvm_arc *sister)
+{
+    double flow = from->excess < -to->excess ? from->excess : -to->excess;
+    flow = flow < arc->residual ? flow : arc->residual;
+    from->excess -= flow;
+    to->excess += flow;
+    arc->residual -= flow;
+    sister->residual += flow;
+}
+
+/* Push along paths of one edge before there is a forest: most of the flow at little cost. */
 static void ssvm_push_over_edges(ssvm_graph *g)
 {
     for (int32_t i = 0; i < g->n_nodes; ++i) {
         ssvm_node *node = &g->nodes[i];
-        for (int32_t a = node->first; a < node[1].first && node->excess > 0.0; ++a) {
-            ssvm_arc *arc = &g->arcs[a];
-            ssvm_node *other = &g->nodes[arc->head];
-            double flow;
-            if (!(other->excess < 0.0) || !(arc->residual > 0.0))
+        /* Where all is mirrored, fewer nodes are below 0 than above. */
+        if (g->is_mirrored)
+            for (int32_t a = node->first; a < node[1].first && node->excess < 0.0; ++a) {
+                ssvm_arc *sister = &g->arcs[g->arcs[a].sister];
+                ssvm_node *other = &g->nodes[g->arcs[a].head];
+                if (other->excess > 0.0 && sister->residual > 0.0)
+                    ssvm_push_over(other, node, sister, &g->arcs[a]);
+            }
+        else
+            for (int32_t a = node->first; a < node[1].first && node->excess > 0.0; ++a) {
+                ssvm_arc *arc = &g->arcs[a];
+                ssvm_node *other = &g->nodes[arc->head];
+                if (other->excess < 0.0 && arc->residual > 0.0)
+                    ssvm_push_over(node, other, arc, &g->arcs[arc->sister]);
+            }
+    }
+}
+
+/* Label of nodes outside the current block: too far for a parent, and not free */
+#define SSVM_HIDDEN INT32_MAX
+
+/* Nodes of the smallest blocks, and the factor to the next size */
+enum { SSVM_BLOCK = 4096, SSVM_BLOCK_GROWTH = 16, SSVM_FEW = 16 };
+
+static inline void ssvm_hide(ssvm_graph *g, int32_t from, int32_t to)
+{
+    for (int32_t v = from; v < to; ++v) {
+        g->nodes[v].label = SSVM_HIDDEN;
+        g->nodes[v].parent = SSVM_NO_PARENT;
+        g->nodes[v].state = 0;
+    }
+}
+
+/* Maximum flow among the nodes from, ..., to - 1; all others must be hidden, and all lists empty. */
+static void ssvm_solve_block(ssvm_graph *g, int32_t from, int32_t to)
+{
+    ssvm_search search = {0}, *s = &search;
+    s->nodes = g->nodes;
+    s->arcs = g->arcs;
+    s->excess = g->lists;
+    s->n = g->n_nodes;
+    s->orphans = g->lists + s->n + 2;
+    s->queue = g->queue;
+    s->low = s->n + 1;
+    s->level = 1;
+    for (int32_t v = from; v < to; ++v) {
+        ssvm_node *x = s->nodes + v;
+        const int is_root = x->excess < 0.0;
+        x->label = is_root;
+        x->parent = is_root ? SSVM_ROOT : SSVM_NO_PARENT;
+        x->state = is_root ? SSVM_QUEUED : 0;
+        x->current = x->first;
+        s->queue[s->size] = v;
+        s->size += is_root;
+        s->n_excess += x->excess > 0.0;
+    }
+    while (s->size > 0 && s->n_excess > 0) {
+        /* It is cheaper to drain several levels together. */
+        const int32_t enough = s->level + 1 + s->level / 2;
+        while (s->size > 0 && s->level < enough)
+            ssvm_grow(s);
+        while (s->top > 0) {
+            int32_t n_left = 0, left;
+            ssvm_drain(s);
+            left = ssvm_settle_orphans(s, &n_left);
+            if (left < 0)
                 continue;
-            flow = node->excess < -other->excess ? node->excess : -other->excess;
-            flow = flow < arc->residual ? flow : arc->residual;
-            node->excess -= flow;
-            other->excess += flow;
-            arc->residual -= flow;
-            g->arcs[arc->sister].residual += flow;
+            ssvm_make_room(s, n_left);
+            ssvm_locate(s, left);
+            ssvm_return_in_order(s);
         }
     }
 }
 
-/* Let the tree of node i take its free neighbours. If it meets the other tree, returns the arc from the
- * source's side to the sink's; else -1. */
-static int32_t ssvm_grow(ssvm_graph *g, int32_t i)
+/* Set all labels: 1 for the nodes that positive excess can still reach, the fewest 1s. */
+static inline void ssvm_reach(ssvm_graph *g)
 {
-    const ssvm_node *node = &g->nodes[i];
-    const uint8_t tree = node->tree;
-    for (int32_t a = node->first; a < node[1].first; ++a) {
-        ssvm_node *other = &g->nodes[g->arcs[a].head];
-        if (!(ssvm_away(g, a, tree) > 0.0))
-            continue;
-        if (other->tree == SSVM_FREE) {
-            other->tree = tree;
-            other->parent = g->arcs[a].sister;
-            other->time = node->time;
-            other->distance = node->distance + 1;
-            ssvm_activate(g, g->arcs[a].head);
-        } else if (other->tree != tree) {
-            return tree == SSVM_SOURCE ? a : g->arcs[a].sister;
-        } else if (other->time <= node->time && other->distance > node->distance) {
-            /* A shorter path to the root, by the distances known. */
-            other->parent = g->arcs[a].sister;
-            other->time = node->time;
-            other->distance = node->distance + 1;
-        }
+    int32_t n = 0;
+    for (int32_t v = 0; v < g->n_nodes; ++v) {
+        ssvm_node *x = &g->nodes[v];
+        x->label = g->is_mirrored ? x->excess < 0.0 : x->excess > 0.0;
+        if (x->label)
+            g->queue[n++] = v;
     }
-    return -1;
-}
-
-/* The least of `least`, the residuals between node i and its root, and the root's excess. */
-static double ssvm_least(const ssvm_graph *g, int32_t i, uint8_t tree, double least)
-{
-    const ssvm_node *node = &g->nodes[i];
-    double excess;
-    while (node->parent != SSVM_ROOT) {
-        const double residual = ssvm_towards(g, node->parent, tree);
-        if (residual < least)
-            least = residual;
-        node = &g->nodes[g->arcs[node->parent].head];
-    }
-    excess = tree == SSVM_SOURCE ? node->excess : -node->excess;
-    return excess < least ? excess : least;
-}
-
-/* Send the flow between node i and its root. Nodes whose arc to the parent is saturated become orphans. */
-static void ssvm_send(ssvm_graph *g, int32_t i, uint8_t tree, double flow)
-{
-    for (;;) {
-        ssvm_node *node = &g->nodes[i];
-        ssvm_arc *up, *down;
-        if (node->parent == SSVM_ROOT) {
-            node->excess += tree == SSVM_SOURCE ? -flow : flow;
-            if (tree == SSVM_SOURCE ? !(node->excess > 0.0) : !(node->excess < 0.0))
-                ssvm_orphan_first(g, i);
-            return;
+    for (int32_t i = 0; i < n; ++i) {
+        const ssvm_node *x = &g->nodes[g->queue[i]];
+        for (int32_t a = x->first; a < x[1].first; ++a) {
+            const ssvm_arc *arc = &g->arcs[a];
+            ssvm_node *y = &g->nodes[arc->head];
+            if (y->label || !(g->arcs[g->is_mirrored ? arc->sister : a].residual > 0.0))
+                continue;
+            y->label = 1;
+            g->queue[n++] = arc->head;
         }
-        up = &g->arcs[node->parent];
-        down = &g->arcs[up->sister];
-        if (tree == SSVM_SOURCE) {
-            down->residual -= flow;
-            up->residual += flow;
-        } else {
-            up->residual -= flow;
-            down->residual += flow;
-        }
-        const int32_t parent = up->head;
-        if (!((tree == SSVM_SOURCE ? down : up)->residual > 0.0))
-            ssvm_orphan_first(g, i);
-        i = parent;
     }
 }
 
-static void ssvm_augment(ssvm_graph *g, int32_t arc)
-{
-    ssvm_arc *middle = &g->arcs[arc], *back = &g->arcs[middle->sister];
-    double flow = ssvm_least(g, back->head, SSVM_SOURCE, middle->residual);
-    flow = ssvm_least(g, middle->head, SSVM_SINK, flow);
-    middle->residual -= flow;
-    back->residual += flow;
-    ssvm_send(g, back->head, SSVM_SOURCE, flow);
-    ssvm_send(g, middle->head, SSVM_SINK, flow);
-}
-
-/* Distance of node i from the root of its tree, counted from 1; INT32_MAX if the path meets an orphan. */
-static int32_t ssvm_distance(ssvm_graph *g, int32_t i)
-{
-    int32_t steps = 0, j = i;
-    for (;;) {
-        ssvm_node *node = &g->nodes[j];
-        if (node->time == g->now) {
-            steps += node->distance;
-            break;
-        }
-        ++steps;
-        if (node->parent == SSVM_ROOT) {
-            node->time = g->now;
-            node->distance = 1;
-            break;
-        }
-        if (node->parent == SSVM_ORPHAN)
-            return INT32_MAX;
-        j = g->arcs[node->parent].head;
-    }
-    for (int32_t left = steps; g->nodes[i].time != g->now; --left) {
-        g->nodes[i].time = g->now;
-        g->nodes[i].distance = left;
-        i = g->arcs[g->nodes[i].parent].head;
-    }
-    return steps;
-}
-
-/* Give an orphan the parent in its tree that is nearest to a root, or set it free. */
-static void ssvm_adopt(ssvm_graph *g, int32_t i)
-{
-    ssvm_node *node = &g->nodes[i];
-    const uint8_t tree = node->tree;
-    int32_t best = SSVM_NO_PARENT, least = INT32_MAX;
-    for (int32_t a = node->first; a < node[1].first; ++a) {
-        const int32_t head = g->arcs[a].head;
-        int32_t distance;
-        if (g->nodes[head].tree != tree || !(ssvm_towards(g, a, tree) > 0.0))
-            continue;
-        distance = ssvm_distance(g, head);
-        if (distance < least) {
-            least = distance;
-            best = a;
-        }
-    }
-    node->parent = best;
-    if (best != SSVM_NO_PARENT) {
-        node->time = g->now;
-        node->distance = least + 1;
-        return;
-    }
-    node->tree = SSVM_FREE;
-    for (int32_t a = node->first; a < node[1].first; ++a) {
-        const int32_t head = g->arcs[a].head;
-        const ssvm_node *other = &g->nodes[head];
-        if (other->tree != tree)
-            continue;
-        if (ssvm_towards(g, a, tree) > 0.0)
-            ssvm_activate(g, head);
-        if (other->parent >= 0 && g->arcs[other->parent].head == i)
-            ssvm_orphan_last(g, head);
-    }
-}
-
-/* Push flow until no path leads from a positive excess to a negative one. */
+/* Push flow until no path leads from a positive excess to a negative one. A level of a large graph does not
+ * fit into a cache. So where neighbours have near numbers, small blocks of nodes are solved first, then
+ * larger ones, and last the graph; each finds most of the work done. */
 static void ssvm_graph_solve(ssvm_graph *g)
 {
+    const int32_t n = g->n_nodes;
+    for (int32_t b = 0; b < 2 * (n + 2); ++b)
+        g->lists[b] = -1;
     ssvm_push_over_edges(g);
-    ssvm_plant(g);
-    while (g->active_size) {
-        const int32_t i = g->active[g->active_start];
-        int32_t arc;
-        /* Stay at this node as long as it finds paths and keeps its tree. */
-        while (g->nodes[i].tree != SSVM_FREE && (arc = ssvm_grow(g, i)) >= 0) {
-            ++g->now;
-            ssvm_augment(g, arc);
-            while (g->orphan_size)
-                ssvm_adopt(g, ssvm_next_orphan(g));
+    /* Of few nodes the forest has near ones only. */
+    if (g->is_local && n > 2 * SSVM_BLOCK && g->n_ends > n / SSVM_FEW) {
+        ssvm_hide(g, 0, n);
+        for (int32_t size = SSVM_BLOCK; size < n / 2; size *= SSVM_BLOCK_GROWTH) {
+            for (int32_t from = 0; from < n; from += size) {
+                const int32_t to = n - from < size ? n : from + size;
+                ssvm_solve_block(g, from, to);
+                ssvm_hide(g, from, to);
+                if (to == n)
+                    break;
+            }
+            if (size > n / SSVM_BLOCK_GROWTH)
+                break;
         }
-        ssvm_deactivate_first(g);
     }
+    ssvm_solve_block(g, 0, n);
+    ssvm_reach(g);
 }
 
 #endif

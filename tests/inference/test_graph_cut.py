@@ -304,3 +304,44 @@ def test_masked_scores_are_refused(search):
 def test_numbers_of_nodes_are_checked(n_nodes):
     with pytest.raises(ValueError, match="n_nodes="):
         GraphCut(n_nodes, [])
+
+
+def many_nodes(kind):
+    """Whole scores of graphs that are cut in blocks first, or have nodes with many edges."""
+    rng = np.random.default_rng(0)
+    n = 9000
+    if kind == "chain":
+        edges = np.stack([np.arange(n - 1), np.arange(1, n)], 1)
+    elif kind == "grid":
+        number = np.arange(n).reshape(90, 100)
+        edges = np.concatenate(
+            [
+                np.stack([number[:, :-1].ravel(), number[:, 1:].ravel()], 1),
+                np.stack([number[:-1].ravel(), number[1:].ravel()], 1),
+            ]
+        )
+    elif kind == "hubs":
+        hubs = [np.stack([np.full(n - 3, k), np.arange(3, n)], 1) for k in range(3)]
+        edges = np.concatenate(hubs)
+    else:
+        edges = rng.integers(n, size=(3 * n, 2))
+        edges = edges[edges[:, 0] != edges[:, 1]]
+    return n, edges, rng
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+@pytest.mark.parametrize("kind", ["chain", "grid", "hubs", "random"])
+def test_many_nodes_have_the_flow_of_scipy_whatever_was_cut_before(kind, share):
+    n, edges, rng = many_nodes(kind)
+    cut = GraphCut(n, edges)
+    for factor in (1.0, 2.0**-1060, 2.0**800):
+        unary = rng.integers(1, 30, size=n) * np.where(rng.random(n) < share, 1.0, -1.0)
+        pairwise = rng.integers(0, 9, size=len(edges)).astype(float)
+        network = as_network(unary, edges, pairwise).astype(np.int32)
+        cut.set_scores(factor * unary, factor * pairwise)
+        labels, certificate = cut.solve(), cut.certificate()
+        flow = maximum_flow(network, n, n + 1).flow_value
+        assert certificate.energy == factor * flow
+        assert certificate.flow == pytest.approx(certificate.energy, rel=1e-9)
+        cold = graph_cut(unary, edges, pairwise)
+        assert np.array_equal(labels, cold)
