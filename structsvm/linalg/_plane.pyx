@@ -16,6 +16,27 @@ from libc.string cimport memcpy, strcmp
 from structsvm._typedefs cimport index_t
 
 
+cdef extern from *:
+    """
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    static void ssvm_trim(void) { malloc_trim(0); }
+    #else
+    static void ssvm_trim(void) {}
+    #endif
+    """
+    void ssvm_trim() nogil
+
+
+def return_free_memory():
+    """Give the system back what is free, for when large arrays have come and gone.
+
+    glibc keeps up to 64 MB at the end of its heap, and all holes in it.
+    """
+    with nogil:
+        ssvm_trim()
+
+
 def padded_vector(Py_ssize_t size):
     """Zeros of shape (size,), followed by the readable padding that ``Weights`` requires."""
     return np.zeros(size + WEIGHT_PADDING)[:size]

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, number, vector
 from structsvm.engines import Engine
-from structsvm.linalg._plane import extended
+from structsvm.linalg._plane import extended, return_free_memory
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
@@ -189,7 +189,10 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         if isinstance(known, GrownProblem) and known.dense is problem:
             known.follow()
             return known
-        return grown_form(problem)
+        grown = grown_form(problem)
+        if grown is not problem:
+            return_free_memory()  # what it took to make the rows
+        return grown
 
     def _block_options(self) -> dict[str, Any]:
         return {

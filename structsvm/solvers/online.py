@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, number
 from structsvm.engines import Engine
+from structsvm.linalg._plane import return_free_memory
 from structsvm.problems import Problem
 from structsvm.problems._grown_problem import GrownProblem, restore_pairs, scattered
 from structsvm.solvers._blocks import grown_form
@@ -93,6 +94,7 @@ class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
             state = state.unfolded()
         if grow and isinstance(own := grown_form(problem), GrownProblem):
             problem, state = own, OnlineWeights(own.n_weights, bool(self.averaging), own)
+            return_free_memory()  # what it took to make the rows
         if state is None:
             state = OnlineWeights(problem.n_weights, bool(self.averaging))
         elif (state.lag is not None) != self.averaging:

@@ -25,6 +25,7 @@ from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import PackedSequences, check_pairs
 from structsvm.engines import Engine, Serial
 from structsvm.exceptions import OracleWarning, TrivialFitWarning, warn
+from structsvm.linalg._plane import return_free_memory
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, SolverResult, capabilities_of
@@ -46,6 +47,9 @@ __all__ = [
     "taken",
     "train",
 ]
+
+# With more weights than this, memory that is free is given back before they are written out.
+_MANY = 1 << 20
 
 
 # ---- the data
@@ -279,6 +283,8 @@ class Outcome:
         """Free what a later call could start from."""
         self.result.state = None
         self.bound = self.bound._replace(state=None)
+        if self.bound.problem.n_weights > _MANY:
+            return_free_memory()
 
     def kept(self) -> Bound | None:
         """A start for a later call whose data may differ; None if data cannot be compared."""
