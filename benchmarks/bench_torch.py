@@ -3,7 +3,6 @@
     pip install torch==2.13.0 && pip install --no-deps pytorch-crf
     python benchmarks/bench_torch.py speed
     STRUCTSVM_DATA=... python benchmarks/bench_torch.py tagger [--epochs 4] [--seeds 3]
-    STRUCTSVM_DATA=... python benchmarks/bench_torch.py horses [--epochs 4] [--seeds 3]
 
 All on one thread, in CPU seconds.
 
@@ -15,11 +14,6 @@ tagger: chunks of CoNLL-2000 from words and characters, without the file's part-
 embedding of the word, the mean of embeddings of its prefixes and suffixes (hashed), two
 convolutions of width 3, then `ChainHinge` or `CRF` with the same start, batches and step sizes. F1
 of spans on the test file after the last epoch.
-
-horses: figure and ground in photographs, every third pixel of every third row (about 3,300 pixels
-an image), colours alone, by three convolutions: the logistic loss, pixel by pixel; the same with
-cuts put behind it, their strength the best of six on 40 training images; and `GridHinge` with cuts
-in training and in prediction, edges weighted by contrast.
 """
 
 import argparse
@@ -36,7 +30,7 @@ from torchcrf import CRF
 
 from structsvm.columns import read_columns
 from structsvm.metrics import span_f1_score
-from structsvm.torch import ChainHinge, GridHinge
+from structsvm.torch import ChainHinge
 
 DATA = Path(os.environ.get("STRUCTSVM_DATA", "."))
 SHAPES = ((32, 30, 20), (64, 50, 50), (16, 200, 10))
@@ -213,106 +207,9 @@ def tagger(args):
     save("torch_tagger", rows)
 
 
-# ---- horses
-
-
-def read_horses():
-    """Images of shape (3, H, W), zeros where they are padded, and labels, -100 there."""
-    held = np.load(DATA / "horses" / "horses.npz", allow_pickle=False)
-    bounds = list(zip(held["offsets"][:-1], held["offsets"][1:], held["shape"], strict=True))
-    images = [held["X"][a:b].reshape(*shape, 3)[::3, ::3] for a, b, shape in bounds]
-    labels = [held["y"][a:b].reshape(shape)[::3, ::3] for a, b, shape in bounds]
-    side = [max(image.shape[axis] for image in images) for axis in (0, 1)]
-    X = torch.zeros(len(images), 3, *side)
-    y = torch.full((len(images), *side), -100)
-    for k, (image, own) in enumerate(zip(images, labels, strict=True)):
-        height, width = own.shape
-        X[k, :, :height, :width] = torch.from_numpy(image / 255.0 - 0.5).movedim(-1, 0)
-        y[k, :height, :width] = torch.from_numpy(own.astype(np.int64))
-    return X, y, torch.from_numpy(held["test"] == 1)
-
-
-def contrasts(X, hinge):
-    """exp(-|difference of colours|^2 / (2 mean)) for each direction."""
-    steps = hinge._steps.tolist()
-    squares = torch.stack(
-        [(X - torch.roll(X, [-a, -b], (2, 3))).square().sum(dim=1) for a, b in steps], dim=1
-    )
-    return torch.exp(-squares / (2 * squares.mean()))
-
-
-def horse_network():
-    layers = []
-    for width, wide in ((3, 24), (24, 24)):
-        layers += [torch.nn.Conv2d(width, wide, 5, padding=2), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers, torch.nn.Conv2d(24, 2, 5, padding=2))
-
-
-def accuracy_and_iou(found, y):
-    known = y >= 0
-    both = ((found == 1) & (y == 1) & known).sum()
-    either = (((found == 1) | (y == 1)) & known).sum()
-    return float((found == y)[known].float().mean()), float(both / either)
-
-
-def horses(args):
-    X, y, is_test = read_horses()
-    train = torch.nonzero(~is_test)[:, 0]
-    rows = []
-    for seed in range(args.seeds):
-        for name in ("logistic", "GridHinge"):
-            torch.manual_seed(seed)
-            model, hinge = horse_network(), GridHinge(connectivity=8)
-            pairwise = contrasts(X, hinge)
-            optimizer = torch.optim.Adam([*model.parameters(), *hinge.parameters()], lr=3e-3)
-            start = time.process_time()
-            for epoch in range(args.epochs):
-                for group in optimizer.param_groups:
-                    group["lr"] = 3e-3 * (1 - epoch / args.epochs)
-                for batch in train[torch.randperm(len(train))].split(8):
-                    scores = model(X[batch])
-                    if name == "logistic":
-                        loss = torch.nn.functional.cross_entropy(scores, y[batch])
-                    else:
-                        loss = hinge(scores, y[batch], pairwise[batch])
-                    optimizer.zero_grad()
-                    loss.backward()
-                    optimizer.step()
-            seconds = time.process_time() - start
-            with torch.no_grad():
-                scores = model(X)
-                found = {name: scores.argmax(dim=1)}
-                if name == "GridHinge":
-                    found = {name: hinge.decode(scores[is_test], pairwise[is_test])}
-                else:
-                    behind = GridHinge(connectivity=8, learn_pairwise=False)
-                    some = train[:40]
-                    best = max(
-                        (0.1, 0.2, 0.4, 0.8, 1.6, 3.2),
-                        key=lambda a: accuracy_and_iou(
-                            behind.decode(scores[some], a * pairwise[some]), y[some]
-                        ),
-                    )
-                    found[name] = found[name][is_test]
-                    found["logistic, cut behind"] = behind.decode(
-                        scores[is_test], best * pairwise[is_test]
-                    )
-            for job, labels in found.items():
-                accuracy, iou = accuracy_and_iou(labels, y[is_test])
-                rows.append(
-                    {"job": job, "seed": seed, "accuracy": accuracy, "iou": iou, "cpu": seconds}
-                )
-                print(
-                    f"{job:20} seed {seed}: accuracy {accuracy:.4f}, intersection over union "
-                    f"{iou:.4f}, training {seconds:.0f} s",
-                    flush=True,
-                )
-    save("torch_horses", rows)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("job", choices=("speed", "tagger", "horses"))
+    parser.add_argument("job", choices=("speed", "tagger"))
     parser.add_argument("--repeat", type=int, default=15)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=3)
@@ -320,7 +217,7 @@ def main():
     parser.add_argument("--rate", type=float, default=6e-3, help="the first step size of Adam")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    {"speed": speed, "tagger": tagger, "horses": horses}[args.job](args)
+    {"speed": speed, "tagger": tagger}[args.job](args)
 
 
 if __name__ == "__main__":
