@@ -175,6 +175,8 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     ) -> SolverResult:
         """See `structsvm.solvers.base.Solver`."""
         self._check_parameters()
+        if snapshot is not None:
+            state = None  # a snapshot has all, and its own places of weights that grow
         start = DualState(self._make_blocks(self._form_of(problem, state)))
         if isinstance(state, DualState) and state.is_compatible(start):
             start = state

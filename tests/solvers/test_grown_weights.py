@@ -229,6 +229,19 @@ def test_paths_and_warm_starts_go_on_in_the_same_weights(everything_grows):
     assert again.objective_ == pytest.approx(path[1].objective_, rel=2e-6)
 
 
+def test_a_fit_that_has_a_start_resumes_a_checkpoint(everything_grows, tmp_path):
+    X, y = text(0, binary=True)
+    file = tmp_path / "fit.ckpt"
+    keep = [Checkpoint(file, every=1), lambda progress: progress.n_iter == 2]
+    ChainSVM(random_state=0, callbacks=keep).fit(X, y)
+    whole = ChainSVM(random_state=0).fit(X, y)
+    svm = ChainSVM(random_state=1, warm_start=True).fit(X, y)  # the same pairs, in another order
+    svm.fit(X, y, resume_from=file)
+    assert np.array_equal(svm.coef_, whole.coef_)
+    assert svm.n_iter_ == whole.n_iter_ > 2
+    assert svm.set_params(C=0.1).fit(X, y).dual_gap_ <= 1e-3
+
+
 def test_hidden_labels_are_completed_where_weights_grow(everything_grows):
     X, y = text(0, binary=True)
     hidden = [row.astype(object) for row in y]
