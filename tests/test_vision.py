@@ -1,5 +1,6 @@
 """Features, contrasts, superpixels and pictures of photographs."""
 
+import contextlib
 import pickle
 import warnings
 
@@ -119,6 +120,7 @@ def test_bad_images(image, message):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
+        ({"groups": 3}, "groups=3: expected a list of names"),
         ({"groups": "colour"}, r"expected a list of names, such as \['colour'\]"),
         ({"groups": ["hue"]}, "groups has 'hue'"),
         ({"groups": []}, "groups is empty"),
@@ -430,6 +432,30 @@ def test_images_of_a_list_have_one_range():
     with pytest.raises(ValueError, match=r"X\[0\] has shape \(3,\)"):
         PixelFeatures().fit([np.zeros(3)])
     assert clone(learned).groups == ["colour"]
+
+
+_BYTES = np.arange(30, dtype=np.uint8).reshape(5, 6) * 8
+
+
+@pytest.mark.parametrize(
+    ("trained", "other", "told"),
+    [
+        (_BYTES, _BYTES / 255, r"X\[1\] has values from 0 to 0.909804, but the range in fit is 0"),
+        (_BYTES, _BYTES > 99, "255, and it is nearly black in that: give images of one kind"),
+        (_BYTES.astype(np.uint16) * 16, _BYTES, "0 to 4095, and it is nearly black"),
+        (_BYTES / 255 - 0.5, _BYTES, "-0.5 to 0.409804, and half of them are clipped to one end"),
+        (_BYTES, _BYTES // 200, None),
+        (_BYTES.astype(np.uint16) * 16, _BYTES.astype(np.uint16), None),  # dark
+        (_BYTES.astype(float), np.zeros((5, 6)), None),
+        (_BYTES / 255 - 0.5, 3 * (_BYTES / 255 - 0.5), None),
+    ],
+)
+def test_images_with_values_of_another_unit_are_told(trained, other, told):
+    features = PixelFeatures(groups=["colour"]).fit([trained])
+    with pytest.warns(UserWarning, match=told) if told else contextlib.nullcontext():
+        features.transform([trained, other, other])
+    given = PixelFeatures(groups=["colour"], value_range=(-9999, 9999)).fit([trained])
+    given.transform([trained, other])
 
 
 def test_a_pipeline_takes_images():

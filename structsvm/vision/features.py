@@ -239,6 +239,8 @@ def _check_groups(groups: Iterable[str] | None) -> list[str]:
         return list(FEATURE_GROUPS)
     if isinstance(groups, str):
         raise ValueError(f"groups={groups!r}: expected a list of names, such as [{groups!r}]")
+    if not isinstance(groups, Iterable):
+        raise ValueError(f"groups={groups!r}: expected a list of names, such as ['colour']")
     wanted = list(groups)
     for group in wanted:
         if group not in FEATURE_GROUPS:

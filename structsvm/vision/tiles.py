@@ -19,6 +19,10 @@ __all__ = ["TiledLabels", "predict_tiles"]
 
 Box = tuple[slice, ...]
 
+# Scores of a piece and of the whole image differ by rounding, those of float32 features the more:
+# shares of the greatest scores that decide nothing.
+_ROUNDING, _ROUNDING_OF_FEATURES = 1e-10, 1e-6
+
 
 class TiledLabels(NamedTuple):
     """Labels of an image that was cut into tiles.
@@ -53,6 +57,7 @@ def predict_tiles(
     ``classes_[1]`` outside never takes that label away inside, so the labels of the whole image lie
     between the first two: where these agree, they are known, and `certain` says so. Where they do
     not, the label is that without the pixels around. Raise `overlap` where too much is uncertain.
+    Where both labels are as good, up to rounding, nothing is certain.
 
     Parameters
     ----------
@@ -125,7 +130,8 @@ def predict_tiles(
             slice(c.start - p.start, c.stop - p.start) for c, p in zip(core, piece, strict=True)
         )
         if cuts:
-            found, certain = _between(svm, x, _outer(piece, shape), gains)
+            rounding = _ROUNDING if features is None else _ROUNDING_OF_FEATURES
+            found, certain = _between(svm, x, _outer(piece, shape), gains, rounding)
         else:
             found = svm.predict([x], bias=gains)[0]
             certain = np.full(found.shape, piece == tuple(slice(0, n) for n in shape))
@@ -135,19 +141,29 @@ def predict_tiles(
 
 
 def _between(
-    svm: Any, x: NDArray[Any], outer: NDArray[np.bool_], gains: NDArray[np.float64]
+    svm: Any,
+    x: NDArray[Any],
+    outer: NDArray[np.bool_],
+    gains: NDArray[np.float64],
+    rounding: float,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Labels of a piece, and where they do not depend on the labels of outer pixels."""
+    """Labels of a piece, and where they do not depend on the labels of outer pixels, nor on
+    rounding."""
+    if not outer.any():
+        return svm.predict([x], bias=gains)[0], np.ones(outer.shape, dtype=bool)
     model, inputs = svm._prepared([x])
     unary, edges, pairs = next(iter(model.part_scores(inputs, svm._flat_weights())))
     scores = unary[:, 1] - unary[:, 0] + (gains[1] - gains[0])
     ring = outer.ravel()
-    if not ring.any():
-        labels = graph_cut(scores, edges, pairs).reshape(outer.shape)
-        return svm.classes_[labels], np.ones(outer.shape, dtype=bool)
     # Beyond what all edges together could change.
     push = 1.0 + float(pairs.sum()) + float(np.abs(scores).max())
-    low, high = (graph_cut(np.where(ring, sign * push, scores), edges, pairs) for sign in (-1, 1))
+    # A change of edges that is this small changes no more than one of their ends does.
+    n_edges = np.bincount(edges.ravel(), minlength=len(scores))
+    slack = rounding * (np.abs(scores).max() + n_edges * pairs.max(initial=0.0))
+    low, high = (
+        graph_cut(np.where(ring, sign * push, scores + sign * slack), edges, pairs)
+        for sign in (-1, 1)
+    )
     within = ~(ring[edges[:, 0]] | ring[edges[:, 1]])
     free = graph_cut(np.where(ring, -1.0, scores), edges[within], pairs[within])
     certain = (low == high) & ~ring

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.checks import check_n_jobs
 from structsvm.data.sequences import as_items
+from structsvm.exceptions import warn
 from structsvm.vision.features import feature_names, pixel_features
 from structsvm.vision.images import check_image, check_range, is_white, natural_range
 
@@ -105,13 +106,20 @@ class PixelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             Naming the image: another number of channels than in `fit`, or values that the range
             does not have.
+
+        Warns
+        -----
+        UserWarning
+            Naming the image: values of another kind than in `fit`, such as 0 to 1 after 0 to 255.
         """
         check_is_fitted(self)
         images = self._images(X)
         self._check_channels(images)
         low, high = self.value_range_
-        if self.value_range is None and not is_white(self.value_range_):
-            images = [np.clip(image, low, high) for image in images]
+        if self.value_range is None:
+            _warn_of_other_kinds(images, self.value_range_)
+            if not is_white(self.value_range_):
+                images = [np.clip(image, low, high) for image in images]
         for i, image in enumerate(images):
             least, most = float(image.min()), float(image.max())
             if not low <= least <= most <= high:
@@ -153,6 +161,27 @@ class PixelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                     f"X[{i}] has {_n_channels(image)} channels, expected {self.n_channels_} as the "
                     "first image in fit"
                 )
+
+
+def _warn_of_other_kinds(images: list[NDArray[Any]], value_range: tuple[float, float]) -> None:
+    """Warn of the first image that is nearly black, or mostly clipped: its values have another
+    unit."""
+    low, high = value_range
+    for i, image in enumerate(images):
+        least, most = float(image.min()), float(image.max())
+        if is_white(value_range):
+            bytes_ = image.dtype == np.uint8
+            own = 255.0 if bytes_ else 1.0 if image.dtype.kind in "fb" else high
+            wrong, what = 0 < most <= own < high, "it is nearly black in that"
+        else:
+            wrong, what = not low <= np.median(image) <= high, "half of them are clipped to one end"
+        if wrong:
+            warn(
+                f"X[{i}] has values from {least:g} to {most:g}, but the range in fit is {low:g} to "
+                f"{high:g}, and {what}: give images of one kind, or value_range",
+                UserWarning,
+            )
+            return
 
 
 def _n_channels(image: NDArray[Any]) -> int:
