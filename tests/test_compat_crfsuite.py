@@ -250,3 +250,70 @@ def test_items_keep_their_names_and_values():
     with pytest.raises(ValueError, match="there is no sequence"):
         crfsuite.Tagger.of(tagger._tagger()).tag()
     assert set(ALGORITHMS) == {"lbfgs", "l2sgd", "averaged-perceptron", "passive-aggressive"}
+
+
+def test_what_is_listed_twice_counts_twice_in_items_too():
+    X = [[["a", "a", "b"], ["b", "c"]], [["c"], ["a"]]]
+    assert ItemSequence(X[0]).items()[0] == {"a": 2.0, "b": 1.0}
+    assert ItemSequence([{"w": "x", "w:x": 0.5}]).items() == [{"w:x": 1.5}]
+    crf = CRF(c2=0.1).fit(X, [["A", "B"], ["B", "A"]])
+    for method in (crf.predict_single, crf.predict_marginals_single):
+        assert [method(ItemSequence(x)) for x in X] == [method(x) for x in X]
+
+
+def test_an_answer_is_for_the_sequence_that_was_given(monkeypatch):
+    X, y = corpus(60)
+    crf = CRF(c2=0.01).fit(X, y)
+    want = crf.predict_single(X[0]), crf.predict_marginals_single(X[0])
+    other = next(x for x in X if len(x) != len(X[0]))
+
+    def meanwhile(function):
+        def call(*args):
+            crf.tagger_.set(other)  # as another thread may
+            return function(*args)
+
+        return call
+
+    monkeypatch.setattr(crfsuite, "token_kinds", meanwhile(crfsuite.token_kinds))
+    features = crf.tagger_._held.features_
+    monkeypatch.setattr(features, "transform", meanwhile(features.transform))
+    assert (crf.predict_single(X[0]), crf.predict_marginals_single(X[0])) == want
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda crf: crf.fit([[["a"]]], []), "X has 1 examples but y has 0"),
+        (lambda crf: crf.fit(None, None), "X is a NoneType; expected a list"),
+        (lambda crf: crf.fit([None], [["A"]]), "xseq is None; expected a list"),
+        (lambda crf: crf.fit([[["a"]]], [None]), "yseq is None; expected a list of labels"),
+        (lambda crf: crf.fit([[["a"]]], ["A"]), "yseq is 'A'; expected a list of labels"),
+        (
+            lambda crf: crf.fit([[["a"]]], [["A"]], [[["a"]]], []),
+            "in X_val and y_val: X has 1 examples but y has 0",
+        ),
+        (lambda crf: crf.predict(None), "X is a NoneType"),
+        (lambda crf: crf.predict_single(None), "xseq is None"),
+        (lambda crf: crf.predict_single({"word": "a"}), "xseq is {'word': 'a'}"),
+        (lambda crf: crf.predict_marginals([None]), "xseq is None"),
+        (lambda crf: ItemSequence(None), "xseq is None"),
+        (lambda crf: ItemSequence("ab"), "xseq is 'ab'"),
+        (lambda crf: Tagger().tag([["a"]]), "the tagger has no model"),
+        (lambda crf: Tagger().tag(), "the tagger has no model"),
+    ],
+)
+def test_what_is_no_sequence_is_refused(call, message):
+    X, y = corpus()
+    crf = CRF().fit(X, y)
+    crf.predict_single(X[0])
+    with pytest.raises(ValueError, match=message):
+        call(crf)
+
+
+@pytest.mark.parametrize("pos", [0.5, None, "0", -1, 99])
+def test_positions_of_marginals_are_integers(pos):
+    X, y = corpus()
+    tagger = CRF().fit(X, y).tagger_
+    tagger.set(X[0])
+    with pytest.raises(ValueError, match=r"pos=.*expected an integer"):
+        tagger.marginal("d", pos)

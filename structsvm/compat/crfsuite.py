@@ -25,6 +25,7 @@ that CRFsuite takes anyway. `Trainer.help` tells what each of them is here.
 from __future__ import annotations
 
 import contextlib
+import numbers
 import os
 import sys
 import tempfile
@@ -44,14 +45,16 @@ from structsvm.compat._crfsuite_parameters import (
     parameters_of,
     tagger_params,
 )
+from structsvm.data.sequences import as_items, check_pairs
 from structsvm.estimators import SequenceTagger
 from structsvm.exceptions import ModelFileError
 from structsvm.features import SequenceVectorizer
-from structsvm.features.tokens import token_kinds
+from structsvm.features.tokens import listed, token_kinds
 from structsvm.features.vectorizer import attributes_of
 from structsvm.metrics import token_accuracy
 from structsvm.persistence.model_files import load
 from structsvm.solvers import Progress
+from structsvm.training.train import of_held_out_examples
 
 __all__ = ["CRF", "ItemSequence", "Tagger", "Trainer"]
 
@@ -75,11 +78,12 @@ class ItemSequence(Sequence[dict[str, float]]):
     """
 
     def __init__(self, xseq: Iterable[Any]) -> None:
-        if isinstance(xseq, (str, bytes)):
-            raise ValueError(f"xseq is {xseq!r}; expected a list of dicts or of lists of str")
-        self._items = [
-            dict(attributes_of(token, f"xseq[{t}]", _SEPARATOR)) for t, token in enumerate(xseq)
-        ]
+        self._items: list[dict[str, float]] = []
+        for t, token in enumerate(_tokens(xseq)):
+            item: dict[str, float] = {}
+            for name, value in attributes_of(token, f"xseq[{t}]", _SEPARATOR):
+                item[name] = item.get(name, 0.0) + value
+            self._items.append(item)
 
     def items(self) -> list[dict[str, float]]:
         """Names and values of each token."""
@@ -162,7 +166,9 @@ class Trainer:
 
     def append(self, xseq: Any, yseq: Sequence[Any], group: int = 0) -> None:
         """Add a sequence of tokens, its labels, and the number of its group."""
-        X = xseq if isinstance(xseq, ItemSequence) else list(xseq)
+        X = xseq if isinstance(xseq, ItemSequence) else _tokens(xseq)
+        if isinstance(yseq, (str, bytes)) or not isinstance(yseq, Iterable):
+            raise ValueError(f"yseq is {yseq!r}; expected a list of labels")
         y = list(yseq)
         if len(X) != len(y):
             raise ValueError(f"xseq has {len(X)} tokens but yseq has {len(y)} labels")
@@ -317,21 +323,18 @@ class Tagger:
     def set(self, xseq: Any) -> None:
         """Take a sequence for later calls."""
         self._tagger()
-        if isinstance(xseq, (str, bytes)):
-            raise ValueError(f"xseq is {xseq!r}; expected a list of dicts or of lists of str")
-        self._tokens, self._rows, self._marginals = list(xseq), None, None
+        self._tokens, self._rows, self._marginals = _tokens(xseq), None, None
 
     def tag(self, xseq: Any = None) -> list[Any]:
         """The labels of a sequence; None: of the one that was set."""
-        if xseq is not None:
-            self.set(xseq)
         tagger = self._tagger()
-        kinds = tagger.features_.token_kinds_
-        if self._tokens is not None and (not kinds or token_kinds([self._tokens]) <= set(kinds)):
-            return tagger.tag(self._tokens)
-        # A tagger refuses lists where it was fitted on dicts, and python-crfsuite does not.
-        tags: list[Any] = tagger.predict(self._sequence())[0].tolist()
-        return tags
+        if xseq is None:
+            self._sequence()
+            return _tags(tagger, self._tokens)
+        # Threads may share a tagger, so the answer is for these tokens, whatever is set by then.
+        tokens = _tokens(xseq)
+        self.set(tokens)
+        return _tags(tagger, tokens)
 
     def probability(self, yseq: Sequence[Any]) -> float:
         """exp(score - log of the sum of exp(score) over all labellings) for the sequence."""
@@ -348,8 +351,11 @@ class Tagger:
         labels = self.labels()
         if y not in labels:
             raise ValueError(f"{y!r} is no label; expected one of {labels}")
-        if not 0 <= pos < len(values):
-            raise ValueError(f"pos={pos}: the sequence has {len(values)} items")
+        if not isinstance(pos, numbers.Integral) or not 0 <= pos < len(values):
+            raise ValueError(
+                f"pos={pos!r}: the sequence has {len(values)} items; expected an integer, 0 for "
+                "the first"
+            )
         return float(values[pos, labels.index(y)])
 
     def info(self) -> SimpleNamespace:
@@ -387,8 +393,8 @@ class Tagger:
         """Write the model as text, as CRFsuite lays it out; None: to standard output."""
         info = self.info()
         lines = ["FILEHEADER = {", *(f"  {n}: {v}" for n, v in info.header.items()), "}", ""]
-        for title, numbers in (("LABELS", info.labels), ("ATTRIBUTES", info.attributes)):
-            lines += [f"{title} = {{", *(f"  {k:>5}: {n}" for n, k in numbers.items()), "}", ""]
+        for title, places in (("LABELS", info.labels), ("ATTRIBUTES", info.attributes)):
+            lines += [f"{title} = {{", *(f"  {k:>5}: {n}" for n, k in places.items()), "}", ""]
         for title, weights, kind in (
             ("TRANSITIONS", info.transitions, 1),
             ("STATE_FEATURES", info.state_features, 0),
@@ -422,6 +428,21 @@ class Tagger:
         if self._rows is None:
             self._rows = tagger.features_.transform([self._tokens])
         return self._rows
+
+
+def _tokens(xseq: Any) -> list[Any]:
+    if isinstance(xseq, (str, bytes, Mapping)) or not isinstance(xseq, Iterable):
+        raise ValueError(f"xseq is {xseq!r}; expected a list of dicts or of lists of str")
+    return list(xseq)
+
+
+def _tags(tagger: SequenceTagger, tokens: list[Any]) -> list[Any]:
+    kinds = tagger.features_.token_kinds_
+    if not kinds or token_kinds([tokens]) <= set(kinds):
+        return tagger.tag(tokens)
+    # A tagger refuses lists where it was fitted on dicts, and python-crfsuite does not.
+    tags: list[Any] = tagger.predict(tagger.features_.transform([tokens]))[0].tolist()
+    return tags
 
 
 def _refuse_foreign(begin: bytes, name: str) -> None:
@@ -583,8 +604,10 @@ class CRF(BaseEstimator):  # type: ignore[misc]
         trainer = self._make_trainer()
         trainer.clear()
         for pairs, group in (((X, y), 0), ((X_dev, y_dev), 1)):
-            if pairs[0] is not None:
-                for xseq, yseq in zip(*pairs, strict=True):
+            if group and X_dev is None:
+                continue
+            with of_held_out_examples() if group else contextlib.nullcontext():
+                for xseq, yseq in zip(*check_pairs(*map(listed, pairs)), strict=True):
                     trainer.append(xseq, yseq, group)
         fitted = trainer.fit(-1 if X_dev is None else 1)
         if self.model_filename is not None:
@@ -608,23 +631,24 @@ class CRF(BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[np.object_]:
         """The labels of each sequence, as an array of objects."""
-        return np.array([self.predict_single(xseq) for xseq in X], dtype=object)
+        return np.array([self.predict_single(x) for x in as_items("X", listed(X))], dtype=object)
 
     def predict_single(self, xseq: Any) -> list[Any]:
         """The labels of one sequence."""
-        return self._usable().tag(xseq)
+        return self._usable().tag(_tokens(xseq))
 
     def predict_marginals(self, X: Any) -> NDArray[np.object_]:
         """For each sequence what `predict_marginals_single` gives, as an array of objects."""
-        return np.array([self.predict_marginals_single(xseq) for xseq in X], dtype=object)
+        found = [self.predict_marginals_single(xseq) for xseq in as_items("X", listed(X))]
+        return np.array(found, dtype=object)
 
     def predict_marginals_single(self, xseq: Any) -> list[dict[Any, float]]:
         """The probability of each label at each position of one sequence; see `Tagger.marginal`."""
-        tagger = self._usable()
-        tagger.set(xseq)
-        labels = tagger.labels()
-        n = int(tagger._sequence().offsets[-1])
-        return [{label: tagger.marginal(label, t) for label in labels} for t in range(n)]
+        tagger = self._usable()._tagger()
+        labels = tagger.classes_.tolist()
+        rows = tagger.features_.transform([_tokens(xseq)])
+        values = tagger.model_.marginals(rows, tagger.coef_)[0][0]
+        return [dict(zip(labels, row, strict=True)) for row in values.tolist()]
 
     def score(self, X: Any, y: Any) -> float:
         """Share of the items that are labelled correctly."""
