@@ -21,6 +21,7 @@ import numpy as np
 from structsvm import MultiLabelSVM
 
 DRINKS, PLATES = ["coffee", "tea", "cocoa", "juice"], ["bread", "egg", "porridge"]
+GREEN, RED = "#2f8f3a", "#c33"
 THINGS = [*DRINKS, *PLATES, "butter"]
 
 
@@ -36,7 +37,7 @@ def tables(rng, n):
 def draw(axes, truth, guess, title):
     for i, j in np.argwhere(truth | guess):
         found = guess[i, j]
-        colour = "#2f8f3a" if truth[i, j] and found else "#c33"
+        colour = GREEN if truth[i, j] and found else RED
         axes.scatter(j, i, s=130, c=colour if found else "none", ec=colour, lw=2)
     axes.set_xticks(range(len(THINGS)), THINGS, rotation=40, ha="right")
     axes.set_yticks(range(len(truth)), [f"table {i + 1}" for i in range(len(truth))])
@@ -63,5 +64,11 @@ if __name__ == "__main__":
         wrong = int((guess[:12] != y_test[:12]).sum())
         name = "each thing by itself" if structure == "independent" else "pairs of things, too"
         draw(axes, y_test[:12], guess[:12], f"{name}: {wrong} mistakes (red)")
+    kinds = (("found", GREEN, GREEN), ("missed", RED, "none"), ("not there", RED, RED))
+    dots = [
+        plt.Line2D([], [], ls="", marker="o", ms=10, mew=2, mec=edge, mfc=face, label=kind)
+        for kind, edge, face in kinds
+    ]
+    figure.legend(handles=dots, ncols=3, loc="outside lower center", frameon=False)
     figure.savefig(output, dpi=90)
     print(f"wrote {output}")

@@ -65,18 +65,22 @@ if __name__ == "__main__":
     k = int(np.argsort(shares)[len(shares) // 2])  # the median
     colours = ListedColormap(["#e8e8e8", "#2a6fb0", "#e2892f"])
     panels = {
-        "one of three features": data.X_train[0][..., 0],
-        "strokes": marks[0],
-        "truth, which nobody drew": data.y_train[0],
+        "a training image": data.X_train[0][..., 0],
+        "its strokes": marks[0],
+        "its truth, which nobody drew": data.y_train[0],
+        "": None,
         "a held-out image": data.X_test[k][..., 0],
-        f"void left out: {(answers['left out'][k] == data.y_test[k]).mean():.1%}": answers[
+        "its truth": data.y_test[k],
+        f"void left out: {(answers['left out'][k] == data.y_test[k]).mean():.1%} right": answers[
             "left out"
         ][k],
         f"void hidden: {shares[k]:.1%} right": answers["hidden"][k],
     }
-    figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
+    figure, axes = plt.subplots(2, 4, figsize=(13, 6), layout="constrained")
     for ax, (title, values) in zip(axes.ravel(), panels.items()):
-        if values.dtype.kind == "f":
+        if values is None:
+            pass
+        elif values.dtype.kind == "f":
             ax.imshow(values, cmap="gray")
         else:
             ax.imshow(values, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")

@@ -61,7 +61,7 @@ if __name__ == "__main__":
             colours = np.where(labels[..., None] == 1, 0.15, 1.0) * np.ones(3)
             colours[~certain] = 0.85, 0.1, 0.1
             ax.imshow(colours, interpolation="nearest")
-            ax.set_title(f"overlap {overlap}: {certain.mean():.1%} certain")
+            ax.set_title(f"overlap {overlap}: {certain.mean():.1%} certain, others red")
         del image
     for edge in range(0, 301, 60):
         axes[0].axhline(edge - 0.5, color="#f0c040", lw=0.8)

@@ -76,7 +76,7 @@ if __name__ == "__main__":
             colours[found & ~truth] = 0.9, 0.4, 0.1
             colours[~found & truth] = 0.3, 0.6, 0.95
             ax.imshow(colours, interpolation="nearest")
-    for ax, title in zip(axes[0], ("noise", "truth", *answers)):
+    for ax, title in zip(axes[0], ("image", "truth", *answers)):
         ax.set_title(title)
     for ax in axes.ravel():
         ax.set_axis_off()

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, log_loss, make_scorer, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    log_loss,
+    make_scorer,
+    roc_auc_score,
+)
 
 import structsvm
 from structsvm import GraphSVM, GridSVM
@@ -201,6 +207,42 @@ def test_tuning_finds_faint_lines():
         assert np.isfinite(svm.tune_bias(X[2:], lines.y_train[2:], scoring))
 
 
+def test_tuning_by_the_name_of_a_score():
+    X, y = HELD_OUT
+    bias = SVM.tune_bias(X, y, "balanced_accuracy")
+    by_hand = lambda svm, X, y: balanced_accuracy_score(  # noqa: E731
+        np.concatenate([labels.ravel() for labels in y]),
+        np.concatenate([labels.ravel() for labels in svm.predict(X)]),
+    )
+    assert bias == SVM.tune_bias(X, y, by_hand)
+    assert SVM.tune_bias(X, y, "accuracy") == SVM.tune_bias(X, y)
+
+
+def test_pixels_without_labels_do_not_count():
+    X, y = HELD_OUT
+    rng = np.random.default_rng(0)
+    void = [rng.random(labels.shape) < 0.3 for labels in y]
+    with_none = [np.where(mask, None, labels) for mask, labels in zip(void, y, strict=True)]
+    with_nine = [np.where(mask, 9, labels) for mask, labels in zip(void, y, strict=True)]
+    svm = GridSVM(ignore_label=9, random_state=0).fit(X, with_nine)
+    scores = svm.threshold_scores(X)
+    for a, b in zip(
+        flat_scores(with_none, scores), flat_scores(with_nine, scores, ignore_label=9), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    for scoring in (None, "dice", "f1"):
+        assert svm.tune_bias(X, with_none, scoring) == svm.tune_bias(X, with_nine, scoring)
+    found = [svm.calibrate(X, labels).predict_proba(X)[0] for labels in (with_none, with_nine)]
+    np.testing.assert_array_equal(*found)
+    display = PixelRocCurveDisplay.from_estimator(svm, X, with_none)
+    assert 0.5 < display.roc_auc < 1
+    plt.close("all")
+
+
+def test_no_images_with_a_bias():
+    assert SVM.predict([], bias=0.5) == SVM.predict([]) == []
+
+
 def test_probabilities_are_calibrated_and_kept(tmp_path):
     svm = GridSVM(random_state=0).fit(BLOBS.X_train[:5], BLOBS.y_train[:5])
     with pytest.raises(AttributeError, match=r"call calibrate\(X_val, y_val\)"):
@@ -258,7 +300,10 @@ def test_curves():
         (lambda: SVM.predict(BLOBS.X_test, bias=[1.0] * 3), "or one for each class"),
         (lambda: SVM.predict(BLOBS.X_test, [None] * 12, bias=1.0), "expected one of them"),
         (lambda: SVM.threshold_scores(BLOBS.X_test, n_levels=0), "n_levels=0"),
+        (lambda: SVM.predict(BLOBS.X_test, bias=10**400), "expected one finite number"),
         (lambda: SVM.tune_bias(*HELD_OUT, "no such score"), "no such score"),
+        (lambda: SVM.tune_bias(*HELD_OUT, "roc_auc"), "'roc_auc' is of decision_function"),
+        (lambda: SVM.tune_bias(*HELD_OUT, 3), "scoring=3: expected 'jaccard'"),
         (lambda: SVM.tune_bias(HELD_OUT[0], HELD_OUT[1][:1]), "5"),
         (lambda: SVM.calibrate(HELD_OUT[0], [y + 5 for y in HELD_OUT[1]]), "has the label 5"),
         (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from structsvm import GridSVM
+from structsvm import GraphSVM, GridSVM
 from structsvm.datasets import make_lines, make_segmentation
 from structsvm.vision import PixelFeatures, TiledLabels, pixel_features, predict_tiles
 
@@ -101,6 +101,7 @@ def test_volumes_and_more_classes():
         ({"tile": 10, "features": lambda x: x[::2]}, "features of a piece of shape"),
         ({"tile": 10, "bias": np.inf}, "expected one finite number"),
         ({"tile": 10, "out": TiledLabels(np.zeros((2, 2)), np.zeros((2, 2)))}, "out.labels has"),
+        ({"tile": 10, "out": np.zeros((2, 2))}, "out is a ndarray: expected TiledLabels"),
         ({"tile": 10, "image": [1, 2]}, r"image has shape \(\), expected one array"),
         ({"tile": 10, "image": np.zeros((0, 4, 3))}, r"image has shape \(0, 4, 3\)"),
         ({"tile": 10, "image": np.zeros((40, 40, 2))}, "has 2 features, expected 3"),
@@ -110,3 +111,9 @@ def test_bad_tiles(params, message):
     image = params.pop("image", BLOBS.X_test[0])
     with pytest.raises(ValueError, match=message):
         predict_tiles(SVM, image, **params)
+
+
+def test_tiles_are_of_images():
+    graphs = GraphSVM(random_state=0).fit([([[1.0], [0.0]], [[0, 1]])], [[1, 0]])
+    with pytest.raises(ValueError, match="svm is a GraphSVM: tiles are for GridSVM"):
+        predict_tiles(graphs, BLOBS.X_test[0], tile=2)

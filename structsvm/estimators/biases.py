@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer
 
 from structsvm.metrics import dice, jaccard
+from structsvm.metrics.pixels import pairs_of
 
 __all__ = ["best_of_classes", "best_of_two", "check_bias", "levels_of", "scorer_of"]
 
@@ -26,7 +27,7 @@ def check_bias(bias: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
     k = len(classes)
     try:
         values = np.asarray(bias, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.full((), np.nan)
     if not np.isfinite(values).all() or values.shape not in ((), (k,)) or values.dtype.kind != "f":
         expected = "one finite number, or one for each class" if k == 2 else "a finite number each"
@@ -50,13 +51,18 @@ def levels_of(scores: NDArray[np.float64], n_levels: int) -> NDArray[np.float64]
 class _Biased:
     """What a scorer asks: an estimator with predictions that are there already."""
 
-    def __init__(self, estimator: Any, answers: Any) -> None:
-        self._estimator, self._answers = estimator, answers
+    def __init__(self, estimator: Any, answers: Any, name: str | None = None) -> None:
+        self._estimator, self._answers, self._name = estimator, answers, name
 
     def predict(self, X: Any) -> Any:
         return self._answers
 
     def __getattr__(self, name: str) -> Any:
+        if self._name is not None and name in ("decision_function", "predict_proba"):
+            raise ValueError(
+                f"scoring={self._name!r} is of {name}, which a bias does not change: expected a "
+                "score of labels, such as 'f1' or 'balanced_accuracy'"
+            )
         return getattr(self._estimator, name)
 
 
@@ -67,13 +73,21 @@ def scorer_of(svm: Any, X: Any, y: Any, scoring: Any) -> Callable[[Any], float]:
     if isinstance(scoring, str) and scoring in _SCORES:
         measure = _SCORES[scoring]
         return lambda answers: float(measure(y, answers, ignore_label=svm.ignore_label))
-    scorer = get_scorer(scoring)
-    if not callable(scorer):
+    if isinstance(scoring, str):
+        by_name, void = get_scorer(scoring), svm.ignore_label
+
+        def of_nodes(answers: Any) -> float:
+            pairs = pairs_of(y, answers, void)
+            rows = np.zeros((len(pairs.truth), 1))
+            return float(by_name(_Biased(svm, pairs.guess, scoring), rows, pairs.truth))
+
+        return of_nodes
+    if not callable(scoring):
         raise ValueError(
             f"scoring={scoring!r}: expected 'jaccard', 'dice', or a callable (estimator, X, y), "
             "such as make_scorer(jaccard, labels=[1])"
         )
-    return lambda answers: float(scorer(_Biased(svm, answers), X, y))
+    return lambda answers: float(scoring(_Biased(svm, answers), X, y))
 
 
 def best_of_two(

@@ -262,9 +262,11 @@ class _NodeLabelSVM(StructSVM):
         X_val, y_val : sequences
             Examples that were not trained on.
         scoring : str or callable, default=None
-            "jaccard" or "dice" (means over the classes, see `structsvm.metrics`), a scorer's name
-            in scikit-learn, or a callable ``(estimator, X, y)`` such as ``make_scorer(jaccard,
-            labels=[1])``. Higher is better. None: the share of nodes labelled rightly.
+            "jaccard" or "dice" (means over the classes, see `structsvm.metrics`), the name of a
+            score of labels in scikit-learn such as "balanced_accuracy" or "f1", which gets the
+            labels of all nodes in one array, or a callable ``(estimator, X, y)`` such as
+            ``make_scorer(jaccard, labels=[1])``. Higher is better. None: the share of nodes labelled
+            rightly.
 
         Returns
         -------

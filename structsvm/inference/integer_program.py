@@ -220,7 +220,7 @@ class _Program:
             lower, upper = (
                 np.broadcast_to(np.asarray(side, dtype=np.float64), (n,)) for side in bounds
             )
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(
                 f"bounds are {bounds!r}, expected a pair (lower, upper), each a number or of shape "
                 f"({n},), or scipy.optimize.Bounds"

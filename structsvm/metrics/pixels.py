@@ -124,7 +124,7 @@ def _averaged(
     if average not in _AVERAGES:
         names = ", ".join(map(repr, _AVERAGES))
         raise ValueError(f"unknown average {average!r}: expected one of {names}")
-    pairs = _pairs(y_true, y_pred, ignore_label)
+    pairs = pairs_of(y_true, y_pred, ignore_label)
     part, whole = pairs.overlaps(pairs.classes if labels is None else np.asarray(labels))
     if dice:
         part, whole = 2 * part, part + whole
@@ -162,7 +162,7 @@ def pixel_accuracy(y_true: Any, y_pred: Any, *, ignore_label: Any = None) -> flo
     >>> pixel_accuracy([[[0, 0, 1], [0, 1, 255]]], [[[0, 1, 1], [0, 1, 1]]], ignore_label=255)
     0.8
     """
-    pairs = _pairs(y_true, y_pred, ignore_label)
+    pairs = pairs_of(y_true, y_pred, ignore_label)
     return float((pairs.truth == pairs.guess).mean())
 
 
@@ -179,7 +179,7 @@ def flat_scores(
         A score for each pixel, such as `GridSVM.threshold_scores` gives; or several, on a last
         axis.
     ignore_label : int, bool or str, default=None
-        Pixels with this label (void) are left out.
+        Pixels with this label (void), or None, are left out.
 
     Returns
     -------
@@ -199,7 +199,11 @@ def flat_scores(
     >>> float(average_precision_score(*flat_scores(truth, scores, ignore_label=255)))
     1.0
     """
-    truth, found = _rows("y_true", y_true), [np.asarray(s) for s in as_items("scores", scores)]
+    given, masks = without_none(as_items("y_true", y_true))
+    truth = _rows("y_true", given)
+    if masks is not None:
+        truth = [np.array(row.tolist()) if row.dtype == object else row for row in truth]
+    found = [np.asarray(s) for s in as_items("scores", scores)]
     if len(truth) != len(found):
         raise ValueError(f"y_true has {len(truth)} items but scores has {len(found)}")
     labels, rows = [], []
@@ -218,6 +222,8 @@ def flat_scores(
             if ignore_label is None
             else of_labels != ignore_label
         )
+        if masks is not None and masks[i] is not None:
+            known &= ~masks[i]
         labels.append(of_labels[known])
         rows.append(of_scores[known].astype(np.float64))
     if not sum(map(len, labels)):
@@ -257,7 +263,8 @@ def _places(row: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     return places
 
 
-def _pairs(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
+def pairs_of(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
+    """Labels of all pixels that count, in truth and prediction."""
     given, masks = without_none(as_items("y_true", y_true))
     truth, guess = _rows("y_true", given), _rows("y_pred", y_pred)
     if masks is not None:

@@ -270,7 +270,7 @@ class GridModel(LabelledGraphs):
             return [1.0] if self.contrast else []
         try:
             factors = np.asarray(self.contrast, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             factors = np.array(np.nan)
         if factors.ndim != 1 or not (np.isfinite(factors) & (factors > 0)).all():
             raise ValueError(

@@ -345,11 +345,13 @@ class LabelledGraphs(StatesModel):
         self, X: PackedInputs, w: NDArray[np.float64], bias: NDArray[np.float64]
     ) -> list[Any]:
         """The best outputs where each label has `bias` (n_classes,) more at every node."""
+        if not len(X):
+            return []
         problem, k = self.make_problem(X, None), len(self.classes_)
         theta = problem.part_scores(w)
         scale = self._scale(np.diff(X.offsets))
         ends = np.cumsum(problem.maximizer.n_parts)[:-1]
-        found = [np.zeros(0, dtype=np.int32)]
+        found = []
         for i, scores in enumerate(np.split(theta, ends)):
             problem.features.views(i, scores)["node"][:, :k] += scale[i] * bias
             found.append(problem.maximizer.maximize(i, scores)[0])

@@ -147,14 +147,16 @@ class VolumeModel(GridModel):
             spacing = np.asarray(
                 (1, 1, 1) if self.spacing is None else self.spacing, dtype=np.float64
             )
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             spacing = np.full(3, np.nan)
-        if spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all():
+        with np.errstate(all="ignore"):
+            units = spacing / spacing.min(initial=np.inf)
+        # In a grid, no step is longer than the sum of its sides.
+        if spacing.shape != (3,) or not (np.isfinite(3 * units) & (spacing > 0)).all():
             raise ValueError(
                 f"spacing={self.spacing!r}: expected three finite numbers > 0, the distances of "
                 "neighbours along depth, height and width"
             )
-        units = spacing / spacing.min()
         return np.array([math.hypot(*(units * step)) for step in self._steps])
 
     @property

@@ -151,7 +151,7 @@ def is_white(value_range: tuple[float, float]) -> bool:
 def check_range(value_range: Any) -> tuple[float, float]:
     try:
         low, high = (float(value) for value in value_range)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(

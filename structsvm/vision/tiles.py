@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.data.checks import check_scalar
 from structsvm.estimators.biases import check_bias
 from structsvm.inference.graph_cut import graph_cut
+from structsvm.models.grid import GridModel
 from structsvm.models.volume import VolumeModel
 
 __all__ = ["TiledLabels", "predict_tiles"]
@@ -113,6 +114,8 @@ def predict_tiles(
     (True, True)
     """
     check_is_fitted(svm)
+    if not isinstance(getattr(svm, "model_", None), GridModel):
+        raise ValueError(f"svm is a {type(svm).__name__}: tiles are for GridSVM")
     n_axes = 3 if isinstance(svm.model_, VolumeModel) else 2
     shape = _shape_of(image, n_axes)
     sizes = _sizes(tile, shape)
@@ -229,6 +232,10 @@ def _sizes(tile: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _room(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> TiledLabels:
     if out is None:
         return TiledLabels(np.empty(shape, dtype=dtype), np.empty(shape, dtype=bool))
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise ValueError(
+            f"out is a {type(out).__name__}: expected TiledLabels(labels, certain), two arrays"
+        )
     labels, certain = out
     for name, array in (("labels", labels), ("certain", certain)):
         if tuple(array.shape) != shape:
