@@ -72,7 +72,7 @@ def images(outputs, names):
     alone, cut, *edges = outputs[0].split(maxsplit=2)
     assert float(cut) > float(alone) + 0.1
     assert "-" not in edges[0]
-    assert outputs[1] == "[1 1 0] 0.0\n"
+    assert "[1 1 0] 0.0\n" in outputs
 
 
 def hinges(outputs, names):

@@ -414,7 +414,7 @@ class Run(abc.ABC):
                 self._within_round = False
                 if self.n_iter == 1:
                     self._check_a_few()
-                if self._converged():
+                if self.best_weights is not None and self._converged():
                     pass  # the dual value alone has risen enough
                 elif self._due():
                     self._certify()
