@@ -163,7 +163,9 @@ def test_sentences_are_made_to_rows_once(counted):
     tagger = SequenceTagger(random_state=0).fit(X, y, X_val=X[:1], y_val=y[:1])
     assert counted == {("sentences", 2): 1, ("sentences", 1): 1}
     counted.clear()
-    tagger.predict(X)
+    tagger.predict(X)  # one compiled call from attributes to labels
+    assert not counted
+    tagger.max_marginals(X)
     assert counted["sentences", 2] == 1
 
 
