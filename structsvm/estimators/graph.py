@@ -265,8 +265,8 @@ class _NodeLabelSVM(StructSVM):
             "jaccard" or "dice" (means over the classes, see `structsvm.metrics`), the name of a
             score of labels in scikit-learn such as "balanced_accuracy" or "f1", which gets the
             labels of all nodes in one array, or a callable ``(estimator, X, y)`` such as
-            ``make_scorer(jaccard, labels=[1])``. Higher is better. None: the share of nodes labelled
-            rightly.
+            ``make_scorer(jaccard, labels=[1])``. Higher is better. None: the share of nodes that
+            are labelled rightly.
 
         Returns
         -------

@@ -222,8 +222,8 @@ def flat_scores(
             if ignore_label is None
             else of_labels != ignore_label
         )
-        if masks is not None and masks[i] is not None:
-            known &= ~masks[i]
+        if masks is not None and (mask := masks[i]) is not None:
+            known &= ~mask
         labels.append(of_labels[known])
         rows.append(of_scores[known].astype(np.float64))
     if not sum(map(len, labels)):
