@@ -121,7 +121,7 @@ def hinges(
             value *= total
             memset(&slopes[first], 0, size * sizeof(double))
             values[n] = 0.0
-            if value > 0.0:
+            if not value <= 0.0:  # NaN, too: the caller tells what is wrong
                 values[n] = value
                 for k in range(mu.size):
                     slopes[first + mu.parts[k]] -= total * mu.counts[k]

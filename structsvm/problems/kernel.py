@@ -264,7 +264,7 @@ class Kernel:
         if callable(self.kernel):
             return getattr(self.kernel, "__name__", repr(self.kernel))
         given = ", ".join(f"{name}={value:g}" for name, value in self.params.items())
-        return f"{self.kernel!r} ({given})"
+        return f"{self.kernel!r} ({given})" if given else repr(self.kernel)
 
     def _check_symmetric(
         self, K: NDArray[np.float64], diagonal: NDArray[np.float64], rows: NDArray[np.intp]

@@ -62,8 +62,8 @@ def check_reduction(reduction: str) -> None:
 
 
 def reduced(values: torch.Tensor, reduction: str) -> torch.Tensor:
-    """The losses of examples, their sum or their mean."""
-    if reduction == "mean":
+    """The losses of examples, their sum or their mean, which is 0 where there are none."""
+    if reduction == "mean" and len(values):
         return values.mean()
     return values if reduction == "none" else values.sum()
 

@@ -103,7 +103,9 @@ def _like(name: str, value: Tensor, scores: Tensor, shape: torch.Size) -> Tensor
 def _margins(scores: Tensor, y: Tensor) -> Tensor:
     scores = _scores("scores", scores)
     y = _like("y", y, scores, scores.shape)
-    if y.dtype == torch.bool or not _holds(lambda: (y * y == 1).all(), y.device):
+    wide = y if y.is_floating_point() or y.is_complex() else y.long()  # a byte of 255 is no -1
+    is_label = lambda: ((wide == 1) | (wide == -1)).all()  # noqa: E731
+    if y.dtype == torch.bool or not _holds(is_label, y.device):
         raise ValueError("y holds other labels than -1 and +1: of 0 and 1 make 2 * y - 1")
     return scores * y.to(scores.dtype)
 
@@ -116,8 +118,11 @@ def _classes(scores: Tensor, y: Tensor, ignore_index: int) -> tuple[Tensor, Tens
         raise TypeError(f"y is {kind}, expected a tensor of class numbers (integers)")
     check_devices("y", y, "scores", scores)
     check_shape("y", y, (len(scores),), ": one class for each row of scores")
+    y = y.long()  # or a byte would be compared to the byte that ignore_index wraps around to
     counts = y != ignore_index
-    labels = torch.where(counts, y, 0).long()
+    labels = torch.where(counts, y, 0)
+    # Whatever stands in rows that do not count: squares of NaN would have NaN as gradient.
+    scores = torch.where(counts[:, None], scores, 0)
     n_classes = scores.shape[1]
     if not _holds(lambda: ((labels >= 0) & (labels < n_classes)).all(), y.device):
         raise ValueError(
@@ -139,8 +144,10 @@ def _reduced(
     factors = torch.ones_like(values) if counts is None else counts.to(values.dtype)
     if sample_weight is not None:
         weight = _like("sample_weight", sample_weight, values, values.shape).to(values.dtype)
-        if not _holds(lambda: (weight >= 0).all(), weight.device):
-            raise ValueError("sample_weight holds a number below 0 or NaN, expected numbers >= 0")
+        if not _holds(lambda: ((weight >= 0) & (weight < torch.inf)).all(), weight.device):
+            raise ValueError(
+                "sample_weight holds a number that is below 0 or not finite, expected numbers >= 0"
+            )
         values, factors = values * weight, factors * weight
     if reduction == "none":
         return values

@@ -205,9 +205,10 @@ class GridHinge(torch.nn.Module):  # type: ignore[misc]
         # Void pixels and their edges are in no score.
         if len(known) < len(truth):
             scores = torch.where(self._counted(truth, len(unary), shape, scores), scores, 0)
+        self._check_unary(scores, shape)
         of_pixels[known] = weights[truth[known], None]
         of_pixels[known, truth[known]] = 0.0
-        of_pixels = of_pixels.reshape(len(unary), -1)
+        of_pixels = of_pixels.reshape(len(unary), math.prod(shape) * self.n_labels)
         costs = np.zeros(scores.shape)
         costs[:, : of_pixels.shape[1]] = of_pixels
         return part_hinges(scores.reshape(-1), costs.ravel(), batch, truth), len(known)
@@ -215,6 +216,7 @@ class GridHinge(torch.nn.Module):  # type: ignore[misc]
     def _decoded(self, unary: torch.Tensor, pairwise: torch.Tensor | None) -> torch.Tensor:
         with torch.no_grad():
             scores, shape = self._scores(unary, pairwise)
+            self._check_unary(scores, shape)
             batch = self._batch(len(unary), shape)
             labels = best_labels(batch, scores.reshape(-1))
         return labels.reshape(len(unary), *shape).to(unary.device)
@@ -246,16 +248,30 @@ class GridHinge(torch.nn.Module):  # type: ignore[misc]
             why = f", as unary has this shape and there are {n_directions} directions"
             check_shape("pairwise", pairwise, (n, n_directions, *shape), why)
             check_devices("pairwise", pairwise, "unary", unary)
-            given = pairwise.to(dtype).reshape(n, -1)[:, edges]
-            if not bool((given >= 0).all()):
-                least = given.detach().amin() if not bool(given.isnan().any()) else torch.nan
+            given = pairwise.to(dtype).reshape(n, n_directions * n_pixels)[:, edges]
+            if not bool(((given >= 0) & (given < torch.inf)).all()):
+                bad = given.detach()[~((given >= 0) & (given < torch.inf))][0]
                 raise ValueError(
-                    f"pairwise has an entry of {float(least):g}; scores of agreement must be >= 0"
+                    f"pairwise has an entry of {float(bad):g}; scores of agreement must be finite "
+                    "and >= 0"
                 )
             each = factors.expand(n_directions, n_pixels).reshape(-1)[edges]
             of_edges = given * each
-        of_pixels = unary.to(dtype).reshape(n, n_labels, n_pixels).transpose(1, 2).reshape(n, -1)
+        of_pixels = unary.to(dtype).reshape(n, n_labels, n_pixels).transpose(1, 2)
+        of_pixels = of_pixels.reshape(n, n_pixels * n_labels)
         return torch.cat([of_pixels, of_edges], dim=1), shape
+
+    def _check_unary(self, scores: torch.Tensor, shape: tuple[int, ...]) -> None:
+        """Raise ValueError for scores of pixels that are not finite, where they count."""
+        own = scores.detach()[:, : math.prod(shape) * self.n_labels]
+        if bool((wrong := ~own.isfinite()).any()):
+            b, part = wrong.nonzero()[0].tolist()
+            pixel, label = divmod(part, self.n_labels)
+            place = (b, label, *(int(k) for k in np.unravel_index(pixel, shape)))
+            raise ValueError(
+                f"unary[{', '.join(map(str, place))}] is {float(own[b, part])}, expected a finite "
+                "number: no label can be forbidden"
+            )
 
     def _truth(self, labels: Any, unary: torch.Tensor) -> NDArray[np.int32]:
         if not isinstance(labels, torch.Tensor):
@@ -280,7 +296,7 @@ class GridHinge(torch.nn.Module):  # type: ignore[misc]
         self, truth: NDArray[np.int32], n: int, shape: tuple[int, ...], scores: torch.Tensor
     ) -> torch.Tensor:
         """Which parts touch no void pixel, of the shape of the scores."""
-        known = (truth >= 0).reshape(n, -1)
+        known = (truth >= 0).reshape(n, math.prod(shape))
         ends = _edge_ends(shape, self._steps)
         of_edges = known[:, ends[:, 0]] & known[:, ends[:, 1]]
         counted = np.concatenate([np.repeat(known, self.n_labels, axis=1), of_edges], axis=1)

@@ -19,6 +19,8 @@ from structsvm.torch.grid import GridHinge
 
 __all__ = ["ChainLayer", "GridLayer", "last_layer", "to_torch"]
 
+_VOID = -100  # labels that are unknown, as PyTorch's losses have them
+
 
 def to_torch(svm: Any) -> torch.nn.Module:
     """A fitted linear model as a module with its weights, to be fine-tuned or put on an encoder.
@@ -92,7 +94,9 @@ def last_layer(module: torch.nn.Module, loader: Iterable[Any], svm: Any = None) 
     Raises
     ------
     ValueError
-        If shapes do not fit.
+        If shapes do not fit, or no label is known.
+    TypeError
+        If a mask is no tensor.
 
     Examples
     --------
@@ -115,11 +119,11 @@ def last_layer(module: torch.nn.Module, loader: Iterable[Any], svm: Any = None) 
     finally:
         module.train(was_training)
     if not X:
-        raise ValueError("loader has no batches: there is nothing to learn from")
+        raise ValueError("loader has no examples with labels: there is nothing to learn from")
     n_dims = X[0].ndim
     if svm is None:
         kinds = {1: MulticlassSVM, 2: ChainSVM, 3: GridSVM}
-        more = {} if n_dims == 1 else {"ignore_label": -100}
+        more = {} if n_dims == 1 else {"ignore_label": _VOID}
         svm = kinds[n_dims](random_state=0, **more)
     expected = {MulticlassSVM: 1, ChainSVM: 2, GridSVM: 3}
     wanted = [dims for kind, dims in expected.items() if isinstance(svm, kind)]
@@ -301,10 +305,14 @@ def _add(n: int, module: torch.nn.Module, batch: Any, X: list[Any], y: list[Any]
         )
     rows = features.to("cpu", torch.float64).numpy()
     own = labels.cpu().numpy()
+    if features.ndim == 2:  # a row of its own that is void says nothing
+        rows, own = rows[own != _VOID], own[own != _VOID]
     if mask is None:
         X += list(rows)
         y += list(own)
         return
+    if not isinstance(mask, torch.Tensor):
+        raise TypeError(f"mask of batch {n} is {type(mask).__name__}, expected a tensor of bool")
     if features.ndim != 3 or tuple(mask.shape) != shape:
         raise ValueError(f"mask of batch {n} has shape {tuple(mask.shape)}, expected {shape}")
     there = mask.cpu().numpy().astype(bool)

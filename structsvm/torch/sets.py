@@ -340,6 +340,8 @@ class SPOPlus(torch.nn.Module):  # type: ignore[misc]
         check_floating("true_cost", true_cost, 2)
         check_shape("true_cost", true_cost, tuple(pred_cost.shape), ", that of pred_cost")
         check_devices("true_cost", true_cost, "pred_cost", pred_cost)
+        outside_graphs(_check_finite, "pred_cost", pred_cost)
+        outside_graphs(_check_finite, "true_cost", true_cost)
         sign = 1.0 if self.sense == "minimize" else -1.0
         costs = sign * true_cost.detach()
         if true_sol is None:
@@ -348,6 +350,7 @@ class SPOPlus(torch.nn.Module):  # type: ignore[misc]
             raise TypeError(f"true_sol is {type(true_sol).__name__}, expected a tensor")
         else:
             check_shape("true_sol", true_sol, tuple(pred_cost.shape), ", that of pred_cost")
+            check_devices("true_sol", true_sol, "pred_cost", pred_cost)
             true_sol = true_sol.detach().round()  # solvers leave whole numbers to about 1e-6
         if true_obj is not None:
             self._check_objective(true_cost, true_sol, true_obj)
@@ -368,15 +371,25 @@ class SPOPlus(torch.nn.Module):  # type: ignore[misc]
     ) -> None:
         if not isinstance(true_obj, torch.Tensor) or true_obj.numel() != len(true_cost):
             raise ValueError(f"true_obj is {true_obj!r}, expected one number for each example")
+        check_devices("true_obj", true_obj, "true_cost", true_cost)
         found = (true_cost * true_sol).sum(dim=1)
         size = (true_cost * true_sol).abs().sum(dim=1)
-        wrong = (true_obj.reshape(-1) - found).abs() > 1e-3 * (1.0 + size)
+        wrong = ~((true_obj.reshape(-1) - found).abs() <= 1e-3 * (1.0 + size))
         if bool(wrong.any()):
             b = int(wrong.nonzero()[0])
             raise ValueError(
                 f"true_obj of example {b} is {float(true_obj.reshape(-1)[b]):g}, but its true_sol "
                 f"costs {float(found[b]):g}"
             )
+
+
+def _check_finite(name: str, costs: torch.Tensor) -> None:
+    wrong = ~costs.detach().isfinite()
+    if bool(wrong.any()):
+        b, p = wrong.nonzero()[0].tolist()
+        raise ValueError(
+            f"{name} of example {b}, part {p} is {float(costs[b, p])}; expected a finite number"
+        )
 
 
 def _sizes(name: str, given: Any, n: int, most: int) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from structsvm.inference._part_hinges import hinges, write_uses, writes_uses
 from structsvm.inference.structures import Compiled, address_of
 from structsvm.torch._tensors import (
     COMPUTED_AS,
+    check_devices,
     check_floating,
     check_reduction,
     outside_graphs,
@@ -102,6 +103,10 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
             raise ValueError(f"rescaling={rescaling!r}: expected 'margin' or 'slack'")
         if isinstance(loss, str) and loss != "hamming":
             raise ValueError(f"loss={loss!r}: expected 'hamming', a tensor, a function or None")
+        if not (loss is None or isinstance(loss, (str, torch.Tensor)) or callable(loss)):
+            raise TypeError(
+                f"loss is {type(loss).__name__}, expected 'hamming', a tensor, a function or None"
+            )
         self.maximizer = _read_maximizer(maximizer, exact)
         if batch and isinstance(self.maximizer, (Structure, Maximizer)):
             raise ValueError("batch=True is for functions in Python: leave it out")
@@ -109,8 +114,8 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
         part_weight = None
         if isinstance(loss, torch.Tensor):
             part_weight = check_floating("loss", loss, 1).detach().clone()
-            if not bool((part_weight >= 0).all()):
-                raise ValueError("loss has entries that are negative or NaN; expected >= 0")
+            if not bool(((part_weight >= 0) & part_weight.isfinite()).all()):
+                raise ValueError("loss has entries that are negative or not finite; expected >= 0")
             self.loss = "hamming"
         self.register_buffer("part_weight", part_weight, persistent=False)
         self.reduction = reduction
@@ -158,7 +163,9 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If shapes or devices do not fit, a score is NaN or +inf, or y is no output.
+            If shapes or devices do not fit, a score is NaN or +inf, y uses a part whose score is
+            -inf, a hinge overflows, or y is no output. Maximizers of sets of parts check no more of
+            y than how many parts it may use.
         TypeError
             If scores are not floating point numbers, or y has fractions.
         """
@@ -178,6 +185,9 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
     ) -> torch.Tensor:
         batch = self._bound(scores, contexts, lengths, examples)
         packed = batch.pack("scores", scores).to(COMPUTED_AS[scores.dtype])
+        for name, value in (("y", y), ("costs", costs)):
+            if isinstance(value, torch.Tensor):
+                check_devices(name, value, "scores", scores)
         truth = self._truth(batch, y)
         return part_hinges(packed, self._costs(batch, y, costs), batch, truth, self.rescaling)
 
@@ -240,6 +250,8 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
         """The labels of all examples, one after the other."""
         if not isinstance(y, torch.Tensor):
             raise TypeError(f"y is {type(y).__name__}, expected a tensor")
+        if y.is_complex():
+            raise TypeError(f"y has dtype {y.dtype}, expected whole numbers")
         if not batch.writes_uses:
             return batch.labels(y)
         uses = batch.pack("y", y).detach().cpu().numpy()
@@ -381,9 +393,11 @@ class _PartHinges(torch.autograd.Function):  # type: ignore[misc]
             if batch.maximizer.in_batches:
                 batch.maximizer.forget(0)  # type: ignore[attr-defined]
             raise
+        found = torch.from_numpy(values).to(scores.dtype)
+        _check_hinges(found, batch, theta)
         ctx.save_for_backward(torch.from_numpy(slopes).to(scores))
         ctx.sizes = torch.tensor(batch.sizes)
-        return torch.from_numpy(values).to(scores)
+        return found.to(scores.device)
 
     @staticmethod
     def backward(ctx: Any, *factors: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -392,6 +406,23 @@ class _PartHinges(torch.autograd.Function):  # type: ignore[misc]
         sizes = ctx.sizes.to(slopes.device)
         each = torch.repeat_interleave(factors[0], sizes, output_size=len(slopes))
         return each * slopes, None, None, None, None
+
+
+def _check_hinges(values: torch.Tensor, batch: Batch, theta: NDArray[np.float64]) -> None:
+    """Raise ValueError for a hinge that is no number."""
+    good = values.isfinite().numpy()
+    if good.all():
+        return
+    b = int(np.argmin(good))
+    end = int(batch.sizes[: b + 1].sum())
+    if np.isneginf(theta[end - int(batch.sizes[b]) : end]).any():
+        raise ValueError(
+            f"y of example {b} uses parts whose scores are -inf, which forbids it: correct y, or "
+            "leave the example out"
+        )
+    raise ValueError(
+        f"scores of example {b} are so large that their hinge overflows {values.dtype}"
+    )
 
 
 def part_hinges(

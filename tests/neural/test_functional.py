@@ -205,7 +205,7 @@ def test_what_is_refused():
         ),
         (
             ValueError,
-            "sample_weight holds a number below 0",
+            "sample_weight holds a number that is below 0",
             lambda: functional.hinge(s, ones, sample_weight=-ones),
         ),
         (ValueError, "width=0: expected", lambda: functional.huberized_hinge(s, ones, width=0)),
@@ -244,3 +244,29 @@ def test_what_is_refused():
     ):
         with pytest.raises(error, match=message):
             call()
+
+
+@pytest.mark.parametrize("name", ["crammer_singer", "lee_lin_wahba", "one_vs_all"])
+def test_rows_that_do_not_count_may_hold_anything(name):
+    scores = torch.tensor([[1.0, 2.0], [torch.nan, torch.inf]], requires_grad=True)
+    loss = getattr(functional, name)(scores, torch.tensor([0, -100]), power=2)
+    loss.backward()
+    assert loss.isfinite()
+    assert scores.grad[0].isfinite().all()
+    assert scores.grad[1].tolist() == [0, 0]
+
+
+def test_bytes_do_not_wrap_around():
+    scores = torch.tensor([0.5, 0.5])
+    for y in (torch.tensor([1, 255], dtype=torch.uint8), torch.tensor([1, 127], dtype=torch.int8)):
+        with pytest.raises(ValueError, match="y holds other labels than -1 and \\+1"):
+            functional.hinge(scores, y)
+    y = torch.tensor([156], dtype=torch.uint8)  # -100 as a byte
+    assert functional.crammer_singer(torch.zeros(1, 157), y) == 1
+    with pytest.raises(ValueError, match="y holds 156 to 156"):
+        functional.crammer_singer(torch.zeros(1, 3), y)
+
+
+def test_weights_are_finite():
+    with pytest.raises(ValueError, match="sample_weight holds a number that is below 0 or not"):
+        functional.hinge(torch.zeros(1), torch.ones(1), sample_weight=torch.tensor([torch.inf]))

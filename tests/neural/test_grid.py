@@ -142,6 +142,30 @@ def test_gradients_copies_and_dtypes():
     assert conv.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("method", ["cut", "expansion", "relaxation"])
+def test_empty_batches(method):
+    hinge = GridHinge(method=method)
+    unary, pairwise = torch.zeros(0, 2, 2, 3, requires_grad=True), torch.zeros(0, 2, 2, 3)
+    labels = torch.zeros(0, 2, 3, dtype=torch.int64)
+    for given in (None, pairwise):
+        value = hinge(unary, labels, given)
+        assert value == 0
+        value.backward()
+        assert hinge.decode(unary, given).shape == (0, 2, 3)
+
+
+def test_the_place_of_a_score_that_is_not_finite():
+    hinge, unary = GridHinge(), torch.zeros(2, 2, 2, 3)
+    labels = torch.zeros(2, 2, 3, dtype=torch.int64)
+    unary[1, 0, 1, 2] = torch.nan
+    with pytest.raises(ValueError, match=r"unary\[1, 0, 1, 2\] is nan, expected a finite number"):
+        hinge(unary, labels)
+    with pytest.raises(ValueError, match=r"unary\[1, 0, 1, 2\] is nan, expected a finite number"):
+        hinge.decode(unary)
+    labels[1, 1, 2] = -100  # a void pixel has no score
+    assert hinge(unary, labels).isfinite()
+
+
 def test_all_pixels_void():
     unary, labels, _ = images(6, (2, 2), 2, 2)
     assert GridHinge()(unary, torch.full_like(labels, VOID)) == 0
@@ -157,8 +181,12 @@ def good():
         ({"unary": torch.zeros(1, 2, 2, 3).long()}, TypeError, "unary has dtype"),
         ({"unary": torch.zeros(1, 2, 3)}, ValueError, "unary has 3 dimensions, expected 4"),
         ({"unary": torch.zeros(1, 3, 2, 3)}, ValueError, "expected 2 scores in the second"),
-        ({"unary": torch.full((1, 2, 2, 3), torch.nan)}, ValueError, "scores of example 0, part 0"),
-        ({"unary": torch.full((1, 2, 2, 3), -torch.inf)}, ValueError, "finite"),
+        ({"unary": torch.full((1, 2, 2, 3), torch.nan)}, ValueError, r"unary\[0, 0, 0, 0\] is nan"),
+        (
+            {"unary": torch.full((1, 2, 2, 3), -torch.inf)},
+            ValueError,
+            r"unary\[0, 0, 0, 0\] is -inf",
+        ),
         ({"unary": torch.zeros(1, 2, 2, 3).to("meta")}, ValueError, "unary is on meta"),
         ({"labels": np.zeros((1, 2, 3))}, TypeError, "labels is ndarray"),
         ({"labels": torch.zeros(1, 2, 3)}, TypeError, "labels has dtype torch.float32"),
@@ -168,7 +196,11 @@ def good():
         ({"pairwise": torch.zeros(1, 3, 2, 3)}, ValueError, "pairwise has shape"),
         ({"pairwise": torch.full((1, 2, 2, 3), -1.0)}, ValueError, "pairwise has an entry of -1"),
         ({"pairwise": torch.full((1, 2, 2, 3), torch.nan)}, ValueError, "an entry of nan"),
-        ({"pairwise": torch.full((1, 2, 2, 3), torch.inf)}, ValueError, "scores of example 0"),
+        (
+            {"pairwise": torch.full((1, 2, 2, 3), torch.inf)},
+            ValueError,
+            "pairwise has an entry of inf",
+        ),
     ],
 )
 def test_bad_input(changes, error, message):

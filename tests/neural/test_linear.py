@@ -161,7 +161,7 @@ def test_bad_input(words):
         to_torch(MulticlassSVM(kernel="rbf", random_state=0).fit(X[0], np.arange(len(X[0])) % 2))
     encoder = torch.nn.Linear(2, 3)
     good = torch.randn(4, 5, 2), torch.zeros(4, 5, dtype=torch.int64)
-    with pytest.raises(ValueError, match="loader has no batches"):
+    with pytest.raises(ValueError, match="loader has no examples"):
         last_layer(encoder, [])
     with pytest.raises(ValueError, match="batch 0 of loader is no"):
         last_layer(encoder, [good[0]])
@@ -171,3 +171,17 @@ def test_bad_input(words):
         last_layer(encoder, [(*good, torch.ones(4, 4, dtype=torch.bool))])
     with pytest.raises(ValueError, match="svm is GridSVM, but module returns features of 3"):
         last_layer(encoder, [good], GridSVM())
+
+
+def test_void_rows_are_left_out():
+    torch.manual_seed(0)
+    X, y = torch.randn(30, 4), torch.randint(3, (30,))
+    y[::5] = -100
+    svm = last_layer(torch.nn.Identity(), [(X[:10], y[:10]), (X[10:], y[10:])])
+    known = last_layer(torch.nn.Identity(), [(X[y >= 0], y[y >= 0])])
+    assert svm.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(svm.coef_, known.coef_)
+    with pytest.raises(ValueError, match="no examples with labels"):
+        last_layer(torch.nn.Identity(), [(X[:1], y[:1])])
+    with pytest.raises(TypeError, match="mask of batch 0 is list"):
+        last_layer(torch.nn.Identity(), [(X[None], y[None], [True])])

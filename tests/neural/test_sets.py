@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 
-from structsvm.inference import Knapsack, ShortestPath, dependency_tree  # noqa: E402
+from structsvm.inference import Knapsack, ShortestPath, Subset, dependency_tree  # noqa: E402
 from structsvm.torch import MatchingHinge, SPOPlus, TreeHinge  # noqa: E402
 
 
@@ -216,12 +216,12 @@ def test_as_pyepo():
         (
             (torch.full((1, 5), torch.nan), torch.zeros(1, 5)),
             ValueError,
-            "example 0, part 0 is nan",
+            "pred_cost of example 0, part 0 is nan",
         ),
         (
             (torch.zeros(1, 5), torch.full((1, 5), torch.nan)),
             ValueError,
-            "example 0, part 0 is nan",
+            "true_cost of example 0, part 0 is nan",
         ),
         ((torch.zeros(1, 5), torch.zeros(1, 5), [1]), TypeError, "true_sol is list"),
         ((torch.zeros(1, 5), torch.zeros(1, 5), torch.zeros(5)), ValueError, "true_sol has shape"),
@@ -235,6 +235,26 @@ def test_as_pyepo():
             ValueError,
             "true_obj is .* expected one number",
         ),
+        (
+            (torch.zeros(1, 5), torch.full((1, 5), torch.inf)),
+            ValueError,
+            "true_cost of example 0, part 0 is inf",
+        ),
+        (
+            (torch.zeros(1, 5), torch.ones(1, 5), PATHS[:1], torch.full((1,), torch.nan)),
+            ValueError,
+            "true_obj of example 0 is nan",
+        ),
+        (
+            (torch.zeros(1, 5), torch.ones(1, 5), PATHS[:1].to("meta")),
+            ValueError,
+            "true_sol is on meta, but pred_cost on cpu",
+        ),
+        (
+            (torch.zeros(1, 5), torch.ones(1, 5), PATHS[:1], torch.ones(1).to("meta")),
+            ValueError,
+            "true_obj is on meta, but true_cost on cpu",
+        ),
     ],
 )
 def test_bad_costs(args, error, message):
@@ -242,3 +262,10 @@ def test_bad_costs(args, error, message):
         SPOPlus(ShortestPath(STREETS, 0, 3))(*args)
     with pytest.raises(ValueError, match="sense='min'"):
         SPOPlus(ShortestPath(STREETS, 0, 3), sense="min")
+
+
+def test_the_mean_of_no_examples_is_0():
+    none = torch.zeros(0, 2, dtype=torch.int64)
+    assert MatchingHinge()(torch.zeros(0, 2, 2), none) == 0
+    assert TreeHinge()(torch.zeros(0, 3, 2), none) == 0
+    assert SPOPlus(Subset(1))(torch.zeros(0, 2), torch.zeros(0, 2)) == 0

@@ -265,6 +265,33 @@ def test_empty_batches():
     assert value.shape == (0,)
     value.sum().backward()
     assert hinge.decode(scores).shape == (0, 3)
+    assert StructuredHinge(Subset(1))(scores, torch.zeros(0, 3)) == 0  # the mean of none
+
+
+def test_hinges_that_are_no_numbers_are_told():
+    hinge = StructuredHinge(Subset(1))
+    scores = torch.tensor([[0.0, 1.0, 2.0], [0.0, -torch.inf, 1.0]])
+    assert hinge(scores, torch.tensor([[1, 0, 0], [1, 0, 0]])) == (4 + 3) / 2
+    with pytest.raises(ValueError, match="y of example 1 uses parts whose scores are -inf"):
+        hinge(scores, torch.tensor([[1, 0, 0], [0, 1, 0]]))
+    large = torch.tensor([[3e38, -3e38, 0.0]])
+    assert hinge(large.double(), torch.tensor([[0, 1, 0]])) > 5e38
+    with pytest.raises(ValueError, match=r"scores of example 0 are so large .* overflows"):
+        hinge(large, torch.tensor([[0, 1, 0]]))
+
+
+def test_two_devices_and_other_losses_are_refused():
+    hinge, scores, y = StructuredHinge(Subset(1)), torch.zeros(1, 3), torch.tensor([[1, 0, 0]])
+    with pytest.raises(ValueError, match="y is on meta, but scores on cpu"):
+        hinge(scores, y.to("meta"))
+    with pytest.raises(ValueError, match="costs is on meta, but scores on cpu"):
+        hinge(scores, y, costs=scores.to("meta"))
+    with pytest.raises(TypeError, match="y has dtype torch"):
+        hinge(scores, y.to(torch.complex64))
+    with pytest.raises(TypeError, match="loss is int, expected 'hamming'"):
+        StructuredHinge(Subset(1), 3)
+    with pytest.raises(ValueError, match="loss has entries that are negative or not finite"):
+        StructuredHinge(Subset(1), torch.tensor([1.0, torch.inf]))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -326,7 +353,7 @@ def test_bad_maximizers_and_parameters():
         StructuredHinge(Subset(1), rescaling="none")
     with pytest.raises(ValueError, match="batch=True"):
         StructuredHinge(Subset(1), batch=True)
-    with pytest.raises(ValueError, match="negative or NaN"):
+    with pytest.raises(ValueError, match="negative or not finite"):
         StructuredHinge(Subset(1), torch.tensor([-1.0]))
     with pytest.raises(ValueError, match="loss has 2 entries"):
         StructuredHinge(Subset(1), torch.ones(2))(torch.zeros(1, 3), ONES)
