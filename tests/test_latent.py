@@ -560,6 +560,26 @@ def test_a_checkpoint_is_gone_on_from(words, tmp_path):
     assert again.n_oracle_calls_ < svm.n_oracle_calls_
 
 
+def test_no_later_checkpoint_lacks_weights_to_go_on_from(words, tmp_path):
+    X, y = words[0], hide(words[1])
+    has_weights = []
+
+    def look(progress):
+        has_weights.append("best_weights" in progress.snapshot())
+
+    svm = LatentSVM(ChainModel(), random_state=0, callbacks=[look]).fit(X, y)
+    assert svm.history_["n_changed"].size > 2  # several rounds, each with a first iteration
+    assert has_weights[has_weights.index(True) :] == [True] * (
+        len(has_weights) - has_weights.index(True)
+    )
+    # Of what is known alone, which is trained first: no round after it writes over it.
+    path, begun = tmp_path / "fit.ckpt", has_weights.index(True) + 1
+    stop = lambda progress: progress.n_iter == begun  # noqa: E731
+    svm.set_params(callbacks=[Checkpoint(path, every=1), stop]).fit(X, y)
+    again = clone(svm).set_params(callbacks=None).fit(X, y, resume_from=path)
+    assert again.status_ == "converged"
+
+
 def test_a_checkpoint_knows_of_ties(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     X = [(rng.normal(size=(4, 2)), np.array([[0, 1], [1, 2], [2, 3]])) for _ in range(8)]

@@ -897,7 +897,7 @@ default="normalized_hamming"
         pixel_weight : list of arrays of shape (height, width), default=None
             Factor of the task loss at each pixel, >= 0.
         X_val, y_val, resume_from
-            See `StructSVM.fit`.
+            See `StructSVM.fit`; where void pixels are completed, `LatentSVM.fit`.
 
         Returns
         -------

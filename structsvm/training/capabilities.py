@@ -8,7 +8,7 @@ from typing import Any
 from structsvm.solvers import Progress, capabilities_of, solver_name
 from structsvm.solvers.base import refuse
 
-__all__ = ["check_callbacks", "check_learns", "check_warm_starts", "needs_validation"]
+__all__ = ["Callback", "check_callbacks", "check_learns", "check_warm_starts", "needs_validation"]
 
 Callback = Callable[[Progress], Any]
 

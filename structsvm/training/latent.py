@@ -16,7 +16,9 @@ from structsvm.callbacks.log import log_to_stderr, logger
 from structsvm.data.scaling import ColumnScaling
 from structsvm.engines import Engine
 from structsvm.linalg._sums import dot
-from structsvm.solvers import Solver, SolverResult, capabilities_of
+from structsvm.solvers import Progress, Solver, SolverResult, capabilities_of
+from structsvm.solvers.base import Snapshot
+from structsvm.training.capabilities import Callback, check_callbacks
 from structsvm.training.penalty import InUnits
 from structsvm.training.train import Bound, Examples, Outcome, train
 
@@ -126,6 +128,7 @@ class LatentTraining:
         self.rounds: list[Round] = []
         self.best: LatentOutcome | None = None
         self.scaling: Mapping[str, ColumnScaling] = {}
+        self._earlier: NDArray[np.float64] | None = None  # of scaled columns, for checkpoints
         self._ended: SolverResult | None = None  # of what is known, where it is to be the end
         self._begun = time.perf_counter()
 
@@ -154,6 +157,7 @@ class LatentTraining:
             self.scaling = self.model.learn_scaling(self.examples.X, at_zero)
         self.inputs = self.model.scaled(self.examples.X, self.scaling)
         if weights is not None and of_scaled:
+            self._earlier = weights
             weights = self._bind(at_zero).in_user_units(weights)
         status: str = "interrupted"
         error: Exception | None = None
@@ -195,9 +199,11 @@ class LatentTraining:
             return at_zero
         # What is known tells more than weights of zero.
         outcome = self._train(self.examples, self._bind(y), max(self.tol, _FIRST_GAP))
+        self._earlier = outcome.result.weights
         if outcome.result.status not in _SOLVED:
             self._ended = outcome.result
-            self.options["max_iter"] = 1  # of the one round that weights to keep need
+            # The one round that weights to keep need; a checkpoint stays that of what was solved.
+            self.options |= {"max_iter": 1, "callbacks": ()}
         return model.completed(X, y, outcome.weights)
 
     # ---- rounds
@@ -249,6 +255,7 @@ class LatentTraining:
     def _keep(self, latest: LatentOutcome) -> None:
         if self.best is None or latest.objective < self.best.objective:
             self.best = latest
+            self._earlier = latest.outcome.result.weights
 
     def _bind(self, completed: Any) -> Bound:
         problem = self.model.bind(self.inputs, completed)
@@ -257,6 +264,8 @@ class LatentTraining:
         return Bound(self.model, problem, None, self.scaling, self.scale)
 
     def _train(self, examples: Examples, bound: Bound, gap: float) -> Outcome:
+        callbacks = check_callbacks(self.options.get("callbacks", ()), False)
+        options = self.options | {"callbacks": [self._with_earlier(one) for one in callbacks]}
         outcome = train(
             self.model,
             examples,
@@ -267,10 +276,25 @@ class LatentTraining:
             random_state=self.random,
             verbose=self.verbose,
             start=bound,
-            **self.options,
+            **options,
         )
         self.C = outcome.C
         return outcome
+
+    def _with_earlier(self, callback: Callback) -> Callback:
+        """Show a callback snapshots that never lack weights to go on from: a round has none before
+        its first certificate, but those before it had some."""
+
+        def call(progress: Progress) -> Any:
+            def snapshot() -> Snapshot:
+                held = progress.snapshot()
+                if self._earlier is not None:
+                    held.setdefault("best_weights", np.array(self._earlier))
+                return held
+
+            return callback(dataclasses.replace(progress, snapshot=snapshot))
+
+        return call
 
     def _next(
         self, bound: Bound, before: Any, after: Any, changed: NDArray[np.intp], result: SolverResult
