@@ -47,7 +47,7 @@ def draw(axes, truth, guess, title):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser = argparse.ArgumentParser(description="Draw sets of labels, with and without pairs.")
     parser.add_argument("--output", default="label_sets.png", help="the picture to write")
     output = parser.parse_args().output
 

@@ -55,12 +55,13 @@ def is_alias(value: object) -> bool:
     return isinstance(value, types.GenericAlias)
 
 
-def of_scikit_learn(
+def of_another_package(
     app: Sphinx, what: str, name: str, value: object, skip: bool, options: object
 ) -> bool | None:
-    """Whether to leave out a member: scikit-learn's guide tells how requests are routed."""
+    """Whether to leave out a member: what a base of scikit-learn or PyTorch does is told there."""
     told = name in {"get_metadata_routing", "set_output"} or re.fullmatch(r"set_\w+_request", name)
-    return True if told else None
+    home = getattr(getattr(value, "__func__", value), "__module__", None) or ""
+    return True if told or home.partition(".")[0] in {"sklearn", "torch"} else None
 
 
 def groups() -> list[tuple[str, str, str, list[str]]]:
@@ -113,5 +114,5 @@ def write_pages(app: Sphinx, _: Config) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     # Before the list of pages is made, in which autosummary looks for names.
     app.connect("config-inited", write_pages)
-    app.connect("autodoc-skip-member", of_scikit_learn)
+    app.connect("autodoc-skip-member", of_another_package)
     return {"parallel_read_safe": True}

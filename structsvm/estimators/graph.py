@@ -427,10 +427,9 @@ class GraphSVM(_NodeLabelSVM):
         Weight of the hinges against the norm. "scale" follows the data: see Notes of `StructSVM`.
     scale : "auto" or None, default="auto"
         Whether training scales the columns of features, see `StructSVM`.
-    loss : {"normalized_hamming", "hamming", "jaccard", "dice"} or HammingLoss, \
-default="normalized_hamming"
-        The share of wrong nodes, or their number; see `GraphModel`. "jaccard" and "dice": see
-        `GridSVM`.
+    loss : str or HammingLoss, default="normalized_hamming"
+        "normalized_hamming": the share of wrong nodes; "hamming": their number; see
+        `GraphModel`. "jaccard" and "dice": see `GridSVM`.
     pairwise : {"potts", "table", "symmetric", "antisymmetric"} or list, default="potts"
         Scores of agreement, or of each pair of labels; see `GraphModel`.
     fit_intercept, edge_intercept : bool, default=True
@@ -625,10 +624,9 @@ class GridSVM(_NodeLabelSVM):
         Weight of the hinges against the norm. "scale" follows the data: see Notes of `StructSVM`.
     scale : "auto" or None, default="auto"
         Whether training scales the columns of features, see `StructSVM`.
-    loss : {"normalized_hamming", "hamming", "jaccard", "dice"} or HammingLoss, \
-default="normalized_hamming"
-        The share of wrong pixels of an image, or their number; see `GraphModel`. "jaccard" and
-        "dice" are for one minus the index of overlap of `structsvm.metrics`, of the rarer of two
+    loss : str or HammingLoss, default="normalized_hamming"
+        "normalized_hamming": the share of wrong pixels of an image; "hamming": their number; see
+        `GraphModel`. "jaccard" and "dice" are for one minus the index of overlap of `structsvm.metrics`, of the rarer of two
         classes or in the mean over more. A cut cannot count pixels, so what is minimised and
         certified is the share of wrong pixels with weights of classes: to first order, both indices
         J and 2J / (1 + J) lose as much by one pixel that is missed as by 1 / J false ones, as
