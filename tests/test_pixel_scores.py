@@ -243,6 +243,17 @@ def test_no_images_with_a_bias():
     assert SVM.predict([], bias=0.5) == SVM.predict([]) == []
 
 
+def test_one_class_is_certain(tmp_path):
+    X, y = HELD_OUT[0], [np.full_like(labels, 3) for labels in HELD_OUT[1]]
+    with pytest.warns(UserWarning, match="nothing to tell apart"):
+        svm = GridSVM(random_state=0).fit(X, y)
+    np.testing.assert_array_equal(svm.tune_bias(X, y), [0.0])
+    svm.calibrate(X, y).save(tmp_path / "svm")
+    for fitted in (svm, structsvm.load(tmp_path / "svm")):
+        for shares, labels in zip(fitted.predict_proba(X), y, strict=True):
+            np.testing.assert_array_equal(shares, np.ones((*labels.shape, 1)))
+
+
 def test_probabilities_are_calibrated_and_kept(tmp_path):
     svm = GridSVM(random_state=0).fit(BLOBS.X_train[:5], BLOBS.y_train[:5])
     with pytest.raises(AttributeError, match=r"call calibrate\(X_val, y_val\)"):

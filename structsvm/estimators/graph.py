@@ -295,6 +295,9 @@ class _NodeLabelSVM(StructSVM):
 
             return best_of_two(turning, first_levels(every), self.classes_, score)
 
+        if len(self.classes_) == 1:
+            return np.zeros(1)
+
         def margins(k: int) -> NDArray[np.float64]:
             others = np.concatenate([u for u, _, _ in model.part_scores(inputs, w)])
             own = others[:, k].copy()
@@ -358,7 +361,10 @@ class _NodeLabelSVM(StructSVM):
                 "there are no probabilities yet: call calibrate(X_val, y_val) with examples that "
                 "were not trained on"
             )
-        return [self.calibration_.probabilities(s) for s in self._calibrated_scores(X)]
+        scores = self._calibrated_scores(X)
+        if len(self.classes_) == 1:
+            return [np.ones_like(of_one) for of_one in scores]
+        return [self.calibration_.probabilities(of_one) for of_one in scores]
 
     def _calibrated_scores(self, X: Any) -> list[NDArray[np.float64]]:
         self._fitted_model()
