@@ -44,6 +44,7 @@ FAULTS = {
     "hopeless": 6,              # all sequences are forbidden
     "start": 7,                 # NaN or +inf
     "end": 8,
+    "overflow": 9,              # sums of scores, or a hinge, that the type does not hold
 }
 
 
@@ -209,6 +210,8 @@ cdef Fault maximize_chain(
             )
         if best == -INFINITY:
             return at(6, b, places[a])
+        if not best < <floating> INFINITY:
+            return at(9, b, places[a])
         for t in range(z - a):
             path[places[a + t]] = found[t]
         if learns:
@@ -230,6 +233,8 @@ cdef Fault maximize_chain(
             total += best
         a = z
     value[0] = <floating> total
+    if not value[0] < <floating> INFINITY:
+        return at(9, b, 0)
     return at(0, 0, 0)
 
 

@@ -230,7 +230,7 @@ def _search(
         best = torch.where(here[:, None], entered, best)
         cut = torch.where(here, void[:, t], cut)
     peak, label = best.max(dim=1)
-    good &= (peak > -torch.inf).all()
+    good &= ((peak > -torch.inf) & (peak < torch.inf)).all()
     found = [label]
     for t in range(longest - 1, 0, -1):
         label = back[t].gather(1, label[:, None])[:, 0]
@@ -309,7 +309,7 @@ def _explain(scores: ChainScores, mask: torch.Tensor | None, truth: ChainTruth |
         cost = None if truth.cost is None else truth.cost.cpu()
         truth = ChainTruth(truth.tags.cpu(), truth.void, cost)
     _maximize(on_host, None if mask is None else mask.cpu(), truth)
-    raise RuntimeError("scores overflow")
+    raise ValueError(f"scores are so large that their sums overflow {scores.emissions.dtype}")
 
 
 def raise_fault(fault: tuple[int, int, int], scores: ChainScores, truth: ChainTruth | None) -> None:
@@ -341,6 +341,10 @@ def raise_fault(fault: tuple[int, int, int], scores: ChainScores, truth: ChainTr
         raise ValueError(
             f"mask is False at all positions of sequence {b}: leave empty sequences out of the "
             "batch"
+        )
+    if kind == "overflow":
+        raise ValueError(
+            f"scores of sequence {b} are so large that their sums overflow {scores.emissions.dtype}"
         )
     if kind == "truth":
         raise ValueError(

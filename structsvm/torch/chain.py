@@ -78,6 +78,9 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
     included: their neighbours follow each other. A void position has no loss and no scores in
     training and cuts the sequence there, as in `ChainModel`; `decode` labels it.
 
+    The hinge is linear between its kinks: its second derivatives by scores and parameters are 0,
+    and double backward finds derivatives by what the hinge is multiplied with, no others.
+
     Time is O(B T K^2). Memory beside the arguments is O(T K) on the CPU, O(B T K) elsewhere.
 
     References
@@ -179,7 +182,7 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
         ------
         ValueError
             If shapes or devices do not fit, a score is NaN or +inf, a tag is out of range, a mask
-            is False at all positions of a sequence, or the truth is forbidden.
+            is False at all positions of a sequence, the truth is forbidden, or sums overflow.
         TypeError
             If scores are not floating point numbers, tags not int64, or a mask not bool or uint8.
         """

@@ -70,6 +70,9 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
     gradient back. Nothing runs in Python for each example of a compiled maximizer. `ChainHinge`
     runs on the device.
 
+    Second derivatives by the scores are 0: double backward finds derivatives by what the hinge is
+    multiplied with, no others.
+
     Examples
     --------
     >>> import torch

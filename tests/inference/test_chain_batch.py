@@ -213,6 +213,8 @@ def _faulty(name):
         batch.emissions[1, 2, 0] = -np.inf
     elif name in ("start", "end"):
         getattr(batch, name)[1] = np.nan
+    elif name == "overflow":
+        batch.emissions[1] = 1e308
     else:
         batch.emissions[1, 2] = -np.inf
     return batch
@@ -221,7 +223,8 @@ def _faulty(name):
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_say_where(name):
     fault, _, _ = _faulty(name).maximize()
-    places = {"empty": (1, 0), "hopeless": (1, 0), "start": (0, 0), "end": (0, 0)}
+    places = {"start": (0, 0), "end": (0, 0)}
+    places |= dict.fromkeys(("empty", "hopeless", "overflow"), (1, 0))
     place = places.get(name, (1, 2))
     assert fault == (FAULTS[name], *place)
 

@@ -451,3 +451,25 @@ def test_parameters_that_are_not_finite(path):
             hinge(emissions, tags, mask)
         with torch.no_grad():
             parameter.copy_(kept)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_that_overflow_are_told(path, dtype):
+    hinge = module(dtype)
+    large = torch.zeros(2, 4, K, dtype=dtype)
+    large[1], large[1, :, 0] = 0.6 * torch.finfo(dtype).max, -0.6 * torch.finfo(dtype).max
+    tags = torch.zeros(2, 4, dtype=torch.int64)
+    message = f"scores of sequence 1 are so large that their sums overflow {dtype}"
+    with pytest.raises(ValueError, match=message):
+        hinge.decode(large)
+    with pytest.raises(ValueError, match=message):
+        hinge(large, tags)
+    hinge.decode(large / 8)
+    assert hinge(large / 16, tags).isfinite()
+
+
+def test_hinges_that_their_type_does_not_hold_are_told():
+    scores = torch.tensor([[[-3e38, 3e38, 0.0]]])
+    with pytest.raises(ValueError, match="scores of sequence 0 are so large"):
+        module(torch.float32)(scores, torch.tensor([[0]]))
+    assert module(torch.float32).decode(scores) == [[1]]
