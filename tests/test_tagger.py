@@ -14,6 +14,7 @@ from structsvm import ChainSVM, PackedSequences, SequenceTagger, fit_path
 from structsvm.callbacks import EarlyStopping
 from structsvm.exceptions import ModelFileError
 from structsvm.features import SequenceVectorizer, TokenFeatures
+from structsvm.features.encoding import pack_texts
 from structsvm.metrics import span_f1_score
 
 
@@ -432,3 +433,50 @@ def test_tables_and_sets_are_no_sentences(sentence, message):
     tagger = SequenceTagger(random_state=0).fit([["a", "b"]], [["B", "I"]])
     with pytest.raises(ValueError, match=message):
         tagger.predict([sentence])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t, X, y: t.set_params(features=None).fit(X, y), "features=None: expected 'auto'"),
+        (
+            lambda t, X, y: t.set_params(features=TokenFeatures).fit(X, y),
+            r"features=<class .*: expected 'auto'",
+        ),
+        (lambda t, X, y: t.set_params(features=[]).fit(X, y), r"features=\[\]: expected 'auto'"),
+        (lambda t, X, y: t.set_params(constraints=5).fit(X, y), "constraints=5: expected the name"),
+        (
+            lambda t, X, y: t.set_params(constraints={"a": "b"}).fit(X, y),
+            r"constraints=\{'a': 'b'\}: expected the name",
+        ),
+        (
+            lambda t, X, y: t.set_params(order=np.array([1, 2])).fit(X, y),
+            r"order=array\(\[1, 2\]\): expected 1 or 2",
+        ),
+        (lambda t, X, y: t.set_params(order=None).fit(X, y), "order=None: expected 1 or 2"),
+        (
+            lambda t, X, y: t.fit(X, y).predict_by_rules(X, one_run=[["a", None]]),
+            r"one_run\[0\] is \['a', None\]; the known labels",
+        ),
+        (
+            lambda t, X, y: t.fit(X, y).condensed(dtype=np.zeros(2)),
+            r"dtype=array\(\[0., 0.\]\): expected np.float16 or np.float32",
+        ),
+    ],
+)
+def test_parameters_of_other_types_are_told(call, message):
+    X, y = [["the", "cat"], ["a", "dog"]], [["a", "b"], ["a", "b"]]
+    with pytest.raises(ValueError, match=message):
+        call(SequenceTagger(random_state=0), X, y)
+
+
+@pytest.mark.parametrize("make", [SequenceVectorizer, lambda: TokenFeatures("words")])
+def test_states_of_features_are_checked(make):
+    X = [[("a",), ("b",)]]
+    state = make().fit(X).to_state()
+    other = pack_texts("kinds", ["tuplet"])
+    with pytest.raises(ValueError, match=r"the kinds of tokens are \['tuplet'\]"):
+        make().from_state(state | other)
+    if make is SequenceVectorizer:
+        with pytest.raises(ValueError, match="separator=2: expected a str"):
+            SequenceVectorizer(separator=2).from_state(state)

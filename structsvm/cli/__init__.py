@@ -268,7 +268,10 @@ def _penalty(text: str) -> float | str:
 
 
 def _numbers(text: str) -> list[float]:
-    return [_positive(part) for part in text.split(",")]
+    try:
+        return [_positive(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers") from None
 
 
 def _positive_int(text: str) -> int:

@@ -165,7 +165,9 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         self.callbacks = callbacks
 
     def _make_model(self) -> ChainModel:
-        order: Any = vars(self).get("_order_now", 1) if self.order == "auto" else self.order
+        order: Any = self.order
+        if isinstance(order, str) and order == "auto":
+            order = vars(self).get("_order_now", 1)
         return ChainModel(
             clone(self.loss, safe=False),
             fit_intercept=self.fit_intercept,
@@ -394,7 +396,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
 
     def _fit(self, examples: Examples, validation: Validation, *args: Any, **kwargs: Any) -> Any:
         self.__dict__.pop("order_scores_", None)
-        if self.order != "auto":
+        if not isinstance(self.order, str) or self.order != "auto":
             return super()._fit(examples, validation, *args, **kwargs)
         scores = order_of(self, examples, validation)
         if scores:

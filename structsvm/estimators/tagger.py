@@ -270,7 +270,7 @@ class SequenceTagger(ChainSVM):
         model, features = self._fitted_model(), self.features_
         if not isinstance(min_weight, numbers.Real) or not 0 <= min_weight < math.inf:
             raise ValueError(f"min_weight={min_weight!r}: expected a finite number >= 0")
-        if dtype not in (np.float16, np.float32):
+        if not isinstance(dtype, (type, np.dtype)) or dtype not in (np.float16, np.float32):
             raise ValueError(f"dtype={dtype!r}: expected np.float16 or np.float32")
         if type(features) not in (SequenceVectorizer, TokenFeatures):
             raise ValueError(
@@ -345,12 +345,13 @@ class SequenceTagger(ChainSVM):
         )
 
     def _make_features(self, X: Any) -> Any:
-        if not isinstance(self.features, str):
+        if not isinstance(self.features, (str, type)) and hasattr(self.features, "fit_transform"):
             return clone(self.features)
-        if self.features != "auto":
+        if not isinstance(self.features, str) or self.features != "auto":
+            known = self.features if isinstance(self.features, str) else "words"
             raise ValueError(
                 f"features={self.features!r}: expected 'auto', or a transformer such as "
-                f"TokenFeatures({self.features!r})"
+                f"TokenFeatures({known!r})"
             )
         first = next((token for sentence in X for token in sentence), None)
         if first is None or isinstance(first, (Mapping, list)):

@@ -22,10 +22,9 @@ from structsvm.features.encoding import (
     HashedTemplates,
     LearnedTemplates,
     pack_texts,
-    unpack_texts,
 )
 from structsvm.features.templates import BUILT_IN, Template, parse_templates
-from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
+from structsvm.features.tokens import check_kinds, check_sequences, kinds_of_file, token_kinds
 
 __all__ = ["TokenFeatures"]
 
@@ -251,7 +250,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         self._keep(encoders)
         if "kinds/text" in held:
-            self.token_kinds_ = unpack_texts("kinds", held)
+            self.token_kinds_ = kinds_of_file(held)
         if "n_columns_in" in held:
             self.n_columns_in_ = int(held["n_columns_in"])
         return self

@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.data.sequences import PackedSequences
 from structsvm.data.state import State
 from structsvm.features._attributes import KINDS, AttributeTable, count_attributes
-from structsvm.features.encoding import pack_texts, unpack_texts
-from structsvm.features.tokens import check_sequences, token_kinds
+from structsvm.features.encoding import pack_texts
+from structsvm.features.tokens import check_sequences, kinds_of_file, token_kinds
 
 __all__ = ["SequenceVectorizer", "attributes_of"]
 
@@ -91,8 +91,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not isinstance(self.min_count, numbers.Integral) or self.min_count < 1:
             raise ValueError(f"min_count={self.min_count!r}: expected an integer >= 1")
-        if not isinstance(self.separator, str):
-            raise ValueError(f"separator={self.separator!r}: expected a str")
+        self._check_separator()
         X = check_sequences(X)
         counts = count_attributes(X, self._attributes)
         names = sorted(name for name, count in counts.items() if count >= self.min_count)
@@ -149,9 +148,10 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def from_state(self, held: State) -> Self:
         """Take what `to_state` gave, of an object with the same parameters; returns self."""
+        self._check_separator()
         self._take_table(held["names/text"], held["names/ends"])
         # Files of version 0.1 do not tell.
-        self.token_kinds_ = unpack_texts("kinds", held) if "kinds/text" in held else None
+        self.token_kinds_ = kinds_of_file(held) if "kinds/text" in held else None
         return self
 
     def compiled(self) -> tuple[AttributeTable, int, str]:
@@ -171,6 +171,10 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         other = copy.copy(self)
         other._take_table(packed["names/text"], packed["names/ends"])
         return other
+
+    def _check_separator(self) -> None:
+        if not isinstance(self.separator, str):
+            raise ValueError(f"separator={self.separator!r}: expected a str")
 
     def _take_table(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
         self.table = AttributeTable(text, ends)

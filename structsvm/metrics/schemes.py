@@ -234,6 +234,8 @@ def convert_tags(tags: Iterable[Any], to: str, scheme: str = "conll") -> list[An
     >>> convert_tags(["PER-B", None, "PER-I"], "iob2", scheme="iob2-suffix")
     ['B-PER', None, 'O']
     """
+    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
+        raise ValueError(f"tags is {tags!r}; expected a list of str")
     out: list[Any] = []
     for void, piece in itertools.groupby(tags, key=lambda tag: tag is None):
         part = list(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -262,7 +263,8 @@ class ChainModel(StatesModel):
         return isinstance(self.constraints, str) and self.constraints == SEEN
 
     def _looks_back(self) -> int:
-        if self.order not in (1, 2) or isinstance(self.order, bool):
+        real = isinstance(self.order, numbers.Real) and not isinstance(self.order, bool)
+        if not real or self.order not in (1, 2):
             raise ValueError(f"order={self.order!r}: expected 1 or 2")
         if self.order == 2 and not self.transitions:
             raise ValueError("order=2 needs transitions=True")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +110,11 @@ def allowed_labels(
             )
         _forbid_malformed(constraints, classes, allowed)
         return allowed
+    if isinstance(constraints, (bytes, Mapping)) or not isinstance(constraints, Iterable):
+        raise ValueError(
+            f"constraints={constraints!r}: expected the name of a scheme, or a list of forbidden "
+            "pairs (from, to)"
+        )
     places = {label: place for place, label in enumerate(classes.tolist())}
     for n, pair in enumerate(constraints):
         if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:

@@ -120,10 +120,10 @@ def _listed(name: str, values: Any) -> list[Any]:
 def _numbers(where: str, entry: Any, classes: NDArray[Any]) -> NDArray[np.int32]:
     """The numbers of a label, or of several that count as one."""
     several = isinstance(entry, (list, tuple, set, frozenset))
-    labels = sorted(entry) if several else [entry]
     try:
+        labels = sorted(entry) if several else [entry]
         numbers = encode_labels(flatten_labels([labels])[0], classes)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ValueError(
             f"{where} is {entry!r}; the known labels are {shorten(classes.tolist())}"
         ) from None

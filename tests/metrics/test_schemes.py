@@ -108,3 +108,9 @@ def test_a_tagger_learns_in_any_scheme(scheme, on_violation):
     lenient = "conll-suffix" if scheme.endswith("-suffix") else "conll"
     for tags in tagger.predict([["w03", "w00", "w02"], ["w02", "w32", "w10", "w01"]]):
         assert spans(tags.tolist(), scheme) == spans(tags.tolist(), lenient)
+
+
+@pytest.mark.parametrize("tags", [None, 3, "B-A"])
+def test_tags_to_convert_are_a_list(tags):
+    with pytest.raises(ValueError, match=r"tags is .*; expected a list of str"):
+        convert_tags(tags, "bilou")
