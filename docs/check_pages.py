@@ -37,7 +37,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
         self.anchors.update(name for key in ("id", "name") if (name := given.get(key)))
-        if tag == "img" and not given.get("alt"):
+        if tag == "img" and "alt" not in given:  # empty where the text beside it says the same
             self.faults.append(f"a picture without alternative text: {given.get('src', '')[:80]}")
         for key in ("href", "src"):
             address = given.get(key)
@@ -91,7 +91,8 @@ def main() -> int:
     parser.add_argument("site", nargs="?", type=Path, default=SITE)
     parser.add_argument("--browser", help="chromium's path; found on PATH by default")
     arguments = parser.parse_args()
-    paths = sorted(arguments.site.resolve().rglob("*.html"))
+    site = arguments.site.resolve()
+    paths = sorted(path for path in site.rglob("*.html") if path.parent != site / "_static")
     if not paths:
         parser.error(f"no pages in {arguments.site}: run `make docs` first")
     pages = {path: Page(path) for path in paths}
@@ -103,7 +104,7 @@ def main() -> int:
     except ImportError:
         browser = None
     for path, fault in found:
-        print(f"{path.relative_to(arguments.site.resolve())}: {fault}")
+        print(f"{path.relative_to(site)}: {fault}")
     how = "read, and opened in a browser" if browser else "read; no browser and playwright here"
     print(f"{len(paths)} pages {how}: {len(found)} faults")
     return bool(found)

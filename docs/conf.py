@@ -83,6 +83,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"plug_in_",
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,  # a table whose script comes from elsewhere
     "remove_config_comments": True,
     "min_reported_time": 1,
     "doc_module": ("structsvm",),

@@ -632,15 +632,15 @@ class GridSVM(_NodeLabelSVM):
         Whether training scales the columns of features, see `StructSVM`.
     loss : str or HammingLoss, default="normalized_hamming"
         "normalized_hamming": the share of wrong pixels of an image; "hamming": their number; see
-        `GraphModel`. "jaccard" and "dice" are for one minus the index of overlap of `structsvm.metrics`, of the rarer of two
-        classes or in the mean over more. A cut cannot count pixels, so what is minimised and
-        certified is the share of wrong pixels with weights of classes: to first order, both indices
-        J and 2J / (1 + J) lose as much by one pixel that is missed as by 1 / J false ones, as
-        ``class_weight="jaccard"`` has it. Beside these weights their powers .5 and 1.5, and further
-        ones where the index still rises, are tried on a third of the images, held out by a fixed
-        seed, or on X_val where it is given. One that is better by more than a standard error is
-        taken; see `index_path_`. It takes three to four times as long. With fewer than 15 images
-        nothing is held out, and the power is 1.
+        `GraphModel`. "jaccard" and "dice" are for one minus the index of overlap of
+        `structsvm.metrics`, of the rarer of two classes or in the mean over more. A cut cannot
+        count pixels, so what is minimised and certified is the share of wrong pixels with weights
+        of classes: to first order, both indices J and 2J / (1 + J) lose as much by one pixel that
+        is missed as by 1 / J false ones, as ``class_weight="jaccard"`` has it. Beside these weights
+        their powers .5 and 1.5, and further ones where the index still rises, are tried on a third
+        of the images, held out by a fixed seed, or on X_val where it is given. One that is better
+        by more than a standard error is taken; see `index_path_`. It takes three to four times as
+        long. With fewer than 15 images nothing is held out, and the power is 1.
     connectivity : {4, 8, 6, 18, 26}, default=8
         Neighbours of a pixel in an image, 4 or 8, or of a voxel in a volume, 6, 18 or 26: those
         that share a face, or an edge, too, or a corner. Volumes are arrays of shape (depth, height,
