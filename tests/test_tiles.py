@@ -6,6 +6,7 @@ import pytest
 from structsvm import GraphSVM, GridSVM
 from structsvm.datasets import make_lines, make_segmentation
 from structsvm.vision import PixelFeatures, TiledLabels, pixel_features, predict_tiles
+from structsvm.vision.features import reach_of
 
 BLOBS = make_segmentation(n_train=4, n_test=3, size=(50, 70), noise=1.5, random_state=0)
 SVM = GridSVM(random_state=0).fit(BLOBS.X_train, BLOBS.y_train)
@@ -117,3 +118,39 @@ def test_tiles_are_of_images():
     graphs = GraphSVM(random_state=0).fit([([[1.0], [0.0]], [[0, 1]])], [[1, 0]])
     with pytest.raises(ValueError, match="svm is a GraphSVM: tiles are for GridSVM"):
         predict_tiles(graphs, BLOBS.X_test[0], tile=2)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({}, "has the group 'position', which is of the whole image .* 'ridge', 'oriented'"),
+        (
+            {"groups": ["colour", "border"]},
+            r"'border'.*train with PixelFeatures\(groups=\['colour'",
+        ),
+        ({"groups": ["oriented"], "sigmas": [6]}, "'oriented' see 48 pixels .* give margin=48"),
+        ({"groups": ["smoothed", "gradient"], "scales": [99]}, "'gradient' .* give margin=50"),
+    ],
+)
+def test_features_that_see_more_than_a_piece_are_refused(params, message):
+    image = np.random.default_rng(0).integers(256, size=(30, 32), dtype=np.uint8)
+    truth = (image > 99).astype(int)
+    features = PixelFeatures(**params)
+    svm = GridSVM(random_state=0).fit(features.fit_transform([image]), [truth])
+    with pytest.raises(ValueError, match=message):
+        predict_tiles(svm, image, tile=10, features=features)
+    whole = predict_tiles(svm, image, tile=(30, 32), features=features)
+    np.testing.assert_array_equal(whole.labels, svm.predict(features.transform([image]))[0])
+
+
+@pytest.mark.parametrize(
+    "group", ["colour", "smoothed", "gradient", "texture", "ridge", "oriented"]
+)
+def test_features_see_as_far_as_said(group):
+    rng = np.random.default_rng(0)
+    image, of = rng.random((61, 63, 2)), {"scales": (3, 10), "sigmas": (1.0, 2.2)}
+    other = image.copy()
+    other[30, 31] = 1 - other[30, 31]
+    a, b = (pixel_features(one, groups=[group], value_range=(0, 1), **of) for one in (image, other))
+    changed = np.argwhere((a != b).any(axis=-1)) - [30, 31]
+    assert reach_of([group], **of) == {group: np.abs(changed).max()}

@@ -42,6 +42,7 @@ _PATTERN_WINDOW = 15
 _LEVELS_PER_UNIT = 100.0  # grey levels for the patterns
 
 _N_TURNS = 8  # directions of lines, from 0 to below 180 degrees
+_TRUNCATE = 4.0  # where Gaussians end, in widths sigma
 _LENGTH = 4.0  # of the pieces of line that responses are averaged over, in widths sigma, each way
 _MEIJERING = 1 / 3  # the share of the other curvature that is added
 
@@ -234,6 +235,26 @@ def feature_names(
     return [f"{group} {name}" for group in _check_groups(groups) for name in names[group]]
 
 
+def reach_of(
+    groups: Iterable[str] | None, scales: Sequence[int], sigmas: Sequence[float]
+) -> dict[str, int | None]:
+    """For each group, how many pixels away its features see; None for the whole image."""
+    half, widest = max(_check_scales(scales)) // 2, max(_check_sigmas(sigmas))
+    curved = int(_TRUNCATE * widest + 0.5)
+    reach = {
+        "colour": 0,
+        "smoothed": half,
+        "deviation": half,
+        "gradient": half + 1,
+        "texture": _PATTERN_WINDOW // 2 + 1,
+        "position": None,
+        "border": None,
+        "ridge": curved,
+        "oriented": curved + _pieces(widest),
+    }
+    return {group: reach[group] for group in _check_groups(groups)}
+
+
 def _check_groups(groups: Iterable[str] | None) -> list[str]:
     if groups is None:
         return list(FEATURE_GROUPS)
@@ -365,13 +386,14 @@ class _Photograph:
     def oriented(self) -> Iterator[Plane]:
         for intensity in self.intensities:
             for sigma, hessian in zip(self.sigmas, self._hessians(intensity), strict=True):
-                yield from _along_lines(*hessian, reach=max(1, round(_LENGTH * sigma)))
+                yield from _along_lines(*hessian, reach=_pieces(sigma))
 
     def _hessians(self, intensity: Plane) -> Iterator[tuple[Plane, Plane, Plane]]:
         """Second derivatives times sigma squared, for each sigma: down, mixed, right."""
         for sigma in self.sigmas:
             down, mixed, right = (
-                sigma**2 * ndimage.gaussian_filter(intensity, sigma, order=order)
+                sigma**2
+                * ndimage.gaussian_filter(intensity, sigma, order=order, truncate=_TRUNCATE)
                 for order in ((2, 0), (1, 1), (0, 2))
             )
             yield down, mixed, right
@@ -426,6 +448,11 @@ class _Photograph:
         border, everywhere = (_shares(c, n) for c in (cells[self._is_border], cells.ravel()))
         logarithm: Plane = np.log((border + _RAREST) / (everywhere + _RAREST))[cells]
         return logarithm
+
+
+def _pieces(sigma: float) -> int:
+    """Pixels of a piece of line, each way."""
+    return max(1, round(_LENGTH * sigma))
 
 
 def _curvatures(down: Plane, mixed: Plane, right: Plane) -> tuple[Plane, Plane]:

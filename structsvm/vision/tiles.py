@@ -15,6 +15,8 @@ from structsvm.estimators.biases import check_bias
 from structsvm.inference.graph_cut import graph_cut
 from structsvm.models.grid import GridModel
 from structsvm.models.volume import VolumeModel
+from structsvm.vision.features import reach_of
+from structsvm.vision.transformer import PixelFeatures
 
 __all__ = ["TiledLabels", "predict_tiles"]
 
@@ -74,7 +76,7 @@ def predict_tiles(
     features : callable or fitted transformer, default=None
         Makes features of a piece of the image, such as `PixelFeatures` or a function like
         `pixel_features` with a `value_range`. None: `image` holds features. Leave out the groups
-        "position" and "border", which are of whole images.
+        "position" and "border", which are of whole images; `PixelFeatures` with them is refused.
     margin : int, default=40
         Pixels around a piece that its features are computed with and which are cut away then. With
         a margin of what features see they are those of the whole image; of `pixel_features` this is
@@ -94,7 +96,8 @@ def predict_tiles(
     Raises
     ------
     ValueError
-        If a tile is larger than the image, or features do not have one row for each pixel.
+        If a tile is larger than the image, features do not have one row for each pixel, or those of
+        `PixelFeatures` see more than `margin`.
 
     Notes
     -----
@@ -124,6 +127,8 @@ def predict_tiles(
     gains = np.zeros(len(svm.classes_)) if bias is None else check_bias(bias, svm.classes_)
     result = _room(out, shape, svm.classes_.dtype)
     cuts = svm._cuts()
+    if isinstance(features, PixelFeatures) and sizes != shape:
+        _check_reach(features, int(margin))
     read = _Reader(image, features, int(margin) if features is not None else 0, shape)
     for core in _tiles(shape, sizes):
         # One more pixel to all sides, which is what a cut sees of the rest.
@@ -204,6 +209,23 @@ class _Reader:
                 slice(p.start - w.start, p.stop - w.start) for p, w in zip(piece, wide, strict=True)
             )
         ]
+
+
+def _check_reach(features: PixelFeatures, margin: int) -> None:
+    reach = reach_of(features.groups, features.scales, features.sigmas)
+    for group, seen in reach.items():
+        if seen is None:
+            others = [name for name, of_one in reach.items() if of_one is not None]
+            raise ValueError(
+                f"features has the group {group!r}, which is of the whole image and not of a "
+                f"piece: train with PixelFeatures(groups={others})"
+            )
+    furthest = max(reach, key=lambda group: reach[group] or 0)
+    if (seen := reach[furthest] or 0) > margin:
+        raise ValueError(
+            f"margin={margin}: features of the group {furthest!r} see {seen} pixels around, and "
+            f"those of pieces would be others than those of the image: give margin={seen}"
+        )
 
 
 def _shape_of(image: Any, n_axes: int) -> tuple[int, ...]:
