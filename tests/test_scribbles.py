@@ -78,6 +78,17 @@ def test_bad_parameters(params, message):
         GridSVM(ignore_label=-1, **params).fit(BLOBS.X_train, MARKS)
 
 
+@pytest.mark.parametrize("unlabelled", ["auto", "hidden", "void"])
+def test_none_is_as_the_ignore_label(unlabelled):
+    with_none = [np.where(marks == -1, None, marks) for marks in MARKS]
+    named = GridSVM(ignore_label=-1, unlabelled=unlabelled, random_state=0)
+    none = GridSVM(unlabelled=unlabelled, random_state=0)
+    named.fit(BLOBS.X_train, MARKS)
+    none.fit(BLOBS.X_train, with_none)
+    np.testing.assert_array_equal(none.coef_, named.coef_)
+    assert none.certified_ == named.certified_ == (unlabelled == "void")
+
+
 def test_hidden_pixels_take_no_validation():
     svm = GridSVM(ignore_label=-1, unlabelled="hidden")
     with pytest.raises(ValueError, match="takes no X_val"):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from structsvm.data.checks import check_scalar
+from structsvm.data.labels import without_none
 from structsvm.data.sequences import check_pairs
 from structsvm.estimators.biases import (
     best_of_classes,
@@ -922,7 +923,7 @@ class GridSVM(_NodeLabelSVM):
         """Whether void pixels are hidden ones."""
         if self.unlabelled not in ("auto", "void", "hidden"):
             raise ValueError(f"unlabelled={self.unlabelled!r}: expected 'auto', 'void' or 'hidden'")
-        if self.ignore_label is None or self.unlabelled == "void":
+        if self.unlabelled == "void" or (self.ignore_label is None and not _has_none(y)):
             return False
         if self.unlabelled == "hidden":
             if X_val is not None:
@@ -986,18 +987,36 @@ def _given_the_others(
     return scores[:, 1] - scores[:, 0] if k == 2 else scores
 
 
+def _has_none(y: Any) -> bool:
+    """Whether a label is None. What is no list of label images is left to training, which tells."""
+    items = list(y) if isinstance(y, (list, tuple, np.ndarray)) else []
+    try:
+        return without_none(items)[1] is not None
+    except ValueError:
+        return False
+
+
 def _is_scribbled(y: Any, void: Any) -> bool:
     """Whether most pixels are void, and known neighbours hardly ever differ. What is no list of
     label images is left to training, which tells."""
     n_void = n_pixels = n_pairs = n_differ = 0
-    for item in y if isinstance(y, (list, tuple, np.ndarray)) else ():
-        try:
-            labels = np.asarray(item)
-        except ValueError:
-            return False
+    items = list(y) if isinstance(y, (list, tuple, np.ndarray)) else []
+    try:
+        items, masks = without_none(items)
+        rows = [np.array(np.asarray(item).tolist()) if masks else np.asarray(item)
+                for item in items]  # fmt: skip
+    except ValueError:
+        return False
+    for i, labels in enumerate(rows):
         if labels.dtype.kind not in "iubU":
             return False
-        known = np.broadcast_to(labels != void, labels.shape)
+        known = (
+            np.ones(labels.shape, bool)
+            if void is None
+            else np.broadcast_to(labels != void, labels.shape)
+        )
+        if masks is not None and (mask := masks[i]) is not None:
+            known = known & ~mask
         n_void, n_pixels = n_void + int((~known).sum()), n_pixels + labels.size
         for axis in range(labels.ndim):
             first, second = (
