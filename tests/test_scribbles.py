@@ -89,6 +89,12 @@ def test_none_is_as_the_ignore_label(unlabelled):
     assert none.certified_ == named.certified_ == (unlabelled == "void")
 
 
+@pytest.mark.parametrize("ignore_label", [None, -1])
+def test_a_number_is_no_list_of_labels(ignore_label):
+    with pytest.raises(ValueError, match="y is a ndarray; expected a list"):
+        GridSVM(ignore_label=ignore_label).fit(BLOBS.X_train, np.array(3))
+
+
 def test_hidden_pixels_take_no_validation():
     svm = GridSVM(ignore_label=-1, unlabelled="hidden")
     with pytest.raises(ValueError, match="takes no X_val"):

@@ -987,9 +987,14 @@ def _given_the_others(
     return scores[:, 1] - scores[:, 0] if k == 2 else scores
 
 
+def _listed(y: Any) -> list[Any]:
+    zero = isinstance(y, np.ndarray) and not y.ndim
+    return list(y) if isinstance(y, (list, tuple, np.ndarray)) and not zero else []
+
+
 def _has_none(y: Any) -> bool:
     """Whether a label is None. What is no list of label images is left to training, which tells."""
-    items = list(y) if isinstance(y, (list, tuple, np.ndarray)) else []
+    items = _listed(y)
     try:
         return without_none(items)[1] is not None
     except ValueError:
@@ -1000,7 +1005,7 @@ def _is_scribbled(y: Any, void: Any) -> bool:
     """Whether most pixels are void, and known neighbours hardly ever differ. What is no list of
     label images is left to training, which tells."""
     n_void = n_pixels = n_pairs = n_differ = 0
-    items = list(y) if isinstance(y, (list, tuple, np.ndarray)) else []
+    items = _listed(y)
     try:
         items, masks = without_none(items)
         rows = [np.array(np.asarray(item).tolist()) if masks else np.asarray(item)
