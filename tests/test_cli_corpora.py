@@ -84,6 +84,12 @@ def test_errors_name_the_file_of_several(folder, capsys):
         assert f"error: {message}" in capsys.readouterr().err
 
 
+def test_each_tagging_has_a_column_so_these_are_few(folder, capsys):
+    with pytest.raises(SystemExit):
+        main("tag m a.txt --n-best 99999999")
+    assert "argument --n-best: 99999999 is above 1000" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -146,9 +146,9 @@ def _add_tag(parser: argparse.ArgumentParser) -> None:
                         "comes)")  # fmt: skip
     _add_output(parser)
     _add_json(parser)
-    parser.add_argument("--n-best", type=_positive_int, metavar="N",
-                        help="the N best taggings: N columns, _ where there are fewer; in JSON "
-                        "with scores")  # fmt: skip
+    parser.add_argument("--n-best", type=_few, metavar="N",
+                        help="the N best taggings, up to 1,000: N columns, _ where there are "
+                        "fewer; in JSON with scores")  # fmt: skip
     parser.add_argument(
         "--confidence", action="store_true",
         help="add how sure each tag is: its probability, where train had --calibrate, else its "
@@ -278,6 +278,12 @@ def _positive_int(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _few(text: str) -> int:
+    if (value := _positive_int(text)) > 1000:  # a column each
+        raise argparse.ArgumentTypeError(f"{text} is above 1000")
     return value
 
 
