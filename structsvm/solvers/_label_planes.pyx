@@ -21,7 +21,7 @@ from structsvm.problems._problem cimport MARGIN
 from structsvm.solvers._plane_store cimport Block, PlaneStore, highest
 
 from structsvm.data.snapshots import Kind
-from structsvm.linalg._plane import extended
+from structsvm.linalg._plane import extended, padded_copy
 from structsvm.solvers.base import TOO_LARGE
 
 
@@ -141,7 +141,8 @@ cdef class LabelPlanes(PlaneStore):
         if self.grown is not None:
             self.n_weights = self.grown.n_weights
             weights = extended(weights, self.n_weights)
-        return PlaneStore.fitted(self, weights)
+        # Scores of tokens read whole groups of lanes.
+        return padded_copy(PlaneStore.fitted(self, weights))
 
     cdef void add_used(self, Py_ssize_t i, double* target) noexcept nogil:
         cdef int p
