@@ -23,15 +23,15 @@ from structsvm.models.factored import PackedInputs
 from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs, LazyEdges
 from structsvm.problems._contrast import ContrastRows, squared_differences
 
-__all__ = ["GridModel", "grid_edges", "real_pixels"]
+__all__ = ["GridModel", "Image", "Images", "grid_edges", "real_pixels"]
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _COLOURS = 3  # features that stand first
 _GREATEST = np.finfo(np.float64).max
 
 
-class _Image(NamedTuple):
-    pixels: NDArray[np.floating]  # (H, W, F)
+class Image(NamedTuple):
+    pixels: NDArray[np.floating]  # (H, W, F), of volumes (D, H, W, F)
     own: NDArray[np.floating] | None  # (n_directions, H, W, n_own)
 
     @property
@@ -39,11 +39,11 @@ class _Image(NamedTuple):
         return 0 if self.own is None else self.own.shape[3]
 
 
-class _Images:
+class Images:
     """Images, and their graphs for one beta of the contrast, perhaps with scaled columns."""
 
     def __init__(
-        self, images: list[_Image], scaling: Mapping[str, ColumnScaling] | None = None
+        self, images: list[Image], scaling: Mapping[str, ColumnScaling] | None = None
     ) -> None:
         self.images = images
         self.scaling = scaling
@@ -55,7 +55,7 @@ class _Images:
 
     def __reduce__(self) -> Any:
         # Without the graphs: equal images must pickle, and hash, alike.
-        return _Images, (self.images, *([] if self.scaling is None else [self.scaling]))
+        return Images, (self.images, *([] if self.scaling is None else [self.scaling]))
 
 
 class GridModel(LabelledGraphs):
@@ -198,7 +198,7 @@ class GridModel(LabelledGraphs):
         self._check_images(images, **sizes)
         shapes = [image.pixels.shape[:2] for image in images]
         ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=np.int64)
-        return PackedInputs(_Images(images), np.append(0, ends), sizes, shapes)
+        return PackedInputs(Images(images), np.append(0, ends), sizes, shapes)
 
     def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn beta, then all that graph models learn."""
@@ -221,26 +221,36 @@ class GridModel(LabelledGraphs):
         pixels as they are."""
         if all(columns.is_identity for columns in scaling.values()):
             return X
-        images = _Images(X.items.images, scaling)
+        images = Images(X.items.images, scaling)
         images.graphs = [graph.scaled(scaling) for graph in self.graphs(X)]
         images.beta = X.items.beta
         return PackedInputs(images, X.offsets, X.sizes, X.shapes)
 
-    def _make_graphs(self, images: list[_Image]) -> list[GraphArrays]:
+    def _make_graphs(self, images: list[Image]) -> list[GraphArrays]:
         edges: dict[tuple[int, ...], LazyEdges] = {}  # shared by images of one shape
         graphs = []
         for image in images:
-            shape = image.pixels.shape[:2]
+            shape = image.pixels.shape[:-1]
             if shape not in edges:
-                edges[shape] = LazyEdges(functools.partial(grid_edges, shape, self.connectivity))
-            nodes = image.pixels.reshape(math.prod(shape), image.pixels.shape[2])
+                of_shape = functools.partial(self._edges_of, shape, self.connectivity)
+                edges[shape] = LazyEdges(of_shape)
+            nodes = image.pixels.reshape(math.prod(shape), image.pixels.shape[-1])
             graphs.append(GraphArrays(nodes, edges[shape], self._edge_features(image)))
         return graphs
+
+    @staticmethod
+    def _edges_of(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
+        return grid_edges(shape, connectivity)
+
+    @property
+    def _has_grid_cuts(self) -> bool:
+        """Whether the cuts of `grid_cut` find the best labels."""
+        return self.exact
 
     def _maximizer(
         self, X: PackedInputs, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
     ) -> Maximizer:
-        if not self.exact:
+        if not self._has_grid_cuts:
             return super()._maximizer(X, labels, factors)
         assert X.shapes is not None
         return GridMaximizer(
@@ -250,7 +260,7 @@ class GridModel(LabelledGraphs):
             kept_bytes=self._kept_bytes(labels),
         )
 
-    def _check_images(self, images: list[_Image], n_features: int, n_own: int) -> None:
+    def _check_images(self, images: list[Image], n_features: int, n_own: int) -> None:
         for i, image in enumerate(images):
             n = image.pixels.shape[2]
             if n != n_features:
@@ -280,7 +290,7 @@ class GridModel(LabelledGraphs):
 
     def _contrast_channels(self, pixels: NDArray[np.floating]) -> NDArray[np.int32]:
         """The features that contrasts look at."""
-        n = pixels.shape[2]
+        n = pixels.shape[-1]
         channels = self.contrast_channels
         if channels is None:
             return np.arange(n, dtype=np.int32)
@@ -298,7 +308,7 @@ class GridModel(LabelledGraphs):
             )
         return np.asarray(channels, dtype=np.int32)
 
-    def _learn_beta(self, images: list[_Image], y: PackedLabels) -> float:
+    def _learn_beta(self, images: list[Image], y: PackedLabels) -> float:
         """1 / (2 mean squared difference) over the edges without void pixels."""
         if not self._contrasts():
             return 0.0
@@ -321,7 +331,7 @@ class GridModel(LabelledGraphs):
             )
         return beta
 
-    def _edge_features(self, image: _Image) -> NDArray[np.floating] | ContrastRows:
+    def _edge_features(self, image: Image) -> NDArray[np.floating] | ContrastRows:
         """Edge features of shape (n_edges, n_edge_features), direction by direction."""
         steps = range(len(self._steps))
         if self._contrasts() and image.own is None and not (self.directions or self._tables):
@@ -336,7 +346,7 @@ class GridModel(LabelledGraphs):
             start += len(block)
         return wide
 
-    def _features_in_direction(self, image: _Image, k: int) -> NDArray[np.floating]:
+    def _features_in_direction(self, image: Image, k: int) -> NDArray[np.floating]:
         step = self._steps[k]
         n_edges = math.prod(_ends(image.pixels, step)[0].shape[:2])
         dtype = image.pixels.dtype
@@ -353,7 +363,7 @@ class GridModel(LabelledGraphs):
             np.concatenate(columns, axis=1, out=block, casting="same_kind")
         return block
 
-    def _contrast_rows(self, image: _Image, directions: Sequence[int]) -> ContrastRows:
+    def _contrast_rows(self, image: Image, directions: Sequence[int]) -> ContrastRows:
         """The contrasts of the edges in some directions."""
         channels = self._contrast_channels(image.pixels)
         steps = [self._steps[k] for k in directions]
@@ -399,7 +409,7 @@ def _squared_differences(
     return np.minimum(squares, _GREATEST, out=squares)
 
 
-def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
+def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> Image:
     pair = isinstance(item, tuple) and len(item) == 2
     place = f"X[{i}][0]" if pair else f"X[{i}]"
     pixels = real_pixels(place, item[0] if pair else item)
@@ -414,7 +424,7 @@ def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
     if not height or not width:
         raise ValueError(f"{place} has shape {pixels.shape}: an image has at least one pixel")
     if not pair:
-        return _Image(pixels, None)
+        return Image(pixels, None)
     own = real_pixels(f"X[{i}][1]", item[1], inside=False)
     if own.ndim != 4 or own.shape[:3] != (len(steps), height, width):
         raise ValueError(
@@ -422,7 +432,7 @@ def _read_image(i: int, item: Any, steps: Sequence[tuple[int, int]]) -> _Image:
             f"{height}, {width}, n_edge_features)"
         )
     _check_own(i, own, steps)
-    return _Image(pixels, own)
+    return Image(pixels, own)
 
 
 def _check_own(

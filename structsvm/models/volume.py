@@ -6,22 +6,19 @@ import functools
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.data.labels import PackedLabels, known_nodes
-from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items
-from structsvm.inference._grid_maximizer import GridMaximizer
-from structsvm.inference._maximizer import Maximizer
 from structsvm.inference.grid_scores import check_grid
 from structsvm.linalg._sums import decay
 from structsvm.losses import HammingLoss
 from structsvm.models.factored import PackedInputs
-from structsvm.models.grid import GridModel, real_pixels
-from structsvm.models.labelled_graphs import GraphArrays, LabelledGraphs, LazyEdges
+from structsvm.models.grid import GridModel, Image, Images, real_pixels
+from structsvm.models.labelled_graphs import LabelledGraphs
 
 __all__ = ["VolumeModel", "volume_edges"]
 
@@ -29,30 +26,6 @@ _CONNECTIVITIES = (6, 18, 26)
 _GREATEST = float(np.finfo(np.float64).max)
 
 Step = tuple[int, int, int]
-
-
-class _Volume(NamedTuple):
-    pixels: NDArray[np.floating]  # (D, H, W, F)
-    n_own: int = 0
-
-
-class _Volumes:
-    """Volumes, and their graphs for one beta of the contrast, perhaps with scaled columns."""
-
-    def __init__(
-        self, images: list[_Volume], scaling: Mapping[str, ColumnScaling] | None = None
-    ) -> None:
-        self.images = images
-        self.scaling = scaling
-        self.graphs: list[GraphArrays] | None = None
-        self.beta = math.nan
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.images[index]
-
-    def __reduce__(self) -> Any:
-        # Without the graphs: equal volumes must pickle, and hash, alike.
-        return _Volumes, (self.images, self.scaling)
 
 
 class VolumeModel(GridModel):
@@ -177,60 +150,23 @@ class VolumeModel(GridModel):
                 )
         shapes = [volume.pixels.shape[:3] for volume in volumes]
         ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=np.int64)
-        return PackedInputs(_Volumes(volumes), np.append(0, ends), sizes, shapes)
+        return PackedInputs(Images(volumes), np.append(0, ends), sizes, shapes)
 
-    def scaled(self, X: PackedInputs, scaling: Mapping[str, ColumnScaling]) -> PackedInputs:
-        if all(columns.is_identity for columns in scaling.values()):
-            return X
-        volumes = _Volumes(X.items.images, scaling)
-        volumes.graphs = [graph.scaled(scaling) for graph in self.graphs(X)]
-        volumes.beta = X.items.beta
-        return PackedInputs(volumes, X.offsets, X.sizes, X.shapes)
+    @staticmethod
+    def _edges_of(shape: tuple[int, ...], connectivity: int) -> NDArray[np.int32]:
+        return volume_edges(shape, connectivity)
 
-    def _make_graphs(self, images: list[Any]) -> list[GraphArrays]:
-        edges: dict[tuple[int, ...], LazyEdges] = {}  # shared by volumes of one shape
-        graphs = []
-        for volume in images:
-            shape = volume.pixels.shape[:3]
-            if shape not in edges:
-                edges[shape] = LazyEdges(functools.partial(volume_edges, shape, self.connectivity))
-            nodes = volume.pixels.reshape(math.prod(shape), volume.pixels.shape[3])
-            graphs.append(GraphArrays(nodes, edges[shape], self._edge_features(volume)))
-        return graphs
-
-    def _maximizer(
-        self, X: PackedInputs, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]
-    ) -> Maximizer:
-        if self.exact and self.connectivity != 18:
-            assert X.shapes is not None
-            return GridMaximizer(
-                X.shapes,
-                int(self.connectivity),
-                len(self.classes_),
-                kept_bytes=self._kept_bytes(labels),
-            )
-        return LabelledGraphs._maximizer(self, X, labels, factors)
+    @property
+    def _has_grid_cuts(self) -> bool:
+        return self.exact and self.connectivity != 18
 
     # ---- edge features
 
     def _channels(self, pixels: NDArray[np.floating]) -> NDArray[np.floating]:
         """The features that contrasts are of."""
-        n, channels = pixels.shape[3], self.contrast_channels
-        if channels is None:
+        if self.contrast_channels is None:
             return pixels
-        if isinstance(channels, str) and channels == "auto":
-            return pixels[..., :3]
-        if (
-            isinstance(channels, str)
-            or not hasattr(channels, "__len__")
-            or not len(channels)
-            or not all(isinstance(c, numbers.Integral) and 0 <= c < n for c in channels)
-        ):
-            raise ValueError(
-                f"contrast_channels={channels!r}: expected a list of feature numbers from 0 to "
-                f"{n - 1}, 'auto' or None"
-            )
-        return pixels[..., np.asarray(channels, dtype=np.intp)]
+        return pixels[..., self._contrast_channels(pixels)]
 
     def _learn_beta(self, images: list[Any], y: PackedLabels) -> float:
         if not self._contrasts():
@@ -315,7 +251,7 @@ def _squared_differences(channels: NDArray[np.floating], step: Step) -> NDArray[
     return np.minimum(squares, _GREATEST, out=squares)
 
 
-def _read_volume(i: int, item: Any) -> _Volume:
+def _read_volume(i: int, item: Any) -> Image:
     if isinstance(item, tuple):
         raise ValueError(
             f"X[{i}] is a tuple: edge features of one's own are for images, not for volumes"
@@ -330,4 +266,4 @@ def _read_volume(i: int, item: Any) -> _Volume:
         )
     if not all(pixels.shape[:3]):
         raise ValueError(f"X[{i}] has shape {pixels.shape}: a volume has at least one voxel")
-    return _Volume(pixels)
+    return Image(pixels, None)
