@@ -18,9 +18,8 @@ from structsvm.solvers._averaged_point cimport AveragedPoint
 from structsvm.solvers._block_steps cimport FrankWolfeSteps, PairwiseSteps
 from structsvm.solvers._evaluator cimport Evaluator
 from structsvm.solvers._label_planes cimport LabelPlanes
-from structsvm.solvers._plane_store cimport (
-    Block, PlaneStore, SparsePlanes, current_height, height_at,
-)
+from structsvm.solvers._plane_store cimport Block, PlaneStore, current_height, height_at
+from structsvm.solvers._sparse_planes cimport SparsePlanes
 
 from structsvm.data.snapshots import vector
 from structsvm.problems._chain_deltas import gives_labels, mean_row_size

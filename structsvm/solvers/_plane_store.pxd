@@ -3,9 +3,9 @@
 Block steps and the evaluator read the numbers of a block: weights, heights, losses, the Gram
 matrix. Only the store uses the vector delta of a plane: for heights at new weights, to add a
 multiple of delta to a vector, and for a new row of the Gram matrix. So planes may be kept in any
-form. `SparsePlanes` keeps their entries; `LabelPlanes` (``_label_planes``) keeps outputs, and
-computes heights from scores of positions and Gram entries from shared features. A form that cannot
-mix planes must raise if `mixed` is set.
+form. `SparsePlanes` (``_sparse_planes``) keeps their entries; `LabelPlanes` (``_label_planes``)
+keeps outputs, and computes heights from scores of positions and Gram entries from shared features.
+A form that cannot mix planes must raise if `mixed` is set.
 
 Block i is the block of example i; its plane p is ``blocks[i].planes[p]``.
 """
@@ -102,9 +102,3 @@ cdef class PlaneStore:
     cdef void forget(self, Py_ssize_t i, int p) noexcept nogil
     cdef void age(self, Py_ssize_t i, double below) noexcept nogil
     cdef void forget_unused(self, Py_ssize_t i) noexcept nogil
-
-
-cdef class SparsePlanes(PlaneStore):
-    cdef Plane** planes                   # the planes of each block, as many as its capacity
-    cdef double[::1] dense                # SCRATCH, zeros between uses
-    cdef index_t[::1] slot                # SCRATCH of a PlaneBuilder

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from structsvm.engines import Engine
 from structsvm.problems import Problem
 from structsvm.solvers._evaluator import Evaluator
-from structsvm.solvers._plane_store import SparsePlanes
+from structsvm.solvers._sparse_planes import SparsePlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.cuts import Cuts
 from structsvm.solvers.run import Part, StoreRun

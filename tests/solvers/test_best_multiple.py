@@ -9,7 +9,7 @@ from structsvm.models import MulticlassModel
 from structsvm.solvers import BCFW, BlockDual
 from structsvm.solvers._evaluator import Evaluator
 from structsvm.solvers._multiclass_dual import MulticlassDual
-from structsvm.solvers._plane_store import SparsePlanes
+from structsvm.solvers._sparse_planes import SparsePlanes
 from structsvm.solvers.best_multiple import best_multiple
 
 

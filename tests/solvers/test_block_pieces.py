@@ -11,8 +11,8 @@ from structsvm.exceptions import ModelFileError
 from structsvm.solvers._averaged_point import AveragedPoint
 from structsvm.solvers._block_steps import FrankWolfeSteps, PairwiseSteps
 from structsvm.solvers._evaluator import Evaluator
-from structsvm.solvers._plane_store import SparsePlanes
 from structsvm.solvers._simplex_qp import SimplexQP
+from structsvm.solvers._sparse_planes import SparsePlanes
 
 N, D, K = 8, 5, 6
 

@@ -11,7 +11,7 @@ from structsvm.problems._chain_deltas import gives_labels
 from structsvm.solvers import BCFW
 from structsvm.solvers._blocks import DualBlocks, store_for
 from structsvm.solvers._label_planes import LabelPlanes
-from structsvm.solvers._plane_store import SparsePlanes
+from structsvm.solvers._sparse_planes import SparsePlanes
 
 
 def both(problem, **options):

@@ -11,7 +11,7 @@ from structsvm.datasets import make_segmentation
 from structsvm.exceptions import ModelFileError
 from structsvm.solvers import BCFW, BlockDual, CuttingPlane, two_level
 from structsvm.solvers._evaluator import Evaluator
-from structsvm.solvers._plane_store import SparsePlanes
+from structsvm.solvers._sparse_planes import SparsePlanes
 from structsvm.solvers.two_level import Atom, merged, mixture
 
 
