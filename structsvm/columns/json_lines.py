@@ -48,11 +48,7 @@ class JsonReader(LineReader[JsonSentence]):
         super().__init__(name)
         self.needs_tags = needs_tags
 
-    def _line(self, line: bytes) -> JsonSentence | None:
-        self._number += 1
-        text = self._decoded(line)
-        if not text.strip("\t "):
-            return None
+    def _add(self, text: str) -> JsonSentence:
         where = f"{self.name}, line {self._number}"
         try:
             record = json.loads(text)
@@ -72,9 +68,6 @@ class JsonReader(LineReader[JsonSentence]):
             if tag is not None and not isinstance(tag, str):
                 raise ColumnError(f"{where}, tag {t} is {tag!r}, expected a str or null")
         return JsonSentence(self._number, tokens, record)
-
-    def _add(self, text: str) -> None:
-        raise NotImplementedError  # a line is a sentence
 
     def _close(self) -> JsonSentence | None:
         return None

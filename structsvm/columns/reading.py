@@ -93,12 +93,11 @@ class LineReader(abc.ABC, Generic[_S]):
         text = self._decoded(line)
         if not text.strip("\t "):
             return self._close()
-        self._add(text)
-        return None
+        return self._add(text)
 
     @abc.abstractmethod
-    def _add(self, text: str) -> None:
-        """Take a line that is not empty."""
+    def _add(self, text: str) -> _S | None:
+        """Take a line that is not empty; the sentence that it ends, if it ends one."""
 
     @abc.abstractmethod
     def _close(self) -> _S | None:
