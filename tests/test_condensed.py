@@ -104,6 +104,6 @@ def test_what_is_refused():
     ],
 )
 def test_forged_weights_are_refused(gaps, values, message):
-    contents = Contents({}, {"coef/gaps": gaps, "coef/values": values})
+    contents = Contents({}, {"coef/gaps": gaps, "coef/values": values}, "model.npz")
     with pytest.raises(ModelFileError, match=message):
-        contents._unpacked_coef(10)
+        contents.flat_weights(10)

@@ -7,7 +7,6 @@ import numbers
 import sys
 from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -42,6 +41,9 @@ def check_n_jobs(n_jobs: Any) -> int:
     ValueError
         Unless it is None or an integer, not 0.
     """
+    # Imported here: what tags with a model that was loaded does without it.
+    import joblib
+
     if n_jobs is None:
         return int(joblib.effective_n_jobs(None))
     if isinstance(n_jobs, (bool, np.bool_)) or not isinstance(n_jobs, numbers.Integral):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -16,23 +15,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.sequences import PackedSequences
 from structsvm.data.state import State
-from structsvm.features._words import WordTemplates
-from structsvm.features.encoding import (
-    Columns,
-    HashedTemplates,
-    LearnedTemplates,
-    pack_texts,
-)
-from structsvm.features.templates import BUILT_IN, Template, parse_templates
-from structsvm.features.tokens import check_kinds, check_sequences, kinds_of_file, token_kinds
+from structsvm.features.encoding import Columns, LearnedTemplates, pack_texts
+from structsvm.features.fitted import ENCODED, FittedTemplates, columns_read, with_words
+from structsvm.features.tokens import check_kinds, check_sequences, token_kinds
 
 __all__ = ["TokenFeatures"]
 
 _BEGIN, _END = "__BOS__", "__EOS__"
-_KINDS = ("states", "edges")
 
 
-class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class TokenFeatures(TransformerMixin, FittedTemplates, BaseEstimator):  # type: ignore[misc]
     """Attributes of tokens by templates: words and tags in windows, pairs, prefixes, shapes.
 
     Strings are numbered first, and templates work on the numbers of a whole column at a time. That
@@ -89,24 +81,6 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
            [0., 0., 0., 1., 1., 0., 1.]])
     """
 
-    token_kinds_: list[str] | None
-    n_columns_in_: int | None
-
-    def __init__(
-        self,
-        templates: str | Sequence[str] = "chunk",
-        *,
-        outside: str = "drop",
-        min_count: int = 1,
-        n_hashed: int | None = None,
-        fields: Sequence[str] = ("form", "upos"),
-    ) -> None:
-        self.templates = templates
-        self.outside = outside
-        self.min_count = min_count
-        self.n_hashed = n_hashed
-        self.fields = fields
-
     def fit(self, X: Sequence[Any], y: Any = None) -> Self:
         """Learn the attributes of the tokens in X.
 
@@ -135,29 +109,6 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.token_kinds_, self.n_columns_in_ = sorted(kinds), width
         return self._packed(columns, places)
 
-    def _make_encoders(self) -> tuple[Any, Any]:
-        """Of positions, and of edges."""
-        templates = self._checked()
-        reach = None
-        if self.outside == "mark":
-            offsets = [abs(macro.offset) for t in templates for macro in t.macros]
-            reach = max(offsets, default=0)
-        states = [template for template in templates if not template.edge]
-        edges = [template for template in templates if template.edge]
-        if self.n_hashed is None:
-            return LearnedTemplates(states, reach), LearnedTemplates(edges, reach)
-        n = int(self.n_hashed)
-        return HashedTemplates(states, reach, n), HashedTemplates(edges, reach, n)
-
-    def _keep(self, encoders: tuple[Any, Any]) -> None:
-        """Store the encoders: this object is then fitted."""
-        self._encoders = states, edges = encoders
-        self.n_columns_read_ = _n_read(encoders)
-        self.token_kinds_ = None  # files of version 0.1 do not tell
-        self.n_columns_in_ = None
-        self.n_features_out_ = states.n_columns + 2 * (self.outside == "drop")
-        self.n_edge_features_out_ = edges.n_columns if edges.templates else 0
-
     def transform(self, X: Sequence[Any]) -> PackedSequences:
         """The rows of all tokens.
 
@@ -173,26 +124,11 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = check_sequences(X)
         sentences = self._sentences(X)
-        check_kinds(X, _with_words(self.token_kinds_))
+        check_kinds(X, with_words(self.token_kinds_))
         columns = self._columns(sentences, self._encoders)
         if self.n_columns_in_ is not None:
             self._width(sentences, (self.n_columns_in_, self.n_columns_read_))
         return self._packed(columns, [encoder.look_up(columns) for encoder in self._encoders])
-
-    def compiled(self) -> WordTemplates | None:
-        """What makes the columns of one sentence in one call; None if nothing does."""
-        check_is_fitted(self)
-        states, edges = self._encoders
-        if not isinstance(states, LearnedTemplates) or edges.templates or not states.vocabularies:
-            return None
-        lines, columns, views = states.in_lines()
-        widths = () if self.n_columns_in_ is None else (self.n_columns_in_, self.n_columns_read_)
-        kinds = _with_words(self.token_kinds_) or ("word", "tuple", "list")
-        borders = (-1, -1)
-        if self.outside == "drop":
-            borders = (self.n_features_out_ - 2, self.n_features_out_ - 1)
-        reach = -1 if states.reach is None else states.reach
-        return WordTemplates(lines, columns, views, widths, kinds, reach, *borders)
 
     def keeps(self) -> NDArray[np.bool_]:
         """The columns of positions that cannot be left out."""
@@ -231,7 +167,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         held = {
             f"{kind}/{name}": array
-            for kind, encoder in zip(_KINDS, self._encoders, strict=True)
+            for kind, encoder in zip(ENCODED, self._encoders, strict=True)
             for name, array in encoder.arrays().items()
         }
         if self.token_kinds_ is not None:
@@ -240,42 +176,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             held["n_columns_in"] = np.array(self.n_columns_in_)
         return held
 
-    def from_state(self, held: State) -> Self:
-        """Take what `to_state` gave, of an object with the same parameters; returns self."""
-        encoders = self._make_encoders()
-        for kind, encoder in zip(_KINDS, encoders, strict=True):
-            start = f"{kind}/"
-            encoder.restore(
-                {k.removeprefix(start): v for k, v in held.items() if k.startswith(start)}
-            )
-        self._keep(encoders)
-        if "kinds/text" in held:
-            self.token_kinds_ = kinds_of_file(held)
-        if "n_columns_in" in held:
-            self.n_columns_in_ = int(held["n_columns_in"])
-        return self
-
     # ---- from tokens to columns of strings
-
-    def _checked(self) -> list[Template]:
-        if self.outside not in ("drop", "mark"):
-            raise ValueError(f"outside={self.outside!r}: expected one of 'drop', 'mark'")
-        for name, value in (("min_count", self.min_count), ("n_hashed", self.n_hashed)):
-            if value is None and name == "n_hashed":
-                continue
-            if not isinstance(value, numbers.Integral) or not 1 <= int(value) < 2**31 - 2:
-                raise ValueError(f"{name}={value!r}: expected an integer from 1 to 2**31 - 3")
-        if self.n_hashed is not None and self.min_count != 1:
-            raise ValueError("n_hashed counts nothing, so it goes with min_count=1 only")
-        if isinstance(self.templates, str):
-            if self.templates not in BUILT_IN:
-                names = ", ".join(repr(name) for name in BUILT_IN)
-                raise ValueError(
-                    f"templates={self.templates!r}: expected one of {names} or a list of lines; "
-                    "read_templates(path) reads them from a file"
-                )
-            return parse_templates(BUILT_IN[self.templates])
-        return parse_templates(self.templates)
 
     @staticmethod
     def _width(sentences: list[list[Any]], allowed: tuple[int, ...] = ()) -> int | None:
@@ -300,7 +201,7 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _columns(self, sentences: list[list[Any]], encoders: tuple[Any, Any]) -> Columns:
         lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
-        used = sorted(_columns_read(encoders))
+        used = sorted(columns_read(encoders))
         columns = {}
         for column in used:
             try:
@@ -382,25 +283,6 @@ class TokenFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
-
-
-def _with_words(kinds: list[str] | None) -> list[str] | None:
-    """A word is a tuple of one column."""
-    return [*kinds, "word"] if kinds and "tuple" in kinds else kinds
-
-
-def _n_read(encoders: tuple[Any, Any]) -> int:
-    """How many columns the templates look at, up to the last one."""
-    return max(_columns_read(encoders), default=0) + 1
-
-
-def _columns_read(encoders: tuple[Any, Any]) -> set[int]:
-    return {
-        macro.view.column
-        for encoder in encoders
-        for template in encoder.templates
-        for macro in template.macros
-    }
 
 
 def _indicators(held: list[NDArray[np.int32]], n_columns: int) -> sp.csr_array:

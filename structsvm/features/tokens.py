@@ -7,12 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from structsvm.data.sequences import no_sequence
-from structsvm.data.state import State
-from structsvm.features.encoding import unpack_texts
 
-__all__ = ["check_kinds", "check_sequences", "kinds_of_file", "listed", "token_kinds"]
-
-_KINDS = ("word", "tuple", "list", "dict")
+__all__ = ["check_kinds", "check_sequences", "listed", "token_kinds"]
 
 
 def check_sequences(X: Any) -> list[Any]:
@@ -51,14 +47,6 @@ def _kind(of_token: type) -> str:
         if issubclass(of_token, known):
             return name
     return "list"
-
-
-def kinds_of_file(held: State) -> list[str]:
-    """The kinds of tokens that a file tells."""
-    kinds = unpack_texts("kinds", held)
-    if not set(kinds) <= set(_KINDS):
-        raise ValueError(f"the kinds of tokens are {kinds}, expected some of {list(_KINDS)}")
-    return kinds
 
 
 def check_kinds(sequences: Sequence[Any], fitted: Collection[str] | None) -> None:

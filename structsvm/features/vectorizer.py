@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.sequences import PackedSequences
 from structsvm.data.state import State
-from structsvm.features._attributes import KINDS, AttributeTable, count_attributes
+from structsvm.features._attributes import count_attributes
 from structsvm.features.encoding import pack_texts
-from structsvm.features.tokens import check_sequences, kinds_of_file, token_kinds
+from structsvm.features.fitted import FittedAttributes
+from structsvm.features.tokens import check_sequences, token_kinds
 
 __all__ = ["SequenceVectorizer", "attributes_of"]
 
@@ -25,7 +26,7 @@ __all__ = ["SequenceVectorizer", "attributes_of"]
 _DEEPEST = 50
 
 
-class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class SequenceVectorizer(TransformerMixin, FittedAttributes, BaseEstimator):  # type: ignore[misc]
     """One column for each attribute that tokens of sequences have.
 
     A sequence is a list of tokens, and a token is
@@ -72,14 +73,6 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> tagger[0].get_feature_names_out()
     array(['title', 'word=cat', 'word=dog', 'word=the'], dtype=object)
     """
-
-    n_features_out_: int
-    token_kinds_: list[str] | None
-    table: AttributeTable
-
-    def __init__(self, *, min_count: int = 1, separator: str = "=") -> None:
-        self.min_count = min_count
-        self.separator = separator
 
     def fit(self, X: Sequence[Any], y: Any = None) -> Self:
         """Learn the attributes of the tokens in X.
@@ -146,20 +139,6 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         known = {} if kinds is None else pack_texts("kinds", kinds)
         return {"names/text": self.table.text, "names/ends": self.table.ends} | known
 
-    def from_state(self, held: State) -> Self:
-        """Take what `to_state` gave, of an object with the same parameters; returns self."""
-        self._check_separator()
-        self._take_table(held["names/text"], held["names/ends"])
-        # Files of version 0.1 do not tell.
-        self.token_kinds_ = kinds_of_file(held) if "kinds/text" in held else None
-        return self
-
-    def compiled(self) -> tuple[AttributeTable, int, str]:
-        """What makes the columns of one sentence in one call: the table, the kinds of tokens that
-        `fit` saw, as bits, and the separator."""
-        kinds = KINDS if self.token_kinds_ is None else self.token_kinds_
-        return self.table, sum(KINDS[kind] for kind in kinds if kind in KINDS), self.separator
-
     def keeps(self) -> NDArray[np.bool_]:
         """The columns that cannot be left out: none."""
         return np.zeros(self.n_features_out_, dtype=bool)
@@ -171,14 +150,6 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         other = copy.copy(self)
         other._take_table(packed["names/text"], packed["names/ends"])
         return other
-
-    def _check_separator(self) -> None:
-        if not isinstance(self.separator, str):
-            raise ValueError(f"separator={self.separator!r}: expected a str")
-
-    def _take_table(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
-        self.table = AttributeTable(text, ends)
-        self.n_features_out_ = len(ends)
 
     def _attributes(self, token: Any, i: int, t: int) -> Iterator[tuple[str, float]]:
         return attributes_of(token, f"X[{i}][{t}]", self.separator)

@@ -7,6 +7,7 @@ scorers::
     cross_val_score(svm, X, y, scoring=make_scorer(jaccard, labels=["horse"]))
 """
 
+from structsvm.data.schemes import convert_tags, span_tags, spans
 from structsvm.metrics.pixels import dice, flat_scores, jaccard, pixel_accuracy
 from structsvm.metrics.ranking import (
     mean_average_precision,
@@ -20,7 +21,6 @@ from structsvm.metrics.reliability import (
     expected_calibration_error,
     reliability,
 )
-from structsvm.metrics.schemes import convert_tags, span_tags, spans
 from structsvm.metrics.sequences import (
     SCORES,
     SpanScores,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from structsvm.metrics.schemes import Span, spans
+from structsvm.data.schemes import Span, spans
 
 __all__ = [
     "SCORES",

@@ -11,7 +11,6 @@ from libc.string cimport memset
 from structsvm._typedefs cimport label_t
 from structsvm.features._attributes cimport AttributeTable, Reader
 from structsvm.features._words cimport WordCodes, WordTemplates
-from structsvm.inference._viterbi cimport viterbi_double
 from structsvm.linalg._lanes cimport SSVM_LANES, padded
 from structsvm.problems._feature_rows cimport (
     SSVM_CSR_DOUBLE, ssvm_feature_rows, ssvm_feature_scores,
@@ -19,6 +18,13 @@ from structsvm.problems._feature_rows cimport (
 
 cdef extern from "structsvm/linalg/feature_rows.h" nogil:
     void SSVM_PREFETCH(const void* address)
+
+# The kernel itself: the room of inference would import scikit-learn, which tagging does without.
+cdef extern from "structsvm/inference/viterbi.h" nogil:
+    double ssvm_viterbi_double(
+        double* score, const double* transition, Py_ssize_t step, double* entering,
+        Py_ssize_t length, Py_ssize_t n_labels, Py_ssize_t stride, label_t* labels,
+    )
 
 
 cdef class _Room:
@@ -106,10 +112,11 @@ cdef class ChainTagger:
             self._state + n_features * n_labels + SSVM_LANES,
             self._transition + n_labels**2, self._start + n_labels, self._end + n_labels,
         )
-        self._forbidden = (
-            np.zeros((n_labels + 2, n_labels)) if forbidden is None
-            else np.ascontiguousarray(np.vstack(forbidden))
-        )
+        shape = (n_labels + 2, n_labels)
+        scores = np.zeros(shape) if forbidden is None else np.vstack(forbidden)
+        if scores.shape != shape:
+            raise ValueError(f"what is forbidden has shape {scores.shape}, expected {shape}")
+        self._forbidden = np.ascontiguousarray(scores)
         self._rooms = []
 
     cdef _Room _enter(self, const double* w):
@@ -174,7 +181,7 @@ cdef class ChainTagger:
         for k in range(n):
             score[k] += self._forbidden[n, k]
             last[k] += self._forbidden[n + 1, k]
-        return viterbi_double(
+        return ssvm_viterbi_double(
             score, room.transition, 0, score + room.length * stride, length, n, stride, room.labels
         ) > -INFINITY
 

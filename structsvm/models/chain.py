@@ -24,6 +24,7 @@ from structsvm.data.state import State, checked_classes
 from structsvm.exceptions import ModelFileError
 from structsvm.inference._chain_maximizer import ChainMaximizer
 from structsvm.losses import HammingLoss, make_loss
+from structsvm.models.allowed import SCHEMES, SEEN, Allowed, allowed_labels
 from structsvm.models.chain_scores import (
     allowed_by_choices,
     chain_scores,
@@ -34,11 +35,7 @@ from structsvm.models.chain_scores import (
 from structsvm.models.completion import StatesModel
 from structsvm.models.constraints import (
     ON_VIOLATION,
-    SCHEMES,
-    SEEN,
-    Allowed,
     Screened,
-    allowed_labels,
     check_tags,
     screen_labels,
     seen_transitions,

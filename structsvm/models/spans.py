@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from structsvm.data.labels import PackedLabels, encode_labels, flatten_partial
 from structsvm.data.scaling import ColumnScaling, FeatureGroup, row_chunks
+from structsvm.data.schemes import scheme_named
 from structsvm.data.sequences import (
     PackedSequences,
     as_items,
@@ -27,7 +28,6 @@ from structsvm.exceptions import LabelError
 from structsvm.features.spans import check_max_length, n_spans_of
 from structsvm.inference._spans import SpanMaximizer
 from structsvm.losses import HammingLoss, make_loss
-from structsvm.metrics.schemes import scheme_named
 from structsvm.models.chain import position_chunks
 from structsvm.models.completion import CompletableLabels
 from structsvm.models.factored import PackedInputs

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.exceptions import ModelFileError
-from structsvm.models.constraints import Allowed
+from structsvm.models.allowed import Allowed
 
 __all__ = ["LabelStates", "PairStates", "all_pairs", "check_pairs_of_labels", "pairs_of"]
 

@@ -11,21 +11,27 @@ import io
 import json
 import math
 import os
+import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.base import StructuredModel
 from structsvm.data.state import State, arrays_of, most_numbers, sizes_of
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_copy, padded_vector
 from structsvm.persistence import files, registry
+from structsvm.persistence.loaded_tagger import LoadedTagger
+
+if TYPE_CHECKING:
+    from structsvm.base import StructuredModel
 
 __all__ = ["Contents", "load", "naming", "read_checkpoint", "save", "write_checkpoint"]
 
+# Where this is imported, what a `LoadedTagger` spares is spent.
+_LIGHT_UNTIL = "structsvm.estimators.tagger"
 _MODEL, _CHECKPOINT = "structsvm model", "structsvm checkpoint"
 # The versions of each kind that are read; the last is written.
 _VERSIONS = {_MODEL: (1, 2), _CHECKPOINT: (1,)}
@@ -207,7 +213,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator : StructSVM, or the estimator of a family
-        Fitted; predicts as the saved one did.
+        Fitted; predicts as the saved one did. Before anything has imported `SequenceTagger`, a
+        tagger has its methods `tag` and `predict` alone, and becomes a `SequenceTagger` when it is
+        asked for more: scikit-learn is imported then.
 
     Raises
     ------
@@ -226,11 +234,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     [array(['on'], dtype='<U3')]
     """
     with _telling_where(path), open(path, "rb") as file:
-        contents = Contents(*_read(file, _MODEL))
-        estimator = _build(contents.header["estimator"])
-        if not isinstance(estimator, registry.estimator_class()):
-            raise ModelFileError(f"it holds a {type(estimator).__name__}, which is no estimator")
-        return estimator.restore(contents)
+        contents = Contents(*_read(file, _MODEL), path)
+        if _LIGHT_UNTIL not in sys.modules and (tagger := LoadedTagger.of(contents)) is not None:
+            return tagger
+    return contents.estimator()
 
 
 def read_checkpoint(path: str | os.PathLike[str], identity: str | None) -> dict[str, NDArray[Any]]:
@@ -338,18 +345,28 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
 class Contents:
     """What a model file holds: everything is checked as it is taken out."""
 
-    def __init__(self, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    def __init__(
+        self,
+        header: dict[str, Any],
+        arrays: dict[str, NDArray[Any]],
+        path: str | os.PathLike[str],
+    ) -> None:
+        self._path = path
         self.header = header
         self._arrays = arrays
 
+    def estimator(self) -> Any:
+        """The estimator."""
+        with _telling_where(self._path):
+            estimator = _build(self.header["estimator"])
+            if not isinstance(estimator, registry.estimator_class()):
+                kind = type(estimator).__name__
+                raise ModelFileError(f"it holds a {kind}, which is no estimator")
+            return estimator.restore(self)
+
     def model(self, model: StructuredModel) -> StructuredModel:
         """The model, given one with the same parameters."""
-        state: State = _Held({name: int(size) for name, size in self.header["sizes"].items()})
-        if min(state.values(), default=0) < 0:
-            raise ModelFileError(f"it claims {min(state.values())} features")
-        state |= _inside("model", self._arrays)
-        if self.header["version"] == 1:
-            state |= {k: self._arrays[k] for k in ("classes", "pairs") if k in self._arrays}
+        state = self.state()
         if _claims_too_much(model, state, self._arrays):
             raise ModelFileError(
                 f"it claims {len(state['classes'])} classes, too many for what it holds"
@@ -358,14 +375,25 @@ class Contents:
             raise ModelFileError(f"of the state of the model {sorted(strange)} do not belong")
         return model
 
+    def state(self) -> State:
+        """What the model learned."""
+        state: State = _Held({name: int(size) for name, size in self.header["sizes"].items()})
+        if min(state.values(), default=0) < 0:
+            raise ModelFileError(f"it claims {min(state.values())} features")
+        state |= _inside("model", self._arrays)
+        if self.header["version"] == 1:
+            state |= {k: self._arrays[k] for k in ("classes", "pairs") if k in self._arrays}
+        return state
+
     def weights(self, model: Any) -> NDArray[np.float64]:
         """The weights of this model."""
-        coef = self._unpacked_coef(model.n_weights)
+        coef = self.flat_weights(model.n_weights)
         if model.non_negative is not None and (coef[model.non_negative] < 0).any():
             raise ModelFileError("a weight is negative that the model needs to be >= 0")
         return coef
 
-    def _unpacked_coef(self, n_weights: int) -> NDArray[np.float64]:
+    def flat_weights(self, n_weights: int) -> NDArray[np.float64]:
+        """The weights, so many of them."""
         whole, is_short = "coef" in self._arrays, "coef/gaps" in self._arrays
         values = self._arrays["coef" if whole else "coef/values"]
         known = _SHORT if is_short and not whole else (np.float64,)
@@ -417,12 +445,18 @@ class Contents:
         """Whether there is an array of this name."""
         return name in self._arrays
 
-    def learned(self, names: Iterable[str]) -> dict[str, Any]:
-        """What was learned beside model and weights, by these names."""
+    def learned(
+        self, names: Iterable[str], find: Callable[[Any], Any] = registry.class_named
+    ) -> dict[str, Any]:
+        """What was learned beside model and weights, by these names; `find` finds classes."""
         return {
-            name: _build(self.header[name]).from_state(_inside(name, self._arrays))
+            name: _build(self.header[name], find).from_state(_inside(name, self._arrays))
             for name in names
         }
+
+    def parameter(self, name: str) -> Any:
+        """A parameter of the estimator."""
+        return _build(self.header["estimator"]["params"][name])
 
 
 class _Held(dict[str, Any]):
@@ -437,17 +471,17 @@ def _inside(folder: str, arrays: dict[str, NDArray[Any]]) -> _Held:
     return _Held({k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)})
 
 
-def _build(description: Any) -> Any:
-    """The object that `_describe` described."""
+def _build(description: Any, find: Callable[[Any], Any] = registry.class_named) -> Any:
+    """The object that `_describe` described; `find` finds the classes it names."""
     if isinstance(description, list):
-        return [_build(item) for item in description]
+        return [_build(item, find) for item in description]
     if not isinstance(description, dict):
         return description
     if "tuple" in description:
-        return tuple(_build(description["tuple"]))
+        return tuple(_build(description["tuple"], find))
     if "dict" in description:
-        return {_build(key): _build(value) for key, value in description["dict"]}
-    if (kind := registry.class_named(description.get("class"))) is None:
+        return {_build(key, find): _build(value, find) for key, value in description["dict"]}
+    if (kind := find(description.get("class"))) is None:
         raise ModelFileError(f"it names the class {description.get('class')!r}, which is not known")
-    params = {name: _build(value) for name, value in description["params"].items()}
+    params = {name: _build(value, find) for name, value in description["params"].items()}
     return kind(**params)

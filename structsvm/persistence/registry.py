@@ -9,7 +9,6 @@ import functools
 import importlib
 from typing import Any
 
-from structsvm.base import StructuredModel
 from structsvm.models import registry
 
 __all__ = ["class_named", "estimator_class", "name_of", "register"]
@@ -59,6 +58,8 @@ def register(kind: type) -> type:
     ... class HalfHamming(HammingLoss):
     ...     pass
     """
+    from structsvm.base import StructuredModel
+
     lacking = [] if callable(getattr(kind, "get_params", None)) else ["get_params"]
     if issubclass(kind, StructuredModel):
         lacking += [

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from structsvm.inference._chain_batch import list_paths
-from structsvm.models.constraints import allowed_labels
+from structsvm.models.allowed import allowed_labels
 from structsvm.torch._chain_functions import (
     ChainScores,
     ChainTruth,

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from structsvm import SequenceTagger
+from structsvm.data.schemes import SCHEMES, scheme_named
 from structsvm.metrics import convert_tags, span_f1_score, span_tags, spans
-from structsvm.metrics.schemes import SCHEMES, scheme_named
 
 WRITTEN = [name for name in SCHEMES if not name.startswith("conll")]
 

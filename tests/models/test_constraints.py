@@ -19,7 +19,8 @@ from structsvm import (
 )
 from structsvm.exceptions import LabelError, TrivialFitWarning
 from structsvm.metrics import spans
-from structsvm.models.constraints import allowed_labels, screen_labels
+from structsvm.models.allowed import allowed_labels
+from structsvm.models.constraints import screen_labels
 
 IOB = np.array(["B-A", "B-B", "I-A", "I-B", "O"])
 IOBES = np.array(["B-A", "E-A", "E-B", "I-A", "O", "S-B"])
