@@ -148,11 +148,12 @@ def learn_columns(
     -----
     Two passes over the data. Columns whose squares overflow or vanish beside others are left alone.
     """
-    total, count, sums, squares, single = _moments(chunks, n_columns, alike=scale)
     zeros, ones = np.zeros(n_columns), np.ones(n_columns)
-    if not total or not scale:
-        mean_square = float(squares.sum()) / total if total else 0.0
-        return ColumnScaling(zeros, ones, mean_square)
+    if not scale:
+        return ColumnScaling(zeros, ones, _mean_square(chunks))
+    total, count, sums, squares, single = _moments(chunks, n_columns)
+    if not total:
+        return ColumnScaling(zeros, ones, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.sqrt(squares / np.where(count > 0, count, 1.0))
         # About the mean, squares add up to no more than four times as much as about zero.
@@ -216,14 +217,32 @@ def _quotients(chunks: Chunks, divisor: float) -> Iterator[tuple[Any, NDArray[np
         yield matrix / divisor, weights
 
 
+def _mean_square(chunks: Chunks) -> float:
+    """The weighted mean of the squared norms of rows; 0 without weight."""
+    total = square = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for matrix, weights in chunks():
+            total += matrix.shape[0] if weights is None else float(np.sum(weights))
+            if sp.issparse(matrix):
+                _, values, factor = _entries(matrix, weights)
+                squares = values * values
+            else:
+                if weights is not None:
+                    matrix, weights = matrix[weights > 0], weights[weights > 0]
+                values = matrix.astype(np.float64, copy=False)
+                squares, factor = (values * values).sum(axis=1), weights
+            square += float((squares if factor is None else factor * squares).sum())
+    return square / total if total else 0.0
+
+
 def _moments(
-    chunks: Chunks, n: int, *, alike: bool
+    chunks: Chunks, n: int
 ) -> tuple[float, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
     """Total weight; of each column the weight, sum and sum of squares of what is not 0, and whether
     that is one value."""
     total = 0.0
     count, sums, squares, first = np.zeros((4, n))
-    single = np.full(n, alike)
+    single = np.ones(n, dtype=bool)
     with np.errstate(over="ignore", invalid="ignore"):
         for matrix, weights in chunks():
             total += matrix.shape[0] if weights is None else float(np.sum(weights))

@@ -185,6 +185,8 @@ class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = check_sample_weight(sample_weight, len(y))
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
         scales = self.scale is not None
+        if not scales:
+            X = sparse_if_mostly_zeros(X)
         chunks, n = row_chunks(X, weight), X.shape[1]
         scaling = learn_columns(chunks, n, center=bool(self.fit_intercept), scale=scales)
         scaled = sparse_if_mostly_zeros(scaling.apply(X))
