@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import networkx as nx
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -186,13 +187,21 @@ def alignments(model, x):
 
 
 @st.composite
-def graphs(draw, n_classes=2, n_edge_features=1, elements=AT_LEAST_0):
+def graphs(draw, n_classes=2, n_edge_features=1, elements=AT_LEAST_0, cycles=True):
     """Graphs of one node or several; the first has all classes."""
     X, y = [], []
     for least in [n_classes, 1][: draw(st.integers(1, 2))]:
         n = draw(st.integers(least, 4))
         pairs = list(itertools.combinations(draw(st.permutations(range(n))), 2))
         edges = draw(st.lists(st.sampled_from(pairs), max_size=5, unique=True)) if pairs else []
+        if not cycles:
+            forest = nx.Graph()
+            edges = [
+                (a, b)
+                for a, b in edges
+                if not (forest.has_node(a) and forest.has_node(b) and nx.has_path(forest, a, b))
+                and forest.add_edge(a, b) is None
+            ]
         edges = np.array(edges, dtype=np.int32).reshape(-1, 2)
         X.append(
             (
@@ -576,6 +585,8 @@ STRUCTURES: dict[str, Structure] = {
     "graph by roof duality": Structure(TABLES, graphs(elements=FEW), labellings, OVER, False),
     "graph by expansion": Structure(EXPANSION, graphs(3), labellings, UNDER, False),
     "graph by relaxation": Structure(RELAXATION, graphs(3), labellings, OVER, False),
+    "graph without cycles": Structure(GraphModel, graphs(3, cycles=False), labellings),
+    "tables without cycles": Structure(TABLES, graphs(3, elements=FEW, cycles=False), labellings),
     "types without cycles": Structure(COUNTED, typed_graphs(cycles=False), typed_labellings),
     "types by roof duality": Structure(
         TWO_TYPES, typed_graphs(((1, 5), "x")), typed_labellings, OVER, False

@@ -1,5 +1,7 @@
 """GraphSVM as users meet it: graphs in, labels out; grids are graphs, too."""
 
+import itertools
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import scipy.sparse as sp
 import skimage.graph
 from reference.models import arrays_of
 
+import structsvm
 from structsvm import GraphSVM, GridModel, GridSVM
 from structsvm.datasets import make_segmentation
 from structsvm.graphs import as_graph
@@ -28,6 +31,61 @@ def small_graphs(n_labels=2, n=6):
         X.append((np.eye(n_labels)[labels] + rng.normal(size=(8, n_labels)), edges))
         y.append(labels)
     return X, y
+
+
+def best_labels(svm, graph):
+    """By enumeration."""
+    [(unary, edges, pairs)] = svm.model_.part_scores(svm.model_.prepare_examples([graph])[0],
+                                                     svm.coef_)  # fmt: skip
+    n, k = unary.shape
+
+    def score(labels):
+        total = sum(unary[v, labels[v]] for v in range(n))
+        for e, (a, b) in enumerate(edges):
+            la, lb = labels[a], labels[b]
+            total += pairs[e, la, lb] if pairs.ndim > 1 else pairs[e] * (la == lb)
+        return total
+
+    return list(max(itertools.product(range(k), repeat=n), key=score))
+
+
+@pytest.mark.parametrize("pairwise", ["potts", "symmetric", "table"])
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_trees_are_exact_whatever_the_labels_and_whatever_stands_beside_them(
+    tmp_path, pairwise, n_labels
+):
+    rng = np.random.default_rng(n_labels)
+    X, y = [], []
+    for _ in range(8):
+        edges = [(int(rng.integers(v)), v) for v in range(1, 7) if v != 4]  # two trees
+        labels = rng.integers(0, n_labels, 7)
+        X.append((rng.normal(size=(7, 3)) + np.eye(3)[labels], edges))
+        y.append(labels)
+    circle = (rng.normal(size=(7, 3)), [(v, (v + 1) % 7) for v in range(7)])
+    svm = GraphSVM(pairwise=pairwise, C=10.0, tol=1e-3, random_state=0).fit(X, y)
+    assert svm.certified_
+    assert svm.dual_gap_ <= 1e-3
+    assert svm.model_.exact
+    assert svm.model_.oracle == "exact"
+    svm.save(tmp_path / "trees")
+    loaded = structsvm.load(tmp_path / "trees")
+    assert loaded.model_.exact
+    answers = loaded.predict([*X, circle])
+    for graph, labels in zip(X, answers, strict=False):
+        assert labels.tolist() == best_labels(svm, graph)
+    assert [labels.tolist() for labels in svm.predict(X)] == [a.tolist() for a in answers[:-1]]
+    mixed = GraphSVM(pairwise=pairwise, C=10.0, tol=1e-2, random_state=0)
+    mixed.fit([*X, circle], [*y, rng.integers(0, n_labels, 7)])
+    assert mixed.model_.exact == (n_labels == 2 and pairwise == "potts")
+    for graph, labels in zip(X, mixed.predict([*X, circle]), strict=False):
+        assert labels.tolist() == best_labels(mixed, graph)
+
+
+def test_a_method_that_is_asked_for_is_taken_for_trees_too():
+    X, y = small_graphs(n_labels=3)
+    svm = GraphSVM(inference_method="expansion", C=1.0, random_state=0).fit(X, y)
+    assert not svm.certified_
+    assert svm.model_.oracle == "under-generating"
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])

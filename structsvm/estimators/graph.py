@@ -57,9 +57,10 @@ class GraphSVM(NodeLabelSVM):
         examples has the weights that the others leave to it.
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
         How the labels that training competes with are found. "auto": by exact cuts for two classes
-        and Potts scores, by expansion for more classes, with tables by roof duality (two classes)
-        or a relaxation; by expansion, with a warning, where n_edges * n_classes ** 2 of a graph is
-        above 2**20, which is too large for a relaxation. See `GraphModel`.
+        and Potts scores, exactly in graphs without cycles; else by expansion for more classes, with
+        tables by roof duality (two classes) or a relaxation; by expansion, with a warning, where
+        n_edges * n_classes ** 2 of a graph is above 2**20, which is too large for a relaxation. See
+        `GraphModel`.
     relaxation_tol : float, default=1e-3
         What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
@@ -78,9 +79,10 @@ class GraphSVM(NodeLabelSVM):
     edge_intercept_ : ndarray of shape (), or (n_classes, n_classes)
         Views of `coef_`, like those above; zeros for what is switched off.
     coef_, model_, objective_, dual_objective_, dual_gap_, certified_
-        See `StructSVM`. With more than two classes `certified_` is False and the gap an estimate:
-        expansions may miss the best labels, a relaxation answers for more than labels. With two
-        classes and tables it is True where every answer in training was labels.
+        See `StructSVM`. With more than two classes and a graph with a cycle `certified_` is False
+        and the gap an estimate: expansions may miss the best labels, a relaxation answers for more
+        than labels. With two classes and tables it is True where every answer in training was
+        labels.
     n_iter_, n_oracle_calls_, history_, validation_score_
         See `StructSVM`.
     index_path_ : dict of ndarray

@@ -1,4 +1,4 @@
-"""Graphs as a maximizer: cuts and expansions.
+"""Graphs as a maximizer: cuts, expansions, and max-product where there are no cycles.
 
 Parts of an example of n nodes, m edges and K labels:
 
@@ -34,7 +34,7 @@ cdef struct CutScratch:
     ssvm_move move
     const int32_t* connected    # the edges of the graph at present
     double* unary
-    label_t* greedy             # result of expansions from the best labels without edges
+    label_t* greedy             # labels: of expansions from the best without edges, or of a tree
 
 
 cdef ssvm_labelling labelling_of(
@@ -58,11 +58,24 @@ cdef class GraphMaximizer(Maximizer):
     cdef list _held                       # the edges
     cdef const int32_t[::1] n_own         # number of labels of each node of all graphs, or None: K
     cdef const offset_t[::1] first_node   # of each graph, there
+    cdef const offset_t[::1] _tree_start  # where `_order` and `_up` begin, or -1: has a cycle
+    cdef const int32_t[::1] _order, _up   # of the nodes of graphs without cycles: `order_forest`
+    cdef readonly Py_ssize_t n_forests    # number of graphs decoded by max-product
     cdef CutScratch* _scratch             # one a thread
     cdef Py_ssize_t _n_scratch
     cdef double* _flows                   # flows of the examples whose flow is kept
     cdef readonly Py_ssize_t n_kept       # their length
     cdef const offset_t[::1] _flow_start  # place of each example there, or -1
+    cdef int order_forests(self) except -1
+    cdef bint is_forest(self, Py_ssize_t i) noexcept nogil
+    # The best labels of a graph without cycles; theta is SCRATCH afterwards
+    cdef int decode_tree(
+        self, Py_ssize_t i, double* theta, label_t* labels, double* value
+    ) except -1 nogil
+    # What `relax` answers for a graph without cycles: its best labels
+    cdef int tree_answer(
+        self, Py_ssize_t i, double* theta, int thread, const label_t* y, ssvm_counts* mu
+    ) except -1 nogil
     cdef int make_room(self, Py_ssize_t n_threads) except -1
     # Number of labels of node k of graph i
     cdef Py_ssize_t n_labels_of(self, Py_ssize_t i, Py_ssize_t k) noexcept nogil

@@ -10,6 +10,8 @@ def check_own(n_own: NDArray[Any], n_places: int, n_labels: int) -> NDArray[np.i
 
 class GraphMaximizer(Maximizer):
     @property
+    def n_forests(self) -> int: ...
+    @property
     def n_kept(self) -> int: ...
     @property
     def most_nodes(self) -> int: ...
@@ -26,4 +28,5 @@ class GraphMaximizer(Maximizer):
         kept_bytes: int = 0,
         max_cycles: int = 100,
         n_own: NDArray[np.int32] | None = None,
+        forests: bool = False,
     ) -> None: ...

@@ -20,6 +20,9 @@ from structsvm.inference._maximizer cimport (
     SSVM_VOID, Maximizer, counts_add, ssvm_count, ssvm_counts, ssvm_difference, ssvm_maximize,
     ssvm_reserve,
 )
+from structsvm.inference._trees cimport decode_forest, order_forest
+
+from structsvm.inference._trees import closing_edge
 
 
 cdef ssvm_labelling labelling_of(
@@ -134,6 +137,14 @@ cdef class GraphMaximizer(Maximizer):
     n_own : int array of shape (total of n_nodes,), default=None
         Number of labels of each node of all graphs, from 1 to n_labels; see
         ``_graph_maximizer.pxd``. None: all have n_labels. Only with `tables`.
+    forests : bool, default=False
+        Whether graphs without cycles are decoded exactly, by max-product: O(n_nodes n_labels ** 2)
+        with tables. Scores of agreement of such graphs may be negative.
+
+    Attributes
+    ----------
+    n_forests : int
+        Number of graphs without cycles, if `forests` is set.
 
     Raises
     ------
@@ -143,11 +154,11 @@ cdef class GraphMaximizer(Maximizer):
     """
 
     def __cinit__(self):
-        self.n_own = None
+        self.n_own = self._tree_start = None
 
     def __init__(
         self, n_nodes, edges, Py_ssize_t n_labels, *, bint tables, bint by_cut,
-        size_t kept_bytes=0, int32_t max_cycles=100, n_own=None,
+        size_t kept_bytes=0, int32_t max_cycles=100, n_own=None, bint forests=False,
     ):
         cdef Py_ssize_t i, n = len(n_nodes)
         cdef const int32_t[:, ::1] view
@@ -204,7 +215,9 @@ cdef class GraphMaximizer(Maximizer):
         if self._flows == NULL:
             raise MemoryError(f"no memory for {self.n_kept} flows over edges")
         self.set_sizes(sizes, [self.graphs[i].n_nodes for i in range(n)], most_counts)
-        self.struct.exact = by_cut
+        if forests and not by_cut:
+            self.order_forests()
+        self.struct.exact = by_cut or (forests and self.n_forests == n)
         self.struct.maximize = <ssvm_maximize> graph_maximize
         self.struct.count = <ssvm_count> graph_count
         self.struct.difference = <ssvm_difference> graph_difference
@@ -221,12 +234,68 @@ cdef class GraphMaximizer(Maximizer):
         free(self._flows)
         free(self.graphs)
 
+    cdef int order_forests(self) except -1:
+        """Find the graphs without cycles, and the order of their nodes."""
+        cdef Py_ssize_t i, n_ordered = 0
+        cdef const EdgeList* graph
+        cdef int64_t[::1] start = np.zeros(self.most_nodes + 2, dtype=np.int64)
+        cdef int32_t[::1] arcs = np.zeros(2 * self.most_edges + 1, dtype=np.int32), order, up
+        tree_start = np.full(self.n_examples, -1, dtype=np.int64)
+        for i in range(self.n_examples):
+            graph = &self.graphs[i]
+            if graph.n_edges and graph.n_edges >= graph.n_nodes:
+                continue  # as of images: no need to look
+            if closing_edge(graph.n_nodes, self._held[i]) < 0:
+                tree_start[i] = n_ordered
+                n_ordered += graph.n_nodes
+                self.n_forests += 1
+        order, up = np.zeros(n_ordered + 1, np.int32), np.zeros(n_ordered + 1, np.int32)
+        self._tree_start = tree_start
+        for i in range(self.n_examples):
+            if self.is_forest(i):
+                graph = &self.graphs[i]
+                order_forest(
+                    graph.n_nodes, graph.n_edges, graph.edges, &start[0], &arcs[0],
+                    &order[self._tree_start[i]], &up[self._tree_start[i]],
+                )
+        self._order, self._up = order, up
+        return 0
+
+    cdef bint is_forest(self, Py_ssize_t i) noexcept nogil:
+        return self._tree_start is not None and self._tree_start[i] >= 0
+
+    cdef int decode_tree(
+        self, Py_ssize_t i, double* theta, label_t* y_hat, double* value
+    ) except -1 nogil:
+        cdef const EdgeList* graph = &self.graphs[i]
+        cdef const double* pairs = theta + graph.n_nodes * self.width
+        cdef Py_ssize_t k
+        check_part_scores(
+            i, theta, graph.n_nodes * self.width, graph.n_edges * self.pair_width, True
+        )
+        decode_forest(
+            graph.n_nodes, self.width, graph.edges, NULL if self.tables else pairs,
+            pairs if self.tables else NULL, self.pair_width, &self._order[self._tree_start[i]],
+            &self._up[self._tree_start[i]], theta, y_hat, NULL, value,
+        )
+        for k in range(graph.n_nodes if self.n_own is not None else 0):
+            y_hat[k] = min(y_hat[k], <label_t> self.n_labels_of(i, k) - 1)
+        return 0
+
+    cdef int tree_answer(
+        self, Py_ssize_t i, double* theta, int thread, const label_t* y, ssvm_counts* mu
+    ) except -1 nogil:
+        cdef double value
+        self.decode_tree(i, theta, self._scratch[thread].greedy, &value)
+        return self.count_difference(i, y, self._scratch[thread].greedy, mu)
+
     cdef int make_room(self, Py_ssize_t n_threads) except -1:
         cdef Py_ssize_t k, n, m
         cdef int failed
         cdef CutScratch* scratch
-        if n_threads <= self._n_scratch:
-            return 0
+        if n_threads <= self._n_scratch or (self.struct.exact and self.struct.relax == NULL
+                                            and not self.by_cut):
+            return 0  # messages of trees stand in the scores
         n, m = self.most_nodes, self.most_edges
         scratch = <CutScratch*> realloc(self._scratch, n_threads * sizeof(CutScratch))
         if scratch == NULL:
@@ -297,6 +366,8 @@ cdef class GraphMaximizer(Maximizer):
         value[0] = 0.0
         if graph.n_nodes == 0:
             return 0
+        if self.is_forest(i):
+            return self.decode_tree(i, theta, y_hat, value)
         self.check_scores(i, theta)
         if self.by_cut:
             self.cut(i, theta, s, y_hat)

@@ -4,6 +4,8 @@ Every labelling is a point of the polytope. So the maximum over the polytope, an
 is never below the maximum over labellings: the oracle is over-generating (Finley, Joachims 2008).
 """
 
+from libc.stdint cimport int32_t
+
 from structsvm._typedefs cimport label_t
 from structsvm.inference._graph_maximizer cimport GraphMaximizer
 from structsvm.inference._maximizer cimport ssvm_counts
@@ -26,5 +28,6 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
         self, TreeReweighted relaxation, Py_ssize_t i, const label_t* y, ssvm_counts* mu
     ) except -1 nogil
     cdef int answer(
-        self, Py_ssize_t i, const double* theta, int thread, const label_t* y, ssvm_counts* mu
+        self, Py_ssize_t i, double* theta, int thread, const label_t* y, ssvm_counts* mu,
+        int32_t* is_output,
     ) except -1 nogil

@@ -19,4 +19,5 @@ class RelaxedGraphMaximizer(GraphMaximizer):
         max_sweeps: int = 200,
         most_entries: int = ...,
         n_own: NDArray[np.int32] | None = None,
+        forests: bool = False,
     ) -> None: ...

@@ -18,7 +18,7 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
 
     Parameters
     ----------
-    n_nodes, edges, n_labels, tables, n_own
+    n_nodes, edges, n_labels, tables, n_own, forests
         See `GraphMaximizer`.
     tolerance : float64 array of shape (n_graphs,)
         How far the value of the point for each graph may stay below the best value.
@@ -44,17 +44,23 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
     def __init__(
         self, n_nodes, edges, Py_ssize_t n_labels, *, bint tables, tolerance,
         Py_ssize_t max_sweeps=200, Py_ssize_t most_entries=2**62, n_own=None,
+        bint forests=False,
     ):
         cdef Py_ssize_t i, most_counts = 0
-        super().__init__(n_nodes, edges, n_labels, tables=tables, by_cut=False, n_own=n_own)
+        super().__init__(
+            n_nodes, edges, n_labels, tables=tables, by_cut=False, n_own=n_own, forests=forests
+        )
         self.most_entries = most_entries
         for i in range(self.n_examples):
+            if self.is_forest(i):
+                continue
             if self.graphs[i].n_edges * self.pair_width <= most_entries:
                 self.n_nodes = max(self.n_nodes, self.graphs[i].n_nodes)
                 self.n_edges = max(self.n_edges, self.graphs[i].n_edges)
                 most_counts = max(most_counts, self.struct.n_parts[i])
         self.struct.n_counts = max(self.struct.n_counts, most_counts)
         self.struct.relax = <ssvm_relax> graph_relax
+        self.struct.exact = forests  # outputs of `relax`, those of trees, are best ones
         self.tolerance = tolerance
         if self.tolerance.shape[0] != self.n_examples:
             raise ValueError(
@@ -122,8 +128,13 @@ cdef class RelaxedGraphMaximizer(GraphMaximizer):
         return 0
 
     cdef int answer(
-        self, Py_ssize_t i, const double* theta, int thread, const label_t* y, ssvm_counts* mu
+        self, Py_ssize_t i, double* theta, int thread, const label_t* y, ssvm_counts* mu,
+        int32_t* is_output,
     ) except -1 nogil:
+        is_output[0] = self.is_forest(i)
+        if is_output[0]:
+            self._missed[i] = 0.0
+            return self.tree_answer(i, theta, thread, y, mu)
         if self.graphs[i].n_edges * self.pair_width > self.most_entries:
             with gil:
                 raise ValueError(
@@ -195,5 +206,4 @@ cdef int graph_relax(
     void* user, int64_t i, int32_t thread, double* theta, const int32_t* y, ssvm_counts* mu,
     int32_t* is_output,
 ) except -1 nogil:
-    is_output[0] = 0
-    return (<RelaxedGraphMaximizer> user).answer(i, theta, thread, y, mu)
+    return (<RelaxedGraphMaximizer> user).answer(i, theta, thread, y, mu, is_output)

@@ -19,6 +19,6 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
     cdef double[:, ::1] _pairs     # (n_threads, edges): scores of agreement
     cdef int decide(self, Py_ssize_t i, const double* theta, int thread) except -1 nogil
     cdef int answer(
-        self, Py_ssize_t i, const double* theta, int thread, const label_t* y, ssvm_counts* mu,
+        self, Py_ssize_t i, double* theta, int thread, const label_t* y, ssvm_counts* mu,
         int32_t* is_output,
     ) except -1 nogil

@@ -12,4 +12,5 @@ class RoofGraphMaximizer(GraphMaximizer):
         edges: Sequence[NDArray[np.int32]],
         *,
         n_own: NDArray[np.int32] | None = None,
+        forests: bool = False,
     ) -> None: ...

@@ -22,12 +22,14 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
 
     Parameters
     ----------
-    n_nodes, edges, n_own
+    n_nodes, edges, n_own, forests
         See `GraphMaximizer`.
     """
 
-    def __init__(self, n_nodes, edges, *, n_own=None):
-        super().__init__(n_nodes, edges, 2, tables=True, by_cut=False, n_own=n_own)
+    def __init__(self, n_nodes, edges, *, n_own=None, bint forests=False):
+        super().__init__(
+            n_nodes, edges, 2, tables=True, by_cut=False, n_own=n_own, forests=forests
+        )
         self.struct.n_counts = max(self.struct.n_counts, self.most_parts)
         self.struct.relax = <ssvm_relax> roof_relax
         self.struct.exact = True  # outputs of `relax` are best ones
@@ -95,7 +97,7 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
         return 0
 
     cdef int answer(
-        self, Py_ssize_t i, const double* theta, int thread, const label_t* y, ssvm_counts* mu,
+        self, Py_ssize_t i, double* theta, int thread, const label_t* y, ssvm_counts* mu,
         int32_t* is_output,
     ) except -1 nogil:
         cdef const EdgeList* graph = &self.graphs[i]
@@ -106,6 +108,8 @@ cdef class RoofGraphMaximizer(GraphMaximizer):
         is_output[0] = 1
         if graph.n_nodes == 0:
             return 0
+        if self.is_forest(i):
+            return self.tree_answer(i, theta, thread, y, mu)
         self.check_scores(i, theta)
         self.decide(i, theta, thread)
         for k in range(graph.n_nodes):

@@ -71,6 +71,8 @@ class GraphModel(LabelledGraphs):
         The oracle of training.
 
         - "auto", for two classes and Potts scores: an exact cut.
+        - "auto", for a graph without cycles, such as a tree: max-product, which is exact. What
+          follows is for graphs with cycles.
         - "auto", for more classes and Potts scores: as "expansion", which comes close here.
         - "auto", for two classes and tables: roof duality, which takes as long as two cuts. It is
           exact if it decides every label; undecided nodes count as half of each label, as in
@@ -87,8 +89,8 @@ class GraphModel(LabelledGraphs):
           (*over-generating*). It takes at least ten times as long as expansion; see
           `structsvm.inference.relax`.
 
-        Predictions use expansion. If training relaxes, they also expand the labels of roof duality
-        or of the relaxation, and keep the better labelling.
+        Predictions of graphs with cycles use expansion. If training relaxes, they also expand the
+        labels of roof duality or of the relaxation, and keep the better labelling.
     relaxation_tol : float, default=1e-3
         How far the relaxation may stay below the best point of the polytope, as a share of the
         greatest loss of an example; it stops after 200 sweeps in any case. The objective of a fit,
@@ -106,8 +108,8 @@ class GraphModel(LabelledGraphs):
     class_weight_ : ndarray of shape (n_classes,)
     n_features_in_, n_edge_features_, n_weights : int
     exact : bool
-        True with "auto" for two classes and Potts scores. Otherwise the duality gap of a fit is an
-        estimate, unless roof duality decided every label.
+        True with "auto" for two classes and Potts scores, and where no training graph has a cycle.
+        Otherwise the duality gap of a fit is an estimate, unless roof duality decided every label.
     oracle : {"exact", "under-generating", "over-generating"}
         The kind of the oracle of training.
 

@@ -245,7 +245,7 @@ class GridModel(LabelledGraphs):
     @property
     def _has_grid_cuts(self) -> bool:
         """Whether the cuts of `grid_cut` find the best labels."""
-        return self.exact
+        return self._is_cut
 
     def _maximizer(
         self, X: PackedInputs, labels: NDArray[np.int32] | None, factors: NDArray[np.float64]

@@ -33,6 +33,7 @@ from structsvm.inference._graph_maximizer import GraphMaximizer
 from structsvm.inference._maximizer import Maximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
+from structsvm.inference._trees import closing_edge
 from structsvm.inference.constrained import constrained_labels
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
@@ -119,6 +120,7 @@ class LabelledGraphs(StatesModel):
     weight_name = "node_weight"
 
     _is_too_large = False  #: whether a training graph is too large for a relaxation
+    _has_cycles = True  #: whether a training graph has
 
     # ---- for subclasses
 
@@ -163,7 +165,12 @@ class LabelledGraphs(StatesModel):
             self.class_weight_ = jaccard_weights(nodes, numbers, len(classes))
         else:
             self.class_weight_ = check_class_weight(class_weight, classes, counts)
-        entries = [self._entries(graph) for graph in graphs]
+        has_cycle = [_has_cycle(graph) for graph in graphs]
+        self._has_cycles = any(has_cycle)
+        entries = [
+            self._entries(graph) if cyclic else 0
+            for graph, cyclic in zip(graphs, has_cycle, strict=True)
+        ]
         if self._relaxes and not self._by_roof_duality and max(entries) > self._most_entries:
             self._is_too_large = True
             i = int(np.argmax(entries))
@@ -205,7 +212,7 @@ class LabelledGraphs(StatesModel):
         self.classes_ = classes
         self.n_features_in_ = n_features
         self.n_edge_features_ = n_edge_features
-        self._is_too_large = False
+        self._is_too_large, self._has_cycles = False, True
         self.layout_ = self._layout()
         self.n_weights = self.layout_.n_weights
         if not 0 < self.n_weights < 2**31:
@@ -216,15 +223,16 @@ class LabelledGraphs(StatesModel):
         self._kinds_of_tables()
 
     def to_state(self) -> State:
-        """Labels and their weights, numbers of features, and whether a training graph was too large
-        for a relaxation."""
+        """Labels and their weights, numbers of features, and what is known of the training
+        graphs."""
         state: State = {
             "n_features": self.n_features_in_,
             "n_edge_features": self.n_edge_features_,
             "classes": self.classes_,
             "class_weight": self.class_weight_,
         }
-        return state | {"is_too_large": np.ones(1)} if self._is_too_large else state
+        flags = {"is_too_large": self._is_too_large, "has_no_cycles": not self._has_cycles}
+        return state | {name: np.ones(1) for name, flag in flags.items() if flag}
 
     def from_state(self, state: State) -> Self:
         classes, weights = checked_classes(state), state["class_weight"]
@@ -238,6 +246,7 @@ class LabelledGraphs(StatesModel):
             raise ModelFileError("a class weight is negative or not finite")
         self.class_weight_ = weights
         self._is_too_large = "is_too_large" in state
+        self._has_cycles = "has_no_cycles" not in state
         return self
 
     def n_table_entries(self, state: State) -> int:
@@ -396,15 +405,22 @@ class LabelledGraphs(StatesModel):
 
     @property
     def exact(self) -> bool:  # type: ignore[override]
-        """Whether the oracle is an exact cut: two classes and Potts scores."""
-        return len(self.classes_) <= 2 and not self._tables and self.inference_method == "auto"
+        """Whether the oracle is an exact cut or max-product: two classes and Potts scores, or
+        training graphs without cycles."""
+        return self.inference_method == "auto" and (self._is_cut or not self._has_cycles)
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether the best labels of any graph are a cut."""
+        auto = self.inference_method == "auto"
+        return len(self.classes_) <= 2 and not self._tables and auto
 
     @property
     def _relaxes(self) -> bool:
         """Whether the oracle of training is a relaxation; "auto" relaxes tables, whose edges may
         prefer different labels."""
         if self.inference_method == "auto":
-            return self._tables and not self._is_too_large
+            return self._tables and self._has_cycles and not self._is_too_large
         return self.inference_method == "relaxation"
 
     @property
@@ -565,13 +581,19 @@ class LabelledGraphs(StatesModel):
     ) -> Maximizer:
         k, tables, graphs = len(self.classes_), self._tables, self.graphs(X)
         n_nodes, edges = [len(graph.nodes) for graph in graphs], [graph.edges for graph in graphs]
-        if not self._relaxes:
-            kept_bytes = self._kept_bytes(labels)
-            return GraphMaximizer(
-                n_nodes, edges, k, tables=tables, by_cut=self.exact, kept_bytes=kept_bytes
-            )
+        forests = self.inference_method == "auto"
         if self._by_roof_duality:
-            return RoofGraphMaximizer(n_nodes, edges)
+            return RoofGraphMaximizer(n_nodes, edges, forests=forests)
+        if not self._relaxes:
+            return GraphMaximizer(
+                n_nodes,
+                edges,
+                k,
+                tables=tables,
+                by_cut=self._is_cut,
+                kept_bytes=self._kept_bytes(labels),
+                forests=forests,
+            )
         ends = np.append(0, np.cumsum(n_nodes, dtype=np.int64))
         tolerance = np.append(0.0, np.cumsum(self._tolerance(labels, factors)))
         return RelaxedGraphMaximizer(
@@ -581,6 +603,7 @@ class LabelledGraphs(StatesModel):
             tables=tables,
             tolerance=np.diff(tolerance[ends]),
             most_entries=self._most_entries,
+            forests=forests,
         )
 
     def _tolerance(
@@ -600,13 +623,15 @@ class LabelledGraphs(StatesModel):
         n_edges = sum(len(graph.pairs) for graph in graphs)
         cells = n_nodes * k * self._n_node_rows
         cells += n_edges * self._pair_width * self._n_edge_rows
-        if self._by_roof_duality:
+        if not self._has_cycles and not self._is_cut:
+            decoding = 2.0 * n_edges * self._pair_width
+        elif self._by_roof_duality:
             decoding = 2.0 * _CUT_OF_A_NODE * n_nodes
         elif self._relaxes:
             terms = n_edges * k * (k if self._tables else 1)
             decoding = 2.0 * _SWEEPS * _SOFT_TERM * terms / _LANES
         else:
-            decoding = float((1 if self.exact else 3 * k) * _CUT_OF_A_NODE * n_nodes)
+            decoding = float((1 if self._is_cut else 3 * k) * _CUT_OF_A_NODE * n_nodes)
         return (cells / _LANES + decoding) / max(len(graphs), 1)
 
     def _kept_bytes(self, labels: NDArray[np.int32] | None) -> int:
@@ -630,6 +655,11 @@ class LabelledGraphs(StatesModel):
 
     def cost_matrix(self) -> NDArray[np.float64]:
         return np.ascontiguousarray(super().cost_matrix() * self.class_weight_[:, None])
+
+
+def _has_cycle(graph: GraphArrays) -> bool:
+    n_nodes, n_edges = len(graph.nodes), len(graph.pairs)
+    return n_edges > 0 and (n_edges >= n_nodes or closing_edge(n_nodes, graph.edges) >= 0)
 
 
 def _chunks(

@@ -23,7 +23,6 @@ from structsvm.data.sequences import as_items
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError, warn
 from structsvm.graphs.typed import EdgeType, check_edge_type
-from structsvm.inference._forest_maximizer import ForestMaximizer
 from structsvm.inference._graph_maximizer import GraphMaximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
@@ -101,9 +100,9 @@ class TypedGraphModel(CompletableModel, FactoredModel):
     inference_method : {"auto", "expansion", "relaxation"}, default="auto"
         The oracle of training.
 
-        - "auto": exact max-product if no graph has a cycle. Otherwise, if no type has more than two
-          labels, roof duality, which is exact if it decides every label. Otherwise a relaxation, or
-          expansions if tables are too large for it, as for `GraphModel`.
+        - "auto": exact max-product for graphs without cycles. For others, if no type has more than
+          two labels, roof duality, which is exact if it decides every label. Otherwise a
+          relaxation, or expansions if tables are too large for it, as for `GraphModel`.
         - "expansion", "relaxation": as for `GraphModel`.
 
         Predictions are by max-product for graphs without cycles, else by expansions.
@@ -641,12 +640,13 @@ class TypedGraphModel(CompletableModel, FactoredModel):
         weights: NDArray[np.float64],
     ) -> GraphMaximizer:
         width, n_nodes = self._width, np.diff(X.offsets).tolist()
-        if self.inference_method == "auto" and not X.have_cycles:
-            return ForestMaximizer(n_nodes, X.edges, width, tables=True, n_own=n_own)
-        if self.inference_method == "auto" and width == 2:
-            return RoofGraphMaximizer(n_nodes, X.edges, n_own=n_own)
-        if self.inference_method == "expansion" or self._is_too_large:
-            return GraphMaximizer(n_nodes, X.edges, width, tables=True, by_cut=False, n_own=n_own)
+        auto = self.inference_method == "auto"
+        if auto and width == 2:
+            return RoofGraphMaximizer(n_nodes, X.edges, n_own=n_own, forests=True)
+        if not self._relaxes:
+            return GraphMaximizer(
+                n_nodes, X.edges, width, tables=True, by_cut=False, n_own=n_own, forests=auto
+            )
         if labels is not None:
             weights = np.where(labels >= 0, weights, 0.0)
         sums = np.append(0.0, np.cumsum(self.relaxation_tol * weights))[X.offsets]
@@ -658,6 +658,7 @@ class TypedGraphModel(CompletableModel, FactoredModel):
             tolerance=np.diff(sums),
             most_entries=self._most_entries,
             n_own=n_own,
+            forests=auto,
         )
 
     def _work(self, X: TypedInputs) -> float:

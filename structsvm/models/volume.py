@@ -158,7 +158,7 @@ class VolumeModel(GridModel):
 
     @property
     def _has_grid_cuts(self) -> bool:
-        return self.exact and self.connectivity != 18
+        return self._is_cut and self.connectivity != 18
 
     # ---- edge features
 

@@ -14,7 +14,7 @@ from structures import numbers, typed_graphs, typed_labellings
 from structsvm import GraphModel, HiddenStates, LatentSVM, StructSVM, TypedGraphModel, load
 from structsvm.exceptions import ModelFileError
 from structsvm.graphs import TypedGraph
-from structsvm.inference._forest_maximizer import ForestMaximizer
+from structsvm.inference._graph_maximizer import GraphMaximizer
 from structsvm.losses import HammingLoss
 
 
@@ -144,17 +144,14 @@ def test_trees_are_decoded_exactly(graph):
     tables = pairwise.ndim > 1
     if pairwise.ndim == 2:
         pairwise = np.broadcast_to(pairwise, (len(edges), k, k))
-    maximizer = ForestMaximizer([n], [edges.astype(np.int32)], k, tables=tables)
+    maximizer = GraphMaximizer(
+        [n], [edges.astype(np.int32)], k, tables=tables, by_cut=False, forests=True
+    )
+    assert maximizer.exact
     labels, value = maximizer.maximize(0, np.concatenate([unary.ravel(), np.ravel(pairwise)]))
     best, all_best = best_by_enumeration(unary, edges, pairwise)
     assert value == best
     assert tuple(labels) in all_best
-
-
-def test_a_cycle_is_no_tree():
-    edges = np.array([[0, 1], [1, 2], [2, 0]], dtype=np.int32)
-    with pytest.raises(ValueError, match="edge 2 of graph 0 closes a cycle"):
-        ForestMaximizer([3], [edges], 2, tables=True)
 
 
 # ---- losses
