@@ -22,6 +22,7 @@ TELLS = {
     "columns": "column files",
     "compat": "other interfaces",
     "datasets": "data to try",
+    "plotting": "pictures of fits",
     "vision": "photographs",
     "testing": "checks of models",
     "estimators": "fit, predict, score",

@@ -26,6 +26,7 @@ from structsvm import SequenceTagger
 from structsvm.columns import read_columns, write_columns
 from structsvm.features import TokenFeatures
 from structsvm.metrics import span_f1_score
+from structsvm.plotting import TransitionsDisplay, WeightsDisplay
 
 WORDS = {
     "DT": "the a this every some",
@@ -132,11 +133,9 @@ def study_a_mistake(chunker, X, y):
 def draw(chunker, output):
     figure = plt.figure(figsize=(11, 5.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    chunker.plot_transitions(left)
-    terms = chunker.top_state_features(k=18)[::-1]
-    names = [f"{term.source.removeprefix('U')}  {term.label}" for term in terms]
-    right.barh(names, [term.value for term in terms], color="#2c3e50")
-    right.set(xlabel="weight", title="attributes with the largest weights")
+    TransitionsDisplay.from_estimator(chunker, ax=left)
+    WeightsDisplay.from_estimator(chunker, k=18, ax=right)
+    right.set_title("attributes with the largest weights")
     right.tick_params(axis="y", labelsize=8)
     figure.savefig(output, dpi=90)
     print(f"wrote {output}")

@@ -24,7 +24,8 @@ from skimage import data, transform
 
 from structsvm import GridSVM
 from structsvm.metrics import jaccard, pixel_accuracy
-from structsvm.vision import feature_names, pixel_features, plot_segmentation
+from structsvm.plotting import SegmentationDisplay
+from structsvm.vision import feature_names, pixel_features
 
 
 def photographs_of_horses(path):
@@ -109,8 +110,9 @@ chosen = np.argsort(shares)[[len(shares) // 4, len(shares) // 2, 3 * len(shares)
 figure, axes = plt.subplots(3, 5, figsize=(13, 6.6), layout="constrained")
 for row, k in zip(axes, chosen):
     alone, cut = answers.values()
-    plot_segmentation(held_out[k], y_test[k], cut[k], legend=False, axes=row[[0, 1, 3, 4]])
-    plot_segmentation(held_out[k], alone[k], legend=False, axes=row[[2, 2]])
+    display = SegmentationDisplay(held_out[k], y_test[k], cut[k])
+    display.plot(legend=False, ax=row[[0, 1, 3, 4]])
+    SegmentationDisplay(held_out[k], alone[k]).plot(legend=False, ax=row[[2, 2]])
     for ax, name in zip(row[2:], models):
         ax.set_title(f"{name}: {100 * (answers[name][k] == y_test[k]).mean():.1f} %")
 figure.savefig("segmentation.png", dpi=110)

@@ -22,7 +22,8 @@ import numpy as np
 from structsvm import GridSVM
 from structsvm.datasets import make_lines
 from structsvm.metrics import dice
-from structsvm.vision import FEATURE_GROUPS, PixelFeatures, PixelPrecisionRecallDisplay
+from structsvm.plotting import PixelPrecisionRecallDisplay
+from structsvm.vision import FEATURE_GROUPS, PixelFeatures
 
 OF_AREAS = [group for group in FEATURE_GROUPS if group not in ("ridge", "oriented")]
 

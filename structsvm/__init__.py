@@ -56,6 +56,7 @@ _MODULES = (
     "inference",
     "losses",
     "metrics",
+    "plotting",
     "problems",
     "solvers",
     "testing",

@@ -23,6 +23,7 @@ FLOORS = (
     ("training",),
     ("estimators",),
     ("columns", "compat", "datasets", "vision", "testing", "torch"),
+    ("plotting",),
     ("__init__",),
     ("cli",),
     ("__main__",),

@@ -182,14 +182,3 @@ def test_errors_by_bins_against_a_plain_count():
     ):
         with pytest.raises(ValueError, match=message):
             reliability(*args)
-
-
-def test_the_plot_has_the_table():
-    svm = pickle.loads(pickle.dumps(SVM)).calibrate(*HELD)
-    ax = svm.plot_reliability(*TEST, n_bins=10)
-    xs, ys = ax.lines[1].get_data()
-    assert ((xs >= 0) & (xs <= 1) & (ys >= 0) & (ys <= 1)).all()
-    assert (
-        ax.get_title()
-        == f"expected calibration error {svm.calibration_error(*TEST, n_bins=10):.4f}"
-    )

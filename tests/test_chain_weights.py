@@ -86,17 +86,6 @@ def test_lines_hold_every_weight_once(svm):
     assert {line[0] for line in lines} == {"state", "transition", "start", "end", "intercept"}
 
 
-def test_the_heat_map(svm):
-    import matplotlib.pyplot as plt
-
-    ax = svm.plot_transitions()
-    np.testing.assert_array_equal(ax.images[0].get_array(), svm.transition_coef_)
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "1", "2"]
-    mine = plt.figure().add_subplot()
-    assert svm.plot_transitions(mine) is mine
-    plt.close("all")
-
-
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("edges", [False, True])
 def test_explanations_add_up_exactly(order, edges):

@@ -7,13 +7,15 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel
+import structsvm
+from structsvm import ChainModel, ChainSVM, StructSVM, StructuredModel, SurrogateSVM
 from structsvm.callbacks import ProgressBar
 from structsvm.losses import HammingLoss
 from structsvm.solvers import BCFW
@@ -218,6 +220,32 @@ def test_pickle_and_html(words):
     copy.fit(X, y)
     assert "ChainSVM" in svm._repr_html_()
     assert "HammingLoss" in ChainSVM(C=1.0, scale=None, loss=HammingLoss())._repr_html_()
+
+
+def test_html_tells_certificate_sizes_and_classes(words, tmp_path):
+    X, y = words
+    y = [[f"<{label}>" for label in labels] for labels in y]
+    svm = ChainSVM(C=1.0, scale=None, random_state=0)
+    assert "structsvm-fit" not in svm._repr_html_()
+    svm.fit(X, y)
+    svm.save(tmp_path / "svm")
+    for fitted in (svm, pickle.loads(pickle.dumps(svm)), structsvm.load(tmp_path / "svm")):
+        for page in (fitted._repr_html_(), fitted._repr_mimebundle_()["text/html"]):
+            told = page[page.index('<table class="structsvm-fit">') :]
+            assert f"{svm.dual_gap_:.2e}, certified (objective {svm.objective_:.6g}" in told
+            assert f"{getattr(fitted, 'status_', 'ended')} after {svm.n_iter_} passes" in told
+            assert f"{svm.coef_.size} weights, {svm.n_features_in_} features" in told
+            assert ", ".join(f"&lt;{label[1:-1]}&gt;" for label in svm.classes_) in told
+            assert "<script" not in told
+    with config_context(display="text"):
+        assert "text/html" not in svm._repr_mimebundle_()
+    online = ChainSVM(solver="perceptron", random_state=0).fit(X, y)
+    assert "none: there is no lower bound" in online._repr_html_()
+    online = ChainSVM(solver="perceptron", random_state=0).partial_fit(X, y)
+    assert "after 1 pass in " in online._repr_html_()
+    rows, classes = np.concatenate([np.asarray(x) for x in X]), np.concatenate(y)
+    surrogate = SurrogateSVM("logistic").fit(rows, classes == svm.classes_[0])
+    assert f"{surrogate.gap_:.2e}, certified" in surrogate._repr_html_()
 
 
 def test_verbose_logs_and_leaves_logging_alone(words, caplog, capsys):

@@ -23,7 +23,7 @@ from structsvm.exceptions import TrivialFitWarning
 from structsvm.inference import graph_cut, max_marginal_differences, turning_points
 from structsvm.metrics import dice, flat_scores, jaccard
 from structsvm.models.grid import grid_edges
-from structsvm.vision import PixelPrecisionRecallDisplay, PixelRocCurveDisplay
+from structsvm.plotting import PixelPrecisionRecallDisplay, PixelRocCurveDisplay
 
 BLOBS = make_segmentation(n_train=20, n_test=12, size=(12, 18), noise=1.5, random_state=0)
 SVM = GridSVM(random_state=0).fit(BLOBS.X_train[:5], BLOBS.y_train[:5])

@@ -7,7 +7,6 @@ import warnings
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from reference.models import arrays_of
@@ -25,7 +24,6 @@ from structsvm.vision import (
     feature_names,
     images,
     pixel_features,
-    plot_segmentation,
     superpixel_graph,
 )
 
@@ -255,57 +253,6 @@ def test_superpixels_train_a_graph_svm():
 def test_bad_superpixels(params, message):
     with pytest.raises(ValueError, match=message):
         superpixel_graph(photograph()[0], **params)
-
-
-# ---- pictures
-
-
-def test_pictures():
-    image, mask = photograph()
-    axes = plot_segmentation(image)
-    assert [ax.get_title() for ax in axes] == ["image"]
-    labels = mask.astype(int)
-    labels[0] = 9
-    guess = np.zeros_like(labels)
-    axes = plot_segmentation(image, labels, guess, ignore_label=9, names=["ground", "disc"])
-    assert [ax.get_title() for ax in axes[:3]] == ["image", "truth", "prediction"]
-    assert axes[3].get_title() == f"errors: {mask.sum() / (mask.size - 56):.2%}"
-    texts = [text.get_text() for text in axes[3].get_legend().get_texts()]
-    assert texts == ["ground", "disc", "void (9)"]
-    truth, errors = (ax.images[0].get_array() for ax in axes[[1, 3]])
-    assert np.ptp(truth[0], axis=1).max() < 1e-12  # void is grey
-    assert np.ptp(truth[20, 28]) > 0.2
-    assert (errors[20, 28] == (0.85, 0.1, 0.1)).all()
-    given = plt.figure().subplots(1, 2)
-    assert plot_segmentation(image, mask, axes=given, legend=False)[1] is given[1]
-    plt.close("all")
-
-
-def test_a_label_has_one_colour_in_every_picture():
-    image = np.zeros((4, 4))
-    first = plot_segmentation(image, np.full((4, 4), "cat"), labels=["cat", "dog"])
-    second = plot_segmentation(
-        image, np.array([["dog", "cat"] * 2] * 4), labels=["cat", "dog"], legend=False
-    )
-    pixels = [axes[1].images[0].get_array()[0, 1] for axes in (first, second)]
-    assert (pixels[0] == pixels[1]).all()
-    plt.close("all")
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"truth": np.zeros((3, 3), dtype=int)}, r"truth has shape \(3, 3\), expected \(40, 56\)"),
-        ({"truth": np.zeros((40, 56))}, "truth has dtype float64"),
-        ({"truth": np.ones((40, 56), dtype=int), "labels": [0]}, "truth has the label 1, expected"),
-        ({"truth": np.ones((40, 56), dtype=int), "names": ["a"]}, "names has 1 names"),
-        ({"axes": [None, None]}, "there are 2 axes, expected 1"),
-    ],
-)
-def test_bad_pictures(params, message):
-    with pytest.raises(ValueError, match=message):
-        plot_segmentation(photograph()[0], **params)
-    plt.close("all")
 
 
 def test_features_segment_photographs():

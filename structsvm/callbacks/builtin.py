@@ -6,17 +6,13 @@ result stops the fit. If it raises, the estimator keeps the best weights so far 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import sys
-import time
-from typing import TextIO
 
 from structsvm.persistence import files, model_files
 from structsvm.solvers import Progress
 
-__all__ = ["Checkpoint", "EarlyStopping", "ProgressBar"]
+__all__ = ["Checkpoint", "EarlyStopping"]
 
 
 class EarlyStopping:
@@ -112,72 +108,3 @@ class Checkpoint:
     def __call__(self, progress: Progress) -> None:
         if progress.n_iter % self.every == 0:
             model_files.write_checkpoint(progress.snapshot(), self.path)
-
-
-class ProgressBar:
-    """Show the progress of a fit on one line: passes, gap, validation score, time.
-
-    The bar fills as the logarithm of the gap falls from 1 to `tol`. On a terminal the line is
-    rewritten in place, at most every tenth of a second; elsewhere it is written once for each power
-    of ten of the gap. Solvers without a dual have no gap and no bar, but a line a pass.
-
-    Parameters
-    ----------
-    tol : float, default=1e-3
-        The gap at which the bar is full: the estimator's `tol`.
-    file : text stream, default=None
-        Where to write; None is standard error.
-    """
-
-    _WIDTH = 24
-
-    def __init__(self, tol: float = 1e-3, file: TextIO | None = None) -> None:
-        if not 0.0 < tol < 1.0:
-            raise ValueError(f"tol={tol}: expected a number between 0 and 1")
-        self.tol = tol
-        self.file = file
-        self._written = -math.inf
-        self._level = 1.0
-
-    def __repr__(self) -> str:
-        return f"ProgressBar(tol={self.tol:g})"
-
-    def __call__(self, progress: Progress) -> None:
-        file = sys.stderr if self.file is None else self.file
-        if progress.n_iter == 1:
-            self._written, self._level = -math.inf, 1.0
-        gap = min(progress.gap, progress.gap_estimate)
-        done = progress.gap <= self.tol
-        if file.isatty():
-            now = time.monotonic()
-            if now - self._written >= 0.1 or done:
-                self._written = now
-                self._tell(file, f"\r\x1b[K{self._line(progress, gap)}" + ("\n" if done else ""))
-        elif progress.n_iter == 1 or not gap > self._level / 10 or done:
-            if gap > 0.0:
-                self._level = 10.0 ** math.ceil(math.log10(gap))
-            self._tell(file, self._line(progress, gap) + "\n")
-
-    @staticmethod
-    def _tell(file: TextIO, text: str) -> None:
-        # A closed stream must not stop the fit.
-        with contextlib.suppress(BrokenPipeError):
-            file.write(text)
-            file.flush()
-
-    def _line(self, progress: Progress, gap: float) -> str:
-        parts = [f"pass {progress.n_iter:4d}"]
-        if not math.isnan(gap):
-            share = min(math.log(max(gap, self.tol)) / math.log(self.tol), 1.0)
-            filled = round(self._WIDTH * max(share, 0.0))
-            parts.insert(0, "[" + "#" * filled + "." * (self._WIDTH - filled) + "]")
-            kind = "gap" if progress.gap <= gap else "gap about"
-            kind = "gap estimate" if progress.is_estimate else kind
-            parts.append(f"{kind} {gap:.1e}")
-        else:
-            parts.append(f"mean hinge {progress.mean_hinge:.4g}")
-        if progress.validation_scores:
-            score, best = progress.validation_scores[-1], max(progress.validation_scores)
-            parts.append(f"validation {score:.4f} (best {best:.4f})")
-        parts.append(f"{progress.seconds:.1f} s")
-        return "  ".join(parts)

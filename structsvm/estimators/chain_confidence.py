@@ -13,7 +13,7 @@ from structsvm.data.sequences import as_items
 from structsvm.data.state import State
 from structsvm.estimators.calibration import Calibration
 from structsvm.exceptions import LabelError, ModelFileError
-from structsvm.metrics.reliability import expected_calibration_error, reliability
+from structsvm.metrics.reliability import Reliability, expected_calibration_error, reliability
 from structsvm.models import ChainModel
 
 __all__ = ["ChainCalibration", "ChainConfidenceMixin", "Confidence"]
@@ -280,10 +280,8 @@ class ChainConfidenceMixin:
         """
         return expected_calibration_error(*self._judged(X, y, of), n_bins=n_bins)
 
-    def plot_reliability(
-        self, X: Any, y: Any, *, of: str = "tokens", n_bins: int = 15, ax: Any = None
-    ) -> Any:
-        """Draw the share of right predictions against their confidence; returns the axes.
+    def reliability(self, X: Any, y: Any, *, of: str = "tokens", n_bins: int = 15) -> Reliability:
+        """How often predictions are right, by how sure `confidence` is of them.
 
         Parameters
         ----------
@@ -291,25 +289,13 @@ class ChainConfidenceMixin:
             Examples that neither `fit` nor `calibrate` saw.
         of : {"tokens", "sequences"}, default="tokens"
         n_bins : int, default=15
-        ax : matplotlib axes, default=None
-            None makes a new figure.
-        """
-        right, confidence = self._judged(X, y, of)
-        table = reliability(right, confidence, n_bins=n_bins)
-        if ax is None:
-            import matplotlib.pyplot as plt
 
-            ax = plt.figure(layout="constrained").add_subplot()
-        ax.plot([0, 1], [0, 1], color="grey", linewidth=1)
-        sizes = 20 + 180 * np.sqrt(table.size / max(table.size.max(initial=1), 1))
-        ax.scatter(table.confidence, table.share, s=sizes, alpha=0.6)
-        ax.plot(table.confidence, table.share)
-        error = expected_calibration_error(right, confidence, n_bins=n_bins)
-        ax.set(
-            xlabel="confidence", ylabel=f"share of right {of}", xlim=(0, 1), ylim=(0, 1),
-            title=f"expected calibration error {error:.4f}",
-        )  # fmt: skip
-        return ax
+        Returns
+        -------
+        confidence, share, size : ndarrays
+            See `structsvm.metrics.reliability`; `structsvm.plotting.ReliabilityDisplay` draws it.
+        """
+        return reliability(*self._judged(X, y, of), n_bins=n_bins)
 
     def _judged(self, X: Any, y: Any, of: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Whether predictions are right, and their confidence."""

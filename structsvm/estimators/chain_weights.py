@@ -1,4 +1,4 @@
-"""A chain's weights by name: the largest, those that decide a case, all of them, a picture."""
+"""A chain's weights by name: the largest, those that decide a case, all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from structsvm.data.labels import encode_labels, flatten_labels
 from structsvm.data.sequences import PackedSequences
 from structsvm.models import ChainModel
 
-__all__ = ["ChainWeightsMixin", "Term"]
+__all__ = ["ChainWeightsMixin", "Term", "told"]
 
 # Where a weight stands in the block of its kind; the label comes last.
 _Place = tuple[int, ...]
@@ -138,31 +138,8 @@ class ChainWeightsMixin:
                 if value := float(block[place]):
                     _, source, label, _ = _term(kind, place, value, names)
                     if kind == "edge":
-                        source = f"{source[0]} after {_told(source[1])}"
-                    yield f"{kind}\t{_told(source)}\t{_told(label)}\t{value:.6g}"
-
-    def plot_transitions(self, ax: Any = None) -> Any:
-        """Draw the transition weights as a heat map; returns the matplotlib axes.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, default=None
-            None makes a new figure.
-        """
-        check_is_fitted(self)
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.figure(layout="constrained").add_subplot()
-        weights = self.model_.weight_blocks(self.coef_)["transition"]
-        limit = float(np.abs(weights).max(initial=0.0)) or 1.0
-        image = ax.imshow(weights, cmap="RdBu", vmin=-limit, vmax=limit)
-        labels = [_told(state) for state in self.model_.states_]
-        ax.set_xticks(range(len(labels)), labels, rotation=90)
-        ax.set_yticks(range(len(labels)), labels)
-        ax.set(xlabel="label", ylabel="label before", title="transition weights")
-        ax.figure.colorbar(image, ax=ax)
-        return ax
+                        source = f"{source[0]} after {told(source[1])}"
+                    yield f"{kind}\t{told(source)}\t{told(label)}\t{value:.6g}"
 
     def _top(self, kind: str, k: int, lowest: bool, label: Any = None) -> list[Term]:
         check_is_fitted(self)
@@ -219,10 +196,10 @@ def _term(kind: str, place: _Place, value: float, names: dict[str, Any]) -> Term
     return Term(kind, source, labels[place[-1]], value)
 
 
-def _told(name: Any) -> str:
+def told(name: Any) -> str:
     """A name as text; states of second order as their labels with a bar between."""
     if isinstance(name, tuple):
-        return "|".join(map(_told, name))
+        return "|".join(map(told, name))
     return "" if name is None else str(name)
 
 

@@ -17,6 +17,7 @@ from structsvm.estimators.rows import RowExamples
 from structsvm.estimators.structured import StructSVM, of_model
 from structsvm.models import MultiLabelModel
 from structsvm.models.label_sets import check_indicators
+from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver
 from structsvm.training.train import Examples, Validation
 
@@ -234,11 +235,10 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         leads: NDArray[np.float64] = model.leads(X, self._flat_weights())
         return leads
 
-    def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
-        """The sets that violate the margin most: the oracle's answers, for study."""
+    def _questions(self, X: Any, y: Any) -> tuple[Any, Problem]:
         check_is_fitted(self)
         X, _ = read_rows(self, X, reset=False, needs_y=False)
-        return super().loss_augmented_predict(list(X), list(_indicators(self, y, X.shape[0])))
+        return super()._questions(list(X), list(_indicators(self, y, X.shape[0])))
 
     def score(  # type: ignore[override]
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None

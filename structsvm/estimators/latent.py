@@ -19,6 +19,7 @@ from structsvm.data.sequences import check_pairs
 from structsvm.estimators.structured import StructSVM
 from structsvm.exceptions import ModelFileError, warn
 from structsvm.persistence import model_files
+from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, capabilities_of, solver_name
 from structsvm.training.latent import LatentOutcome, LatentTraining, Round
 from structsvm.training.train import Examples
@@ -280,13 +281,13 @@ class LatentSVM(StructSVM):
         inputs, partial = self._prepared(X, y)
         return list(self.model_.completed(inputs, partial, self.coef_))
 
-    def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
-        """The outputs that violate the margin most, where y is completed at `coef_`; for study."""
+    def _questions(self, X: Any, y: Any) -> tuple[Any, Problem]:
+        """Where y is completed at `coef_`."""
         model = self._fitted_model()
         inputs, partial = self._prepared(X, y)
         problem = model.questions(inputs, model.completed(inputs, partial, self.coef_))
         problem.set_rescaling(self.rescaling)
-        return model.outputs_of(inputs, self._ask(problem, augmented=True, scored=False)[0])
+        return inputs, problem
 
     def _prepared(self, X: Any, y: Any) -> tuple[Any, Any]:
         return self._fitted_model().prepare_examples(*check_pairs(self._read(X), y))

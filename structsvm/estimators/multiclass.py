@@ -19,6 +19,7 @@ from structsvm.data.rows import check_class_labels, read_rows
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
+from structsvm.problems import Problem
 from structsvm.solvers import (
     Progress,
     Solver,
@@ -382,11 +383,10 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         own -= scores.max(axis=1)
         return own
 
-    def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
-        """The classes that violate the margin most: the oracle's answers, for study."""
+    def _questions(self, X: Any, y: Any) -> tuple[Any, Problem]:
         check_is_fitted(self)
         X, y = read_rows(self, X, y, reset=False)
-        return super().loss_augmented_predict(list(X), list(y))
+        return super()._questions(list(X), list(y))
 
     def score(  # type: ignore[override]
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None

@@ -231,7 +231,7 @@ class NodeLabelSVM(StructSVM):
         See Also
         --------
         structsvm.metrics.flat_scores : labels and scores as scikit-learn's metrics take them.
-        structsvm.vision.PixelPrecisionRecallDisplay, structsvm.vision.PixelRocCurveDisplay
+        structsvm.plotting.PixelPrecisionRecallDisplay, structsvm.plotting.PixelRocCurveDisplay
         """
         check_scalar("n_levels", n_levels, above=0, integer=True)
         self._check_cuts("threshold_scores")

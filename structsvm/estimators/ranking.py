@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.data.checks import check_sample_weight
 from structsvm.data.queries import QueryRows, check_grades, check_groups
 from structsvm.data.rows import check_rows, read_rows
-from structsvm.estimators.structured import StructSVM
+from structsvm.estimators.structured import Hinges, StructSVM
 from structsvm.models import RankingModel
 from structsvm.solvers import Progress, Solver
 from structsvm.training.train import Examples, Validation
@@ -272,16 +272,36 @@ class RankingSVM(StructSVM):
     ) -> NDArray[np.float64]:
         """What violates the margin most, for study: a number for each document, see
         `RankingModel`."""
+        *by_query, order = self._queries(X, y, groups)
+        answers = super().loss_augmented_predict(*by_query)
+        result = np.empty(len(order))
+        result[order] = np.concatenate(answers)
+        return result
+
+    def hinges(  # type: ignore[override]
+        self, X: Any, y: Any, groups: ArrayLike | None = None
+    ) -> Hinges:
+        """The hinge of each query at the fitted weights, and the loss of its prediction.
+
+        Parameters
+        ----------
+        X, y, groups
+            As in `fit`.
+
+        Returns
+        -------
+        hinge, loss : ndarray of shape (n_queries,)
+            In the order of the sorted groups; see `StructSVM.hinges`.
+        """
+        return super().hinges(*self._queries(X, y, groups)[:2])
+
+    def _queries(self, X: Any, y: Any, groups: Any) -> tuple[Any, list[Any], NDArray[np.intp]]:
+        """Rows and grades by query, and the order of the documents in them."""
         check_is_fitted(self)
         X, _ = read_rows(self, X, reset=False, needs_y=False)
         queries, order = _by_query(X, groups)
         grades = check_grades("y", y, X.shape[0])[order]
-        answers = super().loss_augmented_predict(
-            queries[:], np.split(grades, queries.offsets[1:-1])
-        )
-        result = np.empty(X.shape[0])
-        result[order] = np.concatenate(answers)
-        return result
+        return queries[:], np.split(grades, queries.offsets[1:-1]), order
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -7,7 +7,7 @@ import math
 import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import as_items, check_pairs
 from structsvm.engines import Engine, make_engine
 from structsvm.estimators.chosen_c import path_of
+from structsvm.estimators.display import FittedHTMLMixin
 from structsvm.linalg._plane import is_padded, padded_copy
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
@@ -30,10 +31,17 @@ from structsvm.training.given_weights import GivenWeights
 from structsvm.training.penalty import DEFAULT, InUnits
 from structsvm.training.train import Bound, Examples, Outcome, Validation, learn, train
 
-__all__ = ["StructSVM", "of_model", "weight_block"]
+__all__ = ["Hinges", "StructSVM", "of_model", "weight_block"]
 
 
-class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class Hinges(NamedTuple):
+    """How hard examples are at the weights of a fit."""
+
+    hinge: NDArray[np.float64]  #: the structured hinge of each
+    loss: NDArray[np.float64]  #: the task loss of each prediction
+
+
+class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     r"""Structured support vector machine over any model.
 
     Minimises
@@ -509,12 +517,53 @@ class StructSVM(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
         """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""
+        inputs, problem = self._questions(X, y)
+        answers, _ = self._ask(problem, augmented=True, scored=False)
+        return self.model_.outputs_of(inputs, answers)
+
+    def hinges(self, X: Any, y: Any) -> Hinges:
+        """The hinge of each example at the fitted weights, and the loss of its prediction.
+
+        Which examples are hard: those with a positive hinge violate their margin, and pull at the
+        weights with all of their C. Sample weights do not count.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+            Those of the fit, or others.
+
+        Returns
+        -------
+        hinge : ndarray of shape (n_examples,)
+            H_i of the objective, at least the loss with margin rescaling. With an inexact oracle
+            it may be too low; with relaxed inference it may be too high.
+        loss : ndarray of shape (n_examples,)
+            Delta(y_i, predict(x_i)).
+
+        Examples
+        --------
+        >>> from structsvm import ChainSVM
+        >>> X, y = [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0]]], [["a", "b"], ["b"]]
+        >>> svm = ChainSVM(C=10.0, random_state=0).fit(X, y)
+        >>> svm.hinges([*X, [[0.0, 1.0]]], [*y, ["a"]]).loss
+        array([0., 0., 1.])
+        """
+        _, problem = self._questions(X, y)
+        weights = self._flat_weights()
+        hinge = np.zeros(problem.n_examples)
+        with self._engine() as engine:
+            problem.mean_hinge(weights, hinge, engine)
+            everything = np.arange(problem.n_examples, dtype=np.int32)
+            loss = problem.answers_at(everything, weights, plain=True, engine=engine)[0]
+        return Hinges(hinge, np.array(loss))
+
+    def _questions(self, X: Any, y: Any) -> tuple[Any, Problem]:
+        """Examples as the model reads them, and as a problem that stays as it is."""
         model = self._fitted_model()
         inputs, truths = model.prepare_examples(*check_pairs(self._read(X), y))
         problem = model.questions(inputs, truths)
         problem.set_rescaling(self.rescaling)
-        answers, _ = self._ask(problem, augmented=True, scored=False)
-        return model.outputs_of(inputs, answers)
+        return inputs, problem
 
     def _ask(self, problem: Problem, **question: bool) -> tuple[Any, Any]:
         """What ``problem.predict`` answers at the fitted weights, by `n_jobs` workers."""

@@ -22,6 +22,7 @@ from structsvm import hinge
 from structsvm.data.checks import check_sample_weight, check_scalar
 from structsvm.data.rows import check_rows, read_rows, sparse_if_mostly_zeros
 from structsvm.data.scaling import ColumnScaling, learn_columns, row_chunks
+from structsvm.estimators.display import FittedHTMLMixin
 from structsvm.hinge._reduction import check_magnitude
 from structsvm.linalg._sums import dot
 from structsvm.problems._feature_rows import FeatureRows
@@ -63,7 +64,7 @@ def _tells_probabilities(svm: SurrogateSVM) -> bool:
     )
 
 
-class SurrogateSVM(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SurrogateSVM(FittedHTMLMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     r"""Linear classifier of two classes that minimises any of the binary losses.
 
     .. math:: P(w) = \tfrac12 \|w\|^2 + C \sum_i s_i \, \ell(y_i, \langle w, x_i \rangle)

@@ -1,6 +1,9 @@
 """The callbacks that come with the package, and those of scikit-learn."""
 
 import io
+import pickle
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -42,7 +45,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_bar_writes_few_lines_to_a_file_and_one_to_a_terminal(words):
+def test_progress_bar_writes_few_lines_to_a_file_and_one_to_a_terminal(words, monkeypatch):
+    for name in ("rich", "rich.console", "rich.progress_bar"):
+        monkeypatch.setitem(sys.modules, name, None)
     X, y = words
     file, terminal = io.StringIO(), Terminal()
     svm = ChainSVM(callbacks=[ProgressBar(file=file), ProgressBar(file=terminal)], random_state=0)
@@ -57,6 +62,62 @@ def test_progress_bar_writes_few_lines_to_a_file_and_one_to_a_terminal(words):
     bare = io.StringIO()
     ChainSVM(solver="perceptron", callbacks=[ProgressBar(file=bare)], random_state=0).fit(X, y)
     assert bare.getvalue().startswith("pass    1  mean hinge ")
+
+
+def test_progress_bar_of_rich_is_drawn_in_one_line(words):
+    pytest.importorskip("rich", reason="rich is not installed: pip install rich")
+    terminal, file = Terminal(), io.StringIO()
+    bars = [ProgressBar(file=terminal), ProgressBar(file=file)]
+    ChainSVM(callbacks=bars, random_state=0).fit(*words)
+    assert terminal.getvalue().count("\n") == 1
+    last = terminal.getvalue().split("\r\x1b[K")[-1]
+    assert last.count("━") == 24
+    assert " gap " in last
+    assert "━" not in file.getvalue()
+
+
+class Shown:
+    """What a kernel's front end was told."""
+
+    def __init__(self):
+        self.pages, self.places = [], 0
+
+    def HTML(self, text):  # noqa: N802
+        return text
+
+    def display(self, page, display_id):
+        assert display_id is True
+        self.pages.append(page)
+        self.places += 1
+        return self
+
+    def update(self, page):
+        self.pages.append(page)
+
+
+def test_progress_bar_of_a_notebook_is_one_that_is_rewritten(words, monkeypatch, capsys):
+    shown = Shown()
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: types.SimpleNamespace(kernel=None)
+    ipython.display = types.ModuleType("IPython.display")
+    ipython.display.HTML, ipython.display.display = shown.HTML, shown.display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
+    monkeypatch.setattr(ProgressBar, "_PERIOD", 0.0)
+    bar = ProgressBar()
+    svm = ChainSVM(callbacks=[bar], random_state=0).fit(*words)
+    assert shown.places == 1
+    assert len(shown.pages) >= svm.n_iter_
+    full = [float(page.split('value="')[1].split('"')[0]) for page in shown.pages]
+    assert 0.0 <= full[0] < full[-1] == max(full) == 1.0
+    assert capsys.readouterr().err == ""
+    clone(svm).fit(*words)  # anew, below the next cell
+    assert shown.places == 2
+    ipython.get_ipython = lambda: types.SimpleNamespace()  # a terminal's shell has no kernel
+    svm.fit(*words)
+    assert shown.places == 2
+    assert "pass " in capsys.readouterr().err
+    assert pickle.loads(pickle.dumps(bar)).tol == bar.tol
 
 
 def test_callbacks_of_scikit_learn_hear_of_the_fit(words):

@@ -60,7 +60,7 @@ class PixelPrecisionRecallDisplay(_OfPixels, PrecisionRecallDisplay):  # type: i
     >>> matplotlib.use("Agg")
     >>> from structsvm import GridSVM
     >>> from structsvm.datasets import make_segmentation
-    >>> from structsvm.vision import PixelPrecisionRecallDisplay
+    >>> from structsvm.plotting import PixelPrecisionRecallDisplay
     >>> blobs = make_segmentation(n_train=4, n_test=4, random_state=0)
     >>> svm = GridSVM(random_state=0).fit(blobs.X_train, blobs.y_train)
     >>> display = PixelPrecisionRecallDisplay.from_estimator(svm, blobs.X_test, blobs.y_test)
@@ -80,7 +80,7 @@ class PixelRocCurveDisplay(_OfPixels, RocCurveDisplay):  # type: ignore[misc]
     >>> matplotlib.use("Agg")
     >>> from structsvm import GridSVM
     >>> from structsvm.datasets import make_segmentation
-    >>> from structsvm.vision import PixelRocCurveDisplay
+    >>> from structsvm.plotting import PixelRocCurveDisplay
     >>> blobs = make_segmentation(n_train=4, n_test=4, random_state=0)
     >>> svm = GridSVM(random_state=0).fit(blobs.X_train, blobs.y_train)
     >>> display = PixelRocCurveDisplay.from_estimator(svm, blobs.X_test, blobs.y_test)
