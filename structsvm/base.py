@@ -333,6 +333,32 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         weights. A file that is too small to justify it is refused."""
         return 0
 
+    def constrained_inference(
+        self, X: Any, w: NDArray[np.float64], constraints: Sequence[Any]
+    ) -> list[Any]:
+        """The best outputs of prepared inputs that satisfy constraints, of each input its own.
+
+        Parameters
+        ----------
+        X : what `prepare_examples` returns
+        w : ndarray of shape (n_weights,)
+        constraints : sequence of length n_examples
+            As for `StructSVM.predict`, or None.
+
+        Returns
+        -------
+        outputs : list
+
+        Raises
+        ------
+        ValueError
+            If the model takes none, or they have no solution.
+        """
+        raise ValueError(
+            f"{type(self).__name__} takes no constraints at prediction: models of graphs, of "
+            "typed graphs and of images do"
+        )
+
     @stands_for("inference")
     def batch_inference(self, X: Sequence[Any], w: NDArray[np.float64]) -> list[Any]:
         """``inference`` for each x."""

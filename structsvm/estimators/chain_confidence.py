@@ -151,7 +151,7 @@ class ChainConfidenceMixin:
     coef_: NDArray[np.float64]
     calibration_: ChainCalibration
     _read: Callable[[Any], Any]
-    predict: Callable[[Any], list[NDArray[Any]]]
+    predict: Callable[..., list[Any]]
     ignore_label: Any
 
     def calibrate(self, X_val: Any, y_val: Any, *, method: str = "sigmoid") -> Self:

@@ -252,7 +252,7 @@ class DecisionSVM(StructSVM):
 
     # ---- prediction
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any) -> Any:  # type: ignore[override]
         """The best decisions at the predicted costs.
 
         Returns

@@ -217,7 +217,7 @@ class DependencyParser(StructSVM):
 
     # ---- prediction
 
-    def predict(self, X: Any) -> list[Any]:
+    def predict(self, X: Any) -> list[Any]:  # type: ignore[override]
         """The best tree of each sentence: its heads, an int32 array; if `fit` was given relations,
         a pair of heads and an array of relations."""
         model = self._fitted_model()

@@ -106,25 +106,19 @@ class NodeLabelSVM(StructSVM):
         ----------
         X : sequence
         constraints : sequence of length n_examples, default=None
-            What the labels of each x must satisfy, or None for one without constraints: linear
-            constraints with a column for each node and label, see
-            `structsvm.inference.constrained_labels`. These labels are the best ones, by an integer
-            program, which is for small graphs.
+            What the labels of each x must satisfy, see `StructSVM.predict`.
         bias : float or array-like of shape (n_classes,), default=None
             What each class gains at every node, in units of `pixel_scores`; of two classes a number
             is for the second, ``classes_[1]``: the higher, the more of it. See `tune_bias`.
             To keep a bias, add it to the model: ``svm.intercept_[1] += bias``.
         """
-        if bias is not None:
-            if constraints is not None:
-                raise ValueError("bias and constraints are given: expected one of them")
-            model, inputs = self._prepared(X)
-            gains = check_bias(bias, self.classes_)
-            return model.biased_inference(inputs, self._flat_weights(), gains)
-        if constraints is None:
-            return super().predict(X)
+        if bias is None:
+            return super().predict(X, constraints)
+        if constraints is not None:
+            raise ValueError("bias and constraints are given: expected one of them")
         model, inputs = self._prepared(X)
-        return model.constrained_inference(inputs, self._flat_weights(), constraints)
+        gains = check_bias(bias, self.classes_)
+        return model.biased_inference(inputs, self._flat_weights(), gains)
 
     def _prepared(self, X: Any) -> tuple[LabelledGraphs, Any]:
         """The fitted model, and its inputs."""

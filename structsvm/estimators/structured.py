@@ -502,10 +502,23 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
 
     # ---- prediction
 
-    def predict(self, X: Any) -> list[Any]:
-        """The best output for each x, as a list."""
+    def predict(self, X: Any, constraints: Sequence[Any] | None = None) -> list[Any]:
+        """The best output for each x, as a list.
+
+        Parameters
+        ----------
+        X : sequence
+        constraints : sequence of length n_examples, default=None
+            For models of graphs, of typed graphs and of images: what the labels of each x must
+            satisfy, or None for one without constraints. They are linear, with a column for each
+            node and label, ``node * n_labels + label``, see
+            `structsvm.inference.constrained_labels`, and for types `TypedGraphModel`. These labels
+            are the best ones, by an integer program, which is for small graphs.
+        """
         model = self._fitted_model()
         inputs, _ = model.prepare_examples(self._read(X))
+        if constraints is not None:
+            return model.constrained_inference(inputs, self._flat_weights(), constraints)
         return model.outputs_of(inputs, self._ask(model.bind(inputs), scored=False)[0])
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:

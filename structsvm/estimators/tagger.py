@@ -299,7 +299,7 @@ class SequenceTagger(ChainSVM):
             other.__dict__.pop(name, None)
         return other
 
-    def predict(self, X: Any) -> list[Any]:
+    def predict(self, X: Any) -> list[Any]:  # type: ignore[override]
         """The tags of each sentence, as a list of arrays.
 
         Parameters

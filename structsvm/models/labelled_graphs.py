@@ -34,11 +34,11 @@ from structsvm.inference._maximizer import Maximizer
 from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.inference._trees import closing_edge
-from structsvm.inference.constrained import constrained_labels
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.metrics import pixel_accuracy
 from structsvm.models.class_weights import jaccard_weights
 from structsvm.models.completion import StatesModel
+from structsvm.models.constrained_graphs import all_constrained_labels
 from structsvm.models.factored import PackedInputs, mean_costs, unit_of_parts
 from structsvm.problems._contrast import ContrastBlock, ContrastRows
 from structsvm.problems._factored import FactoredProblem
@@ -300,37 +300,11 @@ class LabelledGraphs(StatesModel):
     def constrained_inference(
         self, X: PackedInputs, w: NDArray[np.float64], constraints: Sequence[Any]
     ) -> list[Any]:
-        """The best outputs of prepared inputs that satisfy constraints, of each input its own.
-
-        Parameters
-        ----------
-        X : PackedInputs
-        w : ndarray of shape (n_weights,)
-        constraints : sequence of length n_examples
-            As for `structsvm.inference.constrained_labels`, or None.
-
-        Returns
-        -------
-        outputs : list
-        """
-        if len(constraints) != len(X):
-            raise ValueError(
-                f"there are constraints of {len(constraints)} examples, expected {len(X)} as in X"
-            )
-        problem, k, found = self.make_problem(X, None), len(self.classes_), []
-        theta, ends = problem.part_scores(w), np.cumsum(problem.maximizer.n_parts)[:-1]
-        examples = zip(self.graphs(X), np.split(theta, ends), constraints, strict=True)
-        for i, (graph, scores, given) in enumerate(examples):
-            parts = problem.features.views(i, scores)
-            pairs = parts["edge"][:, : self._pair_width]
-            pairs = pairs.reshape(-1, k, k) if self._tables else pairs.reshape(-1)
-            try:
-                answer = constrained_labels(parts["node"][:, :k], graph.edges, pairs, given)
-            except (ValueError, RuntimeError) as error:
-                error.add_note(f"for X[{i}]")
-                raise
-            found.append(answer.labels)
-        return self.write_outputs(X, np.concatenate(found) if found else np.zeros(0, np.int32))
+        k = len(self.classes_)
+        graphs = [(len(graph.nodes), graph.edges) for graph in self.graphs(X)]
+        shape = (k, k, k) if self._tables else (k,)
+        labels = all_constrained_labels(self.make_problem(X, None), w, graphs, shape, constraints)
+        return self.write_outputs(X, labels)
 
     def part_scores(
         self, X: PackedInputs, w: NDArray[np.float64]

@@ -28,6 +28,7 @@ from structsvm.inference._relaxed_maximizer import RelaxedGraphMaximizer
 from structsvm.inference._roof_maximizer import RoofGraphMaximizer
 from structsvm.losses import HammingLoss, make_loss
 from structsvm.models.completion import CompletableModel
+from structsvm.models.constrained_graphs import all_constrained_labels, side_by_side
 from structsvm.models.factored import FactoredModel, PackedInputs
 from structsvm.models.typed_inputs import (
     TypedInputs,
@@ -126,6 +127,10 @@ class TypedGraphModel(CompletableModel, FactoredModel):
 
     Notes
     -----
+    Constraints for `StructSVM.predict` have a column for each node and each label of its type, type
+    after type as in `node_types_`, node after node. In place of a matrix A, a dict has matrices for
+    some types: rows of ``{"word": A}`` are of words alone, with ``n_words * n_labels`` columns.
+
     A node takes as long as one of the type that has the most labels: where types have fewer, the
     last label stands for the others, too, so that no score forbids anything.
 
@@ -673,6 +678,26 @@ class TypedGraphModel(CompletableModel, FactoredModel):
         else:
             decoding = float(3 * width * _CUT_OF_A_NODE * n_nodes)
         return (cells / _LANES + decoding) / max(len(X), 1)
+
+    def constrained_inference(
+        self, X: PackedInputs, w: NDArray[np.float64], constraints: Sequence[Any]
+    ) -> list[Any]:
+        assert isinstance(X, TypedInputs)
+        k = self._width
+        sizes = np.array([len(self.classes_[node_type]) for node_type in X.node_types])
+
+        def columns(i: int) -> tuple[NDArray[np.intp], Any]:
+            n_own = np.repeat(sizes, X.counts[i])
+            first = np.cumsum(n_own) - n_own
+            column_of = first[:, None] + np.minimum(np.arange(k), n_own[:, None] - 1)
+            widths = dict(zip(X.node_types, (sizes * X.counts[i]).tolist(), strict=True))
+            return column_of.ravel(), lambda given: side_by_side(given, widths)
+
+        graphs = list(zip(np.diff(X.offsets).tolist(), X.edges, strict=True))
+        problem = self.make_problem(X, None)
+        labels = all_constrained_labels(problem, w, graphs, (k, k, k), constraints, columns)
+        n_own = np.repeat(np.tile(sizes, len(X)), X.counts.ravel()).astype(np.int32)
+        return self.write_outputs(X, np.minimum(labels, n_own - 1))
 
     # ---- completion
 

@@ -4,11 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint
 
-from structsvm import GraphSVM, GridSVM
+from structsvm import ChainSVM, GraphSVM, GridSVM, LatentSVM, StructSVM, TypedGraphModel
 from structsvm.graphs import Graph
 from structsvm.inference import alpha_expansion, constrained_labels
 
@@ -117,3 +118,110 @@ def test_graphs_without_edges_have_constraints_too(pairwise):
     first_is_one = np.array([[0.0, 1.0, 0.0, 0.0]]), 1, 1
     assert svm.predict([alone])[0].tolist() == [0, 1]
     assert svm.predict([alone], constraints=[first_is_one])[0].tolist() == [1, 1]
+
+
+def towns(n_towns=12):
+    """Houses of three kinds in districts of two; some edges close cycles."""
+    rng = np.random.default_rng(1)
+    X, y = [], []
+    for _ in range(n_towns):
+        district, n = int(rng.integers(2)), int(rng.integers(2, 5))
+        kinds = rng.integers(0, 3, n)
+        edges = {("district", "house"): [[0, k] for k in range(n)]}
+        edges["house", "next to", "house"] = [[k, k + 1] for k in range(n - 1)]
+        houses = np.eye(3)[kinds] + 0.7 * rng.normal(size=(n, 3))
+        X.append(({"house": houses, "district": [[district + rng.normal()]]}, edges))
+        y.append({"house": np.array(["barn", "hut", "shop"])[kinds], "district": [district]})
+    y[0]["house"][:2], y[1]["house"][:2] = ["barn", "hut"], ["shop", "shop"]
+    y[0]["district"], y[1]["district"] = [0], [1]
+    return X, y
+
+
+def rows_of(labels, counted):
+    """How many columns of the labels of each house: those counted have a 1."""
+    kinds = ["barn", "hut", "shop"]
+    return np.tile([float(kind in counted) for kind in kinds], (1, len(labels)))
+
+
+def test_nodes_of_types_keep_to_constraints():
+    X, y = towns()
+    svm = StructSVM(TypedGraphModel(), C=10.0, tol=0.05, random_state=0).fit(X, y)
+    for x, truth in zip(X[:5], y[:5], strict=True):
+        n, n_barns = len(truth["house"]), int((truth["house"] == "barn").sum())
+        rows = rows_of(truth["house"], ["barn"])
+        by_type = {"house": sp.csr_array(rows)}, n_barns, n_barns
+        beside = {"district": [[0.0, 1.0]], "house": rows_of(truth["house"], ["shop"])}, -np.inf, 1
+
+        def few_shops(out):
+            return out["district"][0] + (out["house"] == "shop").sum() <= 1
+
+        def has_barns(out, n_barns=n_barns):
+            return (out["house"] == "barn").sum() == n_barns
+
+        every = [
+            {"district": np.array([district]), "house": np.array(houses)}
+            for district in (0, 1)
+            for houses in itertools.product(["barn", "hut", "shop"], repeat=n)
+        ]
+        scores = [svm.model_.joint_feature(x, out) @ svm.coef_ for out in every]
+        for constraint, conditions in (
+            (by_type, [has_barns]),
+            # The same by columns: two labels of the district come first.
+            ((np.hstack([np.zeros((1, 2)), rows]), n_barns, n_barns), [has_barns]),
+            (beside, [few_shops]),
+            ([({"house": rows}, 0, 1), beside], [few_shops]),
+        ):
+            [found] = svm.predict([x], constraints=[constraint])
+            allowed = [all(holds(out) for holds in conditions) for out in every]
+            if isinstance(constraint, list):
+                allowed = [
+                    one and (out["house"] == "barn").sum() <= 1
+                    for one, out in zip(allowed, every, strict=True)
+                ]
+            place = next(
+                k
+                for k, out in enumerate(every)
+                if all(np.array_equal(out[kind], found[kind]) for kind in out)
+            )
+            assert allowed[place]
+            best = max(score for score, one in zip(scores, allowed, strict=True) if one)
+            assert scores[place] == pytest.approx(best, abs=1e-6)
+    free = svm.predict(X, constraints=[None] * len(X))
+    assert [out["house"].shape for out in free] == [out["house"].shape for out in y]
+
+
+def test_hidden_states_of_types_keep_to_constraints():
+    X, y = towns(6)
+    y = [{"house": truth["house"]} for truth in y]
+    model = TypedGraphModel(hidden_states={"district": 3})
+    svm = LatentSVM(model, C=10.0, max_rounds=3, random_state=0).fit(X, y)
+    last_alone = {"district": [[0.0, 0.0, 1.0]]}, 1, 1
+    assert all(out["district"] == [2] for out in svm.predict(X, constraints=[last_alone] * 6))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "message"),
+    [
+        (([[1.0, 0.0]], 0, 1), r"have 2 columns, expected \d+: one for each node and label of its"),
+        (
+            ({"roof": [[1.0]]}, 0, 1),
+            r"name the type 'roof', expected one of \['district', 'house'\]",
+        ),
+        (({"district": [[1.0]]}, 0, 1), "of 'district' have 1 columns, expected 2"),
+        (({}, 0, 1), "by type have .* rows, expected one number"),
+        (({"district": [[1.0, 1.0]]}, 3, 4), "no solution satisfies"),
+        (({"district": [[np.nan, 1.0]]}, 0, 1), "not finite"),
+    ],
+)
+def test_constraints_of_types_that_do_not_fit(constraint, message):
+    X, y = towns(3)
+    svm = StructSVM(TypedGraphModel(), C=1.0, tol=0.3, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=message) as caught:
+        svm.predict(X[:1], constraints=[constraint])
+    assert caught.value.__notes__ == ["for X[0]"]
+
+
+def test_models_without_constraints_say_so():
+    svm = ChainSVM(random_state=0).fit([[[0.0], [1.0]]], [[0, 1]])
+    with pytest.raises(ValueError, match="ChainModel takes no constraints at prediction"):
+        svm.predict([[[0.0]]], constraints=[None])
