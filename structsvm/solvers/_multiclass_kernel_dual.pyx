@@ -28,6 +28,8 @@ NO_NORM = 1e-9
 
 cdef enum:
     ROWS_AT_ONCE = 256
+    # The share of all rows that a pass may compute, a part of so many.
+    PARTS = 16
     # Passes over each piece of the blocks, if the rows of all blocks do not fit into the cache.
     PASSES_OVER_A_PIECE = 4
 
@@ -53,11 +55,15 @@ cdef class KernelDual(MulticlassDual):
         self.cache = self._cache = np.empty((capacity, n))
 
     def ascend(self, const index_t[::1] order):
-        """Visit blocks in this order; each is solved exactly; see `MulticlassDual`."""
+        """Visit blocks in this order; each is solved exactly; see `MulticlassDual`.
+
+        Blocks without a row in the cache wait, but for those with the greatest gaps: after some
+        passes over the others most of them have no gap, and never need a row.
+        """
         examples = np.array(order)
         gaps = self.present_gaps(examples)
         self.gaps[examples] = gaps
-        moving = examples[gaps > 0.0]
+        moving = self.worth_a_row(examples[gaps > 0.0], gaps[gaps > 0.0])
         capacity = len(self.holder)
         times = 1 if len(moving) <= capacity else PASSES_OVER_A_PIECE
         cdef index_t[::1] piece
@@ -71,6 +77,16 @@ cdef class KernelDual(MulticlassDual):
         self.n_visits += len(examples)
         # The gaps before the first visit, not at the last of several visits.
         self.gaps[examples] = gaps
+
+    def worth_a_row(self, examples, gaps):
+        """Those of these blocks, in their order, whose rows are cached, and of the others those
+        with the greatest gaps."""
+        missing = np.flatnonzero(self.place[examples] < 0)
+        most = max(ROWS_AT_ONCE, len(self.place) // PARTS)
+        if len(missing) <= most:
+            return examples
+        wait = missing[np.argsort(-gaps[missing], kind="stable")[most:]]
+        return np.delete(examples, wait)
 
     def present_gaps(self, const index_t[::1] examples):
         """The gaps of these blocks at the present weights; needs no rows of the kernel."""
