@@ -232,11 +232,14 @@ def read_columns(
     [['B-NP', 'I-NP'], ['B-VP']]
     """
     sentences, labels = [], []
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
     name = os.fspath(path)
     with open_binary(name) as file:
         blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
         for sentence in iter_columns(blocks, name, least=2):
-            sentences.append([token[:-1] for token in sentence.tokens])
+            # Most tokens are there many times: each is kept once.
+            tokens = [token[:-1] for token in sentence.tokens]
+            sentences.append([known.setdefault(token, token) for token in tokens])
             labels.append([sys.intern(token[-1]) for token in sentence.tokens])
     if not sentences:
         raise ColumnError(f"{name} holds no sentence")

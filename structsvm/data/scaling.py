@@ -23,6 +23,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from structsvm.data.sparse import is_repeated
+
 __all__ = ["Chunks", "ColumnScaling", "FeatureGroup", "learn_columns", "row_chunks"]
 
 #: Matrices with a weight for each row, or None; called anew for every pass.
@@ -246,6 +248,14 @@ def _moments(
     with np.errstate(over="ignore", invalid="ignore"):
         for matrix, weights in chunks():
             total += matrix.shape[0] if weights is None else float(np.sum(weights))
+            if weights is None and sp.issparse(matrix) and is_repeated(matrix.data):
+                # Ones: the general case gives the same bits.
+                number = np.bincount(matrix.indices[: matrix.indptr[-1]], minlength=n)
+                for total_of in (count, sums, squares):
+                    total_of += number
+                single &= (first == 1) | (first == 0) | (number == 0)
+                first[(first == 0) & (number > 0)] = 1.0
+                continue
             if sp.issparse(matrix):
                 columns, values, factor = _entries(matrix, weights)
                 count += np.bincount(columns, factor, n)

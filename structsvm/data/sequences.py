@@ -14,11 +14,12 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import real_array
-from structsvm.data.sparse import check_sparse, damage_of
+from structsvm.data.sparse import check_sparse, damage_of, is_repeated, lean, ones
 
 __all__ = [
     "PackedSequences",
     "as_items",
+    "binary_rows",
     "check_finite",
     "check_pairs",
     "is_pair",
@@ -72,7 +73,8 @@ class PackedSequences(Sequence[Any]):
 
     `ChainSVM` takes it like a list of CSR matrices, without the cost of splitting and joining them.
     Canonical float64 rows with int32 columns are used in place, also in a memory-mapped file: data
-    may be larger than memory. Other matrices are copied and converted.
+    may be larger than memory. Other matrices are copied and converted. The values of binary rows
+    that the package makes itself are one number in memory, `rows.data` a read-only array of it.
 
     Do not change arrays that are used in place. Every use checks offsets and row starts again, and
     copies them. It checks each row as it reads it: a column out of range or a value that is not
@@ -245,11 +247,10 @@ def _canonical(name: str, matrix: Any) -> sp.csr_array:
     if matrix.shape[1] >= 2**31:
         raise ValueError(f"{name} has {matrix.shape[1]} columns; at most 2**31 - 1 can be indexed")
     check_sparse(name, matrix)
-    arrays = (
-        matrix.data.astype(np.float64, copy=False),
-        matrix.indices.astype(np.int32, copy=False),
-        matrix.indptr,
-    )
+    values = matrix.data.astype(np.float64, copy=False)
+    if not is_repeated(values):
+        values = np.ascontiguousarray(values)
+    arrays = (values, np.ascontiguousarray(matrix.indices, dtype=np.int32), matrix.indptr)
     result = _csr(arrays, matrix.shape)
     if not result.has_canonical_format:
         result = result.copy()
@@ -276,7 +277,8 @@ def _with_own_starts(name: str, matrix: sp.csr_array) -> sp.csr_array:
         raise _changed(name, "expected a CSR matrix")
     for kind, dtype in (("data", np.float64), ("indices", np.int32)):
         array = getattr(matrix, kind)
-        if array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
+        sound = array.dtype == dtype and array.ndim == 1
+        if not sound or not (array.flags.c_contiguous or is_repeated(array)):
             raise _changed(name, f"{kind} must be a contiguous {np.dtype(dtype)} array")
     starts = np.array(matrix.indptr)
     if starts.dtype.kind != "i" or not _are_starts(starts, matrix):
@@ -313,12 +315,46 @@ def _csr(arrays: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_arr
     return result
 
 
+def binary_rows(
+    columns: NDArray[np.int32], starts: NDArray[Any], shape: tuple[int, int]
+) -> sp.csr_array:
+    """Rows with a 1 at each of the columns, which are sorted in place; a column that a row has
+    twice counts twice there.
+
+    Where no row has, the values take no memory, see `structsvm.data.sparse.ones`.
+    """
+    rows = sp.csr_array(shape, dtype=np.int8)
+    rows.data = np.ones(len(columns), dtype=np.int8)
+    rows.indices, rows.indptr = columns.astype(starts.dtype, copy=False), starts
+    rows.has_sorted_indices = False
+    rows.sort_indices()
+    columns = rows.indices
+    again = columns[1:] == columns[:-1]
+    borders = starts[(starts > 0) & (starts < len(columns))]
+    again[borders - 1] = False
+    if again.any():
+        rows.data = np.ones(len(columns))
+        rows.has_canonical_format = False
+        rows.sum_duplicates()
+        values = rows.data
+    else:
+        values = ones(len(columns))
+    return _csr((values, rows.indices.astype(np.int32, copy=False), rows.indptr), shape)
+
+
 def _arrays(matrix: sp.csr_array) -> tuple[Any, ...]:
-    return (matrix.data, matrix.indices, matrix.indptr), matrix.shape
+    values = None if is_repeated(matrix.data) else matrix.data
+    return (values, matrix.indices, matrix.indptr), matrix.shape
+
+
+def _of_arrays(arrays: tuple[Any, ...], shape: tuple[int, int]) -> sp.csr_array:
+    values, columns, starts = arrays
+    return _csr((ones(len(columns)) if values is None else values, columns, starts), shape)
 
 
 def _rebuilt(rows: Any, offsets: NDArray[np.int64], edges: Any) -> PackedSequences:
-    return PackedSequences(_csr(*rows), offsets, None if edges is None else _csr(*edges))
+    edges = None if edges is None else _of_arrays(*edges)
+    return PackedSequences(_of_arrays(*rows), offsets, edges)
 
 
 def _are_starts(indptr: NDArray[Any], matrix: Any) -> bool:
@@ -333,6 +369,8 @@ def _are_starts(indptr: NDArray[Any], matrix: Any) -> bool:
 
 def check_finite(values: NDArray[np.floating]) -> int | None:
     """The place of the first NaN or inf, if there is one."""
+    if is_repeated(values):
+        return None
     for start in range(0, len(values), _CHUNK):
         finite = np.isfinite(values[start : start + _CHUNK])
         if not finite.all():
@@ -484,7 +522,7 @@ def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
         columns = np.nonzero(stored)[1].astype(np.int32)
         if starts[-1] < 2**31:
             starts = starts.astype(np.int32)
-        return _csr((dense[stored], columns, starts), (n_rows, n_columns))
+        return _csr((lean(dense[stored]), columns, starts), (n_rows, n_columns))
     rows = [item if sp.issparse(item) else sp.csr_array(item) for item in items]
     row_sizes = np.concatenate([np.diff(matrix.indptr) for matrix in rows])
     starts = np.zeros(n_rows + 1, dtype=np.int64)
@@ -496,7 +534,7 @@ def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
     matrix = sp.csr_array((values, columns, starts), shape=(n_rows, n_columns))
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
-    arrays = matrix.data, matrix.indices.astype(np.int32, copy=False), matrix.indptr
+    arrays = lean(matrix.data), matrix.indices.astype(np.int32, copy=False), matrix.indptr
     return _csr(arrays, (n_rows, n_columns))
 
 

@@ -7,7 +7,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_sparse", "damage_of"]
+__all__ = ["check_sparse", "damage_of", "is_repeated", "lean", "ones"]
+
+# Values that are compared at a time.
+_AT_ONCE = 1 << 16
+
+
+def ones(size: int) -> NDArray[np.float64]:
+    """The values of binary rows: a read-only array of ones that takes 8 bytes, whatever its size.
+
+    All entries are the same number in memory.
+    """
+    return np.broadcast_to(np.float64(1.0), (size,))
+
+
+def lean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`ones` if all values are 1, else the values."""
+    for start in range(0, len(values), _AT_ONCE):
+        if (values[start : start + _AT_ONCE] != 1.0).any():
+            return values
+    return ones(len(values))
+
+
+def is_repeated(values: Any) -> bool:
+    """Whether these are `ones`, or a part of them."""
+    return (
+        isinstance(values, np.ndarray)
+        and values.dtype == np.float64
+        and values.strides == (0,)
+        and not values.flags.writeable
+        and (not len(values) or bool(values[0] == 1.0))
+    )
 
 
 def check_sparse(name: str, matrix: Any) -> None:

@@ -22,6 +22,7 @@ from structsvm.data.sequences import as_items, check_pairs
 from structsvm.engines import Engine, make_engine
 from structsvm.estimators.chosen_c import path_of
 from structsvm.estimators.display import FittedHTMLMixin
+from structsvm.estimators.weights_when_asked import WeightsWhenAsked
 from structsvm.linalg._plane import is_padded, padded_copy
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
@@ -202,7 +203,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
     """
 
     model_: StructuredModel
-    coef_: NDArray[np.float64]
+    coef_ = WeightsWhenAsked()
     _n_examples: int | None = None  # of the fit, or the first call of partial_fit
     # Of partial_fit: the solver's name, its state, and how the columns are scaled.
     _online: tuple[str, Any, Mapping[str, ColumnScaling] | None] | None = None
@@ -366,7 +367,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         return outcome.bound
 
     def _partial_fit(self, examples: Examples) -> None:
-        fitted = "coef_" in vars(self)
+        fitted = "model_" in vars(self)
         solver = self._online_solver()
         examples.given = GivenWeights.read(self.prior_weights, self.fixed_weights)
         name = solver_name(solver)
@@ -472,7 +473,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
     def _keep(self, outcome: Outcome, solver: Solver, *, of_use: bool = True) -> None:
         """Take the weights and what is known of them as fitted attributes, and tell how it went."""
         result = outcome.result
-        self.__dict__.update(self._weight_attributes(outcome.model, outcome.weights))
+        self._take_weights(outcome)
         self.C_ = outcome.C
         self.scaling_ = dict(outcome.bound.scaling)
         self.objective_ = result.objective
@@ -487,6 +488,16 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         self._online = (solver_name(solver), result.state, self.scaling_) if learns else None
         self._given = outcome.bound.given
         outcome.warn(type(self).__name__, of_use=of_use)
+
+    def _take_weights(self, outcome: Outcome) -> None:
+        """Be fitted with these weights; where most of many are 0, they are made when asked for."""
+        later = outcome.weights_later()
+        if later is not None and type(self)._weight_attributes is StructSVM._weight_attributes:
+            self.__dict__.pop("coef_", None)
+            self.__dict__.update({"model_": outcome.model, WeightsWhenAsked.LATER: later})
+        else:
+            self.__dict__.pop(WeightsWhenAsked.LATER, None)
+            self.__dict__.update(self._weight_attributes(outcome.model, outcome.weights))
 
     def _weight_attributes(
         self, model: StructuredModel, weights: NDArray[np.float64]
@@ -643,7 +654,10 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         """
         check_is_fitted(self)
         learned = {name: getattr(self, f"{name}_") for name in self._LEARNED}
-        model_files.save(path, self, self._make_model(), self._flat_weights(), learned)
+        weights = vars(self).get(WeightsWhenAsked.LATER)
+        if weights is None or "coef_" in vars(self):
+            weights = self._flat_weights()
+        model_files.save(path, self, self._make_model(), weights, learned)
 
     def restore(self, contents: model_files.Contents) -> Self:
         """Be as the fitted estimator with the same parameters that a file holds.
@@ -651,6 +665,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         `structsvm.load` calls it; a file that does not fit raises an error.
         """
         model = contents.model(self._make_model())
+        self.__dict__.pop(WeightsWhenAsked.LATER, None)
         self.__dict__.update(self._weight_attributes(model, contents.weights(model)))
         self.__dict__.update(contents.attributes())
         self._take_learned(contents.learned(self._LEARNED))
@@ -668,7 +683,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if self.__sklearn_is_fitted__():
+        if self.__sklearn_is_fitted__() and WeightsWhenAsked.LATER not in vars(self):
             self.__dict__.update(self._weight_attributes(self.model_, self._flat_weights()))
 
     def __getstate__(self) -> dict[str, Any]:

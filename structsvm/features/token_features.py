@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from structsvm.data.sequences import PackedSequences
+from structsvm.data.sequences import PackedSequences, binary_rows
 from structsvm.data.state import State
 from structsvm.features.encoding import Columns, LearnedTemplates, pack_texts
 from structsvm.features.fitted import ENCODED, FittedTemplates, columns_read, with_words
@@ -294,9 +294,7 @@ def _indicators(held: list[NDArray[np.int32]], n_columns: int) -> sp.csr_array:
         starts = starts.astype(np.int32)  # else columns would be widened, too
     columns = places[there]
     del places, there
-    rows = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(n, n_columns))
-    rows.sum_duplicates()
-    return rows
+    return binary_rows(columns, starts, (n, n_columns))
 
 
 def _no_str(sentences: list[list[Any]], used: list[int]) -> ValueError:

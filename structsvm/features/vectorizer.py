@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.sequences import PackedSequences
+from structsvm.data.sparse import lean
 from structsvm.data.state import State
 from structsvm.features._attributes import count_attributes
 from structsvm.features.encoding import pack_texts
@@ -120,6 +121,7 @@ class SequenceVectorizer(TransformerMixin, FittedAttributes, BaseEstimator):  # 
         shape = (len(row_start) - 1, self.n_features_out_)
         rows = sp.csr_array((values, columns, row_start), shape=shape)
         rows.sum_duplicates()
+        rows.data = lean(rows.data)
         return PackedSequences(rows, offsets)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:

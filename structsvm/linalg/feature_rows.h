@@ -19,7 +19,11 @@ typedef struct {
     const int64_t *row_start; /* CSR only, like columns */
     const int32_t *columns;
     double intercept; /* value of a last feature that all rows have; 0: there is none */
+    int alike;        /* CSR double: `values` are those of the longest row, and begin each row */
 } ssvm_feature_rows;
+
+/* Where the values of CSR row i begin, counted from `values`. */
+#define SSVM_FIRST_VALUE(rows, i) ((rows)->alike ? 0 : (rows)->row_start[i])
 
 #if defined(__GNUC__)
 #define SSVM_PREFETCH(address) __builtin_prefetch(address)
@@ -47,7 +51,7 @@ enum { SSVM_AHEAD = 12 };
         break;                                                                                    \
     }                                                                                             \
     case SSVM_CSR_DOUBLE: {                                                                       \
-        const double *x = (const double *)(rows)->values + (rows)->row_start[i];                  \
+        const double *x = (const double *)(rows)->values + SSVM_FIRST_VALUE(rows, i);             \
         const ptrdiff_t n = (ptrdiff_t)((rows)->row_start[(i) + 1] - (rows)->row_start[i]);       \
         CALL(double, 1);                                                                          \
         break;                                                                                    \
@@ -237,7 +241,7 @@ SSVM_CLONES SSVM_UNUSED static void ssvm_feature_add(const ssvm_feature_rows *ro
 SSVM_UNUSED static void ssvm_add_outer(const double *x, ptrdiff_t n, const double *q,
                                        ptrdiff_t width, double *w)
 {
-    const ssvm_feature_rows row = {SSVM_DENSE_DOUBLE, n, x, NULL, NULL, 0.0};
+    const ssvm_feature_rows row = {SSVM_DENSE_DOUBLE, n, x, NULL, NULL, 0.0, 0};
     ssvm_feature_add(&row, 0, q, w, width);
 }
 
@@ -268,7 +272,7 @@ SSVM_INLINE void ssvm_feature_prefetch(const ssvm_feature_rows *rows, ptrdiff_t 
     const ptrdiff_t size
         = rows->kind == SSVM_DENSE_DOUBLE || rows->kind == SSVM_CSR_DOUBLE ? 8 : 4;
     const ptrdiff_t first = rows->row_start ? (ptrdiff_t)rows->row_start[i] : i * rows->n_features;
-    const char *values = (const char *)rows->values + first * size;
+    const char *values = (const char *)rows->values + (rows->alike ? 0 : first * size);
     for (int line = 0; line < 8; ++line)
         SSVM_PREFETCH(values + 64 * line);
     if (rows->columns)

@@ -78,6 +78,7 @@ static int ssvm_values_are_finite(const double *values, ptrdiff_t n)
 
 /* out[r, k] = scale * (initial[k] + sum_e values[e] * weights[columns[e], k]), e over CSR row r.
  *
+ * alike    IN   whether the values of each row begin at values[0]
  * weights  IN   (n_columns, row_size), readable SSVM_LANES - 1 doubles past its end: whole groups
  *               of lanes are read; the padding lanes of `out` hold no score
  * initial  IN   (row_size,) likewise, or NULL for zeros
@@ -87,7 +88,8 @@ static int ssvm_values_are_finite(const double *values, ptrdiff_t n)
  * finite; rows from there on are not computed. */
 SSVM_CLONES static ptrdiff_t ssvm_csr_times_rows(const int64_t *row_start, ptrdiff_t n_rows,
                                                  const int32_t *columns, const double *values,
-                                                 const double *weights, ptrdiff_t n_columns,
+                                                 int alike, const double *weights,
+                                                 ptrdiff_t n_columns,
                                                  ptrdiff_t row_size, const double *initial,
                                                  double scale, double *out, ptrdiff_t stride)
 {
@@ -96,7 +98,7 @@ SSVM_CLONES static ptrdiff_t ssvm_csr_times_rows(const int64_t *row_start, ptrdi
                                        (ptrdiff_t)(row_start[n_rows] - row_start[0]), n_columns);
     for (ptrdiff_t r = 0; r < n_rows; ++r) {
         const int32_t *c = columns + row_start[r];
-        const double *v = values + row_start[r];
+        const double *v = values + (alike ? 0 : row_start[r]);
         const ptrdiff_t n = (ptrdiff_t)(row_start[r + 1] - row_start[r]);
         double *o = out + r * stride;
         ptrdiff_t k = 0;

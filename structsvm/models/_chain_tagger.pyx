@@ -161,6 +161,7 @@ cdef class ChainTagger:
         if length == 0:
             return True
         rows.kind = SSVM_CSR_DOUBLE
+        rows.alike = False
         rows.n_features = n_features
         rows.values = reader.values
         rows.row_start = reader.row_start

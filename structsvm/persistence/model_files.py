@@ -51,7 +51,7 @@ def save(
     path: str | os.PathLike[str],
     estimator: Any,
     unfitted: StructuredModel,
-    weights: NDArray[np.float64],
+    weights: Any,
     learned: Mapping[str, Any],
 ) -> None:
     """Write a fitted estimator to `path`; a file there is replaced in one step or left alone.
@@ -67,7 +67,7 @@ def save(
         Fitted, over a model of this package.
     unfitted : StructuredModel
         The model that its parameters make now.
-    weights : ndarray of shape (n_weights,)
+    weights : ndarray of shape (n_weights,), or ScatteredWeights
     learned : dict
         What it learned beside model and weights, by name.
 
@@ -105,12 +105,15 @@ def _put(folder: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
     return {f"{folder}/{name}": values for name, values in arrays.items()}
 
 
-def _packed_coef(coef: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+def _packed_coef(coef: Any) -> dict[str, NDArray[Any]]:
     """The weights, or those that are not 0 and their places, if that is less."""
-    places = np.flatnonzero(coef)
-    if 3 * len(places) >= 2 * len(coef) or len(coef) > most_numbers(len(places)):
-        return {"coef": coef}
-    values = coef[places]
+    if isinstance(coef, np.ndarray):
+        places, size = np.flatnonzero(coef), len(coef)
+        values = coef[places]
+    else:
+        (places, values), size = coef.entries(), coef.size
+    if 3 * len(places) >= 2 * size or size > most_numbers(len(places)):
+        return {"coef": coef if isinstance(coef, np.ndarray) else coef()}
     # Weights that were made short, and how many zeros come before each.
     gaps = np.diff(places, prepend=-1) - 1
     if gaps.max(initial=0) < 1 << 16:

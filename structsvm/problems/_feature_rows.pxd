@@ -16,6 +16,7 @@ cdef extern from "structsvm/linalg/feature_rows.h" nogil:
         const offset_t* row_start
         const index_t* columns
         double intercept
+        bint alike
 
     void ssvm_feature_scores(
         const ssvm_feature_rows* rows, Py_ssize_t i, const double* w, Py_ssize_t width,
@@ -49,6 +50,7 @@ cdef class FeatureRows:
     cdef readonly Py_ssize_t n_features
     cdef readonly Py_ssize_t n_values     # stored in all rows together
     cdef readonly bint intercept
+    cdef readonly bint ones               # CSR whose values are one 1.0, repeated
     cdef ssvm_feature_rows rows
     cdef tuple _arrays                    # what `rows` points into
 

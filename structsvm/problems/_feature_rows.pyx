@@ -5,6 +5,8 @@ import numpy as np
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.linalg._plane cimport WEIGHT_PADDING, Plane, plane_reserve
 
+from structsvm.data.sparse import is_repeated
+
 AT_ONCE = 1 << 16
 
 
@@ -31,9 +33,16 @@ cdef class FeatureRows:
         self.n_rows, self.n_features = X.shape
         self.n_values = len(values)
         self.intercept = intercept != 0.0
+        self.ones = sparse and is_repeated(values)
         rows.n_features = self.n_features
         rows.intercept = intercept
-        if values.dtype == np.float64:
+        if self.ones:
+            # The values of each row are the first of as many ones as the longest row has entries.
+            rows.kind, rows.alike = SSVM_CSR_DOUBLE, True
+            values = np.ones(max(int(np.diff(X.indptr).max(initial=0)), 1))
+            doubles = values
+            rows.values = <const void*> &doubles[0]
+        elif values.dtype == np.float64:
             rows.kind = SSVM_CSR_DOUBLE if sparse else SSVM_DENSE_DOUBLE
             doubles = values
             rows.values = <const void*> &doubles[0] if doubles.shape[0] else NULL
@@ -54,6 +63,8 @@ cdef class FeatureRows:
         """Whether all stored values are 1."""
         cdef Py_ssize_t start
         values = self._arrays[0]
+        if self.ones:
+            return True
         return all(
             (values[start:start + AT_ONCE] == 1.0).all()
             for start in range(0, self.n_values, AT_ONCE)
@@ -84,7 +95,7 @@ cdef class FeatureRows:
                 if single:
                     x = (<const float*> rows.values)[first + e]
                 else:
-                    x = (<const double*> rows.values)[first + e]
+                    x = (<const double*> rows.values)[e if rows.alike else first + e]
                 column = rows.columns[first + e] if sparse else e
             if x == 0.0:
                 continue

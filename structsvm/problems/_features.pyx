@@ -21,8 +21,8 @@ cdef extern from "structsvm/linalg/rows.h" nogil:
     bint ssvm_values_are_finite(const double* values, Py_ssize_t n)
     Py_ssize_t ssvm_csr_times_rows(
         const offset_t* row_start, Py_ssize_t n_rows, const index_t* columns,
-        const double* values, const double* weights, Py_ssize_t n_columns, Py_ssize_t row_size,
-        const double* initial, double scale, double* out, Py_ssize_t stride,
+        const double* values, bint alike, const double* weights, Py_ssize_t n_columns,
+        Py_ssize_t row_size, const double* initial, double scale, double* out, Py_ssize_t stride,
     )
     void ssvm_add_square(
         const double* square, Py_ssize_t size, double factor, double* out, Py_ssize_t stride,
@@ -197,8 +197,8 @@ cdef class RowBlock(FeatureBlock):
             if rows.intercept != 0.0:
                 initial = weights + rows.n_features * self.n_columns
             wrong = ssvm_csr_times_rows(
-                rows.row_start, n_rows, rows.columns, <const double*> rows.values, weights,
-                rows.n_features, self.n_columns, initial, factor * w.scale, scores,
+                rows.row_start, n_rows, rows.columns, <const double*> rows.values, rows.alike,
+                weights, rows.n_features, self.n_columns, initial, factor * w.scale, scores,
                 self.column_stride,
             )
             if wrong >= 0:
@@ -258,7 +258,7 @@ cdef class RowBlock(FeatureBlock):
         if rows.intercept != 0.0:
             initial = weights + rows.n_features * self.n_columns
         ssvm_csr_times_rows(
-            rows.row_start + r, 1, rows.columns, <const double*> rows.values, weights,
+            rows.row_start + r, 1, rows.columns, <const double*> rows.values, rows.alike, weights,
             rows.n_features, self.n_columns, initial, 1.0, out, self.column_stride,
         )
 
@@ -267,14 +267,14 @@ cdef class RowBlock(FeatureBlock):
     ) noexcept nogil:
         """Sum of the magnitudes of the terms of one score."""
         cdef const ssvm_feature_rows* rows = self.rows
-        cdef const double* values = <const double*> rows.values
-        cdef const double* weights = w + self.place + column
         cdef offset_t e, start = rows.row_start[r], stop = rows.row_start[r + 1]
+        cdef const double* values = values_of(rows, r)
+        cdef const double* weights = w + self.place + column
         cdef double total = 0.0
         if not ssvm_columns_fit(rows.columns + start, stop - start, rows.n_features):
             return 0.0
         for e in range(start, stop):
-            total += fabs(values[e] * weights[rows.columns[e] * self.n_columns])
+            total += fabs(values[e - start] * weights[rows.columns[e] * self.n_columns])
         if rows.intercept != 0.0:
             total += fabs(weights[rows.n_features * self.n_columns])
         return total
@@ -284,7 +284,6 @@ cdef class RowBlock(FeatureBlock):
 
     cdef double product_of_rows(self, Py_ssize_t r, Py_ssize_t s) noexcept nogil:
         cdef const ssvm_feature_rows* rows = self.rows
-        cdef const double* values = <const double*> rows.values
         cdef offset_t a = rows.row_start[r], b = rows.row_start[s]
         cdef Py_ssize_t n = rows.row_start[r + 1] - a, m = rows.row_start[s + 1] - b
         cdef double constant = rows.intercept * rows.intercept
@@ -293,7 +292,7 @@ cdef class RowBlock(FeatureBlock):
                 return constant + n
             return constant + ssvm_shared_columns(rows.columns + a, n, rows.columns + b, m)
         return constant + ssvm_sparse_product(
-            rows.columns + a, values + a, n, rows.columns + b, values + b, m
+            rows.columns + a, values_of(rows, r), n, rows.columns + b, values_of(rows, s), m
         )
 
     cdef void add_row(
@@ -301,13 +300,13 @@ cdef class RowBlock(FeatureBlock):
     ) noexcept nogil:
         """Add a row times `factor` to a column of weights."""
         cdef const ssvm_feature_rows* rows = self.rows
-        cdef const double* values = <const double*> rows.values
-        cdef double* weights = target + self.place + column
         cdef offset_t e, start = rows.row_start[r], stop = rows.row_start[r + 1]
+        cdef const double* values = values_of(rows, r)
+        cdef double* weights = target + self.place + column
         if not ssvm_columns_fit(rows.columns + start, stop - start, rows.n_features):
             return
         for e in range(start, stop):
-            weights[rows.columns[e] * self.n_columns] += factor * values[e]
+            weights[rows.columns[e] * self.n_columns] += factor * values[e - start]
         if rows.intercept != 0.0:
             weights[rows.n_features * self.n_columns] += factor
 
@@ -372,6 +371,11 @@ cdef bint is_sparse(const ssvm_feature_rows* rows) noexcept nogil:
     return rows.kind == SSVM_CSR_DOUBLE or rows.kind == SSVM_CSR_FLOAT
 
 
+cdef inline const double* values_of(const ssvm_feature_rows* rows, Py_ssize_t r) noexcept nogil:
+    """The values of a CSR row in doubles."""
+    return <const double*> rows.values + (0 if rows.alike else rows.row_start[r])
+
+
 cdef Py_ssize_t n_weight_rows(const ssvm_feature_rows* rows) noexcept nogil:
     return rows.n_features + (rows.intercept != 0.0)
 
@@ -405,7 +409,7 @@ cdef inline int add_sparse_row(
         return 0
     if rows.kind == SSVM_CSR_DOUBLE:
         builder_add_row(
-            out, n, columns, <const double*> rows.values + start, row_size, place, factor
+            out, n, columns, values_of(rows, t), row_size, place, factor
         )
     else:
         values = <const float*> rows.values + start
@@ -505,7 +509,7 @@ cdef class StepBlock(FeatureBlock):
         self, Py_ssize_t i, const Weights* w, double factor, double* scores
     ) except -1 nogil:
         cdef ssvm_feature_rows rows = rows_of(self.rows, i)
-        cdef const double* values = <const double*> rows.values
+        cdef const double* values
         cdef Py_ssize_t t, n, size = self.width * self.width, step = self.width * self.stride
         cdef double* out
         cdef offset_t e, start
@@ -519,14 +523,15 @@ cdef class StepBlock(FeatureBlock):
             n = rows.row_start[t + 1] - start
             if n == 0:
                 continue
+            values = values_of(&rows, t)
             if not ssvm_columns_fit(rows.columns + start, n, rows.n_features):
                 changed(self.rows.name, i, t)
-            for e in range(start, start + n):
+            for e in range(n):
                 ssvm_add_square(
-                    w.data + self.rows.place + rows.columns[e] * size, self.width,
+                    w.data + self.rows.place + rows.columns[start + e] * size, self.width,
                     factor * w.scale * values[e], out, self.stride,
                 )
-            if not out[0] - out[0] == 0.0 and not ssvm_values_are_finite(values + start, n):
+            if not out[0] - out[0] == 0.0 and not ssvm_values_are_finite(values, n):
                 changed(self.rows.name, i, t)
         return 0
 

@@ -19,6 +19,7 @@ from structsvm.problems._features cimport BlockFeatures, RowBlock, RowSums, Tabl
 from structsvm.data.snapshots import Kind, check_snapshot
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_vector
+from structsvm.linalg._sums import dot
 from structsvm.problems._chain_deltas import gives_labels
 
 # Columns of this many entries have dense rows of weights.
@@ -39,7 +40,7 @@ cdef class GrownRows(RowBlock):
         cdef const ssvm_feature_rows* given = &own.rows
         values, starts, columns = own._arrays
         rows.look_for_ones()
-        count = np.bincount(columns, minlength=given.n_features)
+        count = _counted(columns, given.n_features)
         self.order = np.argsort(-count, kind="stable").astype(np.int32)
         number = np.empty(len(count), dtype=np.int32)
         number[self.order] = np.arange(len(count), dtype=np.int32)
@@ -186,12 +187,28 @@ cdef class GrownRows(RowBlock):
             target[g.n_dense * g.stride + column] += factor
 
 
-def scattered(places, values, Py_ssize_t size):
-    """A padded vector with these values at their places; a place below 0 is none."""
-    whole = padded_vector(size)
-    there = places >= 0
-    whole[places[there]] = values[there]
-    return whole
+class ScatteredWeights:
+    """A vector as its values and their places, of which one below 0 is none. Called, it makes the
+    vector, padded."""
+
+    def __init__(self, places, values, size):
+        self.places, self.values, self.size = places, values, size
+
+    def __call__(self):
+        whole = padded_vector(self.size)
+        there = self.places >= 0
+        whole[self.places[there]] = self.values[there]
+        return whole
+
+    def sqnorm(self):
+        """The squared norm; padding holds zeros."""
+        return dot(self.values, self.values)
+
+    def entries(self):
+        """The places in order, and the values, of what is not 0."""
+        used = np.flatnonzero((self.places >= 0) & (self.values != 0.0))
+        used = used[np.argsort(self.places[used])]
+        return self.places[used], self.values[used]
 
 
 def is_mapped(array):
@@ -210,6 +227,19 @@ def restore_pairs(GrownProblem problem not None, held, str start="pairs/"):
     }
     check_snapshot(own, problem.kinds())
     problem.restore(own)
+
+
+cdef _counted(columns, Py_ssize_t n):
+    """How often each column occurs; numpy would copy all columns to count them."""
+    cdef const index_t[::1] c = columns
+    cdef Py_ssize_t e
+    counts = np.zeros(n, dtype=np.int64)
+    cdef int64_t[::1] count = counts
+    for e in range(c.shape[0]):
+        if not 0 <= c[e] < n:
+            raise ValueError(f"column {c[e]} of {n}: make a new PackedSequences of the new data")
+        count[c[e]] += 1
+    return counts
 
 
 cdef _sorted(number, columns, starts, values):
@@ -307,7 +337,11 @@ cdef class GrownProblem(FactoredProblem):
 
     def expanded(self, weights):
         """The weights of the dense problem, of shape (dense.n_weights,); padded."""
-        return scattered(self.places()[:len(weights)], weights, self.dense.n_weights)
+        return self.scattered(weights)()
+
+    def scattered(self, weights):
+        """What makes `expanded` weights, and does not hold this problem."""
+        return ScatteredWeights(self.places()[:len(weights)], weights, self.dense.n_weights)
 
     def compressed(self, weights):
         """Weights of the dense problem as weights of this one; each that is not 0 gets a place."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.engines import Engine
+from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 
 __all__ = [
@@ -213,6 +214,16 @@ class SolverResult:
     doubt: str | None = None
     #: The example with the worst overruled answer, and how far its hinge was too low.
     worst_answer: tuple[int, float] | None = None
+
+    def weights_later(self) -> Any:
+        """The `ScatteredWeights` that make the weights; None if these are made."""
+        made = vars(self)["weights"]
+        return made if callable(made) else None
+
+    def sqnorm(self) -> float:
+        """The squared norm of the weights."""
+        later = self.weights_later()
+        return float(dot(self.weights, self.weights) if later is None else later.sqnorm())
 
 
 # Not in the class, where it would be the default.

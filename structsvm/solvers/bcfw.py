@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import numbers
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from structsvm.linalg._plane import extended, return_free_memory
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
-from structsvm.problems._grown_problem import GrownProblem, restore_pairs, scattered
+from structsvm.problems._grown_problem import GrownProblem, restore_pairs
 from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._label_planes import LabelPlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
@@ -303,8 +302,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
     def outward_later(self, weights: NDArray[np.float64]) -> Any:
         if self.grown is None:
             return weights
-        places, n = self.grown.places()[: len(weights)], self.grown.dense.n_weights
-        return functools.partial(scattered, places, weights, n)
+        return self.grown.scattered(weights)
 
     def inward(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return weights if self.grown is None else self.grown.compressed(weights)

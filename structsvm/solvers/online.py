@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -16,7 +15,7 @@ from structsvm.data.snapshots import Kind, number
 from structsvm.engines import Engine
 from structsvm.linalg._plane import return_free_memory
 from structsvm.problems import Problem
-from structsvm.problems._grown_problem import GrownProblem, restore_pairs, scattered
+from structsvm.problems._grown_problem import GrownProblem, restore_pairs
 from structsvm.solvers._blocks import grown_form
 from structsvm.solvers._online import OnlineWeights
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult, refuse
@@ -247,8 +246,7 @@ class _OnlineRun(Run):
     def outward_later(self, weights: NDArray[np.float64]) -> Any:
         if self.grown is None:
             return weights
-        places, n = self.grown.places()[: len(weights)], self.grown.dense.n_weights
-        return functools.partial(scattered, places, weights, n)
+        return self.grown.scattered(weights)
 
     def restore(self, snapshot: Snapshot) -> None:
         if self.grown is not None:

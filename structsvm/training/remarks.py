@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.base import StructuredModel
-from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.solvers import SolverResult
 
@@ -26,7 +26,7 @@ def trivial_fit(
     X: Any,
     y: Any,
     result: SolverResult,
-    weights: NDArray[np.float64],
+    weights: Callable[[], NDArray[np.float64]],
     C: float,
     *,
     certified: bool,
@@ -42,17 +42,17 @@ def trivial_fit(
         As the model prepared them.
     result, C
         Of the problem of scaled columns.
-    weights : ndarray
-        Those of the result in the user's units.
+    weights : callable
+        Makes those of the result in the user's units.
     certified : bool
         Whether the objective is one that no oracle at fault has made too low.
     """
-    if certified and result.objective == 0 and not weights.any() and model._oddity() is None:
+    if certified and result.objective == 0 and not weights().any() and model._oddity() is None:
         return (
             "no mistake costs anything, as the loss of every output is 0: nothing was learnt. See "
             "the costs and the weights of the loss"
         )
-    norm, n = dot(result.weights, result.weights) / 2, problem.n_examples
+    norm, n = result.sqnorm() / 2, problem.n_examples
     if not 0 < result.objective < np.inf or result.gap > _UNKNOWN:
         return None
     tol = min(result.tol, _LOOSE)
@@ -67,7 +67,7 @@ def trivial_fit(
     least = model.constant_loss(y)
     if least is None or (result.objective - norm) / (C * n) < least:
         return None
-    answers = model.batch_inference(X, weights)
+    answers = model.batch_inference(X, weights())
     labels = np.unique(np.concatenate([np.unique(answer) for answer in answers]))
     if len(labels) > 1:
         return None

@@ -272,6 +272,14 @@ class Outcome:
         """The weights in the user's units; those of the result are of scaled columns."""
         return self.bound.in_user_units(self.result.weights)
 
+    def weights_later(self) -> Any:
+        """The `ScatteredWeights` that make `weights`; None if these are made, or are others."""
+        bound, found = self.bound, self.result.weights_later()
+        plain = not bound.given.any() and bound.problem.plain is bound.problem
+        if found is None or "weights" in vars(self) or not plain:
+            return None
+        return found if all(columns.is_identity for columns in bound.scaling.values()) else None
+
     @property
     def certified(self) -> bool:
         """Whether the gap is a certificate."""
@@ -480,7 +488,7 @@ def _remark(outcome: Outcome, examples: Examples) -> str | None:
         examples.X,
         examples.y,
         outcome.result,
-        outcome.weights,
+        lambda: outcome.weights,
         outcome.C,
         certified=outcome.certified,
     )
