@@ -15,4 +15,5 @@ class SpanMaximizer(ScratchMaximizer):
         inner_tags: NDArray[np.int32],
         longest: int,
         bins: NDArray[np.int32],
+        is_void: NDArray[np.bool_] | None = None,
     ) -> None: ...

@@ -127,8 +127,9 @@ class SpanModel(CompletableLabels):
     sequence of tags in the scheme IOB2; labels are strings. A span in y that is longer than
     `max_length` is an error. `score` is the F1 of spans.
 
-    Tags in y may be None, unknown: `LatentSVM` completes them, so that the spans there count. A
-    `StructSVM` refuses them, and so does the loss "spans".
+    Tags in y may be None. In a `StructSVM` these positions are void: they have no loss, and
+    training leaves out what touches one, the steps to it and from it and spans that hold one or end
+    at one. `LatentSVM` completes them, so that the spans there count. The loss "spans" takes none.
 
     Exact: the Viterbi recursion over segments, in time O(T L K + T K^2) for T positions, spans of
     up to L positions, and K labels, beside the computation of scores.
@@ -386,7 +387,9 @@ class SpanModel(CompletableLabels):
         return numbers
 
     def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
-        """The numbers of tags in the problem."""
+        """The numbers of tags in the problem; -1 for void ones."""
+        if y.void is not None:
+            return np.where(y.void, np.int32(-1), self._number_of[self.class_numbers(y)])
         numbers = self._number_of[self.class_numbers(y)]
         labels = self._label_of[numbers]
         begins = numbers == self._first[labels]
@@ -430,8 +433,6 @@ class SpanModel(CompletableLabels):
         ]
 
     # ---- completion
-
-    takes_void = False
 
     def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
         return y.void
@@ -479,17 +480,17 @@ class SpanModel(CompletableLabels):
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> FactoredProblem:
         positions, spans = X.items.positions, X.items.spans
         lengths, k = positions.lengths, len(self.labels_)
-        maximizer = SpanMaximizer(lengths, self._first, self._inner, self.max_length_, self._bins)
+        void = None if y is None else y.void
+        maximizer = SpanMaximizer(
+            lengths, self._first, self._inner, self.max_length_, self._bins, void
+        )
         if spans is None:
             ends = np.append(0, np.cumsum(n_spans_of(lengths, self.max_length_)))
             spans = PackedSequences(sp.csr_array((int(ends[-1]), self.n_span_features_in_)), ends)
         labels, loss = None, None
         if y is not None:
             if y.void is not None:
-                i, t = _place(y, int(np.argmax(y.void)))
-                raise ValueError(
-                    f"y[{i}][{t}] is None: spans take no void labels; LatentSVM completes them"
-                )
+                self.completed(X, y, np.zeros(self.n_weights))  # raises if no spans agree
             labels, loss = self.label_numbers(y), self._part_loss(y, maximizer)
         layout = self.layout_
         intercept = ["intercept"] if self.fit_intercept else []

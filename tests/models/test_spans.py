@@ -168,7 +168,7 @@ def test_spans_of_lists_all_spans():
         ([(0, 7, "a")], r"y\[0\] has a span up to 7, but X\[0\] has 6 positions"),
         ([(2, 2, "a")], r"y\[0\] has the span \(2, 2, 'a'\), expected \(start, stop, label\)"),
         ([(0, 2, 1)], r"with integers 0 <= start < stop and a string"),
-        (["O", None, "O", "O", "O", "O"], r"y\[0\]\[1\] is None: spans take no void"),
+        (["I-a", None, "O", "O", "O", "O"], r"y\[0\] leaves no spans of up to 3 positions"),
         (["B-a", "I-b", "B-b", "O", "O", "O"], r"y\[0\]\[1\] is 'I-b', but no span goes on here"),
         (["I-a", "B-a", "O", "B-b", "O", "O"], r"y\[0\]\[0\] is 'I-a', but no span goes on here"),
         (["B-a", "O"], r"y\[0\] has 2 labels, but X\[0\] has 6 positions"),
