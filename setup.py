@@ -55,7 +55,6 @@ directives = {
     "wraparound": False,
     "cdivision": True,
     "embedsignature": True,
-    "freethreading_compatible": True,
 }
 
 # Every module of the package is one .pyx file; headers are dependencies Cython cannot see.

@@ -205,6 +205,14 @@ class LearnedTemplates:
 
     # ---- keeping
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Views are no keys in files of JSON.
+        return {**vars(self), "vocabularies": list(self.vocabularies.values())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.vocabularies = dict(zip(self._views(), state["vocabularies"], strict=False))
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What was learned, as arrays by name."""
         held: dict[str, NDArray[Any]] = {}

@@ -1,10 +1,18 @@
 """How good predictions are: label sequences with their spans, images, nodes, rankings, trees.
 
 The scores of labels take lists, ``(y_true, y_pred)``, in which pairs have one shape. They make
-scorers::
+scorers for ``scoring=`` of scikit-learn's `GridSearchCV` and `cross_val_score`::
 
     cross_val_score(svm, X, y, scoring=make_scorer(span_f1_score))
     cross_val_score(svm, X, y, scoring=make_scorer(jaccard, labels=["horse"]))
+
+scikit-learn's own names, such as "accuracy" and "f1_macro", are of one label for each example: they
+fail on lists of labels. Without ``scoring``, an estimator's `score` is taken. `PathSearch` and
+`SequenceTagger` know "token_accuracy", "sequence_accuracy" and "span_f1" by name; for a score of
+scikit-learn over single labels, make them flat::
+
+    def f1_macro(y_true, y_pred):
+        return f1_score(np.concatenate(y_true), np.concatenate(y_pred), average="macro")
 """
 
 from structsvm.data.schemes import convert_tags, span_tags, spans
