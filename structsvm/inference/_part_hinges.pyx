@@ -2,13 +2,18 @@
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t
+from libc.math cimport fabs
+from libc.stdint cimport int8_t, int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport (
     SSVM_COUNTS, SSVM_INDICES, SSVM_VOID, Maximizer, ssvm_counts,
 )
+
+
+# Scores closer than this, relative to their terms, are equal up to rounding.
+cdef double SAME_SCORE = 1e-9
 
 
 def writes_uses(Maximizer maximizer):
@@ -62,7 +67,14 @@ def hinges(
 
     Where the maximizer relaxes, margin rescaling takes the maximum of the relaxation, which is no
     lower. Where it finds nothing better than the truth, the hinge and its slopes are 0.
+
+    Returns
+    -------
+    below : int64 array
+        The examples whose truth is better, beyond rounding, than the output that was found.
     """
+    cdef int8_t[::1] is_below = np.zeros(examples.shape[0], dtype=np.int8)
+    cdef double terms
     cdef Py_ssize_t n, i, k, size, first = 0, start = 0, n_levels = 0, most = 0
     cdef double value, excess, total
     cdef bint is_output, relaxes = maximizer.struct.relax != NULL and levels is None
@@ -115,10 +127,12 @@ def hinges(
                         total += units[n] * levels[first + mu.parts[k]] * mu.counts[k]
                     mu.size = 0
                 maximizer.call_difference(i, &y[0], &y_hat[0], &mu)
-            value = 0.0 if levels is None else 1.0
+            value = terms = 0.0 if levels is None else 1.0
             for k in range(mu.size):
                 value -= mu.counts[k] * theta[first + mu.parts[k]]
+                terms += fabs(mu.counts[k] * theta[first + mu.parts[k]])
             value *= total
+            is_below[n] = value < -SAME_SCORE * total * terms
             memset(&slopes[first], 0, size * sizeof(double))
             values[n] = 0.0
             if not value <= 0.0:  # NaN, too: the caller tells what is wrong
@@ -127,3 +141,4 @@ def hinges(
                     slopes[first + mu.parts[k]] -= total * mu.counts[k]
             first += size
             start += maximizer.struct.n_labels[i]
+    return np.flatnonzero(is_below)

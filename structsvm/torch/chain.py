@@ -191,7 +191,11 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
         scores, mask = self._checked(emissions, mask, edges)
         tags = self._checked_tags(tags, emissions)
         if not len(tags) and reduction != "none":
-            return -scores.emissions.sum()
+            # Of no sequences; the parameters have a gradient all the same, of zeros.
+            nothing = scores.emissions.sum()
+            for part in self.parameters():
+                nothing = nothing + part.flatten()[:0].sum().to(nothing.dtype)
+            return -nothing
         cost = self._cost
         if cost is not None and cost.dtype != scores.emissions.dtype:
             cost = cost.to(scores.emissions.dtype)

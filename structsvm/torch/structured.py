@@ -104,6 +104,12 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
         check_reduction(reduction)
         if rescaling not in ("margin", "slack"):
             raise ValueError(f"rescaling={rescaling!r}: expected 'margin' or 'slack'")
+        if rescaling == "slack" and isinstance(loss, (str, torch.Tensor)):
+            raise ValueError(
+                "rescaling='slack' needs costs >= 0 that are 0 for the parts of y, but with "
+                "'hamming' a part of y that is left out costs something, too: give a function as "
+                "loss, such as lambda y: 1.0 - y, or loss=None and costs"
+            )
         if isinstance(loss, str) and loss != "hamming":
             raise ValueError(f"loss={loss!r}: expected 'hamming', a tensor, a function or None")
         if not (loss is None or isinstance(loss, (str, torch.Tensor)) or callable(loss)):
@@ -167,8 +173,8 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
         ------
         ValueError
             If shapes or devices do not fit, a score is NaN or +inf, y uses a part whose score is
-            -inf, a hinge overflows, or y is no output. Maximizers of sets of parts check no more of
-            y than how many parts it may use.
+            -inf, a hinge overflows, or y is no output. Of sets of parts this is seen, beside how
+            many parts y uses, where y scores more than all outputs: its hinge would be below 0.
         TypeError
             If scores are not floating point numbers, or y has fractions.
         """
@@ -192,7 +198,8 @@ class StructuredHinge(torch.nn.Module):  # type: ignore[misc]
             if isinstance(value, torch.Tensor):
                 check_devices(name, value, "scores", scores)
         truth = self._truth(batch, y)
-        return part_hinges(packed, self._costs(batch, y, costs), batch, truth, self.rescaling)
+        costs = self._costs(batch, y, costs)
+        return part_hinges(packed, costs, batch, truth, self.rescaling, checked=True)
 
     def decode(
         self,
@@ -382,6 +389,7 @@ class _PartHinges(torch.autograd.Function):  # type: ignore[misc]
         batch: Batch,
         truth: NDArray[np.int32],
         rescaling: str,
+        checked: bool,
     ) -> torch.Tensor:
         theta = _finite("scores", batch, scores)
         levels = units = None
@@ -391,7 +399,11 @@ class _PartHinges(torch.autograd.Function):  # type: ignore[misc]
             theta = theta + costs
         values, slopes = np.empty(len(batch.sizes)), np.empty(len(theta))
         try:
-            hinges(batch.maximizer, batch.examples, theta, truth, levels, units, values, slopes)
+            below = hinges(
+                batch.maximizer, batch.examples, theta, truth, levels, units, values, slopes
+            )
+            if checked and len(below):
+                _check_truths(batch, truth, below)
         except BaseException:
             if batch.maximizer.in_batches:
                 batch.maximizer.forget(0)  # type: ignore[attr-defined]
@@ -408,7 +420,26 @@ class _PartHinges(torch.autograd.Function):  # type: ignore[misc]
         (slopes,) = ctx.saved_tensors
         sizes = ctx.sizes.to(slopes.device)
         each = torch.repeat_interleave(factors[0], sizes, output_size=len(slopes))
-        return each * slopes, None, None, None, None
+        return each * slopes, None, None, None, None, None
+
+
+def _check_truths(batch: Batch, truth: NDArray[np.int32], below: NDArray[np.int64]) -> None:
+    """Raise ValueError if one of these truths, each better than the output that was found, is no
+    output: where its parts alone count, the maximizer finds another."""
+    maximizer, ends = batch.maximizer, np.cumsum(batch.n_labels)
+    if not (maximizer.exact and batch.writes_uses):
+        return
+    for b in below.tolist():
+        i, stop = int(batch.examples[b]), int(ends[b])
+        uses = np.asarray(maximizer.count(i, truth[stop - int(batch.n_labels[b]) : stop]))
+        if uses.max(initial=0) > 1:
+            continue
+        found, _ = maximizer.maximize(i, 2.0 * uses - 1.0)
+        if (maximizer.count(i, found) != uses).any():
+            raise ValueError(
+                f"y of example {b} is no output: {type(maximizer).__name__} never finds it, even "
+                "where nothing but its parts scores; correct y, or leave the example out"
+            )
 
 
 def _check_hinges(values: torch.Tensor, batch: Batch, theta: NDArray[np.float64]) -> None:
@@ -434,9 +465,12 @@ def part_hinges(
     batch: Batch,
     truth: NDArray[np.int32],
     rescaling: str = "margin",
+    *,
+    checked: bool = False,
 ) -> torch.Tensor:
-    """The hinge of each example, from packed scores and costs, and the labels of the truths."""
-    values: torch.Tensor = _PartHinges.apply(scores, costs, batch, truth, rescaling)
+    """The hinge of each example, from packed scores and costs, and the labels of the truths.
+    `checked`: truths that score more than all outputs are errors."""
+    values: torch.Tensor = _PartHinges.apply(scores, costs, batch, truth, rescaling, checked)
     return values
 
 

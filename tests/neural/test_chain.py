@@ -348,6 +348,8 @@ def test_empty_batches(path):
         value = hinge(emissions, tags, reduction=reduction)
         assert value == 0
     value.backward()
+    # As distributed training and optimisers expect of each parameter.
+    assert all(part.grad is not None and not part.grad.any() for part in hinge.parameters())
     assert hinge(emissions, tags, reduction="none").shape == (0,)
     assert hinge.decode(emissions) == []
 

@@ -198,10 +198,35 @@ def test_slack_rescaling_of_chains():
         a, b = (torch.autograd.grad(x, scores)[0] for x in (found, gains.max()))
         torch.testing.assert_close(a, b)
     with pytest.raises(ValueError, match="rescaling='slack': SubsetMaximizer"):
-        StructuredHinge(Subset(1), rescaling="slack")(torch.zeros(1, 2), torch.tensor([[1, 0]]))
+        StructuredHinge(Subset(1), lambda y: 1.0 - y, rescaling="slack")(
+            torch.zeros(1, 2), torch.tensor([[1, 0]])
+        )
+    for loss in ("hamming", torch.ones(2)):
+        with pytest.raises(ValueError, match="a part of y that is left out costs something, too"):
+            StructuredHinge(Subset(1), loss, rescaling="slack")
     costs[0] = np.pi
     with pytest.raises(ValueError, match="multiples of the smallest"):
         hinge(scores, torch.tensor([labels]), lengths=[size], costs=torch.tensor(costs))
+
+
+@pytest.mark.parametrize("loss", ["hamming", None])
+def test_a_truth_that_is_no_output_is_told_where_its_hinge_would_be_negative(loss):
+    path = ShortestPath(DIAMOND, source=0, target=3)
+    hinge = StructuredHinge(path, loss, reduction="none")
+    good, bad = [1, 0, 0, 1, 0], [1, 0, 0, 0, 1]  # 0-1-3; 0-1 and 2-3
+    scores = torch.tensor([[-1.0, -9.0, -9.0, -9.0, -1.0]]).repeat(2, 1).requires_grad_()
+    with pytest.raises(ValueError, match="y of example 1 is no output: PathMaximizer never"):
+        hinge(scores, torch.tensor([good, bad]))
+    assert hinge(scores, torch.tensor([good, good])).min() >= 0
+    # Two parts that are one of another set: three are chosen, where y has two.
+    own = StructuredHinge(lambda theta, x: two_best(theta, x), loss, reduction="none")
+    high = torch.tensor([[9.0, -9.0, -9.0]])
+    with pytest.raises(
+        ValueError, match="example 0 is no output: CallableMaximizer never finds it"
+    ):
+        own(high, torch.tensor([[1, 0, 0]]))
+    inexact = StructuredHinge(two_best, loss, exact=False, reduction="none")
+    assert inexact(high, torch.tensor([[1, 0, 0]])).item() == 0
 
 
 def test_a_relaxation_is_no_lower_and_its_gradient_may_be_fractional():
