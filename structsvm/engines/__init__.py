@@ -21,17 +21,21 @@ engine subclasses `Engine` and implements ``begin``:
                runs ``pack(question, examples, w)``, and ``unpack(examples, piece, out, start)`` in
                this process checks the result and writes it. State of the problem besides its data,
                such as sample weights, is applied here
+    parts      an engine whose answers come from `elsewhere` is introduced to the problem that a fit
+               trains on, with a source of its parts, and ``on_parts`` runs a task on each of them
+               where it lies
 
 ``planes``, for passes at fixed weights, and ``stream``, for passes whose weights move while batches
 are running, build on it; ``stream`` takes batches in order, so results do not depend on timing.
 """
 
 from structsvm.engines.base import Engine, Job, Serial
+from structsvm.engines.dask import DaskEngine
 from structsvm.engines.local import Local
 from structsvm.engines.processes import Processes
 from structsvm.engines.threads import Threads, useful_workers
 
-__all__ = ["Engine", "Job", "Local", "Processes", "Serial", "Threads", "make_engine"]
+__all__ = ["DaskEngine", "Engine", "Job", "Local", "Processes", "Serial", "Threads", "make_engine"]
 
 
 def make_engine(n_jobs: int) -> Engine:

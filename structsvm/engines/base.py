@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,7 +15,19 @@ from structsvm.linalg._plane import PlaneBatch, padded_vector
 if TYPE_CHECKING:
     from structsvm.problems import Problem
 
-__all__ = ["Engine", "Job", "Serial"]
+__all__ = ["Engine", "Job", "PartSource", "Serial", "later"]
+
+
+class PartSource(Protocol):
+    """What makes the parts of a problem in other processes."""
+
+    def common(self) -> Any:
+        """What all parts need. It can be pickled, as what `part` returns."""
+        ...
+
+    def part(self, examples: NDArray[np.int32]) -> Any:
+        """An object with a method ``bind(common)``, which makes the problem of these examples."""
+        ...
 
 
 class Job(Protocol):
@@ -40,10 +52,14 @@ class Engine(abc.ABC):
         Number of oracle calls at a time; solvers choose the size of batches by it.
     in_flight : int, default=1
         Number of batches of `stream` that run while the planes of another are taken.
+    elsewhere : bool, default=False
+        Whether parts of the data lie on other machines, so that a question is worth a message only
+        if it is about all examples: see `on_parts`.
     """
 
     n_workers: int = 1
     in_flight: int = 1
+    elsewhere: bool = False
 
     @abc.abstractmethod
     def begin(
@@ -59,6 +75,19 @@ class Engine(abc.ABC):
         Slot k of `out` receives the answer about examples[k]. The caller must not change `w`, `out`
         or the problem before the job has ended.
         """
+
+    def introduce(self, problem: Problem, source: PartSource) -> None:  # noqa: B027
+        """Say how parts of a problem can be made elsewhere, before any question about it."""
+
+    def on_parts(
+        self, problem: Problem, task: Callable[..., Any], w: NDArray[np.float64], *arguments: Any
+    ) -> Iterator[tuple[NDArray[np.int32], Any]]:
+        """The results of ``task(part, w, *arguments)`` for all parts of a problem, in their order.
+
+        `part` is the problem of some examples, of which there are these numbers: the first of each
+        pair. Only engines whose answers come from `elsewhere` have parts.
+        """
+        raise TypeError(f"{type(self).__name__} has no parts")
 
     def close(self) -> None:  # noqa: B027
         """Stop workers; they start again when needed."""
@@ -139,7 +168,12 @@ class Serial(Engine):
         w: NDArray[np.float64],
         out: Any,
     ) -> Job:
-        return _Later(lambda: getattr(problem, question)(examples, w, out))
+        return later(lambda: getattr(problem, question)(examples, w, out))
+
+
+def later(answer: Callable[[], object]) -> Job:
+    """A job that is done in the caller's thread, when it is waited for."""
+    return _Later(answer)
 
 
 class _Later:

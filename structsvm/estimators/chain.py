@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.data.checks import shorten
 from structsvm.data.labels import flatten_labels
 from structsvm.data.sequences import as_items
+from structsvm.engines import Engine
 from structsvm.estimators.chain_confidence import ChainCalibration, ChainConfidenceMixin
 from structsvm.estimators.chain_weights import ChainWeightsMixin
 from structsvm.estimators.chosen_c import order_of
@@ -60,7 +61,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
     ignore_label : int or str, default=None
         Positions of y with this label are void, as those with None are: they have no loss and no
         features in training, and do not count in scores; see `ChainModel`.
-    solver, rescaling, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    solver, rescaling, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 
@@ -135,6 +136,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -157,6 +159,7 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

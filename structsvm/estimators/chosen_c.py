@@ -58,7 +58,7 @@ def path_of(
             fitted = fits.fit(InUnits(factor))
             model, w = fitted.model_, fitted._flat_weights()
             held_out.prepare(model)
-            with svm._engine() as engine:
+            with svm._own_engine() as engine:
                 value = held_out.score(model, w, engine)
             rows[factor] = (fitted.C_, value, fitted.dual_gap_, float(fitted.n_iter_))
         return rows[factor][1]
@@ -93,7 +93,7 @@ def order_of(svm: ChainSVM, examples: Examples, validation: Validation) -> dict[
             cell.set_params(tol=_loosened(tol))
         cell._fit(part, Validation(None, None), of_use=False)
         held_out.prepare(cell.model_)
-        with svm._engine() as engine:
+        with svm._own_engine() as engine:
             scores[order] = held_out.score(cell.model_, cell._flat_weights(), engine)
     return scores
 

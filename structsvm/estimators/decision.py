@@ -14,6 +14,7 @@ from sklearn.base import clone
 from structsvm.data.checks import check_sample_weight
 from structsvm.data.rows import read_rows
 from structsvm.data.sequences import as_items
+from structsvm.engines import Engine
 from structsvm.estimators.structured import StructSVM
 from structsvm.inference.structures import Structure
 from structsvm.models import DecisionModel
@@ -56,7 +57,7 @@ class DecisionSVM(StructSVM):
         Whether a function in Python always finds the best decision.
     batch : bool, default=False
         Whether it answers for lists of theta and x; see `PartsModel`.
-    C, scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    C, scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`. ``C="auto"`` chooses the C of the least regret on examples held out.
 
@@ -126,6 +127,7 @@ class DecisionSVM(StructSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -145,6 +147,7 @@ class DecisionSVM(StructSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.base import StructuredModel
 from structsvm.data.labels import flatten_partial
 from structsvm.data.sequences import as_items
+from structsvm.engines import Engine
 from structsvm.estimators.arc_labeller import ArcLabeller
 from structsvm.estimators.structured import StructSVM, of_model
 from structsvm.features import ArcFeatures
@@ -48,7 +49,7 @@ class DependencyParser(StructSVM):
         Whether exactly one token hangs from the root.
     solver : str or solver object, default="passive_aggressive"
         The default learns online, in 10 passes, and has no certificate; "bcfw" has one.
-    C, tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    C, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start, callbacks
         See `StructSVM`.
 
     Attributes
@@ -97,6 +98,7 @@ class DependencyParser(StructSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -111,6 +113,7 @@ class DependencyParser(StructSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from structsvm.data.labels import without_none
+from structsvm.engines import Engine
 from structsvm.estimators.index_weights import INDICES
 from structsvm.estimators.latent import LatentSVM
 from structsvm.estimators.node_labels import NodeLabelSVM
@@ -65,7 +66,7 @@ class GraphSVM(NodeLabelSVM):
         What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
         Start each cut in training from the flow of the last one; see `GraphModel`.
-    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`; solvers "perceptron" and "passive_aggressive" need ``pairwise="table"``.
 
@@ -139,6 +140,7 @@ class GraphSVM(NodeLabelSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -163,6 +165,7 @@ class GraphSVM(NodeLabelSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -296,7 +299,7 @@ class GridSVM(NodeLabelSVM):
         Start each cut in training from the flow of the last one; see `GraphModel`.
     tol : float, default=None
         See `StructSVM`; None is 1e-2 for solvers with a dual.
-    solver, max_iter, n_jobs, random_state, verbose, warm_start,
+    solver, max_iter, n_jobs, engine, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`; solvers "perceptron" and "passive_aggressive" need ``pairwise="table"``.
 
@@ -380,6 +383,7 @@ class GridSVM(NodeLabelSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -410,6 +414,7 @@ class GridSVM(NodeLabelSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -543,6 +548,11 @@ class GridSVM(NodeLabelSVM):
 
     def _fit_hidden(self, examples: Examples, resume_from: str | os.PathLike[str] | None) -> None:
         """Train by completions, and be as if trained on them."""
+        if self.engine is not None:
+            raise ValueError(
+                "labels that are hidden are completed in this process: leave engine out, or train "
+                "on what is known with unlabelled='void'"
+            )
         model = self._make_model().set_params(weighting="loss")
         names = ("C", "scale", "solver", "tol", "max_iter", "n_jobs", "random_state", "verbose")
         shared = {name: getattr(self, name) for name in (*names, "callbacks")}

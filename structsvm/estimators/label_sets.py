@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from structsvm.data.checks import check_sample_weight
 from structsvm.data.rows import read_rows
+from structsvm.engines import Engine
 from structsvm.estimators.rows import RowExamples
 from structsvm.estimators.structured import StructSVM, of_model
 from structsvm.models import MultiLabelModel
@@ -50,7 +51,7 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     fit_intercept : bool, default=True
     C : float, "scale" or "auto", default="scale"
         See `StructSVM`. "auto" holds out a third of the rows, and `score` chooses.
-    scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 
@@ -109,6 +110,7 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -126,6 +128,7 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.data.checks import check_sample_weight, shorten
 from structsvm.data.labels import balanced_weights, encode_labels
 from structsvm.data.rows import check_class_labels, read_rows
+from structsvm.engines import Engine
 from structsvm.estimators.rows import RowExamples, RowValidation
 from structsvm.estimators.structured import StructSVM
 from structsvm.models import KernelMulticlassModel, MulticlassModel
@@ -87,7 +88,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     rescaling : {"margin", "slack"}, default="margin"
         "slack" makes the hinge max_k cost[y, k] (1 + s_k - s_y), for "crammer_singer" with linear
         slack; it needs another solver, such as "bcfw".
-    tol, max_iter, n_jobs, random_state, verbose, warm_start, callbacks
+    tol, max_iter, n_jobs, engine, random_state, verbose, warm_start, callbacks
         See `StructSVM`.
 
     Attributes
@@ -155,6 +156,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -178,6 +180,7 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from structsvm.data.checks import check_sample_weight
 from structsvm.data.queries import QueryRows, check_grades, check_groups
 from structsvm.data.rows import check_rows, read_rows
+from structsvm.engines import Engine
 from structsvm.estimators.structured import Hinges, StructSVM
 from structsvm.models import RankingModel
 from structsvm.solvers import Progress, Solver
@@ -46,7 +47,7 @@ class RankingSVM(StructSVM):
         Whether hinges are means over pairs, so that queries count alike, or sums.
     C : float, "scale" or "auto", default="scale"
         Weight of the hinges against the norm, see `StructSVM`. "auto" holds out queries.
-    scale, solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`. Columns are divided by their standard deviations, not moved: only
         differences of rows count.
@@ -102,6 +103,7 @@ class RankingSVM(StructSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -119,6 +121,7 @@ class RankingSVM(StructSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
+from structsvm.engines import Engine
 from structsvm.estimators.structured import StructSVM, of_model, weight_block
 from structsvm.losses import HammingLoss
 from structsvm.models import SpanModel
@@ -36,7 +37,7 @@ class SpanSVM(StructSVM):
         The most positions of a span; None: that of the longest in training.
     length_bins, first_position, fit_intercept, output
         See `SpanModel`.
-    solver, tol, max_iter, n_jobs, random_state, verbose, warm_start,
+    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 
@@ -97,6 +98,7 @@ class SpanSVM(StructSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -116,6 +118,7 @@ class SpanSVM(StructSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

@@ -92,6 +92,10 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         `fit`, `predict` or `score`, so they pay off where a call takes seconds; use
         ``set_params(n_jobs=1)`` for quick predictions. A batch method of a model that takes
         `n_jobs` itself is called once, in this process.
+    engine : Engine, default=None
+        Who makes the oracle calls of training in place of `n_jobs`, such as a
+        `structsvm.engines.DaskEngine` for the workers of a cluster. Clones share it; it is neither
+        pickled nor saved.
     random_state : int, RandomState or None, default=None
         Order of the examples. The result is a function of the data and this.
     verbose : int, default=0
@@ -213,6 +217,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
     # Estimators that do not list them as parameters have none.
     prior_weights: ArrayLike | None = None
     fixed_weights: ArrayLike | None = None
+    engine: Engine | None = None
 
     def __init__(
         self,
@@ -225,6 +230,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -240,6 +246,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -575,7 +582,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         _, problem = self._questions(X, y)
         weights = self._flat_weights()
         hinge = np.zeros(problem.n_examples)
-        with self._engine() as engine:
+        with self._own_engine() as engine:
             problem.mean_hinge(weights, hinge, engine)
             everything = np.arange(problem.n_examples, dtype=np.int32)
             loss = problem.answers_at(everything, weights, plain=True, engine=engine)[0]
@@ -591,7 +598,7 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
 
     def _ask(self, problem: Problem, **question: bool) -> tuple[Any, Any]:
         """What ``problem.predict`` answers at the fitted weights, by `n_jobs` workers."""
-        with self._engine() as engine:
+        with self._own_engine() as engine:
             return problem.predict(self._flat_weights(), engine=engine, **question)
 
     def score(self, X: Any, y: Any) -> float:
@@ -616,8 +623,19 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         """What predictions with these weights need."""
         return self._weight_attributes(model, weights)
 
-    def _engine(self) -> Engine:
+    def _own_engine(self) -> Engine:
+        """`n_jobs` workers of this machine."""
         return make_engine(check_n_jobs(self.n_jobs))
+
+    def _engine(self) -> Engine:
+        """Who makes the calls of training."""
+        if self.engine is None:
+            return self._own_engine()
+        if not isinstance(self.engine, Engine):
+            raise TypeError(
+                f"engine={self.engine!r}: expected an Engine, such as DaskEngine(client), or None"
+            )
+        return self.engine
 
     # ---- display
 
@@ -690,6 +708,8 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         # The dual state holds C memory; a pickled estimator starts its next fit afresh.
         state = dict(super().__getstate__())
         state.pop("_warm", None)
+        if state.get("engine") is not None:
+            state["engine"] = None  # it belongs to this process
         return state
 
 

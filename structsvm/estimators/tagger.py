@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 from structsvm.base import StructuredModel
 from structsvm.data.sequences import PackedSequences
+from structsvm.engines import Engine
 from structsvm.estimators.chain import ChainSVM
 from structsvm.exceptions import ModelFileError
 from structsvm.features import SequenceVectorizer, TokenFeatures
@@ -57,7 +58,7 @@ class SequenceTagger(ChainSVM):
     scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
         What `score` gives, and what chooses among iterations where there are held-out sentences;
         see `structsvm.metrics`.
-    solver, rescaling, n_jobs, random_state, verbose, warm_start, callbacks
+    solver, rescaling, n_jobs, engine, random_state, verbose, warm_start, callbacks
         See `StructSVM`. `solver="perceptron"` is done several times sooner.
     tol : float, default=None
         See `StructSVM`, but None is 0.03 here: on text, accuracy settles long before the objective
@@ -112,6 +113,7 @@ class SequenceTagger(ChainSVM):
         tol: float | None = None,
         max_iter: int | None = None,
         n_jobs: int | None = None,
+        engine: Engine | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -131,6 +133,7 @@ class SequenceTagger(ChainSVM):
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,3 +13,7 @@ def is_padded(weights: NDArray[np.float64], size: int) -> bool: ...
 class PlaneBatch:
     size: int
     def __init__(self, size: int) -> None: ...
+    def packed(self) -> tuple[NDArray[Any], ...]: ...
+    def fill(
+        self, packed: Sequence[NDArray[Any]], slots: NDArray[np.int32], n_weights: int
+    ) -> None: ...

@@ -13,7 +13,7 @@ from libc.math cimport fabs
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, strcmp
 
-from structsvm._typedefs cimport index_t
+from structsvm._typedefs cimport index_t, offset_t
 
 
 cdef extern from *:
@@ -306,3 +306,72 @@ cdef class PlaneBatch:
             for k in range(self.size):
                 plane_free(&self.planes[k])
             free(self.planes)
+
+    def packed(self):
+        """The planes as arrays, which can be sent: see `fill`."""
+        cdef Py_ssize_t k, e, entry = 0
+        cdef const Plane* plane
+        sizes, bounds = np.zeros(self.size, dtype=np.int64), np.zeros((self.size, 2))
+        cdef offset_t[::1] sizes_view = sizes
+        cdef double[:, ::1] bounds_view = bounds
+        for k in range(self.size):
+            plane = &self.planes[k]
+            sizes_view[k] = plane.nnz
+            bounds_view[k, 0], bounds_view[k, 1] = plane.loss, plane.excess
+        total = int(sizes.sum())
+        indices, values = np.empty(total, dtype=np.int32), np.empty(total)
+        cdef index_t[::1] indices_view = indices
+        cdef double[::1] values_view = values
+        for k in range(self.size):
+            plane = &self.planes[k]
+            for e in range(plane.nnz):
+                indices_view[entry] = plane.indices[e]
+                values_view[entry] = plane.values[e]
+                entry += 1
+        return sizes, indices, values, bounds
+
+    def fill(self, packed, const index_t[::1] slots not None, Py_ssize_t n_weights):
+        """Write planes that `packed` gave, which may come from another process, into some slots.
+
+        Parameters
+        ----------
+        packed : tuple of ndarray
+            How many entries each plane has; indices and values of all of them, one plane after the
+            other; and of each the loss and the excess.
+        slots : int32 array
+        n_weights : int
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit each other, or an index is out of range.
+        """
+        cdef const offset_t[::1] sizes
+        cdef const index_t[::1] indices
+        cdef const double[::1] values
+        cdef const double[:, ::1] bounds
+        cdef Py_ssize_t k, e, entry = 0, n = slots.shape[0]
+        cdef Plane* plane
+        sizes, indices, values, bounds = packed
+        if (
+            (sizes.shape[0], bounds.shape[0], bounds.shape[1]) != (n, n, 2)
+            or indices.shape[0] != values.shape[0]
+        ):
+            raise ValueError(f"{sizes.shape[0]} planes do not fit {n} slots")
+        for k in range(n):
+            if not 0 <= slots[k] < self.size:
+                raise ValueError(f"slot {slots[k]} of a batch of {self.size}")
+            if not 0 <= sizes[k] <= indices.shape[0] - entry:
+                raise ValueError(f"plane {k} has {sizes[k]} entries, more than there are")
+            plane = &self.planes[slots[k]]
+            plane_reserve(plane, sizes[k])
+            plane.nnz = sizes[k]
+            plane.loss, plane.excess = bounds[k, 0], bounds[k, 1]
+            for e in range(sizes[k]):
+                if not 0 <= indices[entry] < n_weights:
+                    raise ValueError(f"plane {k} has the index {indices[entry]} of {n_weights}")
+                plane.indices[e] = indices[entry]
+                plane.values[e] = values[entry]
+                entry += 1
+        if entry != indices.shape[0]:
+            raise ValueError(f"{indices.shape[0]} entries, but the planes have {entry}")

@@ -56,8 +56,8 @@ def save(
 ) -> None:
     """Write a fitted estimator to `path`; a file there is replaced in one step or left alone.
 
-    Links are followed, and pipes are written through. `callbacks` and the dual state of
-    `warm_start` are not stored.
+    Links are followed, and pipes are written through. `callbacks`, `engine` and the
+    dual state of `warm_start` are not stored.
 
     Parameters
     ----------
@@ -156,7 +156,8 @@ def _describe(where: str, value: Any) -> Any:
         return {"dict": pairs}
     if (kind := registry.name_of(type(value))) is not None:
         params = value.get_params(deep=False)
-        params.pop("callbacks", None)
+        for name in ("callbacks", "engine"):
+            params.pop(name, None)
         return {
             "class": kind,
             "params": {name: _describe(name, param) for name, param in params.items()},

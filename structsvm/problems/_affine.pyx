@@ -112,6 +112,10 @@ cdef class AffineProblem(Problem):
     def set_sample_weight(self, sample_weight):
         self.inner.set_sample_weight(sample_weight)
 
+    @property
+    def is_weighted(self):
+        return self.inner.is_weighted
+
     def set_rescaling(self, str rescaling):
         self.inner.set_rescaling(rescaling)
         self._rescaling = self.inner._rescaling

@@ -74,6 +74,11 @@ cdef class Problem:
         self.sample_weight = weights
 
     @property
+    def is_weighted(self):
+        """Whether sample weights were set."""
+        return self.sample_weight is not None
+
+    @property
     def rescaling(self):
         """What the oracle maximises; see `set_rescaling`."""
         return next(name for name, value in _RESCALINGS.items() if value == self._rescaling)
@@ -247,6 +252,8 @@ cdef class Problem:
         cdef Py_ssize_t n_workers = 1 if engine is None else engine.n_workers
         cdef Py_ssize_t start, size = self.calls_at_a_time(EXAMPLES_AT_ONCE) * n_workers
         cdef Py_ssize_t n = examples.shape[0]
+        if engine is not None and engine.elsewhere:
+            size = max(n, 1)  # each question costs a message to every worker
         return [np.asarray(examples[start:min(start + size, n)]) for start in range(0, n, size)]
 
     cdef int max_oracle(

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from structsvm._typedefs cimport index_t, offset_t
+from structsvm._typedefs cimport index_t
 from structsvm.linalg._plane cimport Plane, PlaneBatch, PlaneBuilder, Weights
-from structsvm.linalg._plane cimport (
-    builder_add_row, builder_finish, plane_reserve,
-)
+from structsvm.linalg._plane cimport builder_add_row, builder_finish
 from structsvm.problems._problem cimport MARGIN, PLAIN, SLACK, Outputs, Problem
 
 from structsvm.linalg._plane import padded_copy
@@ -228,8 +226,8 @@ cdef class PythonProblem(Problem):
     def pack(self, question, const index_t[::1] examples not None, weights):
         """Answers that can be sent to another process; see `unpack`.
 
-        Outputs, with their values or None. Planes as arrays, unscaled, with losses as the model
-        gave them: how many entries each has, their indices and values, and the losses.
+        Outputs, with their values or None. Planes as ``PlaneBatch.packed`` gives them, unscaled,
+        with losses as the model gave them.
         """
         w = padded_copy(weights)
         self.reserve(1)
@@ -246,22 +244,10 @@ cdef class PythonProblem(Problem):
 
     cdef packed_planes(self, const index_t[::1] examples, name, outputs):
         cdef PlaneBatch batch = PlaneBatch(examples.shape[0])
-        cdef Py_ssize_t k, e, entry = 0
-        cdef Plane* plane
-        sizes, losses = np.zeros(batch.size, dtype=np.int64), np.zeros(batch.size)
+        cdef Py_ssize_t k
         for k in range(examples.shape[0]):
             self.build(examples[k], name, outputs[k], &batch.planes[k])
-            sizes[k], losses[k] = batch.planes[k].nnz, batch.planes[k].loss
-        indices, values = np.zeros(sizes.sum(), dtype=np.int32), np.zeros(sizes.sum())
-        cdef index_t[::1] indices_view = indices
-        cdef double[::1] values_view = values
-        for k in range(examples.shape[0]):
-            plane = &batch.planes[k]
-            for e in range(plane.nnz):
-                indices_view[entry] = plane.indices[e]
-                values_view[entry] = plane.values[e]
-                entry += 1
-        return sizes, indices, values, losses
+        return batch.packed()
 
     def unpack(
         self, const index_t[::1] examples not None, piece, out not None, Py_ssize_t start=0
@@ -278,29 +264,10 @@ cdef class PythonProblem(Problem):
     cdef int unpack_planes(
         self, const index_t[::1] examples, piece, PlaneBatch out, Py_ssize_t start
     ) except -1:
-        cdef const offset_t[::1] sizes
-        cdef const index_t[::1] indices
-        cdef const double[::1] values, losses
-        cdef Py_ssize_t k, e, entry = 0
-        cdef Plane* plane
-        sizes, indices, values, losses = piece
-        if start < 0 or start + examples.shape[0] > out.size or (
-            sizes.shape[0] != examples.shape[0]
-        ):
-            raise ValueError(
-                f"{sizes.shape[0]} planes of {examples.shape[0]} examples from slot {start} on do "
-                f"not fit a batch of {out.size}"
-            )
-        for k in range(examples.shape[0]):
-            plane = &out.planes[start + k]
-            plane_reserve(plane, sizes[k])
-            plane.nnz = sizes[k]
-            plane.loss = losses[k]
-            for e in range(sizes[k]):
-                plane.indices[e] = indices[entry]
-                plane.values[e] = values[entry]
-                entry += 1
-            self.accept(examples[k], plane)
+        cdef Py_ssize_t k, n = examples.shape[0]
+        out.fill(piece, np.arange(start, start + n, dtype=np.int32), self.n_weights)
+        for k in range(n):
+            self.accept(examples[k], &out.planes[start + k])
 
     cdef double checked_loss(self, Py_ssize_t i, double loss) except? -1.0:
         try:

@@ -240,6 +240,7 @@ class Capabilities:
     regularizes: bool = True  #: C weighs the hinges against the norm of the weights
     can_learn: bool = False  #: it can continue with new examples: an `OnlineSolver`
     counts_examples: bool = False  #: its steps depend on `n_examples`, the size of all the data
+    asks_engine: bool = True  #: its passes are made by the engine
     has_dual_point: bool = False  #: ``result.state.dual_point(C)`` has attributes for estimators
 
 

@@ -14,14 +14,17 @@ from sklearn.base import BaseEstimator
 
 from structsvm.data.snapshots import Kind, number, vector
 from structsvm.engines import Engine
-from structsvm.linalg._plane import extended, return_free_memory
+from structsvm.linalg._plane import PlaneBatch, extended, return_free_memory
 from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._grown_problem import GrownProblem, restore_pairs
 from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._label_planes import LabelPlanes
+from structsvm.solvers._plane_store import PlaneStore
+from structsvm.solvers._sparse_planes import SparsePlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
+from structsvm.solvers.part_sweep import sweep
 from structsvm.solvers.proximal import ProximalSchedule
 from structsvm.solvers.run import Part, StoreRun, best_scale
 from structsvm.solvers.two_level import Atom, CoarseLevel, TwoLevelRun, most_atoms
@@ -176,7 +179,10 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         if snapshot is not None:
             state = None  # a snapshot has all, and its own places of weights that grow
-        start = DualState(self._make_blocks(self._form_of(problem, state)))
+        if engine is not None and engine.elsewhere:
+            start = DualState(self._make_blocks(problem, self._plain_store(problem)))
+        else:
+            start = DualState(self._make_blocks(self._form_of(problem, state)))
         if isinstance(state, DualState) and state.is_compatible(start):
             start = state
         run = _BlockRun(self, start, C, tol, random_state)
@@ -203,8 +209,18 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
             "average": self.averaging,
         }
 
-    def _make_blocks(self, problem: Problem) -> DualBlocks:
-        return DualBlocks(problem, **self._block_options())
+    def _make_blocks(self, problem: Problem, store: PlaneStore | None = None) -> DualBlocks:
+        return DualBlocks(problem, store=store, **self._block_options())
+
+    def _plain_store(self, problem: Problem) -> SparsePlanes:
+        """A store of planes as they come from elsewhere."""
+        return SparsePlanes(
+            problem.n_examples,
+            problem.n_weights,
+            mixed=self.step == "frank_wolfe",
+            max_planes=int(self.max_planes),
+            drop_after=int(self.drop_after),
+        )
 
     def _check_parameters(self) -> None:
         for name, choices in _CHOICES.items():
@@ -241,7 +257,8 @@ class DualState:
     def is_compatible(self, other: DualState) -> bool:
         """Whether this belongs to the same problem and options."""
         mine, theirs = self.blocks, other.blocks
-        return mine.problem is theirs.problem and mine.options == theirs.options
+        alike = type(mine.store) is type(theirs.store) and mine.options == theirs.options
+        return mine.problem is theirs.problem and alike
 
 
 class _BlockRun(TwoLevelRun, StoreRun):
@@ -356,7 +373,10 @@ class _BlockRun(TwoLevelRun, StoreRun):
         calls, visits = self.evaluator.n_oracle_calls, self.blocks.point.n_updates
         if not first and self.options.acceleration > 0.0:
             self._accelerate()
-        self.blocks.exact_pass(self._exact_order(first), self.engine)
+        if self.engine.elsewhere:
+            self._pass_over_parts()
+        else:
+            self.blocks.exact_pass(self._exact_order(first), self.engine)
         skip_below = 0.0
         for k in range(self._n_cached_passes()):
             if k % _FULL_CACHED_PASS_EVERY == 0:
@@ -369,6 +389,18 @@ class _BlockRun(TwoLevelRun, StoreRun):
         visits = self.blocks.point.n_updates - visits
         visit = 2.0 * self.store.n_entries / max(self.n, 1)
         return calls * self.problem.oracle_work + visits * visit
+
+    def _pass_over_parts(self) -> None:
+        """Have all parts of the data swept, and take in the planes that come back, in order."""
+        point, seed = self.blocks.point, int(self.random.randint(2**31 - 1))
+        parts = self.engine.on_parts(
+            self.problem, sweep, np.array(point.weights), point.regularization, self.n, seed
+        )
+        for examples, (order, *packed) in parts:
+            planes = PlaneBatch(len(order))
+            slots = np.arange(len(order), dtype=np.int32)
+            planes.fill(packed, slots, self.problem.n_weights)
+            self.blocks.take_in(examples[order], planes)
 
     def _distance(self) -> tuple[float, float]:
         gap = max(self.met_value - self.best_dual, 0.0)

@@ -83,7 +83,7 @@ class BlockDual(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    capabilities = Capabilities(has_dual_point=True)
+    capabilities = Capabilities(has_dual_point=True, asks_engine=False)
 
     def __init__(
         self, *, acceleration: float = 1.0, inner_passes: int = 4, coarse: bool = True

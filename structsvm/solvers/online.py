@@ -29,7 +29,9 @@ _DEFAULT_MAX_ITER = 10
 class _OnlineSolver(BaseEstimator, abc.ABC):  # type: ignore[misc]
     """The base class of both learners; they differ in the oracle's objective and in the step."""
 
-    capabilities = Capabilities(can_warm_start=False, has_dual=False, can_learn=True)
+    capabilities = Capabilities(
+        can_warm_start=False, has_dual=False, can_learn=True, asks_engine=False
+    )
     _name: str
     _rescaling: str | None = None  # None leaves the problem's own
 

@@ -79,7 +79,9 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    capabilities = Capabilities(can_warm_start=False, can_learn=True, counts_examples=True)
+    capabilities = Capabilities(
+        can_warm_start=False, can_learn=True, counts_examples=True, asks_engine=False
+    )
 
     def __init__(
         self,

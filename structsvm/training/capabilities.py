@@ -8,7 +8,14 @@ from typing import Any
 from structsvm.solvers import Progress, capabilities_of, solver_name
 from structsvm.solvers.base import refuse
 
-__all__ = ["Callback", "check_callbacks", "check_learns", "check_warm_starts", "needs_validation"]
+__all__ = [
+    "Callback",
+    "check_asks",
+    "check_callbacks",
+    "check_learns",
+    "check_warm_starts",
+    "needs_validation",
+]
 
 Callback = Callable[[Progress], Any]
 
@@ -17,6 +24,16 @@ def check_warm_starts(solver: Any, option: str = "warm_start") -> None:
     """Refuse a solver without a dual state to go on from, which `option` needs."""
     if not capabilities_of(solver).can_warm_start:
         raise refuse(solver_name(solver), option, "keeps no dual state")
+
+
+def check_asks(solver: Any) -> None:
+    """Refuse a solver that visits the data itself, where they lie on other machines."""
+    able = capabilities_of(solver)
+    if not able.asks_engine:
+        raise ValueError(
+            f"solver {solver_name(solver)!r} visits the examples itself, in this process: with an "
+            "engine of other machines use solver='bcfw', 'cutting_plane' or 'n_slack'"
+        )
 
 
 def check_learns(solver: Any) -> None:

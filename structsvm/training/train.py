@@ -29,10 +29,11 @@ from structsvm.linalg._plane import return_free_memory
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, SolverResult, capabilities_of
-from structsvm.training.capabilities import check_callbacks, check_learns
+from structsvm.training.capabilities import check_asks, check_callbacks, check_learns
 from structsvm.training.fingerprint import fingerprint
 from structsvm.training.given_weights import GivenWeights
 from structsvm.training.monitor import FitMonitor
+from structsvm.training.parts import DataSource
 from structsvm.training.penalty import InUnits, penalty_unit
 from structsvm.training.remarks import trivial_fit
 
@@ -68,20 +69,23 @@ class Examples:
     #: What is known of the weights.
     given: GivenWeights = dataclasses.field(default_factory=GivenWeights)
     prepared: bool = False
+    source: Examples | None = None  #: as the user gave them, for parts of them made elsewhere
 
     def check(self) -> None:
         """Check that there are as many of each, before the model reads them."""
         self.X, self.y = check_pairs(self.X, self.y)
         self.weight = check_sample_weight(self.weight, len(self.X))
 
-    def prepare(self, model: StructuredModel, *, whole: bool = True) -> None:
+    def prepare(self, model: StructuredModel, *, whole: bool = True, keep: bool = False) -> None:
         """Let the model read the examples, once; outputs that it cannot take are told or left out.
 
-        `whole`: these are all the data, not a piece of them.
+        `whole`: these are all the data, not a piece of them. `keep`: fill in `source`.
         """
         if self.prepared:
             return
         self.check()
+        if keep:
+            self.source = dataclasses.replace(self)
         self.X, self.y = model.prepare_examples(
             self.X, self.y, sample_weight=self.weight, **self.bind_params
         )
@@ -96,6 +100,8 @@ class Examples:
                 self.X = self.X.take(kept)
                 if self.weight is not None:
                     self.weight = check_sample_weight(self.weight[kept], len(kept))
+                if self.source is not None:
+                    self.source = self.source.take(np.asarray(kept, dtype=np.intp))
 
     def take(self, chosen: NDArray[np.intp]) -> Self:
         """Some of the examples, checked and not read by a model yet."""
@@ -395,7 +401,10 @@ def train(
     """
     validation = Validation(None, None) if validation is None else validation
     callbacks = check_callbacks(callbacks, validation.given)
-    examples.prepare(model)
+    engine = Serial() if engine is None else engine
+    if engine.elsewhere:
+        check_asks(solver)
+    examples.prepare(model, keep=engine.elsewhere)
     of_data = _data_hash(model, examples, rescaling)
     bound = _going_on(start, model, of_data, scale) or examples.bind(model, scale=scale)
     model, problem, scaling = bound.model, bound.problem, bound.scaling
@@ -404,7 +413,8 @@ def train(
         callbacks = [*callbacks, functools.partial(_tell, listen, model)]
     problem.set_rescaling(rescaling)
     penalty = _penalty(C, bound, examples, solver)
-    engine = Serial() if engine is None else engine
+    if examples.source is not None:
+        engine.introduce(problem, DataSource(bound, examples.source))
     held_out = (validation.X, validation.y)
     changed = {name: columns for name, columns in scaling.items() if not columns.is_identity}
     identity = functools.cache(

@@ -14,6 +14,7 @@ from solver_settings import stop_after
 import structsvm
 from structsvm import ChainSVM, MulticlassModel, MulticlassSVM, StructSVM, fit_path
 from structsvm.callbacks import Checkpoint
+from structsvm.engines import Serial
 from structsvm.exceptions import ModelFileError
 from structsvm.problems._affine import AffineProblem
 from structsvm.solvers import BCFW, CuttingPlane, NSlack, Perceptron, Subgradient
@@ -191,7 +192,7 @@ def test_a_prior_from_much_data_helps_with_little():
     assert drawn > ChainSVM(**params).fit(X, y).score(*test) + 0.05
 
 
-class Elsewhere:
+class Elsewhere(Serial):
     """An engine that asks a pickled copy, as processes do."""
 
     n_workers = 1
