@@ -49,7 +49,8 @@ class DependencyParser(StructSVM):
         Whether exactly one token hangs from the root.
     solver : str or solver object, default="passive_aggressive"
         The default learns online, in 10 passes, and has no certificate; "bcfw" has one.
-    C, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start, callbacks
+    C, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 
     Attributes
@@ -102,6 +103,8 @@ class DependencyParser(StructSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.features = features
@@ -117,6 +120,8 @@ class DependencyParser(StructSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     def _make_model(self) -> DependencyModel:

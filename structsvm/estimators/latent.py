@@ -21,6 +21,7 @@ from structsvm.exceptions import ModelFileError, warn
 from structsvm.persistence import model_files
 from structsvm.problems import Problem
 from structsvm.solvers import Progress, Solver, capabilities_of, solver_name
+from structsvm.training.given_weights import GivenWeights
 from structsvm.training.latent import LatentOutcome, LatentTraining, Round
 from structsvm.training.train import Examples
 
@@ -86,6 +87,8 @@ class LatentSVM(StructSVM):
         needs a dual. "bcfw" and "n_slack" keep their planes and dual weights from round to round,
         as a new completion changes all planes of an example by one vector; others begin each round
         afresh.
+    prior_weights, fixed_weights : array-like of shape (n_weights,), default=None
+        See `StructSVM`; the same in each round.
     callbacks : list of callables, default=None
         Called after every iteration of every round; a true result ends the fit.
 
@@ -143,6 +146,8 @@ class LatentSVM(StructSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         super().__init__(
@@ -157,6 +162,8 @@ class LatentSVM(StructSVM):
             random_state=random_state,
             verbose=verbose,
             warm_start=warm_start,
+            prior_weights=prior_weights,
+            fixed_weights=fixed_weights,
             callbacks=callbacks,
         )
         self.n_init = n_init
@@ -197,6 +204,7 @@ class LatentSVM(StructSVM):
     @with_callbacks
     def _fit_latent(self, examples: Examples, resume_from: str | os.PathLike[str] | None) -> None:
         solver, report = self._checked_solver(), TaskReport(self)
+        examples.given = GivenWeights.read(self.prior_weights, self.fixed_weights)
         weights = self.coef_ if self.warm_start and self.__sklearn_is_fitted__() else None
         if resume_from is not None:
             weights = _best_weights(resume_from)

@@ -90,6 +90,9 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         slack; it needs another solver, such as "bcfw".
     tol, max_iter, n_jobs, engine, random_state, verbose, warm_start, callbacks
         See `StructSVM`.
+    prior_weights, fixed_weights : array-like of shape (n_weights,), default=None
+        See `StructSVM`; for the linear kernel, and solvers other than "block_dual". The weights are
+        ``coef_.T`` row by row, then, with `fit_intercept`, ``intercept_ / intercept_scaling``.
 
     Attributes
     ----------
@@ -160,6 +163,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.C = C
@@ -184,6 +189,8 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     def _make_model(self) -> MulticlassModel:
@@ -195,6 +202,11 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         }
         if self.kernel == "linear":
             return MulticlassModel(self.loss, **hinge)
+        if self.prior_weights is not None or self.fixed_weights is not None:
+            raise ValueError(
+                "prior_weights and fixed_weights are of weights, which are there with "
+                f"kernel='linear' alone, but kernel={self.kernel!r}"
+            )
         return KernelMulticlassModel(
             self.loss,
             **hinge,

@@ -58,7 +58,8 @@ class SequenceTagger(ChainSVM):
     scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
         What `score` gives, and what chooses among iterations where there are held-out sentences;
         see `structsvm.metrics`.
-    solver, rescaling, n_jobs, engine, random_state, verbose, warm_start, callbacks
+    solver, rescaling, n_jobs, engine, random_state, verbose, warm_start,
+    prior_weights, fixed_weights, callbacks
         See `StructSVM`. `solver="perceptron"` is done several times sooner.
     tol : float, default=None
         See `StructSVM`, but None is 0.03 here: on text, accuracy settles long before the objective
@@ -117,6 +118,8 @@ class SequenceTagger(ChainSVM):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        prior_weights: ArrayLike | None = None,
+        fixed_weights: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Progress], Any]] | None = None,
     ) -> None:
         self.features = features
@@ -137,6 +140,8 @@ class SequenceTagger(ChainSVM):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.prior_weights = prior_weights
+        self.fixed_weights = fixed_weights
         self.callbacks = callbacks
 
     def fit(

@@ -154,7 +154,8 @@ class LatentTraining:
         self._n_weights = int(n_weights)
         at_zero = self.model.completed(self.examples.X, self.examples.y, np.zeros(n_weights))
         if self.scale:
-            self.scaling = self.model.learn_scaling(self.examples.X, at_zero)
+            scaling = self.model.learn_scaling(self.examples.X, at_zero)
+            self.scaling = self.examples.given.allowed(self.model, scaling)
         self.inputs = self.model.scaled(self.examples.X, self.scaling)
         if weights is not None and of_scaled:
             self._earlier = weights
@@ -261,7 +262,8 @@ class LatentTraining:
         problem = self.model.bind(self.inputs, completed)
         problem.set_sample_weight(self.examples.weight)
         problem = self.examples.given.restrict(problem, self.model, self.scaling)
-        return Bound(self.model, problem, None, self.scaling, self.scale)
+        given = self.examples.given
+        return Bound(self.model, problem, None, self.scaling, self.scale, given=given)
 
     def _train(self, examples: Examples, bound: Bound, gap: float) -> Outcome:
         callbacks = check_callbacks(self.options.get("callbacks", ()), False)
@@ -302,16 +304,20 @@ class LatentTraining:
         """The problem of other completions, with the planes of the one before; and by how much the
         sum of hinges falls at the weights of the result."""
         following = self._bind(after)
+        # Beside a prior, losses of planes would change, too.
+        moves = capabilities_of(self.solver).can_move and not self.examples.given.any()
         old: Any = bound.problem
         new: Any = following.problem
+        whole = new.whole(result.weights)
         weight, gain, shifts = old.example_weights(), 0.0, []
         for i in changed.tolist():
             self._check_loss(i, before, after)
-            indices, values = new.truth_change(old, i)
-            values *= weight[i]
-            gain += dot(values, result.weights[indices])
-            shifts.append((i, indices, values))
-        if capabilities_of(self.solver).can_move:
+            indices, values = new.plain.truth_change(old.plain, i)
+            gain += weight[i] * dot(values, whole[indices])
+            if moves:
+                indices, values = new.truth_change(old, i)
+                shifts.append((i, indices, values * weight[i]))
+        if moves:
             following = following._replace(state=bound.state.moved(new, shifts))
         return following, gain
 

@@ -12,7 +12,19 @@ from sklearn.base import clone
 from solver_settings import stop_after
 
 import structsvm
-from structsvm import ChainSVM, MulticlassModel, MulticlassSVM, StructSVM, fit_path
+from structsvm import (
+    ChainModel,
+    ChainSVM,
+    DependencyModel,
+    DependencyParser,
+    HiddenStates,
+    LatentSVM,
+    MulticlassModel,
+    MulticlassSVM,
+    SequenceTagger,
+    StructSVM,
+    fit_path,
+)
 from structsvm.callbacks import Checkpoint
 from structsvm.engines import Serial
 from structsvm.exceptions import ModelFileError
@@ -313,3 +325,98 @@ def test_exact_block_updates_take_neither():
     with pytest.raises(ValueError, match="'block_dual' takes no prior, fixed or tied weights"):
         svm.fit(POINTS, LABELS)
     assert MulticlassSVM().fit(np.array(POINTS), LABELS).prior_weights is None
+
+
+# ---- named estimators
+
+
+def test_every_structural_estimator_takes_them():
+    named = [getattr(structsvm, name) for name in structsvm.__all__]
+    estimators = [one for one in named if isinstance(one, type) and issubclass(one, StructSVM)]
+    assert len(estimators) > 8
+    for estimator in estimators:
+        assert {"prior_weights", "fixed_weights"} <= set(estimator._get_param_names()), estimator
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_rows_keep_to_them(n_classes):
+    y = np.minimum(LABELS, n_classes - 1)
+    n_columns = 1 if n_classes == 2 else 3
+    prior, fixed = np.linspace(-1, 1, 5 * n_columns), np.full(5 * n_columns, np.nan)
+    fixed[[0, 3, -1]] = [0.3, -0.2, 0.5]
+    options = {"C": 0.5, "scale": None, "tol": 1e-6, "random_state": 0, "solver": "bcfw"}
+    options |= {"prior_weights": prior, "fixed_weights": fixed}
+    svm = MulticlassSVM(intercept_scaling=2.0, **options).fit(np.array(POINTS), y)
+    model = MulticlassModel(intercept_scaling=2.0)
+    plain = StructSVM(model, **options).fit(np.array(POINTS), y)
+    assert svm.certified_
+    assert svm.objective_ == pytest.approx(plain.objective_, rel=1e-9)
+    flat = np.concatenate([svm.coef_.T, svm.intercept_[None] / 2.0]).ravel()
+    assert np.array_equal(flat[[0, 3, -1]], [0.3, -0.2, 0.5])
+    np.testing.assert_allclose(flat, plain.coef_)
+    far = clone(svm).set_params(C=1e-9).fit(np.array(POINTS), y)
+    flat = np.concatenate([far.coef_.T, far.intercept_[None] / 2.0]).ravel()
+    np.testing.assert_allclose(flat, np.where(np.isnan(fixed), prior, fixed), atol=1e-6)
+    with pytest.raises(ValueError, match="'block_dual' takes no prior"):
+        clone(svm).set_params(solver="block_dual").fit(np.array(POINTS), y)
+    with pytest.raises(ValueError, match="with kernel='linear' alone, but kernel='rbf'"):
+        clone(svm).set_params(kernel="rbf").fit(np.array(POINTS), y)
+
+
+def test_taggers_and_parsers_keep_to_them():
+    X = [["the", "cat", "sleeps"], ["a", "dog", "barks"]] * 3
+    tagger = SequenceTagger(C=1.0, random_state=0).fit(X, [["D", "N", "V"]] * 6)
+    prior = np.random.default_rng(0).normal(size=len(tagger.coef_))
+    drawn = clone(tagger).set_params(C=1e-9, prior_weights=prior).fit(X, [["D", "N", "V"]] * 6)
+    np.testing.assert_allclose(drawn.coef_, prior, atol=1e-6)
+    fixed = np.where(np.arange(len(prior)) % 3 == 0, prior, np.nan)
+    drawn = clone(tagger).set_params(C=1.0, fixed_weights=fixed).fit(X, [["D", "N", "V"]] * 6)
+    assert np.array_equal(drawn.coef_[::3], prior[::3])
+    X = [[("the", "D"), ("cat", "N"), ("sleeps", "V")], [("she", "P"), ("saw", "V")]]
+    heads = [[2, 3, 0], [2, 0]]
+    parser = DependencyParser(solver="bcfw", C=0.1, tol=1e-4, random_state=0)
+    first = clone(parser).fit(X, heads)
+    again = clone(parser).set_params(prior_weights=first.coef_).fit(X, heads)
+    plain = StructSVM(
+        DependencyModel(), C=0.1, tol=1e-4, scale=None, random_state=0, prior_weights=first.coef_
+    ).fit(X, heads)
+    assert again.objective_ == pytest.approx(plain.objective_, rel=1e-9)
+    assert again.objective_ < first.objective_
+
+
+@pytest.mark.parametrize("scale", [None, "auto"])
+@pytest.mark.parametrize("solver", ["bcfw", "n_slack", "cutting_plane"])
+def test_rounds_of_completions_keep_to_them(scale, solver):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(6, 3)) + 2 for _ in range(15)]
+    y = [np.argmax(x, 1) for x in X]
+    partial = [[None if rng.random() < 0.4 else int(k) for k in row] for row in y]
+    n = 3 * 3 + 3 + 9 + 6
+    prior, fixed = rng.normal(size=n), np.full(n, np.nan)
+    fixed[[0, 3, 9]] = [0.5, -0.2, 0.1]  # the last one an intercept
+    for given in ({"prior_weights": prior}, {"prior_weights": prior, "fixed_weights": fixed}):
+        options = {"scale": scale, "C": 0.1, "tol": 1e-4, "random_state": 0, "solver": solver}
+        options |= given
+        plain = StructSVM(ChainModel(), **options).fit(X, y)
+        latent = LatentSVM(ChainModel(), **options).fit(X, y)
+        assert latent.objective_ == pytest.approx(plain.objective_, rel=1e-3)
+        svm = LatentSVM(ChainModel(), **options).fit(X, partial)
+        assert (np.diff(svm.history_["objective"]) <= 0).all()
+        states = LatentSVM(HiddenStates(ChainModel()), **{**options, **dict.fromkeys(given)})
+        assert (np.diff(states.fit(X, y).history_["objective"]) <= 0).all()
+        # The last round is the problem of its completions.
+        model, w = svm.model_, svm.coef_
+        free = np.ones(n, dtype=bool)
+        if "fixed_weights" in given:
+            assert np.array_equal(w[[0, 3, 9]], fixed[[0, 3, 9]])
+            free = np.isnan(fixed)
+        if scale is None:
+            inputs, read = model.prepare_examples(X, partial)
+            problem = model.bind(inputs, model.completed(inputs, read, w))
+            hinges = 0.0
+            for i in range(len(X)):
+                indices, values, loss = problem.oracle(i, w)
+                hinges += loss - values @ w[indices]
+            objective = ((w - prior)[free] ** 2).sum() / 2 + 0.1 * hinges
+            assert objective <= svm.objective_ * (1 + 1e-6)
+            assert objective >= svm.objective_ * (1 - 2e-2)
