@@ -52,24 +52,14 @@ class Engine(abc.ABC):
         Number of oracle calls at a time; solvers choose the size of batches by it.
     in_flight : int, default=1
         Number of batches of `stream` that run while the planes of another are taken.
-<<<<<<< HEAD
     elsewhere : bool, default=False
         Whether parts of the data lie on other machines, so that a question is worth a message only
         if it is about all examples: see `on_parts`.
-=======
-    n_threads : int, default=1
-        Number of threads of this process that `together` may use. Above 1, a solver may share its
-        own work among threads, too.
->>>>>>> 9dc774d (BCFW visits examples on two threads, each with a copy of the weights)
     """
 
     n_workers: int = 1
     in_flight: int = 1
-<<<<<<< HEAD
     elsewhere: bool = False
-=======
-    n_threads: int = 1
->>>>>>> 9dc774d (BCFW visits examples on two threads, each with a copy of the weights)
 
     @abc.abstractmethod
     def begin(
@@ -107,14 +97,6 @@ class Engine(abc.ABC):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    def together(self, task: Callable[[int], object], n_threads: int) -> None:
-        """Run ``task(k)`` for k in ``range(n_threads)``, at the same time as far as possible.
-
-        The caller's thread runs ``task(0)``. The task must come to the same end if its calls run
-        one after the other, or never all at the same time. Here it runs once.
-        """
-        task(0)
 
     def planes(
         self,

@@ -21,12 +21,8 @@ from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._grown_problem import GrownProblem, restore_pairs
 from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._label_planes import LabelPlanes
-<<<<<<< HEAD
 from structsvm.solvers._plane_store import PlaneStore
 from structsvm.solvers._sparse_planes import SparsePlanes
-=======
-from structsvm.solvers._replicas import N_PARTS, Replicas, may_share
->>>>>>> 9dc774d (BCFW visits examples on two threads, each with a copy of the weights)
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.part_sweep import sweep
 from structsvm.solvers.proximal import ProximalSchedule
@@ -119,14 +115,8 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     -----
     Memory is O(n_weights + stored plane entries), and at most 160 MB for cuts; time of a visit is
     O(oracle + entries of the example's planes). Planes of text, label sequences of sparse rows with
-    very many features, are kept as a byte for each token.
-
-    With ``n_jobs`` above 1, and the defaults of `step`, `sampling` and `averaging`, two threads
-    visit examples at the same time, each with a copy of the weights; after short stretches each
-    copy is told the moves of the other. The dual point is exact all the while, and so is the
-    certificate; only the weights that an example is visited at are a few visits old. Results depend
-    on `random_state` and on whether ``n_jobs`` is above 1, never on the clock or the number of
-    threads.
+    very many features, are kept as a byte for each token. Results depend on `random_state` alone,
+    never on the clock.
 
     References
     ----------
@@ -298,9 +288,6 @@ class _BlockRun(TwoLevelRun, StoreRun):
         self.mixed: NDArray[np.float64] | None = None
         self.mixed_loss, self.best_met_dual = 0.0, -math.inf
         self.smoothed = False
-        self.replicas: Replicas | None = None
-        self.caution = 1.0
-        self._loss = 0.0
         if isinstance(self.problem, GrownProblem):
             self.grown = self.problem
         else:
@@ -315,7 +302,6 @@ class _BlockRun(TwoLevelRun, StoreRun):
             "smooth": vector(d, optional=True),
             "mixed": vector(d, optional=True),
             "mixed_loss": number()._replace(optional=True),
-            "caution": number(least=1.0, most=N_PARTS)._replace(optional=True),
             "best_met_dual": number()._replace(optional=True),
         }
 
@@ -387,34 +373,23 @@ class _BlockRun(TwoLevelRun, StoreRun):
         calls, visits = self.evaluator.n_oracle_calls, self.blocks.point.n_updates
         if not first and self.options.acceleration > 0.0:
             self._accelerate()
-<<<<<<< HEAD
         if self.engine.elsewhere:
             self._pass_over_parts()
         else:
             self.blocks.exact_pass(self._exact_order(first), self.engine)
-=======
-        replicas = self._replicas()
-        before = 0.0 if replicas is None else self._loss - self._half_sqnorm()
-        visitor: Any = self.blocks if replicas is None else replicas
-        visitor.exact_pass(self._exact_order(first), self.engine)
->>>>>>> 9dc774d (BCFW visits examples on two threads, each with a copy of the weights)
         skip_below = 0.0
         for k in range(self._n_cached_passes()):
             if k % _FULL_CACHED_PASS_EVERY == 0:
                 skip_below = 0.0
-            skip_below = _SKIP_SHARE * visitor.cached_pass(
-                self._permutation(), skip_below, self.engine
+            skip_below = _SKIP_SHARE * self.blocks.steps.cached_pass(
+                self._permutation(), skip_below
             )
         self.schedule.record(self._measure(), *self._distance())
-        if replicas is not None and self._loss - self._half_sqnorm() < before:
-            replicas.raise_caution()
-            self.caution = replicas.caution
         calls = self.evaluator.n_oracle_calls - calls
         visits = self.blocks.point.n_updates - visits
         visit = 2.0 * self.store.n_entries / max(self.n, 1)
         return calls * self.problem.oracle_work + visits * visit
 
-<<<<<<< HEAD
     def _pass_over_parts(self) -> None:
         """Have all parts of the data swept, and take in the planes that come back, in order."""
         point, seed = self.blocks.point, int(self.random.randint(2**31 - 1))
@@ -426,25 +401,6 @@ class _BlockRun(TwoLevelRun, StoreRun):
             slots = np.arange(len(order), dtype=np.int32)
             planes.fill(packed, slots, self.problem.n_weights)
             self.blocks.take_in(examples[order], planes)
-=======
-    def _replicas(self) -> Replicas | None:
-        """What visits blocks on several threads, where that may be."""
-        if self.engine.n_threads == 1 or self.options.sampling != "permuted":
-            return None
-        if not may_share(self.blocks):
-            return None
-        if self.replicas is None:
-            self.replicas = Replicas(self.blocks)
-            self.replicas.caution = self.caution
-            _, self._loss = self.store.combination()
-        self.replicas.stale = True
-        return self.replicas
-
-    def _half_sqnorm(self) -> float:
-        """What the norm of the weights takes from the dual value with the proximal term."""
-        w = self.blocks.point.weights
-        return self.blocks.point.regularization / 2 * dot(w, w)
->>>>>>> 9dc774d (BCFW visits examples on two threads, each with a copy of the weights)
 
     def _distance(self) -> tuple[float, float]:
         gap = max(self.met_value - self.best_dual, 0.0)
@@ -477,8 +433,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
 
         Returns whether the dual value is the best so far.
         """
-        self.combination, self._loss = self.store.combination()
-        loss = self._loss
+        self.combination, loss = self.store.combination()
         if self.smoothed:
             w = self.blocks.point.weights
             if self.smooth is None:
