@@ -22,7 +22,9 @@ cdef extern from "structsvm/inference/expansion.h" nogil:
     double ssvm_labelling_score(const ssvm_labelling* p, const int32_t* y)
     void ssvm_greedy_labels(const ssvm_labelling* p, int32_t* y)
     int ssvm_expansion(
-        const ssvm_labelling* p, ssvm_move* move, int32_t* y, int32_t max_cycles
+        const ssvm_labelling* p, ssvm_move* move, int32_t* y, int begins_anew, int32_t max_cycles
     )
-    int ssvm_move_reserve(ssvm_move* move, int32_t n, int32_t m)
+    int ssvm_move_reserve(
+        ssvm_move* move, int32_t n, int32_t m, int32_t n_labels, int is_table
+    )
     void ssvm_move_free(ssvm_move* move)

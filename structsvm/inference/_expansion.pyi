@@ -8,6 +8,6 @@ def expand_labels(
     step: int,
     is_table: bool,
     labels: NDArray[np.int32],
-    greedy_start: bool,
+    begins_anew: bool,
     max_cycles: int,
 ) -> tuple[float, bool]: ...

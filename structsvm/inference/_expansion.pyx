@@ -8,7 +8,7 @@ from structsvm.inference._graph_cut cimport ssvm_graph_connect
 
 def expand_labels(
     const double[:, ::1] unary, const int32_t[:, ::1] edges, const double[::1] pairwise,
-    Py_ssize_t step, bint is_table, int32_t[::1] labels, bint greedy_start, int32_t max_cycles,
+    Py_ssize_t step, bint is_table, int32_t[::1] labels, bint begins_anew, int32_t max_cycles,
 ):
     """Improve `labels` in place. Arguments as in ``ssvm_labelling``, checked by the caller.
 
@@ -34,13 +34,11 @@ def expand_labels(
     memset(&move, 0, sizeof(ssvm_move))
     try:
         with nogil:
-            if ssvm_move_reserve(&move, p.n_nodes, p.n_edges):
+            if ssvm_move_reserve(&move, p.n_nodes, p.n_edges, p.n_labels, is_table):
                 with gil:
                     raise MemoryError(f"no memory for {p.n_nodes} nodes and {p.n_edges} edges")
             ssvm_graph_connect(&move.graph, p.n_nodes, p.n_edges, p.edges)
-            if greedy_start:
-                ssvm_greedy_labels(&p, y)
-            finished = ssvm_expansion(&p, &move, y, max_cycles)
+            finished = ssvm_expansion(&p, &move, y, begins_anew, max_cycles)
             score = ssvm_labelling_score(&p, y)
     finally:
         ssvm_move_free(&move)

@@ -34,7 +34,7 @@ cdef struct CutScratch:
     ssvm_move move
     const int32_t* connected    # the edges of the graph at present
     double* unary
-    label_t* greedy             # labels: of expansions from the best without edges, or of a tree
+    label_t* other              # labels: of expansions without a relaxation, or of a tree
 
 
 cdef ssvm_labelling labelling_of(
@@ -80,7 +80,7 @@ cdef class GraphMaximizer(Maximizer):
     # Number of labels of node k of graph i
     cdef Py_ssize_t n_labels_of(self, Py_ssize_t i, Py_ssize_t k) noexcept nogil
     cdef int check_scores(self, Py_ssize_t i, const double* theta) except -1 nogil
-    # labels OUT: the start of the expansions; not called for cuts
+    # labels OUT: the start of the expansions, where there is a relaxation
     cdef int first_labels(
         self, Py_ssize_t i, const double* theta, int thread, label_t* labels
     ) except -1 nogil

@@ -229,7 +229,7 @@ cdef class GraphMaximizer(Maximizer):
             ssvm_graph_free(&self._scratch[k].graph)
             ssvm_move_free(&self._scratch[k].move)
             free(self._scratch[k].unary)
-            free(self._scratch[k].greedy)
+            free(self._scratch[k].other)
         free(self._scratch)
         free(self._flows)
         free(self.graphs)
@@ -286,8 +286,8 @@ cdef class GraphMaximizer(Maximizer):
         self, Py_ssize_t i, double* theta, int thread, const label_t* y, ssvm_counts* mu
     ) except -1 nogil:
         cdef double value
-        self.decode_tree(i, theta, self._scratch[thread].greedy, &value)
-        return self.count_difference(i, y, self._scratch[thread].greedy, mu)
+        self.decode_tree(i, theta, self._scratch[thread].other, &value)
+        return self.count_difference(i, y, self._scratch[thread].other, mu)
 
     cdef int make_room(self, Py_ssize_t n_threads) except -1:
         cdef Py_ssize_t k, n, m
@@ -309,10 +309,12 @@ cdef class GraphMaximizer(Maximizer):
                 failed = ssvm_graph_reserve(&scratch[k].graph, n, m)
                 failed = failed or scratch[k].unary == NULL
             else:
-                failed = ssvm_move_reserve(&scratch[k].move, n, m)
+                failed = ssvm_move_reserve(
+                    &scratch[k].move, n, m, <int32_t> self.width, self.tables
+                )
             if self.struct.relax != NULL:
-                scratch[k].greedy = <label_t*> malloc(max(n, <Py_ssize_t> 1) * sizeof(label_t))
-                failed = failed or scratch[k].greedy == NULL
+                scratch[k].other = <label_t*> malloc(max(n, <Py_ssize_t> 1) * sizeof(label_t))
+                failed = failed or scratch[k].other == NULL
             if failed:
                 raise MemoryError(f"no memory for a graph of {n} nodes and {m} edges")
         return 0
@@ -373,17 +375,17 @@ cdef class GraphMaximizer(Maximizer):
             self.cut(i, theta, s, y_hat)
         else:
             connect(&s.move.graph, &s.connected, graph)
-            self.first_labels(i, theta, thread, y_hat)
-            ssvm_expansion(&p, &s.move, y_hat, self.max_cycles)
+            if self.struct.relax != NULL:
+                self.first_labels(i, theta, thread, y_hat)
+            ssvm_expansion(&p, &s.move, y_hat, self.struct.relax == NULL, self.max_cycles)
         value[0] = ssvm_labelling_score(&p, y_hat)
         if self.struct.relax != NULL:
-            # y_hat started from the relaxed labels; keep the greedy start's result if it is better.
-            ssvm_greedy_labels(&p, s.greedy)
-            ssvm_expansion(&p, &s.move, s.greedy, self.max_cycles)
-            score = ssvm_labelling_score(&p, s.greedy)
+            # y_hat started from the relaxed labels; keep the usual result if it is better.
+            ssvm_expansion(&p, &s.move, s.other, True, self.max_cycles)
+            score = ssvm_labelling_score(&p, s.other)
             if score > value[0]:
                 value[0] = score
-                memcpy(y_hat, s.greedy, graph.n_nodes * sizeof(label_t))
+                memcpy(y_hat, s.other, graph.n_nodes * sizeof(label_t))
         if self.n_own is not None:
             for k in range(graph.n_nodes):
                 y_hat[k] = min(y_hat[k], <label_t> self.n_labels_of(i, k) - 1)

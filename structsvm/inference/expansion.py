@@ -45,7 +45,8 @@ def alpha_expansion(
         Potts scores, >= 0, of edges whose ends agree; or tables ``[first, second]`` of any sign,
         one for each edge or one for all.
     start : int array-like of shape (n_nodes,), default=None
-        Labels to improve. None: the best labels without edges, the lowest of several.
+        Labels to improve. None: the better of two labellings: the best labels without edges, and
+        (Potts scores) those of a few sweeps of tree-reweighted messages.
     max_cycles : int, default=100
         Most rounds of expansions of every label.
 
@@ -53,7 +54,7 @@ def alpha_expansion(
     -------
     labels : int32 array of shape (n_nodes,)
     score : float
-        Score of the labels, never below the score of `start`.
+        Score of the labels, never below the score of `start` or of the best labels without edges.
 
     Raises
     ------
@@ -63,12 +64,20 @@ def alpha_expansion(
 
     Notes
     -----
-    A move costs a cut of the graph; a few cycles are typical. Memory is as for one cut.
+    A few cycles are typical. A label's first move reads the whole graph, a later one only what has
+    changed near nodes whose labels changed since: flows are kept from cut to cut (Komodakis et al.
+    2008). Memory is as for one cut, and 8 bytes (Potts scores: 16) for each edge and label; beyond
+    1 GiB of that, or where edges outweigh nodes a million times, nothing is kept, and every move
+    costs a cut of the graph.
 
     References
     ----------
     Y. Boykov, O. Veksler, R. Zabih (2001). Fast approximate energy minimization via graph cuts.
     TPAMI 23. doi:10.1109/34.969114
+    N. Komodakis, G. Tziritas, N. Paragios (2008). Performance vs computational efficiency for
+    optimizing single and dynamic MRFs. CVIU 112. doi:10.1016/j.cviu.2008.06.007
+    V. Kolmogorov (2006). Convergent tree-reweighted message passing for energy minimization. TPAMI
+    28. doi:10.1109/TPAMI.2006.200 (the start)
     C. Rother, S. Kumar, V. Kolmogorov, A. Blake (2005). Digital tapestry. CVPR.
     doi:10.1109/CVPR.2005.130 (moves that are not attractive)
     T. Finley, T. Joachims (2008). Training structural SVMs when exact inference is intractable.

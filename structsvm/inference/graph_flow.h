@@ -164,6 +164,20 @@ static inline double ssvm_within(double value, double limit)
 /* With so many nodes below 0 for each above, all is mirrored. */
 enum { SSVM_SINKS_TO_LEAVE = 4 };
 
+/* Change the sign of all excesses and the direction of all arcs; labels stay. */
+SSVM_UNUSED static void ssvm_graph_mirror(ssvm_graph *g)
+{
+    for (int32_t e = 0; e < g->n_edges; ++e) {
+        ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
+        const double residual = forward->residual;
+        forward->residual = backward->residual;
+        backward->residual = residual;
+    }
+    for (int32_t i = 0; i < g->n_nodes; ++i)
+        g->nodes[i].excess = -g->nodes[i].excess;
+    g->is_mirrored = !g->is_mirrored;
+}
+
 /* Begin from the current scores, clipped to [-limit, limit], and a start flow, one number an edge, clipped
  * to its capacity; NULL for none.
  *
@@ -252,17 +266,8 @@ static inline uint8_t ssvm_graph_label(const ssvm_graph *g, int32_t i)
 /* Turn residuals and excesses into those of the graph itself; labels stay. */
 SSVM_UNUSED static void ssvm_graph_face(ssvm_graph *g)
 {
-    if (!g->is_mirrored)
-        return;
-    for (int32_t e = 0; e < g->n_edges; ++e) {
-        ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
-        const double residual = forward->residual;
-        forward->residual = backward->residual;
-        backward->residual = residual;
-    }
-    for (int32_t i = 0; i < g->n_nodes; ++i)
-        g->nodes[i].excess = -g->nodes[i].excess;
-    g->is_mirrored = 0;
+    if (g->is_mirrored)
+        ssvm_graph_mirror(g);
 }
 
 /* Energy of the labels: |unary| of nodes with the worse label, plus the capacities of cut edges. */

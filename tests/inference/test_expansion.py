@@ -69,6 +69,86 @@ def test_one_cycle_may_not_be_enough_and_is_a_labelling_all_the_same():
     assert last >= first > score(unary.argmax(axis=1), unary, edges, pairwise)
 
 
+def best_move(labels, alpha, unary, edges, pairwise):
+    """Labels after the best expansion of alpha, by a new cut; for attractive scores."""
+    a, b = edges.T
+    e, everywhere = np.arange(len(edges)), np.full(len(edges), alpha)
+
+    def pair(first, second):
+        return pairwise * (first == second) if pairwise.ndim == 1 else pairwise[e, first, second]
+
+    keep, second = pair(labels[a], labels[b]), pair(labels[a], everywhere)
+    first, both = pair(everywhere, labels[b]), pair(everywhere, everywhere)
+    capacity = (keep - second - first + both) / 2
+    gain = unary[:, alpha] - unary[np.arange(len(unary)), labels]
+    np.add.at(gain, a, first - keep + capacity)
+    np.add.at(gain, b, second - keep + capacity)
+    return np.where(graph_cut(gain, edges, np.maximum(capacity, 0)) == 1, alpha, labels)
+
+
+def larger(seed):
+    """A grid, or a random graph, every other one with a hub; scores of any scale, often tied."""
+    rng = np.random.default_rng(seed)
+    n, k = int(rng.integers(2, 300)), int(rng.integers(2, 8))
+    if seed % 3:
+        edges = rng.integers(n, size=(int(rng.integers(4 * n)), 2))
+        edges[: len(edges) // 2 * (seed % 2), 0] = 0
+        edges = edges[edges[:, 0] != edges[:, 1]]
+    else:
+        width = int(rng.integers(1, n + 1))
+        n -= n % width
+        places = np.arange(n).reshape(-1, width)
+        pairs = [(places[:, :-1], places[:, 1:]), (places[:-1], places[1:])]
+        edges = np.concatenate([np.stack([p.ravel(), q.ravel()], 1) for p, q in pairs])
+    unary = rng.normal(size=(n, k))
+    if seed % 5 < 2:
+        unary = np.round(2 * unary)
+    strength = 10.0 ** rng.uniform(-2, 2) * rng.exponential(size=len(edges))
+    if seed % 4:
+        pairwise = strength * rng.integers(2, size=len(edges))
+    else:  # a truncated linear distance, and scores of both ends
+        distance = np.minimum(np.abs(np.subtract.outer(np.arange(k), np.arange(k))), 2)
+        pairwise = -strength[:, None, None] * distance
+        pairwise = pairwise + rng.normal(size=(len(edges), k, 1))
+    scale = 10.0 ** rng.integers(-3, 4)
+    return scale * unary, edges, scale * pairwise, rng.integers(k, size=n)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_expansion_of_larger_graphs_helps(seed):
+    unary, edges, pairwise, other = larger(seed)
+    rounding = 1e-11 * (np.abs(unary).sum() + np.abs(pairwise).sum())
+    for start in (None, other):
+        labels, value = alpha_expansion(unary, edges, pairwise, start=start)
+        assert value == pytest.approx(score(labels, unary, edges, pairwise), abs=rounding)
+        least = unary.argmax(axis=1) if start is None else start
+        assert value >= score(least, unary, edges, pairwise) - rounding
+        for alpha in range(unary.shape[1]):
+            moved = best_move(labels, alpha, unary, edges, pairwise)
+            assert score(moved, unary, edges, pairwise) <= value + rounding
+
+
+@pytest.mark.parametrize("strength", [1e-3, 1e9, 1e200])
+def test_edges_far_stronger_or_weaker_than_nodes(strength):
+    unary, edges, pairwise, other = larger(1)
+    pairwise = strength * (pairwise + 1)
+    for start in (None, other):
+        labels, value = alpha_expansion(unary, edges, pairwise, start=start)
+        assert value == pytest.approx(score(labels, unary, edges, pairwise))
+        assert value >= score(unary.argmax(axis=1), unary, edges, pairwise) or start is not None
+
+
+def test_messages_start_better_than_labels_without_edges():
+    rng = np.random.default_rng(0)
+    places = np.arange(2500).reshape(50, 50)
+    pairs = [(places[:, :-1], places[:, 1:]), (places[:-1], places[1:])]
+    edges = np.concatenate([np.stack([p.ravel(), q.ravel()], 1) for p, q in pairs])
+    unary, pairwise = rng.normal(size=(2500, 6)), np.full(len(edges), 0.8)
+    _, value = alpha_expansion(unary, edges, pairwise)
+    _, greedy = alpha_expansion(unary, edges, pairwise, start=unary.argmax(axis=1))
+    assert value > greedy
+
+
 def test_no_nodes_and_no_edges():
     labels, value = alpha_expansion(np.zeros((0, 3)), [], [])
     assert labels.shape == (0,)
