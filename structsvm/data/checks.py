@@ -55,6 +55,8 @@ def check_n_jobs(n_jobs: Any) -> int:
 
 def real_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Real numbers of any shape as float64; numbers too large for it become infinite."""
+    if type(value) is np.ndarray and value.dtype == np.float64:
+        return value  # as it is: small problems take no longer than a check
     array = check_unmasked(name, value, np.asarray(value))
     if not array.size:
         return np.zeros(array.shape)
@@ -66,7 +68,7 @@ def real_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 def check_unmasked(name: str, value: Any, array: NDArray[Any]) -> NDArray[Any]:
     """`array`, which was made from `value`; masked entries of `value` are refused."""
-    if np.ma.is_masked(value):
+    if type(value) is not np.ndarray and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries; fill them: each must be a number")
     return array
 

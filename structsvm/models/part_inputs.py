@@ -171,6 +171,16 @@ def used_parts(
     name: str, output: Any, form: str, n: int | None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The parts that an output uses, ascending, one as often as it is used; and the void parts."""
+    if form == "indices" and isinstance(output, Mapping):
+        if set(output) != {"used", "void"}:
+            raise ValueError(
+                f"{name} is a dict with the keys {list(output)}, expected 'used' and 'void': rows "
+                "of parts"
+            )
+        told, void = (used_parts(name, output[key], form, n)[0] for key in ("used", "void"))
+        if (both := np.intersect1d(told, void)).size:
+            raise ValueError(f"{name} says that part {both[0]} is used, and that it is void")
+        return told, np.unique(void)
     if form == "indices" and isinstance(output, Set):
         output = list(output)
     row = check_unmasked(name, output, np.asarray(output))

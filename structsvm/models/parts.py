@@ -101,7 +101,8 @@ class PartsModel(PackedModel):
         How outputs are written, in y and in predictions. "uses": of each part how often it is used,
         of shape (n_parts,), mostly 0 and 1; in y, -1 marks *void* parts, of which nobody knows.
         They have no loss and no features in training; `LatentSVM` completes them. "indices": the
-        used parts, in any order, or a set of them.
+        used parts, in any order, or a set of them; where parts of y are void, a dict of both,
+        ``{"used": [0, 3], "void": [4]}``.
     to_parts : callable, default=None
         ``to_parts(answer, x)`` turns what `maximizer` returned into the form `output`.
     task_loss : {"hamming", "regret"} or callable, default="hamming"

@@ -127,3 +127,38 @@ def test_known_parts_that_no_output_has_are_told():
     X, y = [np.eye(4)] * 2, [[1, 1, 0, 0], [0, 0, 0, -1]]
     with pytest.raises(LabelError, match=r"y\[1\] leaves no output: the maximizer found none"):
         LatentSVM(PartsModel(Subset(2)), random_state=0).fit(X, y)
+
+
+@kinds
+def test_void_parts_beside_used_ones_are_those_of_uses(name):
+    maximizer, _, X, _, partial = examples(name)
+    rows = [
+        {"used": np.flatnonzero(some > 0)[::-1].tolist(), "void": set(np.flatnonzero(some < 0))}
+        for some in partial
+    ]
+    of_rows = maximizer
+    if name == "function":
+        of_rows = lambda theta, x: np.flatnonzero(two_best(theta, x))  # noqa: E731
+    options = {"C": 1.0, "scale": None, "random_state": 0}
+    for estimator in (StructSVM, LatentSVM):
+        uses = estimator(PartsModel(maximizer), **options).fit(X, partial)
+        indices = estimator(PartsModel(of_rows, output="indices"), **options).fit(X, rows)
+        assert indices.objective_ == uses.objective_
+        np.testing.assert_array_equal(indices.coef_, uses.coef_)
+        assert indices.score(X, rows) == uses.score(X, partial)
+    for some, row in zip(uses.complete(X, partial), indices.complete(X, rows), strict=True):
+        assert np.flatnonzero(some).tolist() == row.tolist()
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ({"used": [0], "void": [0, 1]}, r"y\[0\] says that part 0 is used, and that it is void"),
+        ({"used": [0], "hidden": [1]}, r"keys \['used', 'hidden'\], expected 'used' and 'void'"),
+        ({"used": [0], "void": [4]}, r"y\[0\] has the part 4, expected 0 to 3"),
+        ([0, -1], r"y\[0\] has the part -1, expected 0 to 3"),
+    ],
+)
+def test_void_parts_that_cannot_be_are_told(output, message):
+    with pytest.raises(ValueError, match=message):
+        StructSVM(PartsModel(Subset(2), output="indices")).fit([np.eye(4)], [output])
