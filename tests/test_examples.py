@@ -34,23 +34,55 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_label_sets", "label_sets.png", 1e-3, 8),
         ("plot_dependency_trees", "dependency_trees.png", 1e-2, 3),
         ("plot_named_entities", "named_entities.png", 0.03, 20),
+        ("plot_learning_curve", "learning_curve.png", 1e-3, 2),
+        ("plot_explanation", "explanation.png", 1e-3, 4),
     ],
 )
 def test_example(tmp_path, monkeypatch, capfd, name, picture, tol, lead):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("STRUCTSVM_DATA", raising=False)
-    monkeypatch.setattr(sys, "argv", [f"{name}.py"])
-    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
-    plt.close("all")
-    out, _ = capfd.readouterr()
+    out = run(name, picture, tmp_path, monkeypatch, capfd)
     gaps = [float(gap) for gap in re.findall(r"certified gap ([\d.e-]+)", out)]
     assert gaps
     assert max(gaps) <= tol
     *_, worse, better = (float(p) for p in re.findall(r"([\d.]+)% of held-out", out))
     assert better > worse + lead
+
+
+def run(name, picture, tmp_path, monkeypatch, capfd):
+    """Run an example in a folder of its own; returns what it says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STRUCTSVM_DATA", raising=False)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py"])
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    plt.close("all")
     image = matplotlib.image.imread(tmp_path / picture)
     assert min(image.shape[:2]) > 150
     assert image.std() > 0.05
+    return capfd.readouterr().out
+
+
+def test_a_killed_fit_is_none_the_worse(tmp_path, monkeypatch, capfd):
+    out = run("plot_checkpoint", "checkpoint.png", tmp_path, monkeypatch, capfd)
+    assert "the power went in pass 10;" in out
+    assert "with other data: the checkpoint is of a fit to other data" in out
+    assert "the same bits: True" in out
+
+
+def test_costs_by_distance_bring_answers_nearer(tmp_path, monkeypatch, capfd):
+    out = run("plot_ordinal_digits", "ordinal_digits.png", tmp_path, monkeypatch, capfd)
+    told = re.findall(r"certified gap ([\d.e-]+), off by ([\d.]+) on held-out", out)
+    (gap, plain), (other, chosen) = ((float(a), float(b)) for a, b in told)
+    assert max(gap, other) <= 1e-2
+    assert chosen < plain - 0.05
+    assert out.index("distance, a chain: off by") < out.index("certified gap")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_gap_of_every_solver(tmp_path, monkeypatch, capfd):
+    out = run("plot_solver_gaps", "solver_gaps.png", tmp_path, monkeypatch, capfd)
+    certified = re.findall(r"^(\w+): \d+ passes, certified gap ([\d.e-]+)", out, re.MULTILINE)
+    assert {"bcfw", "cutting_plane", "n_slack"} <= {name for name, _ in certified}
+    assert max(float(gap) for _, gap in certified) <= 1e-3
+    assert "below 0.01 in pass" in out
 
 
 @pytest.mark.parametrize("name", ["plug_in_c", "plug_in_numba"])
