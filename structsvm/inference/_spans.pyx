@@ -49,7 +49,8 @@ cdef class SpanMaximizer(ScratchMaximizer):
     """
 
     def __cinit__(self):
-        self.label_of = self.last_void = None
+        self.label_of = None
+        self.last_void = None  # in a line of its own for Cython 3.1.0
 
     def __init__(self, lengths, first_tags, inner_tags, Py_ssize_t longest, bins, is_void=None):
         cdef Py_ssize_t n, most = 0
