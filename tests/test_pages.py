@@ -57,6 +57,13 @@ def files(outputs, names):
     assert names["svm"].validation_score_ > 0.8
 
 
+def large_data(outputs, names):
+    length, score = outputs[0].split()
+    assert int(length) == len(names["y"]) == 40
+    assert float(score) > 0.9
+    assert outputs[1].strip() == "True"
+
+
 def text(outputs, names):
     tags, best, completed, why = outputs[0].splitlines()
     assert (
@@ -164,6 +171,7 @@ CHECKS = {
     "guide/hidden_parts.md": hidden_parts,
     "guide/neural.md": neural,
     "guide/solvers.md": solvers,
+    "guide/large_data.md": large_data,
     "inside/visit.md": visit,
     "moving/linearsvc.md": linearsvc,
     "moving/pymaxflow.md": pymaxflow,

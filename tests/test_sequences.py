@@ -12,6 +12,9 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from structsvm import ChainSVM, PackedSequences
+from structsvm.data import scaling, sequences
+from structsvm.data.scaling import ColumnScaling
+from structsvm.data.sequences import pack_sequences
 
 
 def pack(X):
@@ -262,3 +265,54 @@ def test_rows_on_disk_need_not_fit_in_memory(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.strip() == "True", done.stderr
+
+
+def test_blocks_of_rows_give_the_same_bits(monkeypatch):
+    rng = np.random.default_rng(0)
+    dense = [rng.normal(size=(n, 5)) * (rng.random((n, 5)) < 0.6) for n in (3, 0, 9, 1, 7)]
+    whole = pack_sequences(dense)
+    assert whole.rows.data.base is None or whole.rows.data.base.size == whole.rows.nnz
+    monkeypatch.setattr(sequences, "_CHUNK", 7)
+    pieces = pack_sequences(dense)
+    listed = pack_sequences([rows.tolist() if len(rows) else rows for rows in dense])
+    for other in (pieces, listed):
+        for name in ("data", "indices", "indptr"):
+            np.testing.assert_array_equal(getattr(other.rows, name), getattr(whole.rows, name))
+        np.testing.assert_array_equal(other.offsets, whole.offsets)
+    np.testing.assert_array_equal(whole.rows.toarray(), np.concatenate(dense))
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.csr_matrix])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("density", [0.1, 0.7, 1.0])
+@pytest.mark.parametrize("center", [[0.0] * 4, [0.0, 1.0, 0.0, 2.0], [0.3] * 4])
+def test_blocks_of_scaled_rows_give_the_same_bits(monkeypatch, kind, dtype, density, center):
+    matrix = kind(sp.random(200, 4, density=density, random_state=1), dtype=dtype)
+    matrix.sort_indices()
+    columns = ColumnScaling(np.array(center), np.array([0.5, 2.0, 1.5, 1.0]))
+    whole = columns.apply(matrix)
+    monkeypatch.setattr(scaling, "_AT_ONCE", 37)
+    pieces = columns.apply(matrix)
+    assert type(pieces) is type(whole)
+    assert pieces.dtype == whole.dtype
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name))
+
+
+def test_many_short_sequences_are_packed_in_little_memory():
+    """Arrays of 48 MB by a process that may allocate 175 MB more, for 72 MB of rows."""
+    code = """
+        import re, resource
+        import numpy as np
+        from structsvm.data.sequences import pack_sequences
+        flat = np.random.default_rng(0).normal(size=(2_000_000, 3))
+        X = [flat[2 * i : 2 * i + 2] for i in range(1_000_000)]
+        used = int(re.search(r"VmData:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) << 10
+        resource.setrlimit(resource.RLIMIT_DATA, (used + (175 << 20),) * 2)
+        packed = pack_sequences(X)
+        print(packed.rows.nnz, np.array_equal(packed.rows.data, flat.ravel()))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["6000000", "True"], done.stderr

@@ -137,6 +137,10 @@ def flatten_labels(
     items = as_items(name, y)
     if lengths is not None and len(items) != len(lengths):
         raise ValueError(f"{name} has {len(items)} sequences, expected {len(lengths)} as X has")
+    if _are_plain(items):
+        found = np.fromiter(map(len, items), dtype=np.int64, count=len(items))
+        if lengths is None or np.array_equal(found, lengths):
+            return np.concatenate(items), found
     for i, item in enumerate(items):
         row = _label_row(i, item, name)
         if lengths is not None and len(row) != lengths[i]:
@@ -171,7 +175,7 @@ def flatten_partial(
     if isinstance(y, PackedLabels):
         return y.labels, y.lengths, y.void
     items = as_items(name, y)
-    absent = [_absent(item) for item in items]
+    absent = [None] * len(items) if _are_plain(items) else [_absent(item) for item in items]
     some_absent = any(missing is not None for missing in absent)
     if some_absent:
         stand_in = ignore_label
@@ -191,6 +195,16 @@ def flatten_partial(
         ]
         void |= np.concatenate(of_rows)
     return flat, lengths, void if void.any() else None
+
+
+def _are_plain(items: list[Any]) -> bool:
+    """Whether all are rows of one kind that need no look at their labels: of many it takes long."""
+    return (
+        set(map(type, items)) == {np.ndarray}
+        and {item.ndim for item in items} == {1}
+        and len(dtypes := {item.dtype for item in items}) == 1
+        and next(iter(dtypes)).kind in "iU"
+    )
 
 
 def _absent(item: Any) -> NDArray[np.bool_] | None:

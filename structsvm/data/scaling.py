@@ -43,6 +43,7 @@ class FeatureGroup(NamedTuple):
 _ALIKE = 10.0  # within this factor of the median, sparse columns share their divisor
 _ROUNDING = 1e-9  # a deviation of this share of the mean is none
 _AT_ONCE = 1 << 20  # entries of a dense chunk
+_COUNTED = 1 << 18  # columns that are counted together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +77,36 @@ class ColumnScaling:
         return result
 
     def _applied_to_sparse(self, matrix: Any) -> Any:
+        n_rows = matrix.shape[0]
+        step = max(_AT_ONCE // max(matrix.nnz // max(n_rows, 1), 1), 1)
+        if step >= n_rows:
+            return self._applied_at_once(matrix)
+        # Rows do not depend on each other, and several times their memory is needed meanwhile.
+        n_centred = int(np.count_nonzero(self.center))
+        kept = matrix.nnz if n_centred < matrix.shape[1] else 0
+        room = kept + n_rows * n_centred
+        values, columns = np.empty(room, dtype=matrix.dtype), np.empty(room, dtype=np.int32)
+        starts, end = np.zeros(n_rows + 1, dtype=np.int64), 0
+        for first in range(0, n_rows, step):
+            stop = min(first + step, n_rows)
+            bounds = matrix.indptr[first : stop + 1]
+            here = slice(bounds[0], bounds[-1])
+            some = type(matrix)((stop - first, matrix.shape[1]), dtype=matrix.dtype)
+            some.data, some.indices = matrix.data[here], matrix.indices[here]
+            some.indptr = bounds - bounds[0]
+            some = self._applied_at_once(some)
+            values[end : end + some.nnz] = some.data
+            columns[end : end + some.nnz] = some.indices
+            starts[first + 1 : stop + 1] = end + some.indptr[1:]
+            end += some.nnz
+        values.resize(end, refcheck=False)
+        columns.resize(end, refcheck=False)
+        result = type(matrix)(matrix.shape, dtype=matrix.dtype)
+        result.data, result.indices = values, columns
+        result.indptr = starts.astype(matrix.indptr.dtype) if end < 2**31 else starts
+        return result
+
+    def _applied_at_once(self, matrix: Any) -> Any:
         values = matrix.data / self.scale[matrix.indices]
         centred = np.flatnonzero(self.center)
         if not len(centred):
@@ -250,7 +281,9 @@ def _moments(
             total += matrix.shape[0] if weights is None else float(np.sum(weights))
             if weights is None and sp.issparse(matrix) and is_repeated(matrix.data):
                 # Ones: the general case gives the same bits.
-                number = np.bincount(matrix.indices[: matrix.indptr[-1]], minlength=n)
+                columns, number = matrix.indices[: matrix.indptr[-1]], np.zeros(n, dtype=np.int64)
+                for start in range(0, len(columns), _COUNTED):  # a copy twice as large is made
+                    number += np.bincount(columns[start : start + _COUNTED], minlength=n)
                 for total_of in (count, sums, squares):
                     total_of += number
                 single &= (first == 1) | (first == 0) | (number == 0)

@@ -6,7 +6,8 @@ pixels or indicator features shrinks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import real_array
+from structsvm.data.sequence_files import map_arrays, write_arrays
 from structsvm.data.sparse import check_sparse, damage_of, is_repeated, lean, ones
+from structsvm.exceptions import ModelFileError
 
 __all__ = [
     "PackedSequences",
@@ -22,6 +25,7 @@ __all__ = [
     "binary_rows",
     "check_finite",
     "check_pairs",
+    "csr_of",
     "is_pair",
     "no_sequence",
     "pack_label_weight",
@@ -222,6 +226,70 @@ class PackedSequences(Sequence[Any]):
         i = int(np.searchsorted(self.offsets, position, side="right")) - 1
         return i, int(position - self.offsets[i])
 
+    @staticmethod
+    def write(folder: str | os.PathLike[str], pieces: Iterable[Any]) -> None:
+        """Write sequences to a folder, in the memory that one piece of them takes.
+
+        Parameters
+        ----------
+        folder : path-like
+            Made if it is not there; sequences that were written there before are replaced.
+        pieces : iterable of PackedSequences, or of lists of arrays or CSR matrices
+            Sequences in their order, such as ``map(features.transform, batches)`` of a generator.
+
+        Raises
+        ------
+        ValueError
+            Naming the piece, if the pieces differ in their features; or if there are none.
+        FileExistsError
+            If the folder holds anything else.
+
+        Notes
+        -----
+        The folder has a file of little-endian numbers for each array (columns, starts of rows,
+        offsets, and values unless all are 1), and ``index.json`` with their sizes and checksums,
+        which is written last.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from structsvm import PackedSequences
+        >>> pieces = ([[[1.0, 0.0], [float(k), 1.0]]] for k in range(3))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     PackedSequences.write(folder, pieces)
+        ...     packed = PackedSequences.open(folder)
+        ...     packed[2].toarray()
+        array([[1., 0.],
+               [2., 1.]])
+        """
+        packed = map(pack_sequences, pieces)
+        write_arrays(folder, ((piece.rows, piece.offsets, piece.edges) for piece in packed))
+
+    @staticmethod
+    def open(folder: str | os.PathLike[str], *, check: bool = True) -> PackedSequences:
+        """The sequences that `write` has written; their rows are mapped, not read into memory.
+
+        Parameters
+        ----------
+        folder : path-like
+        check : bool, default=True
+            Whether to compare the checksums of all files, which reads them once. Sizes are always
+            compared.
+
+        Raises
+        ------
+        ModelFileError
+            Naming the file, if one is missing, cut short, damaged or of another version.
+        """
+        rows, offsets, edges = map_arrays(folder, check=check)
+        try:
+            return PackedSequences(
+                csr_of(*rows), offsets, None if edges is None else csr_of(*edges)
+            )
+        except ValueError as error:
+            name = os.fsdecode(folder)
+            raise ModelFileError(f"{name} holds no sound sequences: {error}") from None
+
     def __reduce__(self) -> tuple[Any, ...]:
         # The arrays alone, not what scipy caches: equal sequences pickle, and hash, alike.
         edges = None if self.edges is None else _arrays(self.edges)
@@ -251,8 +319,8 @@ def _canonical(name: str, matrix: Any) -> sp.csr_array:
     if not is_repeated(values):
         values = np.ascontiguousarray(values)
     arrays = (values, np.ascontiguousarray(matrix.indices, dtype=np.int32), matrix.indptr)
-    result = _csr(arrays, matrix.shape)
-    if not result.has_canonical_format:
+    result = csr_of(arrays, matrix.shape)
+    if not _is_canonical(result):
         result = result.copy()
         result.sum_duplicates()
     if (entry := check_finite(result.data)) is not None:
@@ -262,6 +330,21 @@ def _canonical(name: str, matrix: Any) -> sp.csr_array:
             "finite"
         )
     return result
+
+
+def _is_canonical(matrix: sp.csr_array) -> bool:
+    """Whether columns rise in each row; scipy would copy columns that are shorter than starts."""
+    n_rows = matrix.shape[0]
+    step = max(_CHUNK // max(len(matrix.indices) // max(n_rows, 1), 1), 1)
+    for first in range(0, n_rows, step):
+        starts = matrix.indptr[first : first + step + 1]
+        columns = matrix.indices[starts[0] : starts[-1]]
+        rises = columns[1:] > columns[:-1]
+        borders = starts[(starts > starts[0]) & (starts < starts[-1])] - starts[0]
+        rises[borders - 1] = True
+        if not rises.all():
+            return False
+    return True
 
 
 def _changed(name: str, what: str) -> ValueError:
@@ -305,10 +388,10 @@ def _cut(matrix: sp.csr_array, first: int, last: int) -> sp.csr_array:
         raise _changed("offsets", f"rows {first} to {last} are not there")
     here = slice(starts[0], starts[-1])
     arrays = (matrix.data[here], matrix.indices[here], starts - starts[0])
-    return _csr(arrays, (last - first, matrix.shape[1]))
+    return csr_of(arrays, (last - first, matrix.shape[1]))
 
 
-def _csr(arrays: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_array:
+def csr_of(arrays: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_array:
     """CSR of these very arrays; scipy's constructor would widen the columns with the row starts."""
     result = sp.csr_array(shape, dtype=np.float64)
     result.data, result.indices, result.indptr = arrays
@@ -339,7 +422,7 @@ def binary_rows(
         values = rows.data
     else:
         values = ones(len(columns))
-    return _csr((values, rows.indices.astype(np.int32, copy=False), rows.indptr), shape)
+    return csr_of((values, rows.indices.astype(np.int32, copy=False), rows.indptr), shape)
 
 
 def _arrays(matrix: sp.csr_array) -> tuple[Any, ...]:
@@ -349,7 +432,7 @@ def _arrays(matrix: sp.csr_array) -> tuple[Any, ...]:
 
 def _of_arrays(arrays: tuple[Any, ...], shape: tuple[int, int]) -> sp.csr_array:
     values, columns, starts = arrays
-    return _csr((ones(len(columns)) if values is None else values, columns, starts), shape)
+    return csr_of((ones(len(columns)) if values is None else values, columns, starts), shape)
 
 
 def _rebuilt(rows: Any, offsets: NDArray[np.int64], edges: Any) -> PackedSequences:
@@ -459,20 +542,25 @@ def _pack(
     matrices: list[Any], place: str, n_features: int | None
 ) -> tuple[sp.csr_array, NDArray[np.int64]]:
     """One matrix of all rows, and the offsets; `place` names item i in errors."""
-    items = [_check_item(place.format(i), item) for i, item in enumerate(matrices)]
-    lengths = np.array([item.shape[0] for item in items], dtype=np.int64)
-    filled = [i for i, length in enumerate(lengths) if length]
+    items = matrices
+    if not _are_plain(items):
+        items = [_check_item(place.format(i), item) for i, item in enumerate(matrices)]
+    lengths = np.fromiter((item.shape[0] for item in items), dtype=np.int64, count=len(items))
+    widths = np.fromiter((item.shape[1] for item in items), dtype=np.int64, count=len(items))
+    filled = np.flatnonzero(lengths)
     if n_features is None:
-        n_features = items[filled[0] if filled else 0].shape[1] if items else 0
-    for i in filled:
-        if items[i].shape[1] != n_features:
-            raise ValueError(
-                f"{place.format(i)} has {items[i].shape[1]} features, expected {n_features}"
-                + ("" if i == filled[0] else f" as {place.format(filled[0])} has")
-            )
+        n_features = int(widths[filled[0] if len(filled) else 0]) if items else 0
+    if (wrong := filled[widths[filled] != n_features]).size:
+        i = int(wrong[0])
+        raise ValueError(
+            f"{place.format(i)} has {widths[i]} features, expected {n_features}"
+            + ("" if i == filled[0] else f" as {place.format(filled[0])} has")
+        )
     offsets = np.zeros(len(items) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    matrix = _stack([items[i] for i in filled], int(offsets[-1]), n_features)
+    if len(filled) < len(items):
+        items = [items[i] for i in filled.tolist()]
+    matrix = _stack(items, int(offsets[-1]), n_features)
     if (entry := check_finite(matrix.data)) is not None:
         row = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
         i = int(np.searchsorted(offsets, row, side="right")) - 1
@@ -481,6 +569,16 @@ def _pack(
             f"{matrix.data[entry]}; features must be finite"
         )
     return matrix, offsets
+
+
+def _are_plain(items: list[Any]) -> bool:
+    """Whether all are arrays that `_check_item` returns as they are; of many it takes long."""
+    return (
+        set(map(type, items)) == {np.ndarray}
+        and {item.ndim for item in items} == {2}
+        and all(dtype.kind in "fiub" for dtype in {item.dtype for item in items})
+        and max(item.shape[1] for item in items) < 2**31
+    )
 
 
 def _check_item(place: str, item: Any) -> Any:
@@ -515,14 +613,27 @@ def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
     """One CSR matrix without stored zeros."""
     if not any(sp.issparse(item) for item in items):
         # What csr_array does with a dense matrix, in a fraction of the time for a short sequence.
-        dense = np.concatenate([np.zeros((0, n_columns)), *items], dtype=np.float64)
-        stored = dense != 0
+        # Room for all cells: what is not used of it takes no memory before it is given back.
+        room = n_rows * n_columns
+        values, columns = np.empty(room), np.empty(room, dtype=np.int32)
         starts = np.zeros(n_rows + 1, dtype=np.int64)
-        np.cumsum(np.count_nonzero(stored, axis=1), out=starts[1:])
-        columns = np.nonzero(stored)[1].astype(np.int32)
-        if starts[-1] < 2**31:
+        row = end = 0
+        for some in _blocks_of_rows(items, n_columns):
+            dense = np.concatenate(some, dtype=np.float64)
+            stored = dense != 0
+            counts = np.count_nonzero(stored, axis=1)
+            n = int(counts.sum())
+            values[end : end + n] = dense[stored]
+            columns[end : end + n] = np.nonzero(stored)[1]
+            starts[row + 1 : row + 1 + len(dense)] = counts
+            row, end = row + len(dense), end + n
+        np.cumsum(starts, out=starts)
+        if end < 2**31:
             starts = starts.astype(np.int32)
-        return _csr((lean(dense[stored]), columns, starts), (n_rows, n_columns))
+        if end < room:
+            values.resize(end, refcheck=False)
+            columns.resize(end, refcheck=False)
+        return csr_of((lean(values), columns, starts), (n_rows, n_columns))
     rows = [item if sp.issparse(item) else sp.csr_array(item) for item in items]
     row_sizes = np.concatenate([np.diff(matrix.indptr) for matrix in rows])
     starts = np.zeros(n_rows + 1, dtype=np.int64)
@@ -535,7 +646,17 @@ def _stack(items: list[Any], n_rows: int, n_columns: int) -> sp.csr_array:
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     arrays = lean(matrix.data), matrix.indices.astype(np.int32, copy=False), matrix.indptr
-    return _csr(arrays, (n_rows, n_columns))
+    return csr_of(arrays, (n_rows, n_columns))
+
+
+def _blocks_of_rows(items: list[Any], n_columns: int) -> Iterator[list[Any]]:
+    """The items in groups of some `_CHUNK` cells."""
+    first = n_cells = 0
+    for i, item in enumerate(items):
+        n_cells += item.shape[0] * n_columns
+        if n_cells >= _CHUNK or i + 1 == len(items):
+            yield items[first : i + 1]
+            first, n_cells = i + 1, 0
 
 
 def pack_label_weight(

@@ -26,6 +26,9 @@ __all__ = [
 #: What estimators may do with training sequences that constraints forbid.
 ON_VIOLATION = ("raise", "skip", "repair")
 
+# Positions that are looked at together.
+_AT_ONCE = 1 << 18
+
 
 def seen_transitions(
     labels: NDArray[np.int32], offsets: NDArray[np.int64], n_classes: int
@@ -34,9 +37,12 @@ def seen_transitions(
     seen = np.zeros((n_classes, n_classes), dtype=bool)
     later = np.ones(len(labels), dtype=bool)
     later[offsets[:-1][offsets[:-1] < offsets[1:]]] = False
-    places = np.flatnonzero(later)
-    places = places[(labels[places] >= 0) & (labels[places - 1] >= 0)]
-    seen[labels[places - 1], labels[places]] = True
+    for start in range(1, len(labels), _AT_ONCE):  # several times their memory is needed
+        before = labels[start - 1 : start - 1 + _AT_ONCE]
+        here = labels[start : start + _AT_ONCE]
+        before = before[: len(here)]
+        used = later[start : start + len(here)] & (before >= 0) & (here >= 0)
+        seen[before[used], here[used]] = True
     return seen
 
 

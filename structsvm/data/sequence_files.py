@@ -1,0 +1,246 @@
+"""Packed sequences in a folder of files, written in pieces and mapped into memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structsvm.data.sparse import is_repeated, ones
+from structsvm.exceptions import ModelFileError
+
+__all__ = ["MappedArrays", "map_arrays", "write_arrays"]
+
+_FORMAT, _VERSION, _INDEX = "structsvm sequences", 1, "index.json"
+# Bytes that are read or written at a time.
+_BLOCK = 1 << 20
+
+
+class MappedArrays(NamedTuple):
+    """Values, columns and starts of rows of a matrix in a file, and its shape."""
+
+    arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    shape: tuple[int, int]
+
+
+class _Kind(NamedTuple):
+    dtype: str
+    needed: bool
+
+
+# Numbers of one kind after the other, little-endian, without a header: the index tells how many.
+_KINDS = {
+    "columns": _Kind("<i4", True),
+    "row_starts": _Kind("<i8", True),
+    "values": _Kind("<f8", False),
+    "offsets": _Kind("<i8", True),
+}
+_EDGE_KINDS = {f"edge_{name}": kind for name, kind in _KINDS.items() if name != "offsets"}
+_FILES = _KINDS | _EDGE_KINDS
+
+
+class _Column:
+    """A file that grows, and its checksum."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.dtype, self.path = np.dtype(_FILES[name].dtype), folder / f"{name}.bin"
+        self.n, self.crc = 0, 0
+        self._file: BinaryIO = open(self.path, "wb")  # noqa: SIM115  (closed by `close`)
+
+    def add(self, values: NDArray[Any]) -> None:
+        step = _BLOCK // self.dtype.itemsize
+        for start in range(0, len(values), step):
+            block = np.ascontiguousarray(values[start : start + step], dtype=self.dtype).tobytes()
+            self._file.write(block)
+            self.crc = zlib.crc32(block, self.crc)
+        self.n += len(values)
+
+    def close(self) -> dict[str, int]:
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        return {"n": self.n, "crc32": self.crc}
+
+
+class _Matrix:
+    """The files of one CSR matrix; values are written from the first one that is not 1 on."""
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        self.folder, self.prefix = folder, prefix
+        self.columns = _Column(folder, f"{prefix}columns")
+        self.starts = _Column(folder, f"{prefix}row_starts")
+        self.values: _Column | None = None
+        self.starts.add(np.zeros(1, dtype=np.int64))
+
+    def add(self, matrix: Any) -> None:
+        first, last = int(matrix.indptr[0]), int(matrix.indptr[-1])
+        values = matrix.data[first:last]
+        if self.values is None and not is_repeated(values) and (values != 1.0).any():
+            self.values = _Column(self.folder, f"{self.prefix}values")
+            for start in range(0, self.columns.n, _BLOCK):
+                self.values.add(ones(min(_BLOCK, self.columns.n - start)))
+        if self.values is not None:
+            self.values.add(values)
+        self.starts.add(matrix.indptr[1:].astype(np.int64) + (self.columns.n - first))
+        self.columns.add(matrix.indices[first:last])
+
+    def close(self) -> dict[str, dict[str, int]]:
+        held = {"columns": self.columns, "row_starts": self.starts}
+        if self.values is not None:
+            held["values"] = self.values
+        return {f"{self.prefix}{name}": column.close() for name, column in held.items()}
+
+
+def write_arrays(
+    folder: str | os.PathLike[str], pieces: Iterable[tuple[Any, NDArray[np.int64], Any]]
+) -> None:
+    """Write rows, offsets and edges (or None) of pieces; see `PackedSequences.write`."""
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    strangers = [name for name in os.listdir(place) if name not in _own_names()]
+    if strangers:
+        raise FileExistsError(
+            f"{place} holds {min(strangers)!r}, which is none of packed sequences: give an empty "
+            "folder"
+        )
+    # A folder without an index is unfinished.
+    (place / _INDEX).unlink(missing_ok=True)
+    for name in _FILES:
+        (place / f"{name}.bin").unlink(missing_ok=True)
+    rows, edges, widths = _Matrix(place, ""), None, None
+    offsets = _Column(place, "offsets")
+    offsets.add(np.zeros(1, dtype=np.int64))
+    opened: list[Any] = [rows, offsets]
+    try:
+        for k, (rows_here, places, edges_here) in enumerate(pieces):
+            found = rows_here.shape[1], None if edges_here is None else edges_here.shape[1]
+            widths = found if widths is None else widths
+            if found != widths:
+                raise ValueError(
+                    f"piece {k} has {found[0]} features and {found[1] or 'no'} edge features, "
+                    f"expected {widths[0]} and {widths[1] or 'none'} as the first piece has"
+                )
+            offsets.add(places[1:] + (rows.starts.n - 1))
+            rows.add(rows_here)
+            if edges_here is not None:
+                if edges is None:
+                    edges = _Matrix(place, "edge_")
+                    opened.append(edges)
+                edges.add(edges_here)
+        if widths is None:
+            raise ValueError("there are no pieces: nothing to write")
+    finally:
+        closed = [column.close() for column in opened]
+    files = {"offsets": closed[1]} | closed[0] | (closed[2] if edges is not None else {})
+    index = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "n_features": widths[0],
+        "n_edge_features": widths[1],
+        "files": files,
+    }
+    part = place / f"{_INDEX}.part"
+    part.write_text(json.dumps(index, indent=1), encoding="utf-8")
+    part.replace(place / _INDEX)
+
+
+def map_arrays(
+    folder: str | os.PathLike[str], *, check: bool
+) -> tuple[MappedArrays, NDArray[np.int64], MappedArrays | None]:
+    """Rows, offsets and edges of a folder; see `PackedSequences.open`. That they fit together has
+    yet to be checked."""
+    place = Path(folder)
+    index = _read_index(place)
+    files = index["files"]
+    held = {name: _mapped(place, name, files[name], check=check) for name in files}
+    offsets = np.array(held["offsets"])
+    rows = _matrix(place, held, "", index["n_features"])
+    edges = None
+    if index["n_edge_features"] is not None:
+        edges = _matrix(place, held, "edge_", index["n_edge_features"])
+    return rows, offsets, edges
+
+
+def _own_names() -> set[str]:
+    return {_INDEX, f"{_INDEX}.part"} | {f"{name}.bin" for name in _FILES}
+
+
+def _read_index(place: Path) -> dict[str, Any]:
+    path = place / _INDEX
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelFileError(
+            f"{place} has no {_INDEX}: it holds no packed sequences, or writing them did not end"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from None
+    try:
+        index = json.loads(text)
+        if index["format"] != _FORMAT:
+            raise ModelFileError(f"{path} is of another format, {index['format']!r}")
+        if index["version"] != _VERSION:
+            raise ModelFileError(
+                f"{path} is of version {index['version']!r}, this package reads {_VERSION}"
+            )
+        sizes = [index["n_features"], index["n_edge_features"]]
+        files = index["files"]
+        numbers = [files[name][key] for name in files for key in ("n", "crc32")]
+        needed = [name for name, kind in _KINDS.items() if kind.needed]
+        if sizes[1] is not None:
+            needed += [name for name, kind in _EDGE_KINDS.items() if kind.needed]
+        else:
+            sizes.pop()
+        sound = set(needed) <= set(files) <= set(_FILES) and all(
+            type(number) is int and 0 <= number < 2**62 for number in (*sizes, *numbers)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+    if not sound:
+        raise ModelFileError(f"{path} is damaged: it does not tell the files and their sizes")
+    return dict(index)
+
+
+def _mapped(place: Path, name: str, told: dict[str, int], *, check: bool) -> NDArray[Any]:
+    path, dtype = place / f"{name}.bin", np.dtype(_FILES[name].dtype)
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise ModelFileError(f"{path} is missing") from None
+    if size != told["n"] * dtype.itemsize:
+        raise ModelFileError(
+            f"{path} has {size} bytes, expected {told['n'] * dtype.itemsize}: it was cut short or "
+            "changed"
+        )
+    if check and _crc_of(path) != told["crc32"]:
+        raise ModelFileError(f"{path} is damaged: its checksum is not the one in {_INDEX}")
+    if not told["n"]:
+        return np.zeros(0, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r")
+
+
+def _crc_of(path: Path) -> int:
+    crc = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _matrix(place: Path, held: dict[str, NDArray[Any]], prefix: str, width: int) -> MappedArrays:
+    columns, starts = held[f"{prefix}columns"], np.array(held[f"{prefix}row_starts"])
+    values = held.get(f"{prefix}values")
+    if values is None:
+        values = ones(len(columns))
+    if not len(starts):
+        raise ModelFileError(f"{place / f'{prefix}row_starts.bin'} is empty")
+    return MappedArrays((values, columns, starts), (len(starts) - 1, width))
