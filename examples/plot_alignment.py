@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from structsvm import AlignmentModel, StructSVM
+from structsvm import AlignmentSVM
 
 GROUPS = ("ILVM", "FWY", "KRH", "DENQ", "STAG", "CP")
 LETTERS = np.array(list("".join(GROUPS)))
@@ -51,9 +51,9 @@ rng = np.random.default_rng(0)
 chances = conditional()
 X, y = zip(*(relatives(rng, chances) for _ in range(300)))
 X_train, y_train, X_test, y_test = X[:200], y[:200], X[200:], y[200:]
-svm = StructSVM(AlignmentModel(max_shift=4), random_state=0).fit(X_train, y_train)
+svm = AlignmentSVM(max_shift=4, random_state=0).fit(X_train, y_train)
 model = svm.model_
-learnt = model.substitution_scores(svm.coef_), model.gap_scores(svm.coef_)
+learnt = svm.substitution_scores_, svm.gap_scores_
 
 
 def weights(substitution, gaps):

@@ -7,6 +7,7 @@ import pytest
 
 import structsvm
 from structsvm import (
+    AlignmentSVM,
     ChainModel,
     ChainSVM,
     DecisionSVM,
@@ -45,6 +46,11 @@ FITS = {
         SpanSVM(random_state=0),
         ([np.eye(3)] * 2, [[(0, 2, "x"), (2, 3, "y")]] * 2),
         [np.eye(3)],
+    ),
+    AlignmentSVM: (
+        AlignmentSVM(random_state=0),
+        ([("abc", "ac"), ("bc", "abc")], [[(0, 0), (2, 1)], [(0, 1), (1, 2)]]),
+        [("abc", "bc")],
     ),
     GridSVM: (GridSVM(random_state=0), ([np.eye(4)[..., None]], [np.eye(4, dtype=int)]), None),
     GraphSVM: (

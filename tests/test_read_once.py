@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from structsvm import (
+    AlignmentSVM,
     ChainSVM,
     DecisionSVM,
     DependencyParser,
@@ -23,7 +24,7 @@ from structsvm.data import queries, sequences
 from structsvm.features import ArcFeatures, SequenceVectorizer
 from structsvm.graphs import conversion
 from structsvm.inference import Subset
-from structsvm.models import grid, label_sets, multiclass, parts, registry
+from structsvm.models import alignment, grid, label_sets, multiclass, parts, registry
 
 RNG = np.random.default_rng(0)
 N, N_VAL = 8, 3
@@ -36,6 +37,10 @@ def chains(n):
 def spans(n):
     X, y = chains(n)
     return X, [[(0, 1 + 2 * labels[0], "a")] for labels in y]
+
+
+def alignments(n):
+    return [("abcd", "acd")] * n, [[(0, 0), (2, 1), (3, 2)]] * n
 
 
 def images(n):
@@ -78,6 +83,7 @@ def counted(monkeypatch):
     count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))
     for place in (multiclass, label_sets):
         count(place, "check_rows", lambda X, *args, **options: ("rows", len(X)))
+    count(alignment, "_of_symbols", lambda items: ("rows", len(items)))
     count(parts, "as_parts", lambda i, x: ("parts", id(x)))
     count(ArcFeatures, "read", lambda self, X: ("sentences", len(X)))
     count(SequenceVectorizer, "transform", lambda self, X: ("sentences", len(X)))
@@ -87,6 +93,7 @@ def counted(monkeypatch):
 CASES = {
     ChainSVM: (chains, "sequence", N + N_VAL),
     SpanSVM: (spans, "sequence", N + N_VAL),
+    AlignmentSVM: (alignments, "rows", 2),
     GridSVM: (images, "image", N + N_VAL),
     GraphSVM: (graphs, "graph", N + N_VAL),
     MulticlassSVM: (rows, "rows", 2),

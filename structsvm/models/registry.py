@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # the same names, for type checkers
+    from structsvm.estimators.alignment import AlignmentSVM as AlignmentSVM
     from structsvm.estimators.chain import ChainSVM as ChainSVM
     from structsvm.estimators.decision import DecisionSVM as DecisionSVM
     from structsvm.estimators.dependency import DependencyParser as DependencyParser
@@ -58,7 +59,7 @@ FAMILIES = (
         "models.chain:ChainModel",
         ("estimators.chain:ChainSVM", "estimators.tagger:SequenceTagger"),
     ),
-    Family("alignment", "models.alignment:AlignmentModel"),
+    Family("alignment", "models.alignment:AlignmentModel", ("estimators.alignment:AlignmentSVM",)),
     Family("spans", "models.spans:SpanModel", ("estimators.spans:SpanSVM",)),
     Family("grid", "models.grid:GridModel", ("estimators.graph:GridSVM",)),
     Family("volume", "models.volume:VolumeModel"),

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from structsvm import AlignmentModel, StructSVM
+import structsvm
+from structsvm import AlignmentModel, AlignmentSVM, StructSVM
 from structsvm.inference import best_alignment
 from structsvm.inference._alignment import AlignmentMaximizer
 
@@ -174,3 +175,73 @@ def test_bad_inputs_are_refused(x, message):
 def test_bad_parameters_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         StructSVM(AlignmentModel(**params)).fit(X, Y)
+
+
+# ---- the estimator
+
+
+@pytest.mark.parametrize("end_gaps", ["same", "own", "free"])
+def test_the_estimator_is_the_model_with_names(end_gaps, tmp_path):
+    options = {"max_shift": 2, "end_gaps": end_gaps, "symmetric": False}
+    svm = AlignmentSVM(loss="normalized_hamming", C=1.0, random_state=0, **options).fit(X, Y)
+    model = AlignmentModel("normalized_hamming", **options)
+    plain = StructSVM(model, C=1.0, random_state=0).fit(X, Y)
+    assert svm.certified_
+    assert np.array_equal(svm.coef_, plain.coef_)
+    n = len(svm.symbols_)
+    assert np.array_equal(svm.substitution_scores_.ravel(), svm.coef_[: n * n])
+    assert np.array_equal(svm.gap_scores_, svm.coef_[n * n :])
+    svm.save(tmp_path / "svm")
+    loaded = structsvm.load(tmp_path / "svm")
+    assert all(map(np.array_equal, loaded.predict(X), svm.predict(X)))
+    assert np.array_equal(loaded.gap_scores_, svm.gap_scores_)
+    assert loaded.score(X, Y) == svm.score(X, Y)
+    with pytest.raises(AttributeError, match="pairs have symbols, no features"):
+        _ = svm.pair_coef_
+
+
+def test_the_estimator_takes_features_of_pairs():
+    rng = np.random.default_rng(0)
+    y = [[(0, 0), (1, 2), (3, 4)]] * 6
+    X = [rng.normal(size=(4, 5, 2)) for _ in y]
+    for x, pairs in zip(X, y, strict=True):
+        x[tuple(np.transpose(pairs))] += [3.0, 0.0]
+    svm = AlignmentSVM(C=1.0, random_state=0).fit(X, y)
+    assert svm.n_features_in_ == 2
+    flat = [*svm.pair_coef_, svm.intercept_, *svm.gap_scores_]
+    np.testing.assert_array_equal(flat, svm.coef_)
+    assert AlignmentSVM(C=1.0, fit_intercept=False, random_state=0).fit(X, y).intercept_ == 0.0
+    with pytest.raises(AttributeError, match="pairs have features, no symbols"):
+        _ = svm.substitution_scores_
+
+
+def test_gap_costs_that_composed_alignments_are_learnt_back():
+    """Gaps are rare and long: the learnt cost of opening one is well above that of a position."""
+    rng = np.random.default_rng(0)
+    opens, extends, letters = 0.05, 0.8, np.array(list("abcdefgh"))
+
+    def related():
+        first, second, pairs = [], [], []
+        for k in range(30):
+            for sequence in (first, second):
+                if k and rng.random() < opens:
+                    sequence.extend(rng.integers(8, size=rng.geometric(1 - extends)))
+            pairs.append((len(first), len(second)))
+            first.append(rng.integers(8))
+            second.append(first[-1] if rng.random() < 0.8 else rng.integers(8))
+        return ("".join(letters[first]), "".join(letters[second])), pairs
+
+    X, y = zip(*(related() for _ in range(80)), strict=True)
+    svm = AlignmentSVM(max_shift=4, random_state=0).fit(X[:50], y[:50])
+    assert svm.certified_
+    assert svm.score(X[50:], y[50:]) > 0.9
+    scores, (opening, position) = svm.substitution_scores_, svm.gap_scores_
+    # In units in which equal symbols are above others by their log odds; 2 more for each pair and 1
+    # more for each position of a gap change nothing.
+    equal, other = np.diag(scores).mean(), scores[~np.eye(8, dtype=bool)].mean()
+    odds = np.log(8 * (0.8 + 0.2 / 8)), np.log(8 * 0.2 / 8)
+    unit = (odds[0] - odds[1]) / (equal - other)
+    shift = (odds[0] - unit * equal) / 2
+    true = np.log(opens * (1 - extends) / extends / (1 - opens)), np.log(extends)
+    assert unit * opening == pytest.approx(true[0], rel=0.5)
+    assert unit * position + shift == pytest.approx(true[1], abs=0.6)
