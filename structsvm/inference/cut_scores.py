@@ -19,6 +19,7 @@ __all__ = [
     "check_pairwise",
     "check_total",
     "check_unary",
+    "incident_sums",
     "scales_well",
 ]
 
@@ -83,13 +84,23 @@ def check_unary(unary: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]
     return np.array(array, order="C")
 
 
-def check_pairwise(pairwise: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def check_pairwise(
+    pairwise: ArrayLike, shape: tuple[int, ...], name: str = "pairwise"
+) -> NDArray[np.float64]:
     """Finite float64 >= 0 of this shape, or a number for all, in C order."""
-    array = real_array("pairwise", pairwise)
+    array = real_array(name, pairwise)
     if array.shape not in (shape, ()):
-        raise ValueError(f"pairwise has shape {array.shape}, expected {shape} or one number")
-    check_finite_scores("pairwise", array, non_negative=True)
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape} or one number")
+    check_finite_scores(name, array, non_negative=True)
     return np.array(np.broadcast_to(array, shape), order="C")
+
+
+def incident_sums(
+    n_nodes: int, edges: NDArray[np.int32], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """For each node, the sum of the scores of its edges."""
+    weights = np.repeat(scores, 2)
+    return np.bincount(edges.reshape(-1), weights=weights, minlength=n_nodes).astype(np.float64)
 
 
 def check_total(scores: NDArray[np.float64], factor: float = 1.0) -> None:

@@ -7,7 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import check_scalar, real_array
 from structsvm.inference._expansion import expand_labels
-from structsvm.inference.cut_scores import check_edges, check_finite_scores, check_total
+from structsvm.inference.cut_scores import (
+    check_edges,
+    check_finite_scores,
+    check_total,
+    incident_sums,
+)
 
 __all__ = ["alpha_expansion"]
 
@@ -39,7 +44,7 @@ def alpha_expansion(
     Parameters
     ----------
     unary : array-like of shape (n_nodes, n_labels)
-        Score of each label at each node.
+        Score of each label at each node; -inf where a node cannot have a label.
     edges : int array-like of shape (n_edges, 2)
     pairwise : array-like of shape (n_edges,), (n_edges, n_labels, n_labels) or (n_labels, n_labels)
         Potts scores, >= 0, of edges whose ends agree; or tables ``[first, second]`` of any sign,
@@ -59,8 +64,9 @@ def alpha_expansion(
     Raises
     ------
     ValueError
-        If a shape does not fit, a score is NaN or infinite, a Potts score is negative, an edge
-        leaves the graph or joins a node to itself; the message says where.
+        If a shape does not fit, a score is NaN or infinite (but for -inf in `unary`), a Potts score
+        is negative, a node can have no label, an edge leaves the graph or joins a node to itself;
+        the message says where.
 
     Notes
     -----
@@ -93,7 +99,8 @@ def alpha_expansion(
     scores = np.ascontiguousarray(real_array("unary", unary))
     if scores.ndim != 2 or (len(scores) and not scores.shape[1]):
         raise ValueError(f"unary has shape {scores.shape}, expected (n_nodes, n_labels)")
-    check_finite_scores("unary", scores)
+    forbidden = scores == -np.inf
+    check_finite_scores("unary", np.where(forbidden, 0.0, scores))
     n_nodes, n_labels = scores.shape
     ends = check_edges(edges, n_nodes)
     pairs = np.ascontiguousarray(real_array("pairwise", pairwise))
@@ -104,6 +111,8 @@ def alpha_expansion(
             + ", ".join(str(shape) for shape in shapes)
         )
     check_finite_scores("pairwise", pairs, non_negative=pairs.ndim == 1)
+    if forbidden.any():
+        scores = _far_below(scores, forbidden, ends, pairs)
     # Every score enters a cut several times.
     weight = max(len(ends), 1) if shapes[pairs.shape] == 0 else 1
     check_total(scores, 8.0)
@@ -112,6 +121,12 @@ def alpha_expansion(
     labels = np.zeros(n_nodes, dtype=np.int32)
     if start is not None:
         labels[:] = _check_start(start, n_nodes, n_labels)
+        wrong = np.flatnonzero(forbidden[np.arange(n_nodes), labels])
+        if len(wrong):
+            raise ValueError(
+                f"start[{wrong[0]}] is {labels[wrong[0]]}, but unary[{wrong[0]}, "
+                f"{labels[wrong[0]]}] is -inf: expected a label that the node can have"
+            )
     score, _ = expand_labels(
         scores,
         ends,
@@ -123,6 +138,25 @@ def alpha_expansion(
         min(int(max_cycles), 2**31 - 1),
     )
     return labels, score
+
+
+def _far_below(
+    unary: NDArray[np.float64],
+    forbidden: NDArray[np.bool_],
+    edges: NDArray[np.int32],
+    pairwise: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The scores with finite ones for forbidden labels, so low that no move takes them."""
+    nowhere = np.flatnonzero(forbidden.all(axis=1))
+    if len(nowhere):
+        raise ValueError(f"unary[{nowhere[0]}] is -inf for all labels: expected a finite score")
+    ranges = pairwise if pairwise.ndim == 1 else np.ptp(pairwise, axis=(-2, -1))
+    # Scores of moves that are no attractive ones are lowered by up to the range of an edge.
+    edge_gain = 4 * incident_sums(len(unary), edges, np.broadcast_to(ranges, (len(edges),)))
+    low = np.where(forbidden, np.inf, unary).min(axis=1)
+    drop = np.maximum(edge_gain + unary.max(axis=1) - low, 1e-6 * np.abs(low))
+    drop[drop == 0] = 1.0
+    return np.where(forbidden, (low - drop)[:, None], unary)
 
 
 def _check_start(start: ArrayLike, n_nodes: int, n_labels: int) -> NDArray[np.int64]:

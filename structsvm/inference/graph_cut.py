@@ -9,7 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import real_array
 from structsvm.inference._graph_cut import GraphCut
-from structsvm.inference.cut_scores import CutCertificate
+from structsvm.inference.cut_scores import (
+    CutCertificate,
+    check_edges,
+    check_pairwise,
+    check_total,
+    incident_sums,
+)
 
 __all__ = ["graph_cut"]
 
@@ -20,17 +26,24 @@ def graph_cut(
     edges: ArrayLike,
     pairwise: ArrayLike,
     *,
+    reverse: ArrayLike | None = ...,
     return_certificate: Literal[False] = ...,
 ) -> NDArray[np.uint8]: ...
 @overload
 def graph_cut(
-    unary: ArrayLike, edges: ArrayLike, pairwise: ArrayLike, *, return_certificate: Literal[True]
+    unary: ArrayLike,
+    edges: ArrayLike,
+    pairwise: ArrayLike,
+    *,
+    reverse: ArrayLike | None = ...,
+    return_certificate: Literal[True],
 ) -> tuple[NDArray[np.uint8], CutCertificate]: ...
 def graph_cut(
     unary: ArrayLike,
     edges: ArrayLike,
     pairwise: ArrayLike,
     *,
+    reverse: ArrayLike | None = None,
     return_certificate: bool = False,
 ) -> NDArray[np.uint8] | tuple[NDArray[np.uint8], CutCertificate]:
     r"""The exact best labels 0 and 1 of a graph's nodes, for edges that favour agreement.
@@ -43,16 +56,23 @@ def graph_cut(
     positive score is tied to the source with that capacity, a node with a negative score to the
     sink, and an edge has its pairwise score as capacity both ways. Label 1 is the source's side.
 
+    With `reverse`, an edge (a, b) loses :math:`\mathrm{pairwise}_e` if a has label 1 and b label 0,
+    and :math:`\mathrm{reverse}_e` if a has label 0 and b label 1: capacities of both directions.
+
     To cut several graphs at once, join them into one graph without edges between them.
 
     Parameters
     ----------
     unary : array-like of shape (n_nodes,)
-        Score of label 1 minus score of label 0.
+        Score of label 1 minus score of label 0; infinite where a label is forced: inf for 1, -inf
+        for 0.
     edges : int array-like of shape (n_edges, 2)
         Ends of each edge. Several edges may join the same nodes; their scores add up.
     pairwise : array-like of shape (n_edges,) or float
         Score, >= 0, of an edge if both its ends have the same label.
+    reverse : array-like of shape (n_edges,) or float, default=None
+        Score, >= 0, that an edge loses if its first end has label 0 and its second label 1. None:
+        as `pairwise`.
     return_certificate : bool, default=False
         Whether to return the certificate, too.
 
@@ -66,7 +86,7 @@ def graph_cut(
     Raises
     ------
     ValueError
-        If a shape does not fit, a score is NaN or infinite, a pairwise score is negative, an edge
+        If a shape does not fit, a score is NaN, a pairwise score is negative or infinite, an edge
         leaves the graph or joins a node to itself; the message says where.
 
     See Also
@@ -85,10 +105,52 @@ def graph_cut(
     >>> from structsvm.inference import graph_cut
     >>> graph_cut([2.0, -0.5, -1.0], [[0, 1], [1, 2]], [1.0, 0.25])
     array([1, 1, 0], dtype=uint8)
+    >>> graph_cut([2.0, -0.5, -1.0], [[0, 1], [1, 2]], [0.25, 1.0], reverse=[1.0, 0.0])
+    array([1, 0, 0], dtype=uint8)
     """
     # GraphCut takes None for unchanged scores; here None is an error.
     own, pairs = real_array("unary", unary), real_array("pairwise", pairwise)
     cut = GraphCut(len(np.atleast_1d(own)), edges)
-    cut.set_scores(own, pairs, keep_flow=False)
+    if reverse is None and not np.isinf(own).any():
+        cut.set_scores(own, pairs, keep_flow=False)
+        labels = cut.solve()
+        return (labels, cut.certificate()) if return_certificate else labels
+    ends = check_edges(edges, cut.n_nodes)
+    there = check_pairwise(pairs, (len(ends),))
+    back = there if reverse is None else check_pairwise(reverse, (len(ends),), "reverse")
+    cut.set_scores(*_both_ways(own, ends, there, back), keep_flow=False)
     labels = cut.solve()
-    return (labels, cut.certificate()) if return_certificate else labels
+    if not return_certificate:
+        return labels
+    # Energies of both forms differ by a constant.
+    first, second = labels[ends[:, 0]], labels[ends[:, 1]]
+    worse = np.abs(own)[np.where(labels == 1, own < 0, own > 0)].sum()
+    lost = there[first > second].sum() + back[first < second].sum()
+    proof = cut.certificate()
+    energy = float(worse + lost)
+    return labels, CutCertificate(energy - (proof.energy - proof.flow), energy)
+
+
+def _both_ways(
+    unary: NDArray[np.float64],
+    edges: NDArray[np.int32],
+    there: NDArray[np.float64],
+    back: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same problem with one capacity an edge and finite scores of nodes.
+
+    there [y_a > y_b] + back [y_a < y_b] is (there + back) / 2 [y_a != y_b] plus
+    (there - back) / 2 (y_a - y_b).
+    """
+    if unary.ndim != 1:
+        raise ValueError(f"unary has shape {unary.shape}, expected (n_nodes,)")
+    capacity, shift = there / 2 + back / 2, there / 2 - back / 2
+    check_total(capacity, 8.0)
+    own = unary.copy()
+    np.subtract.at(own, edges[:, 0], shift)
+    np.add.at(own, edges[:, 1], shift)
+    # A node whose score exceeds the sum of its edges has the label that it prefers.
+    forced = np.isinf(unary)
+    enough = 2 * incident_sums(len(unary), edges, capacity)
+    own[forced] = np.copysign(np.where(enough > 0, enough, 1.0), unary)[forced]
+    return own, capacity

@@ -53,7 +53,8 @@ def grid_cut(
     Parameters
     ----------
     unary : array-like of shape (height, width) or (depth, height, width)
-        Score of label 1 minus score of label 0.
+        Score of label 1 minus score of label 0; infinite where a label is forced: inf for 1, -inf
+        for 0.
     pairwise : array-like of shape ``(n_directions, *unary.shape)`` or (n_directions,), or float
         Score, >= 0, of an edge if both its ends have the same label. ``pairwise[k, i, j]`` belongs
         to the edge from pixel (i, j) to its neighbour in direction k: (0, 1), (1, 0) and, with 8
@@ -76,7 +77,7 @@ def grid_cut(
     Raises
     ------
     ValueError
-        If a shape does not fit, a score is NaN or infinite, or a pairwise score is negative (the
+        If a shape does not fit, a score is NaN, or a pairwise score is negative or infinite (the
         message says where); or if there are 2**31 arcs (pixels times neighbours) or more.
 
     See Also
@@ -106,8 +107,11 @@ def grid_cut(
     """
     own = real_array("unary", unary)
     shape, directions = check_grid(own.shape, connectivity)
-    scores = check_grid_unary(own, shape)
     edges = check_grid_pairwise(pairwise, shape, directions)
+    if np.isinf(own).any():
+        # A pixel whose score exceeds the sum of its edges has the label that it prefers.
+        own = np.where(np.isinf(own), np.copysign(4 * len(directions) * edges[1] or 1.0, own), own)
+    scores = check_grid_unary(own, shape)
     cut = GridCut(shape, connectivity)
     cut._hold(*scores, *edges, False)
     labels = cut.solve()

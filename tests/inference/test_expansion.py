@@ -69,6 +69,25 @@ def test_one_cycle_may_not_be_enough_and_is_a_labelling_all_the_same():
     assert last >= first > score(unary.argmax(axis=1), unary, edges, pairwise)
 
 
+@given(labellings(), st.integers(0, 2**32))
+@settings(max_examples=150)
+def test_forbidden_labels_are_never_taken(problem, seed):
+    unary, edges, pairwise = problem
+    rng = np.random.default_rng(seed)
+    forbidden = rng.random(unary.shape) < 0.4
+    forbidden[np.arange(len(unary)), rng.integers(unary.shape[1], size=len(unary))] = False
+    unary[forbidden] = -np.inf
+    labels, value = alpha_expansion(unary, edges, pairwise)
+    assert value == score(labels, unary, edges, pairwise) > -np.inf
+    if pairwise.ndim == 1:
+        takes = binary_labellings(len(labels)) == 1
+        for alpha in range(unary.shape[1]):
+            moved = np.where(takes, alpha, labels)
+            assert scores_of(moved, unary, edges, pairwise).max() <= value
+    if unary.shape[1] == 2 and pairwise.ndim == 1:
+        assert value == best_by_enumeration(unary, edges, pairwise)[0]
+
+
 def best_move(labels, alpha, unary, edges, pairwise):
     """Labels after the best expansion of alpha, by a new cut; for attractive scores."""
     a, b = edges.T
@@ -168,6 +187,12 @@ def test_no_nodes_and_no_edges():
         ({"edges": [[0, 2]]}, r"edges\[0, 1\] is 2, expected a node from 0 to 1"),
         ({"start": [0, 2]}, r"start\[1\] is 2, expected a label from 0 to 1"),
         ({"start": [0.0, 1.0]}, r"start has shape \(2,\) and dtype float64"),
+        ({"unary": [[-np.inf, -np.inf], [0, 0]]}, r"unary\[0\] is -inf for all labels"),
+        ({"unary": [[np.inf, 0], [0, 0]]}, r"unary\[0, 0\] is inf"),
+        (
+            {"unary": [[0, -np.inf], [0, 0]], "start": [1, 0]},
+            r"start\[0\] is 1, but unary\[0, 1\] is -inf",
+        ),
         ({"max_cycles": 0}, "max_cycles"),
         ({"unary": [[1e308, 0], [1e308, 0]]}, "add up to more than a double can hold"),
     ],

@@ -51,6 +51,42 @@ def test_best_labels_with_fewest_ones(graph):
     assert most - certificate.energy == score(labels, *graph)
 
 
+@given(graphs(8), st.integers(0, 2**32))
+@settings(max_examples=150)
+def test_directed_capacities_and_forced_labels_against_enumeration(graph, seed):
+    unary, edges, pairwise = graph
+    rng = np.random.default_rng(seed)
+    reverse = rng.integers(5, size=len(edges)).astype(float)
+    forced = rng.choice([0.0, 0.0, np.inf, -np.inf], size=len(unary))
+    unary = np.where(forced == 0, unary, forced)
+    labels, certificate = graph_cut(
+        unary, edges, pairwise, reverse=reverse, return_certificate=True
+    )
+    assert (labels[unary == np.inf] == 1).all()
+    assert (labels[unary == -np.inf] == 0).all()
+    every = np.array(list(itertools.product((0, 1), repeat=len(unary))))
+    every = every[
+        ((every == 1) | (unary != np.inf)).all(1) & ((every == 0) | (unary != -np.inf)).all(1)
+    ]
+    first, second = every[:, edges[:, 0]], every[:, edges[:, 1]]
+    scores = every @ np.where(forced == 0, unary, 0)
+    scores = scores - (first > second) @ pairwise - (first < second) @ reverse
+    best = every[scores == scores.max()]
+    assert labels.tolist() == best[best.sum(axis=1).argmin()].tolist()
+    most = np.maximum(np.where(forced == 0, unary, 0), 0).sum()
+    assert certificate.energy == most - scores.max()
+    assert certificate.gap == 0
+    again = graph_cut(unary, edges[:, ::-1], reverse, reverse=pairwise)
+    assert again.tolist() == labels.tolist()
+
+
+def test_wrong_reverse_scores_are_told():
+    with pytest.raises(ValueError, match=r"reverse\[1\] is -1.0, expected a score >= 0"):
+        graph_cut([0.0, 1.0, 2.0], [[0, 1], [1, 2]], 1.0, reverse=[1.0, -1.0])
+    with pytest.raises(ValueError, match=r"reverse has shape \(3,\), expected \(2,\)"):
+        graph_cut([0.0, 1.0, 2.0], [[0, 1], [1, 2]], 1.0, reverse=[1.0, 1.0, 1.0])
+
+
 @given(graphs(8), st.sampled_from([2.0**-1000, 2.0**-30, 2.0**30, 2.0**1000]))
 def test_huge_and_tiny_scores(graph, factor):
     unary, edges, pairwise = graph
@@ -247,7 +283,8 @@ def test_read_only_and_strided_arrays():
     ("change", "message"),
     [
         ({"unary": [0, np.nan, 0]}, r"unary\[1\] is nan; the scores of a cut are finite"),
-        ({"unary": [0, 0, np.inf]}, r"unary\[2\] is inf; the scores of a cut are finite"),
+        ({"unary": [np.nan, 0, np.inf]}, r"unary\[0\] is nan; the scores of a cut are finite"),
+        ({"pairwise": [1.0, np.inf]}, r"pairwise\[1\] is inf; the scores of a cut are finite"),
         ({"unary": [[0, 0, 0]]}, r"unary has shape \(1, 3\), expected \(1,\)"),
         ({"unary": ["a", "b", "c"]}, "unary has dtype <U1, expected real numbers"),
         ({"unary": [1e308] * 3}, "add up to more than a double can hold"),
@@ -271,6 +308,8 @@ def test_errors(change, message):
 
 def test_errors_of_the_object():
     cut = GraphCut(2, [[0, 1]])
+    with pytest.raises(ValueError, match=r"unary\[1\] is inf; the scores of a cut are finite"):
+        cut.set_scores([0, np.inf], 1.0)
     for factor in (0, -1, np.inf, np.nan, "2"):
         with pytest.raises(ValueError, match="expected a finite number > 0"):
             cut.scale(factor)

@@ -116,6 +116,19 @@ def test_best_labels_with_fewest_ones(grid):
     assert np.maximum(u, 0).sum() + p.sum() - certificate.energy == score
 
 
+@given(grids(9), st.integers(0, 2**32))
+@settings(deadline=None)
+def test_forced_labels(grid, seed):
+    unary, pairwise, connectivity = grid
+    forced = np.random.default_rng(seed).choice([0.0, 0.0, np.inf, -np.inf], size=unary.shape)
+    labels, certificate = grid_cut(unary + forced, pairwise, connectivity, return_certificate=True)
+    # Scores of 1e6 force labels here, too.
+    finite = np.where(forced == 0, unary, np.sign(forced) * 1e6)
+    assert labels.tolist() == brute_force(finite, pairwise, connectivity).tolist()
+    assert ((labels == 1) == (forced > 0))[forced != 0].all()
+    assert certificate.gap == 0
+
+
 @given(grids(8), st.sampled_from([2.0**-1000, 2.0**-30, 2.0**30, 2.0**900]))
 @settings(deadline=None)
 def test_huge_and_tiny_scores(grid, factor):
@@ -465,7 +478,7 @@ def test_memory(shape, connectivity, most):
     ("change", "message"),
     [
         ({"unary": [[0, np.nan, 0]]}, r"unary\[0, 1\] is nan; the scores of a cut are finite"),
-        ({"unary": [[0, 0, -np.inf]]}, r"unary\[0, 2\] is -inf; the scores of a cut are finite"),
+        ({"unary": [[np.inf, 0, np.nan]]}, r"unary\[0, 2\] is nan; the scores of a cut are finite"),
         ({"unary": [0.0, 0.0]}, r"shape \(2,\) has 1 dimensions, expected 2 for connectivity=4"),
         ({"unary": [["a", "b"]]}, "unary has dtype <U1, expected real numbers"),
         ({"unary": [[1e308] * 3]}, "add up to more than a double can hold"),
@@ -498,6 +511,8 @@ def test_errors_of_the_object():
             GridCut(shape)
     with pytest.raises(ValueError, match=r"shape \(3,\) has 1 dimensions"):
         GridCut(3)
+    with pytest.raises(ValueError, match=r"unary\[0, 2\] is -inf; the scores of a cut are finite"):
+        GridCut((1, 3)).set_scores([[0, 0, -np.inf]])
     cut = GridCut((1, 2))
     for factor in (0, -1, np.inf, np.nan, "2"):
         with pytest.raises(ValueError, match="expected a finite number > 0"):
