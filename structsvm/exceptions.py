@@ -35,7 +35,13 @@ class LabelError(ValueError):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn at the calling line outside this package and scikit-learn."""
+    """Warn at the calling line outside this package and scikit-learn.
+
+    Parameters
+    ----------
+    message : str
+    category : type of Warning
+    """
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back

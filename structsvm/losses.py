@@ -93,6 +93,11 @@ _BY_NAME: dict[str, dict[str, Any]] = {
 def make_loss(loss: str | HammingLoss) -> HammingLoss:
     """The loss object for a name, or the object itself.
 
+    Parameters
+    ----------
+    loss : str or HammingLoss
+        A name is "hamming" or "normalized_hamming".
+
     Raises
     ------
     ValueError

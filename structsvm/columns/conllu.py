@@ -37,16 +37,19 @@ class ConlluSentence(Sequence[tuple[str, str]]):
     Multi-word ranges, empty nodes and comments are no tokens. They are kept, and `format_conllu`
     writes them.
 
-    Attributes
+    Parameters
     ----------
+    tokens : list of pairs of str
     heads : list of int, or None
         The head of each token, 0 for the root; None if the file does not tell.
     relations : list of str, or None
         The relation of each token to its head; None without heads.
     lines : list of str
         The lines of the file, without ends.
+    places : list of int
+        Which of the lines each token stands in.
     first : int
-        The number of the first of them in the file, from 1.
+        The number of the first line in the file, from 1.
     """
 
     def __init__(

@@ -26,7 +26,12 @@ class JsonSentence(NamedTuple):
 
 
 def is_json_lines(name: str) -> bool:
-    """Whether a file's name says that it holds JSON lines."""
+    """Whether a file's name says that it holds JSON lines.
+
+    Parameters
+    ----------
+    name : str
+    """
     return name.endswith(_ENDINGS)
 
 

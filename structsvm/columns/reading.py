@@ -184,7 +184,17 @@ def split_line(text: str) -> tuple[str, ...]:
 
 
 def iter_columns(blocks: Iterable[bytes], name: str, *, least: int = 1) -> Iterator[Lines]:
-    """The sentences in these bytes, such as an open binary file; see `ColumnReader`."""
+    """The sentences in these bytes, such as an open binary file; see `ColumnReader`.
+
+    Parameters
+    ----------
+    blocks : iterable of bytes
+        Lines may go on from one to the next.
+    name : str
+        What errors call the file.
+    least : int, default=1
+        How many columns a line must have.
+    """
     reader = ColumnReader(name, least)
     for block in blocks:
         yield from reader.feed(block)
@@ -247,7 +257,14 @@ def read_columns(
 
 
 def line_of(path: str | os.PathLike[str], i: int, t: int) -> int:
-    """The line of a file that holds token `t` of sentence `i`; tokens and sentences from 0."""
+    """The line of a file that holds token `t` of sentence `i`; tokens and sentences from 0.
+
+    Parameters
+    ----------
+    path : path-like
+    i, t : int
+        Numbers of the sentence, and of the token in it.
+    """
     with open_binary(path) as file:
         sentences = iter_columns(file, os.fspath(path))
         return next(itertools.islice(sentences, i, None)).first + t
@@ -256,6 +273,10 @@ def line_of(path: str | os.PathLike[str], i: int, t: int) -> int:
 @contextlib.contextmanager
 def open_binary(path: str | os.PathLike[str]) -> Iterator[BufferedReader | gzip.GzipFile]:
     """Open a file for reading; one compressed by gzip is unpacked.
+
+    Parameters
+    ----------
+    path : path-like
 
     Raises
     ------

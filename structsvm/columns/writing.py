@@ -14,7 +14,15 @@ __all__ = ["format_sentence", "joined_columns", "write_columns"]
 
 
 def format_sentence(tokens: Iterable[Sequence[str] | str], labels: Iterable[Any] = ()) -> str:
-    """A sentence as lines of columns, labels last, with the empty line after it."""
+    """A sentence as lines of columns, labels last, with the empty line after it.
+
+    Parameters
+    ----------
+    tokens : iterable of str or sequences of str
+        A word, or the columns, of each token.
+    labels : iterable, default=()
+        A label for each token, or none.
+    """
     rows = [[token] if isinstance(token, str) else list(token) for token in tokens]
     tags = [str(label) for label in labels]
     if tags and len(tags) != len(rows):
@@ -41,7 +49,15 @@ def _is_column(text: object) -> bool:
 
 
 def joined_columns(lines: Lines, added: Sequence[Sequence[str]]) -> str:
-    """A sentence as it stands in its file, with more columns; tabs if one of them holds a space."""
+    """A sentence as it stands in its file, with more columns; tabs if one of them holds a space.
+
+    Parameters
+    ----------
+    lines : Lines
+        A sentence as it was read.
+    added : sequence of sequences of str
+        More columns, each with a string for each token.
+    """
     out = []
     for text, columns, *more in zip(lines.texts, lines.tokens, *added, strict=True):
         tabs = "\t" in text

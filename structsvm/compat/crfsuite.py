@@ -482,8 +482,11 @@ class CRF(BaseEstimator):  # type: ignore[misc]
         True or None: the margin grows with the number of wrong labels.
     averaging : bool, default=None
         Whether the weights of "pa" are means over all updates; None is True.
-    num_memories, period, delta, linesearch, max_linesearch, calibration_eta, calibration_rate,
-    calibration_samples, calibration_candidates, calibration_max_trials, variance, gamma
+    num_memories, period, delta, linesearch, max_linesearch : default=None
+        As those that follow.
+    calibration_eta, calibration_rate, calibration_samples, calibration_candidates : default=None
+        As those that follow.
+    calibration_max_trials, variance, gamma : default=None
         Of optimisers that are not here: None, or the value that CRFsuite takes anyway.
     verbose : bool, default=False
         Whether training prints what it does.

@@ -61,7 +61,8 @@ class ChainSVM(ChainConfidenceMixin, ChainWeightsMixin, StructSVM):
     ignore_label : int or str, default=None
         Positions of y with this label are void, as those with None are: they have no loss and no
         features in training, and do not count in scores; see `ChainModel`.
-    solver, rescaling, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    solver, rescaling, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 

@@ -57,7 +57,8 @@ class DecisionSVM(StructSVM):
         Whether a function in Python always finds the best decision.
     batch : bool, default=False
         Whether it answers for lists of theta and x; see `PartsModel`.
-    C, scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    C, scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`. ``C="auto"`` chooses the C of the least regret on examples held out.
 

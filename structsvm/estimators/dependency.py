@@ -49,7 +49,8 @@ class DependencyParser(StructSVM):
         Whether exactly one token hangs from the root.
     solver : str or solver object, default="passive_aggressive"
         The default learns online, in 10 passes, and has no certificate; "bcfw" has one.
-    C, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    C, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 

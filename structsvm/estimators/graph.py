@@ -66,7 +66,8 @@ class GraphSVM(NodeLabelSVM):
         What a relaxation may miss, as a share of the greatest loss; see `GraphModel`.
     warm_inference : "auto", bool or int, default="auto"
         Start each cut in training from the flow of the last one; see `GraphModel`.
-    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`; solvers "perceptron" and "passive_aggressive" need ``pairwise="table"``.
 
@@ -299,7 +300,8 @@ class GridSVM(NodeLabelSVM):
         Start each cut in training from the flow of the last one; see `GraphModel`.
     tol : float, default=None
         See `StructSVM`; None is 1e-2 for solvers with a dual.
-    solver, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    solver, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`; solvers "perceptron" and "passive_aggressive" need ``pairwise="table"``.
 

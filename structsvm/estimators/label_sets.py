@@ -51,7 +51,8 @@ class MultiLabelSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
     fit_intercept : bool, default=True
     C : float, "scale" or "auto", default="scale"
         See `StructSVM`. "auto" holds out a third of the rows, and `score` chooses.
-    scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 

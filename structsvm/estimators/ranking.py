@@ -47,7 +47,8 @@ class RankingSVM(StructSVM):
         Whether hinges are means over pairs, so that queries count alike, or sums.
     C : float, "scale" or "auto", default="scale"
         Weight of the hinges against the norm, see `StructSVM`. "auto" holds out queries.
-    scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    scale, solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`. Columns are divided by their standard deviations, not moved: only
         differences of rows count.

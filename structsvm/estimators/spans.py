@@ -37,7 +37,8 @@ class SpanSVM(StructSVM):
         The most positions of a span; None: that of the longest in training.
     length_bins, first_position, fit_intercept, output
         See `SpanModel`.
-    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 

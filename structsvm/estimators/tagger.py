@@ -58,7 +58,8 @@ class SequenceTagger(ChainSVM):
     scoring : {"token_accuracy", "sequence_accuracy", "span_f1"}, default="token_accuracy"
         What `score` gives, and what chooses among iterations where there are held-out sentences;
         see `structsvm.metrics`.
-    solver, rescaling, n_jobs, engine, random_state, verbose, warm_start,
+    solver, rescaling, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`. `solver="perceptron"` is done several times sooner.
     tol : float, default=None

@@ -153,6 +153,10 @@ def _rows(node_type: str, rows: Any) -> NDArray[np.float64]:
 def as_typed_graphs(X: Any) -> list[TypedGraph]:
     """A list of graphs, each a `TypedGraph` or a tuple of its arguments.
 
+    Parameters
+    ----------
+    X : sequence of TypedGraph or tuples
+
     Raises
     ------
     ValueError

@@ -68,10 +68,22 @@ def hinge(
 
     Parameters
     ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
     margin : float, default=1.0
         gamma.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: C. Cortes, V. Vapnik (1995). Support-vector networks. Machine Learning 20.
+    References
+    ----------
+    C. Cortes, V. Vapnik (1995). Support-vector networks. Machine Learning 20.
     doi:10.1007/BF00994018
 
     Examples
@@ -102,10 +114,22 @@ def squared_hinge(
 
     Parameters
     ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
     margin : float, default=1.0
         gamma.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: O. Mangasarian, D. Musicant (2001). Lagrangian support vector machines. JMLR 1.
+    References
+    ----------
+    O. Mangasarian, D. Musicant (2001). Lagrangian support vector machines. JMLR 1.
 
     Examples
     --------
@@ -131,7 +155,22 @@ def smoothed_hinge(
     Convex, 1-Lipschitz, with a derivative that is 1-Lipschitz too. 1/2 at m = 0, so no upper bound
     of the 0-1 loss.
 
-    Source: J. Rennie, N. Srebro (2005). Loss functions for preference levels: regression with
+    Parameters
+    ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    J. Rennie, N. Srebro (2005). Loss functions for preference levels: regression with
     discrete ordered labels. IJCAI workshop on advances in preference handling.
 
     Examples
@@ -163,12 +202,24 @@ def huberized_hinge(
 
     Parameters
     ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
     width : float, default=0.5
         h, > 0.
     margin : float, default=1.0
         gamma.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: O. Chapelle (2007). Training a support vector machine in the primal. Neural Computation
+    References
+    ----------
+    O. Chapelle (2007). Training a support vector machine in the primal. Neural Computation
     19. doi:10.1162/neco.2007.19.5.1155
 
     Examples
@@ -197,7 +248,22 @@ def modified_huber(
 
     Convex, differentiable, 4-Lipschitz, at least the 0-1 loss.
 
-    Source: T. Zhang (2004). Solving large scale linear prediction problems using stochastic
+    Parameters
+    ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    T. Zhang (2004). Solving large scale linear prediction problems using stochastic
     gradient descent algorithms. ICML. doi:10.1145/1015330.1015332
 
     Examples
@@ -228,12 +294,24 @@ def softplus_hinge(
 
     Parameters
     ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
     beta : float, default=1.0
         > 0; the hinge is the limit of large beta.
     margin : float, default=1.0
         gamma. With 0 and beta = 1 this is `logistic`.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: T. Zhang, F. Oles (2001). Text categorization based on regularized linear classification
+    References
+    ----------
+    T. Zhang, F. Oles (2001). Text categorization based on regularized linear classification
     methods. Information Retrieval 4. doi:10.1023/A:1011441423217
 
     Examples
@@ -261,7 +339,22 @@ def perceptron(
 ) -> Any:
     r"""Perceptron loss: :math:`\max(0, -m)`. Convex, 1-Lipschitz, no margin.
 
-    Source: F. Rosenblatt (1958). The perceptron: a probabilistic model for information storage and
+    Parameters
+    ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    F. Rosenblatt (1958). The perceptron: a probabilistic model for information storage and
     organization in the brain. Psychological Review 65. doi:10.1037/h0042519
 
     Examples
@@ -288,7 +381,22 @@ def logistic(
     probability :math:`1 / (1 + e^{-s})` of label +1, and its minimiser the logarithm of the odds.
     No overflow for any m.
 
-    Source: J. Friedman, T. Hastie, R. Tibshirani (2000). Additive logistic regression: a
+    Parameters
+    ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    J. Friedman, T. Hastie, R. Tibshirani (2000). Additive logistic regression: a
     statistical view of boosting. Annals of Statistics 28. doi:10.1214/aos/1016218223
 
     Examples
@@ -317,7 +425,22 @@ def exponential(
     One wrong row of a large score outweighs all others, and below a margin of some -600 (-60 in
     float32) values do not fit their type: such scores are refused.
 
-    Source: Y. Freund, R. Schapire (1997). A decision-theoretic generalization of on-line learning
+    Parameters
+    ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    Y. Freund, R. Schapire (1997). A decision-theoretic generalization of on-line learning
     and an application to boosting. Journal of Computer and System Sciences 55.
     doi:10.1006/jcss.1997.1504
 
@@ -351,7 +474,22 @@ def savage(
 
     1/4 at m = 0. It stays bounded where labels are wrong, so that outliers do not decide.
 
-    Source: H. Masnadi-Shirazi, N. Vasconcelos (2008). On the design of loss functions for
+    Parameters
+    ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    H. Masnadi-Shirazi, N. Vasconcelos (2008). On the design of loss functions for
     classification: theory, robustness to outliers, and SavageBoost. NIPS. (Others leave out
     the factor 2: ``savage(y, scores / 2)``.)
 
@@ -379,7 +517,22 @@ def squared(
 
     Scores that are right by more than the margin cost as much as those that fall short of it.
 
-    Source: J. Suykens, J. Vandewalle (1999). Least squares support vector machine classifiers.
+    Parameters
+    ----------
+    y : array-like of -1 and +1
+        Of the scores' shape, or one that broadcasts to it.
+    scores : array-like of any shape
+        float32 or float64.
+    sample_weight : array-like that broadcasts to the scores' shape, default=None
+        Factor of each loss, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or the value of each score.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    J. Suykens, J. Vandewalle (1999). Least squares support vector machine classifiers.
     Neural Processing Letters 9. doi:10.1023/A:1018628609742
 
     Examples

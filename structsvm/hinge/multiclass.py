@@ -70,6 +70,10 @@ def crammer_singer(
 
     Parameters
     ----------
+    y : array-like of shape (n,)
+        Class numbers 0 to K - 1, or `ignore_index`.
+    scores : array-like of shape (n, K)
+        float32 or float64.
     cost : array-like of shape (K, K), default=None
         ``cost[a, b]``: Delta of answering b where a is right; zero on the diagonal. None is 1 for
         each wrong class.
@@ -77,8 +81,18 @@ def crammer_singer(
         gamma.
     power : {1, 2}, default=1
         p.
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's loss, >= 0. The mean is then the weighted mean.
+    ignore_index : int, default=None
+        Rows with this in y have the value and the gradient 0, and do not count in the mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Over the n examples, never over classes.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: K. Crammer, Y. Singer (2001). On the algorithmic implementation of multiclass
+    References
+    ----------
+    K. Crammer, Y. Singer (2001). On the algorithmic implementation of multiclass
     kernel-based vector machines. JMLR 2.
 
     Examples
@@ -123,11 +137,25 @@ def weston_watkins(
 
     Parameters
     ----------
+    y : array-like of shape (n,)
+        Class numbers 0 to K - 1, or `ignore_index`.
+    scores : array-like of shape (n, K)
+        float32 or float64.
     margin : float, default=1.0
     power : {1, 2}, default=1
         p.
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's loss, >= 0. The mean is then the weighted mean.
+    ignore_index : int, default=None
+        Rows with this in y have the value and the gradient 0, and do not count in the mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Over the n examples, never over classes.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: J. Weston, C. Watkins (1999). Support vector machines for multi-class pattern
+    References
+    ----------
+    J. Weston, C. Watkins (1999). Support vector machines for multi-class pattern
     recognition. ESANN.
 
     Examples
@@ -167,12 +195,26 @@ def lee_lin_wahba(
 
     Parameters
     ----------
+    y : array-like of shape (n,)
+        Class numbers 0 to K - 1, or `ignore_index`.
+    scores : array-like of shape (n, K)
+        float32 or float64.
     margin : float, default=1.0
         gamma.
     power : {1, 2}, default=1
         p.
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's loss, >= 0. The mean is then the weighted mean.
+    ignore_index : int, default=None
+        Rows with this in y have the value and the gradient 0, and do not count in the mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Over the n examples, never over classes.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: Y. Lee, Y. Lin, G. Wahba (2004). Multicategory support vector machines. Journal of the
+    References
+    ----------
+    Y. Lee, Y. Lin, G. Wahba (2004). Multicategory support vector machines. Journal of the
     American Statistical Association 99. doi:10.1198/016214504000000098
 
     Examples
@@ -216,12 +258,26 @@ def one_vs_all(
 
     Parameters
     ----------
+    y : array-like of shape (n,)
+        Class numbers 0 to K - 1, or `ignore_index`.
+    scores : array-like of shape (n, K)
+        float32 or float64.
     margin : float, default=1.0
         gamma.
     power : {1, 2}, default=1
         p.
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's loss, >= 0. The mean is then the weighted mean.
+    ignore_index : int, default=None
+        Rows with this in y have the value and the gradient 0, and do not count in the mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Over the n examples, never over classes.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: R. Rifkin, A. Klautau (2004). In defense of one-vs-all classification. JMLR 5.
+    References
+    ----------
+    R. Rifkin, A. Klautau (2004). In defense of one-vs-all classification. JMLR 5.
 
     Examples
     --------
@@ -257,10 +313,24 @@ def categorical_hinge(
 
     Parameters
     ----------
+    y : array-like of shape (n,)
+        Class numbers 0 to K - 1, or `ignore_index`.
+    scores : array-like of shape (n, K)
+        float32 or float64.
     margin : float, default=1.0
         gamma.
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's loss, >= 0. The mean is then the weighted mean.
+    ignore_index : int, default=None
+        Rows with this in y have the value and the gradient 0, and do not count in the mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Over the n examples, never over classes.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: F. Chollet and others, Keras, ``keras.losses.CategoricalHinge``, whose labels are
+    References
+    ----------
+    F. Chollet and others, Keras, ``keras.losses.CategoricalHinge``, whose labels are
     one-hot rows.
 
     Examples
@@ -301,7 +371,24 @@ def cross_entropy(
     Convex, smooth, no margin; for two classes `logistic` of the difference of their scores. At
     least log(2) times the 0-1 loss. No overflow for any scores.
 
-    Source: J. Bridle (1990). Probabilistic interpretation of feedforward classification network
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Class numbers 0 to K - 1, or `ignore_index`.
+    scores : array-like of shape (n, K)
+        float32 or float64.
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's loss, >= 0. The mean is then the weighted mean.
+    ignore_index : int, default=None
+        Rows with this in y have the value and the gradient 0, and do not count in the mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Over the n examples, never over classes.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
+
+    References
+    ----------
+    J. Bridle (1990). Probabilistic interpretation of feedforward classification network
     outputs. Neurocomputing. doi:10.1007/978-3-642-76153-9_28
 
     Examples
@@ -336,12 +423,26 @@ def carlini_wagner(
 
     Parameters
     ----------
+    y : array-like of shape (n,)
+        Class numbers 0 to K - 1, or `ignore_index`.
+    scores : array-like of shape (n, K)
+        float32 or float64.
     confidence : float, default=0.0
         kappa, >= 0.
     targeted : bool, default=True
         Whether y are the classes to reach, or else those to leave.
+    sample_weight : array-like of shape (n,) or (), default=None
+        Factor of each example's loss, >= 0. The mean is then the weighted mean.
+    ignore_index : int, default=None
+        Rows with this in y have the value and the gradient 0, and do not count in the mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        Over the n examples, never over classes.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``, the derivative of the value by the scores.
 
-    Source: N. Carlini, D. Wagner (2017). Towards evaluating the robustness of neural networks. IEEE
+    References
+    ----------
+    N. Carlini, D. Wagner (2017). Towards evaluating the robustness of neural networks. IEEE
     Symposium on Security and Privacy. doi:10.1109/SP.2017.49
 
     Examples

@@ -73,8 +73,12 @@ def pairwise_hinge(
     reduction : {"mean", "sum", "none"}
         The mean is over pairs, 0 if there are none. "none" gives the sum of each query, in the
         order of their sorted names.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``; a tuple of gradients where there are several arguments.
 
-    Source: T. Joachims (2002). Optimizing search engines using clickthrough data. KDD.
+    References
+    ----------
+    T. Joachims (2002). Optimizing search engines using clickthrough data. KDD.
     doi:10.1145/775047.775067. C.-P. Lee, C.-J. Lin (2014). Large-scale linear RankSVM. Neural
     Computation 26. doi:10.1162/NECO_a_00571
 
@@ -148,8 +152,16 @@ def margin_ranking(
         +1 where the first should be higher, -1 where the second.
     first, second : array-likes of one shape, or of shapes that broadcast
     margin : float, default=0.0
+    sample_weight : array-like that broadcasts to the values, default=None
+        Factor of each value, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or all values.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``; a tuple of gradients where there are several arguments.
 
-    Source: R. Herbrich, T. Graepel, K. Obermayer (1999). Support vector learning for ordinal
+    References
+    ----------
+    R. Herbrich, T. Graepel, K. Obermayer (1999). Support vector learning for ordinal
     regression. ICANN. doi:10.1049/cp:19991091
 
     Examples
@@ -198,12 +210,20 @@ def triplet(
         Take the lesser of d(a, x^-) and d(x^+, x^-), the first of equals, for the second distance.
     eps : float, default=0.0
         Added to each difference before the norm. PyTorch's losses have 1e-6 there.
+    sample_weight : array-like that broadcasts to the values, default=None
+        Factor of each value, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or all values.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``; a tuple of gradients where there are several arguments.
 
     Returns
     -------
     value, or (value, (by anchor, by positive, by negative)).
 
-    Source: K. Weinberger, L. Saul (2009). Distance metric learning for large margin nearest
+    References
+    ----------
+    K. Weinberger, L. Saul (2009). Distance metric learning for large margin nearest
     neighbor classification. JMLR 10 (squared). V. Balntas, E. Riba, D. Ponsa, K. Mikolajczyk
     (2016). Learning local feature descriptors with triplets and shallow convolutional neural
     networks. BMVC (swap). doi:10.5244/C.30.119
@@ -302,13 +322,21 @@ def n_pair(
     Parameters
     ----------
     anchor, positive : array-likes of shape (n, d)
+    sample_weight : array-like that broadcasts to the values, default=None
+        Factor of each value, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or all values.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``; a tuple of gradients where there are several arguments.
 
     Returns
     -------
     value, or (value, (by anchor, by positive)); with "none" of shape (n, n, d), the derivatives of
     each anchor's value.
 
-    Source: K. Sohn (2016). Improved deep metric learning with multi-class N-pair loss objective.
+    References
+    ----------
+    K. Sohn (2016). Improved deep metric learning with multi-class N-pair loss objective.
     NIPS. Its norm of the vectors as a regulariser is left to the caller.
 
     Examples
@@ -361,10 +389,16 @@ def lifted_structure(
         Classes, of any type.
     vectors : array-like of shape (n, d)
     margin : float, default=1.0
+    sample_weight : array-like that broadcasts to the values, default=None
+        Factor of each value, >= 0. The mean is then the weighted mean.
     reduction : {"mean", "sum", "none"}
         Over the pairs, 0 if there are none; "none" gives them in the order of (i, j).
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``; a tuple of gradients where there are several arguments.
 
-    Source: H. O. Song, Y. Xiang, S. Jegelka, S. Savarese (2016). Deep metric learning via lifted
+    References
+    ----------
+    H. O. Song, Y. Xiang, S. Jegelka, S. Savarese (2016). Deep metric learning via lifted
     structured feature embedding. CVPR. doi:10.1109/CVPR.2016.434
 
     Examples
@@ -454,8 +488,16 @@ def hinge_embedding(
         >= 0. PyTorch takes negative ones, whose gradient points the wrong way: here they are
         refused.
     margin : float, default=1.0
+    sample_weight : array-like that broadcasts to the values, default=None
+        Factor of each value, >= 0. The mean is then the weighted mean.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is returned: one number, or all values.
+    with_gradient : bool, default=False
+        Return ``(value, gradient)``; a tuple of gradients where there are several arguments.
 
-    Source: R. Hadsell, S. Chopra, Y. LeCun (2006). Dimensionality reduction by learning an
+    References
+    ----------
+    R. Hadsell, S. Chopra, Y. LeCun (2006). Dimensionality reduction by learning an
     invariant mapping. CVPR. doi:10.1109/CVPR.2006.100 (with squares; here without)
 
     Examples

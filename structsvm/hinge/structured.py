@@ -58,7 +58,9 @@ def structured_hinge(
     ValueError
         As ``model.bind`` does, and for weights of another shape or that are not finite.
 
-    Source: I. Tsochantaridis, T. Joachims, T. Hofmann, Y. Altun (2005). Large margin methods for
+    References
+    ----------
+    I. Tsochantaridis, T. Joachims, T. Hofmann, Y. Altun (2005). Large margin methods for
     structured and interdependent output variables. JMLR 6.
 
     Examples

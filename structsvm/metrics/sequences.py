@@ -200,6 +200,17 @@ def span_report(
 ) -> str:
     """A table of precision, recall and F1 for each type and for all spans together.
 
+    Parameters
+    ----------
+    y_true : list of sequences of labels
+        None marks void positions.
+    y_pred : list of sequences of labels
+        Of the same lengths.
+    scheme : str, default="conll"
+        See `spans`.
+    ignore_label : int or str, default=None
+        Positions with this label in the truth (void) do not count.
+
     Examples
     --------
     >>> from structsvm.metrics import span_report
@@ -232,6 +243,15 @@ def token_accuracy(
 ) -> float:
     """Share of the positions labelled correctly, without void ones.
 
+    Parameters
+    ----------
+    y_true : list of sequences of labels
+        None marks void positions.
+    y_pred : list of sequences of labels
+        Of the same lengths.
+    ignore_label : int or str, default=None
+        Positions with this label in the truth (void) do not count.
+
     Examples
     --------
     >>> from structsvm.metrics import token_accuracy
@@ -253,6 +273,15 @@ def sequence_accuracy(
 ) -> float:
     """Share of the sequences labelled correctly throughout, without void positions.
 
+    Parameters
+    ----------
+    y_true : list of sequences of labels
+        None marks void positions.
+    y_pred : list of sequences of labels
+        Of the same lengths.
+    ignore_label : int or str, default=None
+        Positions with this label in the truth (void) do not count.
+
     Examples
     --------
     >>> from structsvm.metrics import sequence_accuracy
@@ -272,6 +301,15 @@ def label_report(
     ignore_label: Any = None,
 ) -> str:
     """A table of precision, recall and F1 for each label by position, and the token accuracy.
+
+    Parameters
+    ----------
+    y_true : list of sequences of labels
+        None marks void positions.
+    y_pred : list of sequences of labels
+        Of the same lengths.
+    ignore_label : int or str, default=None
+        Positions with this label in the truth (void) do not count.
 
     Examples
     --------

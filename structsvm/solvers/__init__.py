@@ -51,6 +51,11 @@ SOLVERS: dict[str, type] = {
 def make_solver(solver: str | Solver) -> Solver:
     """The solver with this name, or the object itself.
 
+    Parameters
+    ----------
+    solver : str or solver object
+        A name is one of `SOLVERS`.
+
     Raises
     ------
     ValueError

@@ -281,7 +281,12 @@ class OnlineSolver(Solver, Protocol):
 
 
 def capabilities_of(solver: Any) -> Capabilities:
-    """The declared capabilities of a solver; the defaults if it declares none."""
+    """The declared capabilities of a solver; the defaults if it declares none.
+
+    Parameters
+    ----------
+    solver : solver object
+    """
     declared: Capabilities = getattr(solver, "capabilities", Capabilities())
     return declared
 
