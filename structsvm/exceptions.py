@@ -5,7 +5,14 @@ from __future__ import annotations
 import sys
 import warnings
 
-__all__ = ["LabelError", "ModelFileError", "OracleWarning", "TrivialFitWarning", "warn"]
+__all__ = [
+    "ClusterError",
+    "LabelError",
+    "ModelFileError",
+    "OracleWarning",
+    "TrivialFitWarning",
+    "warn",
+]
 
 
 class OracleWarning(UserWarning):
@@ -18,6 +25,13 @@ class TrivialFitWarning(UserWarning):
 
 class ModelFileError(ValueError):
     """A model file or checkpoint that is damaged, forged or of another version."""
+
+
+class ClusterError(RuntimeError):
+    """Other machines that cannot go on: data that they cannot read or hold, or none that answers.
+
+    A fit that has made an iteration keeps its best weights, with status "failed".
+    """
 
 
 class LabelError(ValueError):

@@ -36,9 +36,12 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_named_entities", "named_entities.png", 0.03, 20),
         ("plot_learning_curve", "learning_curve.png", 1e-3, 2),
         ("plot_explanation", "explanation.png", 1e-3, 4),
+        ("plot_cluster", "cluster.png", 1e-2, 3),
     ],
 )
 def test_example(tmp_path, monkeypatch, capfd, name, picture, tol, lead):
+    if name == "plot_cluster":
+        pytest.importorskip("distributed", reason="Dask is not installed: pip install distributed")
     out = run(name, picture, tmp_path, monkeypatch, capfd)
     gaps = [float(gap) for gap in re.findall(r"certified gap ([\d.e-]+)", out)]
     assert gaps

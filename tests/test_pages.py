@@ -188,6 +188,8 @@ def test_checks_are_of_pages():
 def test_page_runs(page, tmp_path, monkeypatch, capsys):
     if "import torch" in (DOCS / page).read_text():
         pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+    if "from distributed" in (DOCS / page).read_text():
+        pytest.importorskip("distributed", reason="Dask is not installed: pip install distributed")
     monkeypatch.chdir(tmp_path)
     outputs, names = [], {"__name__": "page"}
     for block in blocks_of(page):

@@ -135,6 +135,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="order of the examples (default: 0)")
     parser.add_argument("-j", "--jobs", type=int, metavar="N", help="threads")
+    parser.add_argument("--scheduler", metavar="ADDRESS",
+                        help="train on the workers of this Dask scheduler, such as "
+                        "tcp://host:8786")  # fmt: skip
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
 
 

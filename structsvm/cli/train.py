@@ -13,12 +13,14 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from structsvm.callbacks import Checkpoint, EarlyStopping, ProgressBar
+from structsvm.cli.cluster import workers_of
 from structsvm.cli.corpora import UNKNOWN, Corpus, naming_lines, read_corpus
 from structsvm.cli.evaluate import scores_of
 from structsvm.cli.output import tell
 from structsvm.cli.trials import choose_penalty, completed, cross_validate
 from structsvm.columns import ColumnError
 from structsvm.estimators import SequenceTagger
+from structsvm.exceptions import ClusterError
 from structsvm.features import SequenceVectorizer, TokenFeatures, read_templates
 from structsvm.features.templates import BUILT_IN
 from structsvm.metrics import spans
@@ -79,7 +81,12 @@ def run(args: argparse.Namespace) -> int:
     if args.resume and not args.quiet:
         tell(f"{args.checkpoint}: " + ("goes on from there" if resume_from else "begins afresh"))
     say = _silent if args.quiet else tell
-    with warnings.catch_warnings(), naming_lines(corpus, validation):
+    with (
+        workers_of(args.scheduler) as engine,
+        warnings.catch_warnings(),
+        naming_lines(corpus, validation),
+    ):
+        tagger.set_params(engine=engine)
         # The summary says what this warning would.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("always", ".* sequences break the constraints", UserWarning)
@@ -95,7 +102,13 @@ def run(args: argparse.Namespace) -> int:
             cross_validate(tagger, corpus.X, y, args.folds, args.seed, say)
         tagger.set_params(callbacks=callbacks)
         X_val, y_val = (None, None) if validation is None else (validation.X, validation.y)
-        tagger.fit(corpus.X, y, X_val=X_val, y_val=y_val, resume_from=resume_from)
+        lost = None
+        try:
+            tagger.fit(corpus.X, y, X_val=X_val, y_val=y_val, resume_from=resume_from)
+        except ClusterError as error:
+            if "coef_" not in vars(tagger):
+                raise
+            lost = error
     if tagger.status_ == "interrupted" and tagger.n_iter_ == 0:
         tell(f"interrupted before the first pass: {args.model} is left as it was")
         return 130
@@ -107,6 +120,9 @@ def run(args: argparse.Namespace) -> int:
         guess = [tags.tolist() for tags in tagger.predict(validation.X)]
         say("\n".join([f"{validation.names}:", *scores_of(validation.y, guess), ""]))
     say(_summary(tagger, args.model, time.perf_counter() - started))
+    if lost is not None:
+        tell(f"structsvm train: error: {lost}; {args.model} has the best weights before that")
+        return 1
     return 130 if tagger.status_ == "interrupted" else 0
 
 

@@ -56,6 +56,7 @@ def choose_penalty(
         tol=tagger._tolerance(make_solver(tagger.solver)),
         max_iter=tagger.max_iter,
         n_jobs=tagger.n_jobs,
+        engine=tagger.engine,
         random_state=tagger.random_state,
     )
     search = PathSearch(svm, Cs=Cs, scoring=tagger.scoring, cv=folds, refit=False)

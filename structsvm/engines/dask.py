@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structsvm.engines.base import Engine, Job, PartSource, Serial, later
+from structsvm.exceptions import ClusterError
 from structsvm.linalg._plane import PlaneBatch, padded_copy, padded_vector
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ class DaskEngine(Engine):
     are n_weights numbers a round down to each worker, and planes come up with 12 bytes an entry.
 
     Between fits nothing is left on the workers. One fit at a time uses an engine.
+
+    Fits raise `structsvm.exceptions.ClusterError` where a partition cannot be read, where one ends
+    the workers that hold it, and where the scheduler goes away; after the first iteration they keep
+    the best weights so far. What a model raises comes as it is, with the name of the partition.
 
     References
     ----------
@@ -280,19 +285,19 @@ class _Partitions:
         from distributed.comm.core import CommClosedError
 
         if isinstance(error, KilledWorker):
-            raise RuntimeError(
+            raise ClusterError(
                 f"{self._place(k)} ended each worker that worked on it, most often because memory "
                 "ran out: cut the data into more partitions, or give workers more memory"
             ) from error
         if isinstance(error, (CancelledError, CommClosedError, TimeoutError)) or (
             getattr(self._client, "status", "running") != "running"
         ):
-            self._lost = RuntimeError(
+            self._lost = ClusterError(
                 f"the Dask scheduler went away, or cancelled the work, before {self._place(k)} had "
                 "answered: start a cluster, and go on with warm_start or from a checkpoint"
             )
             raise self._lost from error
-        if not isinstance(error, _UnreadableError):
+        if not isinstance(error, ClusterError):
             error.add_note(f"in {self._place(k)}, whose examples are numbered from 0 there")
         raise error
 
@@ -306,10 +311,6 @@ def _any_size() -> Any:
     import dask
 
     return dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"})
-
-
-class _UnreadableError(RuntimeError):
-    """A partition that cannot be read."""
 
 
 class _Weights:
@@ -369,7 +370,7 @@ class _Part:
         except MemoryError:
             raise
         except Exception as error:
-            raise _UnreadableError(
+            raise ClusterError(
                 f"{self.name} cannot be read: {type(error).__name__}: {error}"
             ) from error
         self.weight = self.problem.example_weights() if self.problem.is_weighted else None

@@ -1,6 +1,7 @@
 """Fits on the workers of a cluster: same bits for any number of workers, in any order, and after
 deaths."""
 
+import contextlib
 import functools
 import os
 import pickle
@@ -20,7 +21,9 @@ from structsvm import (
     StructSVM,
     load,
 )
+from structsvm.cli import main
 from structsvm.engines import DaskEngine
+from structsvm.exceptions import ClusterError
 from structsvm.linalg._plane import PlaneBatch
 from structsvm.solvers import BCFW, CuttingPlane, NSlack
 
@@ -293,7 +296,7 @@ def test_a_scheduler_that_goes_away_leaves_the_best_weights():
     X, y = text()
     client = Here(fails_at=33)
     svm = chain(engine=DaskEngine(client, partitions=5))
-    with pytest.raises(RuntimeError, match=r"scheduler went away.*partition 1 of 5 \(examples 12"):
+    with pytest.raises(ClusterError, match=r"scheduler went away.*partition 1 of 5 \(examples 12"):
         svm.fit(X, y)
     assert svm.status_ == "failed"
     assert 1 <= svm.n_iter_ < 7
@@ -305,7 +308,7 @@ def test_a_scheduler_that_goes_away_leaves_the_best_weights():
 def test_a_partition_that_cannot_be_read_is_named(client):
     svm, X, y = failing(client, "reading")
     with pytest.raises(
-        RuntimeError,
+        ClusterError,
         match=r"partition \d of 4 \(examples \d+ to \d9\) cannot be read: "
         "OSError: no disk for reading",
     ):
@@ -327,7 +330,7 @@ def test_a_partition_that_ends_its_workers_is_named(client):
     svm, X, y = failing(client, "ends")
     before = client.run_on_scheduler(of_scheduler, "allowed_failures", 0)
     try:
-        with pytest.raises(RuntimeError, match=r"partition \d of 4 .* memory ran out"):
+        with pytest.raises(ClusterError, match=r"partition \d of 4 .* memory ran out"):
             svm.fit(X, y)
     finally:
         client.run_on_scheduler(of_scheduler, "allowed_failures", before)
@@ -392,3 +395,55 @@ def test_planes_that_do_not_fit_are_refused():
             PlaneBatch(2).fill(packed, slots, 3)
     with pytest.raises(ValueError, match="slot 2 of a batch of 2"):
         PlaneBatch(2).fill((sizes, indices, values, bounds), slots + 1, 3)
+
+
+# ---- the command line
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    random = np.random.default_rng(0)
+    lines = []
+    for n in random.integers(1, 8, size=50):
+        tags = random.integers(0, 3, size=n)
+        lines += [f"w{tag}{random.integers(9)} r{random.integers(20)} T{tag}" for tag in tags]
+        lines.append("")
+    path = tmp_path / "train.txt"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_the_command_line_trains_on_a_cluster(client, corpus, tmp_path, capsys):
+    model = tmp_path / "model"
+    arguments = ["train", str(corpus), "-o", str(model), "-C", "0.5", "--tol", "0.03"]
+    assert main([*arguments, "--scheduler", client.scheduler.address]) == 0
+    assert "certified gap" in capsys.readouterr().err
+    tagger = load(model)
+    assert tagger.dual_gap_ <= 0.03
+    assert tagger.engine is None
+    before = model.read_bytes()
+    assert main(arguments) == 0
+    assert load(model).objective_ * (1 - 0.03) <= tagger.objective_
+    assert model.read_bytes() != before
+
+
+def test_a_scheduler_that_is_not_there_is_one_sentence(corpus, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("structsvm.cli.cluster._WAIT", "200ms")
+    arguments = ["train", str(corpus), "-o", str(tmp_path / "model"), "-q", "--scheduler"]
+    assert main([*arguments, "tcp://127.0.0.1:1"]) == 1
+    told = capsys.readouterr().err
+    assert "error: --scheduler tcp://127.0.0.1:1: no scheduler answers there" in told
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_scheduler_that_goes_away_leaves_a_model(corpus, tmp_path, capsys, monkeypatch):
+    @contextlib.contextmanager
+    def workers_of(address):
+        yield DaskEngine(Here(fails_at=33), partitions=5)
+
+    monkeypatch.setattr("structsvm.cli.train.workers_of", workers_of)
+    arguments = ["train", str(corpus), "-o", str(tmp_path / "model"), "--tol", "0.001"]
+    assert main([*arguments, "--scheduler", "tcp://a:1"]) == 1
+    assert "scheduler went away" in capsys.readouterr().err
+    assert load(tmp_path / "model").predict([[("w01", "r1")]])
