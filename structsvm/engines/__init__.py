@@ -25,6 +25,10 @@ engine subclasses `Engine` and implements ``begin``:
                trains on, with a source of its parts, and ``on_parts`` runs a task on each of them
                where it lies
 
+    together   where threads share memory, an engine with `n_threads` above 1 runs one task in
+               several of them; solvers share their own work by it. The task copes with threads
+               that come late or never
+
 ``planes``, for passes at fixed weights, and ``stream``, for passes whose weights move while batches
 are running, build on it; ``stream`` takes batches in order, so results do not depend on timing.
 """

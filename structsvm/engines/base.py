@@ -55,11 +55,15 @@ class Engine(abc.ABC):
     elsewhere : bool, default=False
         Whether parts of the data lie on other machines, so that a question is worth a message only
         if it is about all examples: see `on_parts`.
+    n_threads : int, default=1
+        Number of threads of this process that `together` may use. Above 1, a solver may share its
+        own work among threads, too.
     """
 
     n_workers: int = 1
     in_flight: int = 1
     elsewhere: bool = False
+    n_threads: int = 1
 
     @abc.abstractmethod
     def begin(
@@ -97,6 +101,14 @@ class Engine(abc.ABC):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def together(self, task: Callable[[int], object], n_threads: int) -> None:
+        """Run ``task(k)`` for k in ``range(n_threads)``, at the same time as far as possible.
+
+        The caller's thread runs ``task(0)``. The task must come to the same end if its calls run
+        one after the other, or never all at the same time. Here it runs once.
+        """
+        task(0)
 
     def planes(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class Local(Engine):
 
     def __init__(self, n_workers: int) -> None:
         self._threads, self._processes = Threads(n_workers), Processes(n_workers)
-        self.n_workers = n_workers
+        self.n_workers = self.n_threads = n_workers
 
     def begin(
         self,
@@ -34,6 +35,9 @@ class Local(Engine):
     ) -> Job:
         engine = self._processes if problem.in_python else self._threads
         return engine.begin(problem, question, examples, w, out)
+
+    def together(self, task: Callable[[int], object], n_threads: int) -> None:
+        self._threads.together(task, n_threads)
 
     def close(self) -> None:
         self._processes.close()

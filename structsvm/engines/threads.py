@@ -23,6 +23,13 @@ _RANGES_PER_THREAD = 4
 _WORKERS_PER_PROCESSOR = 4
 
 
+def usable_processors() -> int:
+    """Number of processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def useful_workers(n_workers: int, n: int) -> int:
     """A useful number of threads or processes, at most `n_workers`.
 
@@ -41,7 +48,7 @@ class Threads(Engine):
     def __init__(self, n_workers: int) -> None:
         if n_workers < 1:
             raise ValueError(f"n_workers={n_workers}: expected at least 1")
-        self.n_workers = n_workers
+        self.n_workers = self.n_threads = n_workers
         self._job: Ranges | None = None
 
     def begin(
@@ -64,6 +71,15 @@ class Threads(Engine):
         self._job = Ranges(task, len(examples), n_threads)
         self._job.start()
         return self._job
+
+    def together(self, task: Callable[[int], object], n_threads: int) -> None:
+        n = min(n_threads, self.n_threads, usable_processors())
+        if n == 1:
+            task(0)
+            return
+        job = Ranges(lambda thread, start, stop: task(thread), n, n)
+        job.start()
+        job.wait()
 
 
 class Ranges:

@@ -86,12 +86,12 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         Threads for compiled models, worker processes for models in Python; None is 1, -1 is all
         processors, -2 all but one, and so on. No more are used than there are examples, or four
         for each processor. A fit gives the same bits for any value from 2 on; `n_jobs=1` gives the
-        same bits too, except for BCFW with slow oracles (every Python oracle counts as slow), which
-        answer for weights up to 32 examples old when there are several jobs. Predictions are the
-        same for any value. Worker processes take about a second to start and end with the call of
-        `fit`, `predict` or `score`, so they pay off where a call takes seconds; use
-        ``set_params(n_jobs=1)`` for quick predictions. A batch method of a model that takes
-        `n_jobs` itself is called once, in this process.
+        same bits too, except for BCFW: with several jobs it works on copies of the weights, and
+        slow oracles (every Python oracle counts as slow) answer for weights up to 32 examples old.
+        Both ends are certified alike. Predictions are the same for any value. Worker processes
+        take about a second to start and end with the call of `fit`, `predict` or `score`, so they
+        pay off where a call takes seconds; use ``set_params(n_jobs=1)`` for quick predictions. A
+        batch method of a model that takes `n_jobs` itself is called once, in this process.
     engine : Engine, default=None
         Who makes the oracle calls of training in place of `n_jobs`, such as a
         `structsvm.engines.DaskEngine` for the workers of a cluster. Clones share it; it is neither

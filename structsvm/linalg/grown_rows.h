@@ -102,4 +102,28 @@ SSVM_CLONES SSVM_UNUSED static void ssvm_grown_scores(const ssvm_grown_rows *row
     }
 }
 
+/* target of (columns[e], column) += factor * values[e], for the columns with dense rows and the
+ * intercept; returns where the other columns of row r begin. */
+SSVM_UNUSED static int64_t ssvm_grown_repeat(const ssvm_grown_rows *rows, ptrdiff_t r,
+                                             ptrdiff_t column, double factor, double *target)
+{
+    int64_t e = rows->row_start[r];
+    const int64_t stop = rows->row_start[r + 1];
+    for (; e < stop && rows->columns[e] < rows->n_dense; ++e)
+        target[rows->columns[e] * rows->stride + column] +=
+            rows->values ? factor * rows->values[e] : factor;
+    if (rows->intercept)
+        target[rows->n_dense * rows->stride + column] += factor;
+    return e;
+}
+
+/* Have the memory at hand that `ssvm_grown_repeat` will write to. */
+SSVM_UNUSED static void ssvm_grown_fetch(const ssvm_grown_rows *rows, ptrdiff_t r, ptrdiff_t column,
+                                         const double *target)
+{
+    const int64_t stop = rows->row_start[r + 1];
+    for (int64_t e = rows->row_start[r]; e < stop && rows->columns[e] < rows->n_dense; ++e)
+        SSVM_PREFETCH(target + rows->columns[e] * rows->stride + column);
+}
+
 #endif

@@ -14,7 +14,7 @@ from structsvm._typedefs cimport label_t, offset_t
 from structsvm.inference._chain_maximizer cimport ChainMaximizer
 from structsvm.linalg._plane cimport Weights
 from structsvm.problems._factored cimport FactoredProblem
-from structsvm.problems._features cimport RowBlock
+from structsvm.problems._features cimport RowBlock, ssvm_step_log
 
 
 cdef class ChainDeltas:
@@ -32,6 +32,9 @@ cdef class ChainDeltas:
     cdef Py_ssize_t full_of               # the example whose scores are all there, or -1
     cdef double* share                    # of each label at one place; zeros between uses
     cdef double[::1] _share
+    # Whether `add` tells a log what it adds
+    cdef bint tells
+    cdef ssvm_step_log log
 
     # The example whose scores are asked for, at the weights now; scores are computed when needed
     cdef void begin(self, Py_ssize_t i) noexcept nogil
@@ -47,5 +50,12 @@ cdef class ChainDeltas:
     ) noexcept nogil
     cdef void add(
         self, Py_ssize_t i, const uint8_t* labels, const double* shares, int n, double* target
+    ) noexcept nogil
+    cdef void add_row(
+        self, Py_ssize_t r, Py_ssize_t column, double change, double* target
+    ) noexcept nogil
+    cdef void add_number(self, Py_ssize_t place, double change, double* target) noexcept nogil
+    cdef void repeat(
+        self, const ssvm_step_log* log, double factor, double factor_of_new, double* target
     ) noexcept nogil
     cdef double weight(self, Py_ssize_t i) noexcept nogil

@@ -3,17 +3,21 @@
 import numpy as np
 
 from libc.math cimport fabs
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int32_t, uint8_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from structsvm._typedefs cimport label_t
 from structsvm.problems._factored cimport FactoredProblem
-from structsvm.problems._features cimport RowBlock, TableBlock
+from structsvm.problems._features cimport (
+    RowBlock, TableBlock, ssvm_note, ssvm_logged, ssvm_step_log,
+)
 from structsvm.inference._chain_maximizer cimport ChainMaximizer
 from structsvm.problems._problem cimport SLACK
 
 cdef enum:
     MOST_LABELS = 256    # a label is one byte
+    FETCHED_AHEAD = 12   # steps of a log
 
 
 cdef class ChainDeltas:
@@ -50,10 +54,14 @@ cdef class ChainDeltas:
         self.share = &self._share[0]
         self.full_of = -1
 
+    def __dealloc__(self):
+        free(self.log.steps)
+
     @property
     def nbytes(self):
         n_numbers = self.theta.shape[0] + self.counts.shape[0] + self._share.shape[0]
-        return n_numbers * sizeof(double) + self.is_known.shape[0]
+        n_bytes = n_numbers * sizeof(double) + self.log.room * sizeof(ssvm_logged)
+        return n_bytes + self.is_known.shape[0]
 
     cdef double weight(self, Py_ssize_t i) noexcept nogil:
         """What delta and loss of the example are multiplied by."""
@@ -193,7 +201,7 @@ cdef class ChainDeltas:
         cdef const label_t* true = self.truth + self.offsets[i]
         cdef const uint8_t* y
         cdef double* share = self.share
-        cdef double* table = target + self.place
+        cdef Py_ssize_t ends
         cdef double change, factor = self.weight(i)
         cdef bint differs
         cdef int p
@@ -210,12 +218,12 @@ cdef class ChainDeltas:
             # The truth, then each label once: its share is zero afterwards.
             change, share[true[t]] = share[true[t]], 0.0
             if change != 0.0:
-                self.rows.add_row(self.offsets[i] + t, true[t], factor * change, target)
+                self.add_row(self.offsets[i] + t, true[t], factor * change, target)
             for p in range(n_planes):
                 y = labels + p * n
                 change, share[y[t]] = share[y[t]], 0.0
                 if change != 0.0:
-                    self.rows.add_row(self.offsets[i] + t, y[t], factor * change, target)
+                    self.add_row(self.offsets[i] + t, y[t], factor * change, target)
         for p in range(n_planes):
             if shares[p] == 0.0:
                 continue
@@ -224,17 +232,53 @@ cdef class ChainDeltas:
             if self.transitions:
                 for t in range(1, n):
                     if y[t] != true[t] or y[t - 1] != true[t - 1]:
-                        table[true[t - 1] * k + true[t]] += change
-                        table[y[t - 1] * k + y[t]] -= change
+                        self.add_number(true[t - 1] * k + true[t], change, target)
+                        self.add_number(y[t - 1] * k + y[t], -change, target)
             if self.boundary and n:
-                table += k * k if self.transitions else 0
+                ends = k * k if self.transitions else 0
                 if y[0] != true[0]:
-                    table[true[0]] += change
-                    table[y[0]] -= change
+                    self.add_number(ends + true[0], change, target)
+                    self.add_number(ends + y[0], -change, target)
                 if y[n - 1] != true[n - 1]:
-                    table[k + true[n - 1]] += change
-                    table[k + y[n - 1]] -= change
-                table -= k * k if self.transitions else 0
+                    self.add_number(ends + k + true[n - 1], change, target)
+                    self.add_number(ends + k + y[n - 1], -change, target)
+
+    cdef inline void add_row(
+        self, Py_ssize_t r, Py_ssize_t column, double change, double* target
+    ) noexcept nogil:
+        if self.tells:
+            self.rows.add_and_tell(r, column, change, target, &self.log)
+        else:
+            self.rows.add_row(r, column, change, target)
+
+    cdef inline void add_number(
+        self, Py_ssize_t place, double change, double* target
+    ) noexcept nogil:
+        if self.tells:
+            ssvm_note(&self.log, -1, <int32_t> (self.place + place), change)
+        target[self.place + place] += change
+
+    cdef void repeat(
+        self, const ssvm_step_log* log, double factor, double factor_of_new, double* target
+    ) noexcept nogil:
+        """target += factor times what a log tells, or another factor where there was no weight."""
+        cdef Py_ssize_t s, place
+        cdef const ssvm_logged* step
+        for s in range(log.n):
+            step = &log.steps[s]
+            if s + FETCHED_AHEAD < log.n and log.steps[s + FETCHED_AHEAD].row >= 0:
+                self.rows.fetch_row(
+                    log.steps[s + FETCHED_AHEAD].row, log.steps[s + FETCHED_AHEAD].column, target
+                )
+            if step.row >= 0:
+                if factor != 0.0:
+                    self.rows.repeat_row(step.row, step.column, factor * step.change, target)
+            elif step.row == -1:
+                target[step.column] += factor * step.change
+            else:
+                place = self.rows.place_of_pair(-2 - step.row, step.column)
+                if place >= 0:
+                    target[place] += factor_of_new * step.change
 
 
 def gives_labels(problem):

@@ -8,12 +8,26 @@ The parts of an example are rows of scores, block after block. A row holds `widt
     StepBlock     for each position, the rows of one shared table plus z_t' V
 """
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int32_t, uint8_t
 
 from structsvm._typedefs cimport index_t, label_t, offset_t
 from structsvm.inference._maximizer cimport ssvm_counts
 from structsvm.linalg._plane cimport PlaneBuilder, Weights
 from structsvm.problems._feature_rows cimport ssvm_feature_rows
+
+
+cdef extern from "structsvm/linalg/step_log.h" nogil:
+    ctypedef struct ssvm_logged:
+        int32_t row
+        int32_t column
+        double change
+
+    ctypedef struct ssvm_step_log:
+        ssvm_logged* steps
+        Py_ssize_t n, room, n_without_place
+        int out_of_memory
+
+    void ssvm_note(ssvm_step_log* log, int32_t row, int32_t column, double change)
 
 
 cdef struct RowSums:
@@ -74,6 +88,16 @@ cdef class RowBlock(FeatureBlock):
     cdef void add_row(
         self, Py_ssize_t r, Py_ssize_t column, double factor, double* target
     ) noexcept nogil
+    # The same, told to a log; no weight is given a place. And what a log tells once more, on
+    # another vector: a row, its memory in advance, and the place of a pair that had none, or -1
+    cdef void add_and_tell(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target, ssvm_step_log* log
+    ) noexcept nogil
+    cdef void repeat_row(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target
+    ) noexcept nogil
+    cdef void fetch_row(self, Py_ssize_t r, Py_ssize_t column, double* target) noexcept nogil
+    cdef Py_ssize_t place_of_pair(self, Py_ssize_t feature, Py_ssize_t column) noexcept nogil
 
 
 cdef class TableBlock(FeatureBlock):

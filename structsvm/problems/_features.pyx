@@ -310,6 +310,23 @@ cdef class RowBlock(FeatureBlock):
         if rows.intercept != 0.0:
             weights[rows.n_features * self.n_columns] += factor
 
+    cdef void add_and_tell(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target, ssvm_step_log* log
+    ) noexcept nogil:
+        ssvm_note(log, <int32_t> r, <int32_t> column, factor)
+        self.add_row(r, column, factor, target)
+
+    cdef void repeat_row(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target
+    ) noexcept nogil:
+        self.add_row(r, column, factor, target)
+
+    cdef void fetch_row(self, Py_ssize_t r, Py_ssize_t column, double* target) noexcept nogil:
+        pass
+
+    cdef Py_ssize_t place_of_pair(self, Py_ssize_t feature, Py_ssize_t column) noexcept nogil:
+        return self.place + feature * self.n_columns + column
+
     cdef int accumulate(
         self, Py_ssize_t i, const index_t* parts, const double* counts, Py_ssize_t n,
         Py_ssize_t first, double factor, RowSums* sums, PlaneBuilder* out,

@@ -7,7 +7,7 @@ of weights has as many numbers as there are places now; one from before is as go
 it.
 """
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 
 from structsvm._typedefs cimport index_t, offset_t
 from structsvm.problems._factored cimport FactoredProblem
@@ -33,6 +33,13 @@ cdef extern from "structsvm/linalg/grown_rows.h" nogil:
         const ssvm_grown_rows* rows, Py_ssize_t first, Py_ssize_t n_rows, const double* weights,
         double scale, double* out,
     )
+    int64_t ssvm_grown_repeat(
+        const ssvm_grown_rows* rows, Py_ssize_t r, Py_ssize_t column, double factor,
+        double* target,
+    )
+    void ssvm_grown_fetch(
+        const ssvm_grown_rows* rows, Py_ssize_t r, Py_ssize_t column, const double* target
+    )
 
 
 cdef class GrownRows(RowBlock):
@@ -48,6 +55,8 @@ cdef class GrownRows(RowBlock):
     cdef object _kept                     # what `grown` points into
 
     cdef point_at(self, const offset_t[::1] starts, const index_t[::1] columns, values)
+    # The slot of column n_dense + k and a label, or -1
+    cdef int32_t known_slot(self, Py_ssize_t k, Py_ssize_t label) noexcept nogil
     # The slot of a pair, made if there is none; -1 if there is no memory
     cdef Py_ssize_t slot_of(self, Py_ssize_t column, Py_ssize_t label) noexcept nogil
 

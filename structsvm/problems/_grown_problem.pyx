@@ -14,7 +14,9 @@ from structsvm.linalg._lanes cimport padded
 from structsvm.linalg._plane cimport PlaneBuilder, Weights
 from structsvm.problems._factored cimport FactoredProblem
 from structsvm.problems._feature_rows cimport SSVM_CSR_DOUBLE, FeatureRows, ssvm_feature_rows
-from structsvm.problems._features cimport BlockFeatures, RowBlock, RowSums, TableBlock
+from structsvm.problems._features cimport (
+    BlockFeatures, RowBlock, RowSums, TableBlock, ssvm_note, ssvm_step_log,
+)
 
 from structsvm.data.snapshots import Kind, check_snapshot
 from structsvm.exceptions import ModelFileError
@@ -88,15 +90,19 @@ cdef class GrownRows(RowBlock):
     def nbytes(self):
         return self.capacity * (sizeof(ssvm_slot) + sizeof(int32_t))
 
+    cdef int32_t known_slot(self, Py_ssize_t k, Py_ssize_t label) noexcept nogil:
+        cdef int32_t s = self.heads[k]
+        while s >= 0 and self.slots[s].label != label:
+            s = self.slots[s].next
+        return s
+
     cdef Py_ssize_t slot_of(self, Py_ssize_t column, Py_ssize_t label) noexcept nogil:
         cdef Py_ssize_t k = column - self.grown.n_dense, capacity
-        cdef int32_t s = self.heads[k]
+        cdef int32_t s = self.known_slot(k, label)
         cdef ssvm_slot* slots
         cdef int32_t* owners
-        while s >= 0:
-            if self.slots[s].label == label:
-                return s
-            s = self.slots[s].next
+        if s >= 0:
+            return s
         if self.n_slots == self.capacity:
             capacity = self.capacity + self.capacity // 4 + 1024
             slots = <ssvm_slot*> realloc(self.slots, capacity * sizeof(ssvm_slot))
@@ -185,6 +191,36 @@ cdef class GrownRows(RowBlock):
                 target[g.first_slot + s] += x
         if g.intercept:
             target[g.n_dense * g.stride + column] += factor
+
+    cdef void add_and_tell(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target, ssvm_step_log* log
+    ) noexcept nogil:
+        cdef const ssvm_grown_rows* g = &self.grown
+        cdef int64_t e, split = ssvm_grown_repeat(g, r, column, factor, target)
+        cdef Py_ssize_t place
+        cdef double x
+        ssvm_note(log, <int32_t> r, <int32_t> column, factor)
+        for e in range(split, g.row_start[r + 1]):
+            x = factor if g.values == NULL else factor * g.values[e]
+            place = self.place_of_pair(g.columns[e], column)
+            if place >= 0:
+                target[place] += x
+                ssvm_note(log, -1, <int32_t> place, x)
+            else:
+                ssvm_note(log, -2 - g.columns[e], <int32_t> column, x)
+                log.n_without_place += 1
+
+    cdef void repeat_row(
+        self, Py_ssize_t r, Py_ssize_t column, double factor, double* target
+    ) noexcept nogil:
+        ssvm_grown_repeat(&self.grown, r, column, factor, target)
+
+    cdef void fetch_row(self, Py_ssize_t r, Py_ssize_t column, double* target) noexcept nogil:
+        ssvm_grown_fetch(&self.grown, r, column, target)
+
+    cdef Py_ssize_t place_of_pair(self, Py_ssize_t feature, Py_ssize_t column) noexcept nogil:
+        cdef int32_t s = self.known_slot(feature - self.grown.n_dense, column)
+        return -1 if s < 0 else self.grown.first_slot + s
 
 
 class ScatteredWeights:

@@ -18,6 +18,7 @@ cdef class AveragedPoint:
     cdef public double regularization     # lambda': weights = ... + sum alpha delta / (lambda' n)
     cdef double[::1] _weights, _multipliers, _lag
 
+    cdef share(self, AveragedPoint other)
     cdef double curvature(self) noexcept nogil
     cdef void move(self, PlaneStore store, Py_ssize_t i, int p, double change) noexcept nogil
     # the same for all planes of a block; changes IN, SCRATCH afterwards

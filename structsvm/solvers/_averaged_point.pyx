@@ -56,6 +56,10 @@ cdef class AveragedPoint:
             return self._room
         return self._room[:self.problem.n_weights]
 
+    cdef share(self, AveragedPoint other):
+        """Have the weights of another point, so that a move of either moves both."""
+        self._room, self._weights = other._room, other._weights
+
     cdef double curvature(self) noexcept nogil:
         """If plane p gains dual weight 1, the height of plane q falls by this times <p, q>."""
         return 1.0 / (self.regularization * self.n_examples)

@@ -73,21 +73,32 @@ cdef class BlockSteps:
         gap : float
             Mean over the visited blocks of the gap among stored planes.
         """
-        cdef double gap, gap_sum = 0.0
-        cdef Py_ssize_t k, i, n_visited = 0
+        cdef double gap_sum = 0.0
+        cdef Py_ssize_t n_visited = 0
+        if order.shape[0]:
+            with nogil:
+                self.visit_some(&order[0], order.shape[0], skip_below, &gap_sum, &n_visited)
+        return gap_sum / max(n_visited, 1)
+
+    cdef int visit_some(
+        self, const index_t* order, Py_ssize_t n, double skip_below, double* gap_sum,
+        Py_ssize_t* n_visited,
+    ) except -1 nogil:
+        """`cached_pass` over n blocks; the sum of their gaps and their number are added."""
+        cdef Py_ssize_t k, i
+        cdef double gap
         cdef const Block* b
         cdef const double* w = &self.point._weights[0]
-        with nogil:
-            for k in range(order.shape[0]):
-                i = order[k]
-                b = &self.store.blocks[i]
-                if b.size == 0 or self._gaps[i] < skip_below:
-                    continue
-                gap = height_at(b, self.store.rescore(i, w)) - current_height(b)
-                gap_sum += gap
-                n_visited += 1
-                self.improve(i, gap)
-        return gap_sum / max(n_visited, 1)
+        for k in range(n):
+            i = order[k]
+            b = &self.store.blocks[i]
+            if b.size == 0 or self._gaps[i] < skip_below:
+                continue
+            gap = height_at(b, self.store.rescore(i, w)) - current_height(b)
+            gap_sum[0] += gap
+            n_visited[0] += 1
+            self.improve(i, gap)
+        return 0
 
 
 cdef class PairwiseSteps(BlockSteps):

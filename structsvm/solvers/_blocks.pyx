@@ -175,26 +175,39 @@ cdef class DualBlocks:
         Afterwards ``steps.gaps`` and ``hinges`` hold the values of each visit, at the weights of
         that visit.
         """
-        cdef Py_ssize_t k, start, size = self.batch_size(engine)
+        cdef Py_ssize_t start, size = self.batch_size(engine)
         cdef Py_ssize_t at_a_time = self.problem.calls_at_a_time(VISITS_PER_SIGNAL_CHECK)
         cdef Weights w = weights_of(self.point.weights)
         if size == 1:
-            with nogil:
-                for k in range(order.shape[0]):
-                    if k % at_a_time == 0:
-                        with gil:
-                            PyErr_CheckSignals()
-                    if self.labelled is not None:
-                        self.labelled.ask(order[k], &w, &self.fresh)
-                    else:
-                        self.problem.plane(order[k], &w, 0, &self.fresh)
-                    self.exact_visit(order[k], &self.fresh, &w, False)
+            for start in range(0, order.shape[0], at_a_time):
+                PyErr_CheckSignals()
+                with nogil:
+                    self.visit_some(
+                        &order[start], min(at_a_time, order.shape[0] - start), &w
+                    )
             return
         batches = [
             np.asarray(order[start:min(start + size, order.shape[0])])
             for start in range(0, order.shape[0], size)
         ]
         engine.stream(self.problem, batches, self.point.weights, self.take_in)
+
+    cdef int visit_some(
+        self, const index_t* order, Py_ssize_t n, const Weights* w
+    ) except -1 nogil:
+        """Visit n blocks one after the other, with an oracle call each."""
+        cdef Py_ssize_t k
+        for k in range(n):
+            if self.labelled is not None:
+                self.labelled.ask(order[k], w, &self.fresh)
+            else:
+                self.problem.plane(order[k], w, self.thread, &self.fresh)
+            self.exact_visit(order[k], &self.fresh, w, False)
+        return 0
+
+    def cached_pass(self, const index_t[::1] order, double skip_below, engine=None):
+        """`BlockSteps.cached_pass`."""
+        return self.steps.cached_pass(order, skip_below)
 
     def take_in(self, const index_t[::1] examples, PlaneBatch planes):
         """Improve the blocks of some examples with planes from older weights."""

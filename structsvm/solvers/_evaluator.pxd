@@ -13,6 +13,7 @@ cdef class Evaluator:
     cdef double worst_shortfall           # the worst such answer: its shortfall and example
     cdef Py_ssize_t worst_example
 
+    cdef void take_counts(self, Evaluator share) noexcept nogil
     cdef int judge(
         self, Py_ssize_t i, const Plane* plane, const Weights* w, double* hinge, bint stale
     ) except -1 nogil

@@ -150,6 +150,15 @@ cdef class Evaluator:
                     i += 1
         return total / max(n, 1)
 
+    cdef void take_counts(self, Evaluator share) noexcept nogil:
+        """Add what another has counted, which begins anew."""
+        self.n_oracle_calls += share.n_oracle_calls
+        self.n_overruled += share.n_overruled
+        if share.worst_shortfall > self.worst_shortfall:
+            self.worst_shortfall, self.worst_example = share.worst_shortfall, share.worst_example
+        share.n_oracle_calls = share.n_overruled = 0
+        share.worst_shortfall = 0.0
+
     @property
     def worst_answer(self):
         """The example with the worst overruled answer, and how far it was below a known plane."""

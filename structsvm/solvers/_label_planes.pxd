@@ -14,6 +14,7 @@ cdef class LabelPlanes(PlaneStore):
     cdef readonly FactoredProblem problem
     cdef GrownProblem grown                # the problem if its weights grow, else None
     cdef ChainDeltas deltas
+    cdef int thread                       # the scratch space of the problem to use
     cdef uint8_t** labels                 # of the planes of each block, one after the other
     cdef double* shares                   # SCRATCH: one for each plane of a block
     cdef int n_shares
@@ -24,6 +25,7 @@ cdef class LabelPlanes(PlaneStore):
     cdef int ask(self, Py_ssize_t i, const Weights* w, Plane* out) except -1 nogil
     # A plane of this store from an oracle's labels
     cdef int make_plane(self, Py_ssize_t i, const label_t* labels, Plane* out) except -1 nogil
+    cdef bint make_room(self, int n) noexcept nogil
     cdef const uint8_t* narrow(self, Py_ssize_t i, const Plane* plane) noexcept nogil
     cdef void fill_gram(self, Py_ssize_t i, int p) noexcept nogil
     cdef uint8_t* labels_of(self, Py_ssize_t i, int p) noexcept nogil

@@ -58,11 +58,36 @@ cdef class LabelPlanes(PlaneStore):
 
     def __dealloc__(self):
         cdef Py_ssize_t i
-        if self.labels != NULL:
+        if self.labels != NULL and not self.is_share:
             for i in range(self.n_examples):
                 free(self.labels[i])
             free(self.labels)
         free(self.shares)
+
+    cdef PlaneStore share(self, int thread):
+        cdef LabelPlanes share = LabelPlanes.__new__(LabelPlanes)
+        self.lend(share)
+        share.n_weights = self.problem.n_weights
+        share.problem, share.grown, share.thread = self.problem, self.grown, thread
+        share.deltas = ChainDeltas(self.problem)
+        share.deltas.tells = True
+        share.labels, share.fresh = self.labels, np.zeros_like(self.fresh)
+        return share
+
+    cdef take_counts(self, PlaneStore share):
+        PlaneStore.take_counts(self, share)
+        if not self.make_room((<LabelPlanes> share).n_shares):
+            raise MemoryError("no memory for the planes of one example")
+
+    cdef bint make_room(self, int n) noexcept nogil:
+        """Have room for n shares; False if there is no memory."""
+        cdef double* shares
+        if n > self.n_shares:
+            shares = <double*> realloc(self.shares, n * sizeof(double))
+            if shares == NULL:
+                return False
+            self.shares, self.n_shares = shares, n
+        return True
 
     cdef uint8_t* labels_of(self, Py_ssize_t i, int p) noexcept nogil:
         return self.labels[i] + p * (self.deltas.offsets[i + 1] - self.deltas.offsets[i])
@@ -71,12 +96,12 @@ cdef class LabelPlanes(PlaneStore):
 
     cdef int ask(self, Py_ssize_t i, const Weights* w, Plane* out) except -1 nogil:
         cdef double value, excess
-        cdef double* theta = self.problem._scratch[0].theta
-        cdef label_t* y_hat = self.problem._scratch[0].y_hat
+        cdef double* theta = self.problem._scratch[self.thread].theta
+        cdef label_t* y_hat = self.problem._scratch[self.thread].y_hat
         self.problem.features.scores(i, w, theta)
         self.deltas.begin_full(i, theta)
         self.problem.loss.augment(i, self.deltas.truth + self.deltas.offsets[i], theta)
-        self.problem.maximizer.call_maximize(i, 0, theta, y_hat, &value, &excess)
+        self.problem.maximizer.call_maximize(i, self.thread, theta, y_hat, &value, &excess)
         return self.make_plane(i, y_hat, out)
 
     cdef int make_plane(self, Py_ssize_t i, const label_t* labels, Plane* out) except -1 nogil:
@@ -122,12 +147,12 @@ cdef class LabelPlanes(PlaneStore):
 
     cdef void add(self, Py_ssize_t i, int p, double factor, double* target) noexcept nogil:
         self.deltas.add(i, self.labels_of(i, p), &factor, 1, target)
-        if self.grown is not None:
+        if self.grown is not None and not self.is_share:
             self.grown.count_weights()
 
     cdef void add_all(self, Py_ssize_t i, const double* shares, double* target) noexcept nogil:
         self.deltas.add(i, self.labels[i], shares, self.blocks[i].size, target)
-        if self.grown is not None:
+        if self.grown is not None and not self.is_share:
             self.grown.count_weights()
 
     cdef object zeros(self):
@@ -186,16 +211,11 @@ cdef class LabelPlanes(PlaneStore):
         cdef Py_ssize_t n = self.deltas.offsets[i + 1] - self.deltas.offsets[i]
         cdef int before = self.blocks[i].capacity
         cdef uint8_t* labels
-        cdef double* shares = self.shares
         PlaneStore.grow(self, i)
         labels = <uint8_t*> realloc(self.labels[i], self.blocks[i].capacity * n + 1)
         if labels != NULL:
             self.labels[i] = labels
-        if self.blocks[i].capacity > self.n_shares:
-            shares = <double*> realloc(self.shares, self.blocks[i].capacity * sizeof(double))
-            if shares != NULL:
-                self.shares, self.n_shares = shares, self.blocks[i].capacity
-        if labels == NULL or shares == NULL:
+        if labels == NULL or not self.make_room(self.blocks[i].capacity):
             self.blocks[i].capacity = before
             with gil:
                 raise MemoryError(f"no memory for the planes of example {i}")

@@ -72,6 +72,8 @@ cdef class PlaneStore:
     cdef public bint patient              # blocks may hold twice as many planes for now
     cdef int first_droppable              # the plane of a mixture is never dropped
     cdef Block* blocks
+    cdef PlaneStore lender                # whose blocks these are, if this is a `share`; else None
+    cdef bint is_share
 
     # For subclasses to implement. A plane's numbers are in the block before `append` and until
     # after `remove`; the caller changes the block's size.
@@ -95,6 +97,12 @@ cdef class PlaneStore:
     cdef object zeros(self)
     cdef object trimmed(self, vector)
     cdef object fitted(self, weights)
+
+    # Another store of the same blocks, with scratch space and counts of its own: for another
+    # thread, which must keep to other blocks
+    cdef PlaneStore share(self, int thread)
+    cdef lend(self, PlaneStore share)
+    cdef take_counts(self, PlaneStore share)
 
     cdef int keep(self, Py_ssize_t i, const Plane* plane, double height) except -1 nogil
     cdef int find(self, Py_ssize_t i, int serial) noexcept nogil

@@ -102,7 +102,7 @@ cdef class PlaneStore:
 
     def __dealloc__(self):
         cdef Py_ssize_t i
-        if self.blocks != NULL:
+        if self.blocks != NULL and not self.is_share:
             for i in range(self.n_examples):
                 free(self.blocks[i].planes)
                 free(self.blocks[i].gram)
@@ -187,6 +187,23 @@ cdef class PlaneStore:
         if len(weights) != self.n_weights:
             raise ValueError(f"there are {len(weights)} weights, expected {self.n_weights}")
         return weights
+
+    # ------------------------------------------------------------------ for several threads
+
+    cdef PlaneStore share(self, int thread):
+        raise TypeError(f"{type(self).__name__} has no shares")
+
+    cdef lend(self, PlaneStore share):
+        share.lender, share.is_share, share.blocks = self, True, self.blocks
+        share.n_examples, share.n_weights = self.n_examples, self.n_weights
+        share.max_planes, share.drop_after = self.max_planes, self.drop_after
+        share.mixed, share.first_droppable = self.mixed, self.first_droppable
+
+    cdef take_counts(self, PlaneStore share):
+        """Add what a share has counted, which begins anew."""
+        self.n_planes += share.n_planes
+        self.n_entries += share.n_entries
+        share.n_planes = share.n_entries = 0
 
     # ------------------------------------------------------------------ planes of one block
 

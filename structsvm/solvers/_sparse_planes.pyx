@@ -40,12 +40,21 @@ cdef class SparsePlanes(PlaneStore):
     def __dealloc__(self):
         cdef Py_ssize_t i
         cdef int p
-        if self.planes != NULL:
+        if self.planes != NULL and not self.is_share:
             for i in range(self.n_examples):
                 for p in range(self.blocks[i].size):
                     plane_free(&self.planes[i][p])
                 free(self.planes[i])
             free(self.planes)
+
+    cdef PlaneStore share(self, int thread):
+        cdef SparsePlanes share = SparsePlanes.__new__(SparsePlanes)
+        if self.mixed:
+            raise ValueError("planes that are mixed have no shares")
+        self.lend(share)
+        share.planes, share.slot = self.planes, self.slot
+        share.dense = np.zeros(self.n_weights)
+        return share
 
     cdef int rescore(self, Py_ssize_t i, const double* w) noexcept nogil:
         cdef const Block* b = &self.blocks[i]

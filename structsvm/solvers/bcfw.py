@@ -22,6 +22,7 @@ from structsvm.problems._grown_problem import GrownProblem, restore_pairs
 from structsvm.solvers._blocks import DualBlocks, grown_form
 from structsvm.solvers._label_planes import LabelPlanes
 from structsvm.solvers._plane_store import PlaneStore
+from structsvm.solvers._replicas import N_PARTS, Replicas, may_share
 from structsvm.solvers._sparse_planes import SparsePlanes
 from structsvm.solvers.base import Callback, Capabilities, Snapshot, SolverResult
 from structsvm.solvers.part_sweep import sweep
@@ -115,8 +116,14 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     -----
     Memory is O(n_weights + stored plane entries), and at most 160 MB for cuts; time of a visit is
     O(oracle + entries of the example's planes). Planes of text, label sequences of sparse rows with
-    very many features, are kept as a byte for each token. Results depend on `random_state` alone,
-    never on the clock.
+    very many features, are kept as a byte for each token.
+
+    With ``n_jobs`` above 1, and the defaults of `step`, `sampling` and `averaging`, two threads
+    visit examples at the same time, each with a copy of the weights; after short stretches each
+    copy is told the moves of the other. The dual point is exact all the while, and so is the
+    certificate; only the weights that an example is visited at are a few visits old. Results depend
+    on `random_state` and on whether ``n_jobs`` is above 1, never on the clock or the number of
+    threads.
 
     References
     ----------
@@ -288,6 +295,9 @@ class _BlockRun(TwoLevelRun, StoreRun):
         self.mixed: NDArray[np.float64] | None = None
         self.mixed_loss, self.best_met_dual = 0.0, -math.inf
         self.smoothed = False
+        self.replicas: Replicas | None = None
+        self.caution = 1.0
+        self._loss = 0.0
         if isinstance(self.problem, GrownProblem):
             self.grown = self.problem
         else:
@@ -302,6 +312,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
             "smooth": vector(d, optional=True),
             "mixed": vector(d, optional=True),
             "mixed_loss": number()._replace(optional=True),
+            "caution": number(least=1.0, most=N_PARTS)._replace(optional=True),
             "best_met_dual": number()._replace(optional=True),
         }
 
@@ -373,18 +384,24 @@ class _BlockRun(TwoLevelRun, StoreRun):
         calls, visits = self.evaluator.n_oracle_calls, self.blocks.point.n_updates
         if not first and self.options.acceleration > 0.0:
             self._accelerate()
+        replicas = self._replicas()
+        before = 0.0 if replicas is None else self._loss - self._half_sqnorm()
+        visitor: Any = self.blocks if replicas is None else replicas
         if self.engine.elsewhere:
             self._pass_over_parts()
         else:
-            self.blocks.exact_pass(self._exact_order(first), self.engine)
+            visitor.exact_pass(self._exact_order(first), self.engine)
         skip_below = 0.0
         for k in range(self._n_cached_passes()):
             if k % _FULL_CACHED_PASS_EVERY == 0:
                 skip_below = 0.0
-            skip_below = _SKIP_SHARE * self.blocks.steps.cached_pass(
-                self._permutation(), skip_below
+            skip_below = _SKIP_SHARE * visitor.cached_pass(
+                self._permutation(), skip_below, self.engine
             )
         self.schedule.record(self._measure(), *self._distance())
+        if replicas is not None and self._loss - self._half_sqnorm() < before:
+            replicas.raise_caution()
+            self.caution = replicas.caution
         calls = self.evaluator.n_oracle_calls - calls
         visits = self.blocks.point.n_updates - visits
         visit = 2.0 * self.store.n_entries / max(self.n, 1)
@@ -401,6 +418,24 @@ class _BlockRun(TwoLevelRun, StoreRun):
             slots = np.arange(len(order), dtype=np.int32)
             planes.fill(packed, slots, self.problem.n_weights)
             self.blocks.take_in(examples[order], planes)
+
+    def _replicas(self) -> Replicas | None:
+        """What visits blocks on several threads, where that may be."""
+        if self.engine.n_threads == 1 or self.options.sampling != "permuted":
+            return None
+        if not may_share(self.blocks):
+            return None
+        if self.replicas is None:
+            self.replicas = Replicas(self.blocks)
+            self.replicas.caution = self.caution
+            _, self._loss = self.store.combination()
+        self.replicas.stale = True
+        return self.replicas
+
+    def _half_sqnorm(self) -> float:
+        """What the norm of the weights takes from the dual value with the proximal term."""
+        w = self.blocks.point.weights
+        return self.blocks.point.regularization / 2 * dot(w, w)
 
     def _distance(self) -> tuple[float, float]:
         gap = max(self.met_value - self.best_dual, 0.0)
@@ -433,7 +468,8 @@ class _BlockRun(TwoLevelRun, StoreRun):
 
         Returns whether the dual value is the best so far.
         """
-        self.combination, loss = self.store.combination()
+        self.combination, self._loss = self.store.combination()
+        loss = self._loss
         if self.smoothed:
             w = self.blocks.point.weights
             if self.smooth is None:

@@ -167,7 +167,11 @@ class ReferenceBlocks:
                 kept = [p for p in self.planes[i][first:] if p.weight > 0]
                 self.planes[i] = self.planes[i][:first] + kept
 
-    def cached_pass(self, order, skip_below=-np.inf):
+    def cached_pass(self, order, skip_below=-np.inf, engine=None):
+        met = self.cached_gaps(order, skip_below)
+        return sum(met) / max(len(met), 1)
+
+    def cached_gaps(self, order, skip_below=-np.inf):
         met = []
         for i in order:
             if not self.planes[i] or self.gaps[i] < skip_below:
@@ -176,7 +180,7 @@ class ReferenceBlocks:
             self.gaps[i] = max(heights) - self.current(i, self.weights)
             met.append(self.gaps[i])
             self.optimise(i, self.gaps[i])
-        return sum(met) / max(len(met), 1)
+        return met
 
     def evaluate(self, weights, hinges=None, engine=None):
         met = [self.judge(i, self.ask(i, weights), weights) for i in range(self.n)]

@@ -38,7 +38,7 @@ MAY_BE["_dual_at_look"] = {"-inf"}
 NO_DUAL = {name: {"nan", "inf", "-inf"} for name in ("best_primal", "best_dual", "estimate")}
 MAY_LACK = {"best_weights", "previous", "exact", "_n_checked"}  # not in version 0.1
 MAY_LACK |= {"_next_look", "_look_share", "best_mean_hinge"}
-MAY_LACK |= {"smooth", "mixed", "mixed_loss", "best_met_dual"}
+MAY_LACK |= {"smooth", "mixed", "mixed_loss", "best_met_dual", "caution"}
 
 
 @pytest.mark.parametrize("name", [*SOLVERS, "block_dual"])
