@@ -33,7 +33,8 @@ class AlignmentSVM(StructSVM):
         one where there is none; normalised by the number of true pairs.
     max_shift, end_gaps, symmetric, fit_intercept
         See `AlignmentModel`.
-    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start,
+    solver, tol, max_iter, n_jobs, engine, random_state, verbose, warm_start
+        See `StructSVM`.
     prior_weights, fixed_weights, callbacks
         See `StructSVM`.
 
