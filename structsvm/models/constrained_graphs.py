@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from structsvm.data.sequences import as_items
 from structsvm.inference.constrained import constrained_labels
 from structsvm.inference.integer_program import read_constraints
 from structsvm.problems._factored import FactoredProblem
@@ -41,6 +42,7 @@ def all_constrained_labels(
         Of graph i: for each node and label the column that constraints have for it, and a function
         that turns a matrix of constraints given otherwise into one with columns.
     """
+    constraints = as_items("constraints", constraints)
     if len(constraints) != len(graphs):
         raise ValueError(
             f"there are constraints of {len(constraints)} examples, expected {len(graphs)} as in X"

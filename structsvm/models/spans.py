@@ -191,10 +191,15 @@ class SpanModel(CompletableLabels):
             places = np.minimum(np.searchsorted(classes, y.labels), len(classes) - 1)
             begins = np.append(begins[places], True)
             begins[y.offsets] = True
+            more = np.zeros(len(begins), dtype=np.int64)
             if y.void is not None:  # what is known of spans ends there
+                # A span that is known from an inner tag on has a position more.
+                more[1:] = ~begins[1:] & y.void
+                more[:-1][y.void] = 0
                 begins[:-1] |= y.void
                 begins[1:] |= y.void
-            longest = int(np.diff(np.flatnonzero(begins)).max())
+            starts = np.flatnonzero(begins)
+            longest = int((np.diff(starts) + more[starts[:-1]]).max())
         self.resize(classes, **X.sizes, max_length=longest)
 
     def resize(

@@ -221,6 +221,14 @@ def test_constraints_of_types_that_do_not_fit(constraint, message):
     assert caught.value.__notes__ == ["for X[0]"]
 
 
+@pytest.mark.parametrize("constraints", [5, "no", 0.5])
+def test_constraints_that_are_no_list_are_told(constraints):
+    X, y = towns(3)
+    svm = StructSVM(TypedGraphModel(), C=1.0, tol=0.3, random_state=0).fit(X, y)
+    with pytest.raises((TypeError, ValueError), match="constraints"):
+        svm.predict(X, constraints=constraints)
+
+
 def test_models_without_constraints_say_so():
     svm = ChainSVM(random_state=0).fit([[[0.0], [1.0]]], [[0, 1]])
     with pytest.raises(ValueError, match="ChainModel takes no constraints at prediction"):

@@ -121,6 +121,22 @@ def test_void_tags_train_by_all_solvers(solver):
         assert nothing.objective_ == pytest.approx(svm.objective_, rel=5e-3)
 
 
+@pytest.mark.parametrize(
+    ("tags", "longest"),
+    [
+        ([None, "I-a", "B-a", "O"], 2),
+        (["B-a", None, "I-a", "I-a"], 3),
+        ([None, None, "B-a", "O"], 1),
+        (["B-a", "I-a", None, "O"], 2),
+    ],
+)
+def test_the_longest_span_is_one_that_known_tags_need(tags, longest):
+    X = [np.eye(4)] * 2
+    svm = SpanSVM(C=1.0, random_state=0).fit(X, [tags, ["B-a", "O", "O", "O"]])
+    assert svm.max_length_ == longest
+    assert svm.certified_
+
+
 def runs(n=40, seed=0):
     rng = np.random.default_rng(seed)
     X, y, partial = [], [], []
