@@ -31,6 +31,7 @@ class GridCut:
         keep_flow: bool,
     ) -> None: ...
 
+def line_labels(unary: NDArray[np.float64], pairwise: NDArray[np.float64]) -> NDArray[np.uint8]: ...
 def directed_labels(
     shape: tuple[int, ...],
     connectivity: int,

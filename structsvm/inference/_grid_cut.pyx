@@ -305,6 +305,30 @@ default=None
         return self.grid.n_bytes + held
 
 
+def line_labels(const double[::1] unary, const double[::1] pairwise):
+    """The best labels of nodes in a line, the fewest 1s, by dynamic programming; for the cuts.
+
+    Nothing is checked. pairwise[i] belongs to the edge from node i to node i + 1; or it is one
+    number for all edges.
+    """
+    cdef Py_ssize_t i, n = unary.shape[0], step = pairwise.shape[0] > 1
+    labels = np.empty(n, dtype=np.uint8)
+    cdef uint8_t[::1] y = labels
+    # What label 1 gains at node i, with the best labels before it.
+    cdef double[::1] gain = np.empty(n)
+    cdef double w, before = 0.0
+    with nogil:
+        for i in range(n):
+            if i > 0:
+                w = pairwise[(i - 1) * step]
+                before = min(max(gain[i - 1], -w), w)
+            gain[i] = unary[i] + before
+        for i in range(n - 1, -1, -1):
+            w = 0.0 if i == n - 1 else pairwise[i * step] if y[i + 1] else -pairwise[i * step]
+            y[i] = gain[i] + w > 0.0
+    return labels
+
+
 def directed_labels(shape, int connectivity, scores):
     """Labels for each (unary, forward, backward) of `scores`; for tests.
 

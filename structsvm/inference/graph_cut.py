@@ -9,11 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import real_array
 from structsvm.inference._graph_cut import GraphCut
+from structsvm.inference._grid_cut import line_labels
 from structsvm.inference.cut_scores import (
     CutCertificate,
     check_edges,
     check_pairwise,
     check_total,
+    check_unary,
     incident_sums,
 )
 
@@ -58,6 +60,9 @@ def graph_cut(
 
     With `reverse`, an edge (a, b) loses :math:`\mathrm{pairwise}_e` if a has label 1 and b label 0,
     and :math:`\mathrm{reverse}_e` if a has label 0 and b label 1: capacities of both directions.
+
+    Nodes in a line (edges 0 - 1, 1 - 2, ...) are labelled by dynamic programming, unless a
+    certificate is asked for.
 
     To cut several graphs at once, join them into one graph without edges between them.
 
@@ -110,12 +115,17 @@ def graph_cut(
     """
     # GraphCut takes None for unchanged scores; here None is an error.
     own, pairs = real_array("unary", unary), real_array("pairwise", pairwise)
-    cut = GraphCut(len(np.atleast_1d(own)), edges)
+    n = len(np.atleast_1d(own))
+    ends = check_edges(edges, n)
+    if _is_line(n, ends) and reverse is None and not return_certificate and np.isfinite(own).all():
+        scores = check_unary(own, (n,))
+        check_total(scores)
+        return line_labels(scores, check_pairwise(pairs, (len(ends),)))
+    cut = GraphCut(n, ends)
     if reverse is None and not np.isinf(own).any():
         cut.set_scores(own, pairs, keep_flow=False)
         labels = cut.solve()
         return (labels, cut.certificate()) if return_certificate else labels
-    ends = check_edges(edges, cut.n_nodes)
     there = check_pairwise(pairs, (len(ends),))
     back = there if reverse is None else check_pairwise(reverse, (len(ends),), "reverse")
     cut.set_scores(*_both_ways(own, ends, there, back), keep_flow=False)
@@ -129,6 +139,14 @@ def graph_cut(
     proof = cut.certificate()
     energy = float(worse + lost)
     return labels, CutCertificate(energy - (proof.energy - proof.flow), energy)
+
+
+def _is_line(n_nodes: int, edges: NDArray[np.int32]) -> bool:
+    """Whether the edges are 0 - 1, 1 - 2, ... to the last node."""
+    if not 0 < len(edges) == n_nodes - 1 or edges[-1, 1] != n_nodes - 1:
+        return False
+    line = np.stack([np.arange(n_nodes - 1), np.arange(1, n_nodes)], axis=1)
+    return np.array_equal(edges, line)
 
 
 def _both_ways(

@@ -10,9 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import check_n_jobs, real_array
-from structsvm.inference._grid_cut import GridCut
+from structsvm.inference._grid_cut import GridCut, line_labels
 from structsvm.inference.cut_scores import CutCertificate
-from structsvm.inference.grid_scores import check_grid, check_grid_pairwise, check_grid_unary
+from structsvm.inference.grid_scores import (
+    check_grid,
+    check_grid_pairwise,
+    check_grid_unary,
+    flow_limit,
+)
 
 __all__ = ["grid_cut", "grid_cut_many"]
 
@@ -89,6 +94,7 @@ def grid_cut(
     -----
     The maximum flow is found by breadth-first search with excesses (Goldberg et al. 2015), in
     polynomial time for any scores and about linear time in practice: 0.1 to 2 microseconds a pixel.
+    Lines of pixels are labelled by dynamic programming, unless a certificate is asked for.
     Memory is 56 bytes a pixel with 4 neighbours, 88 with 8, 72 with 6 and 240 with 26.
 
     References
@@ -112,6 +118,10 @@ def grid_cut(
         # A pixel whose score exceeds the sum of its edges has the label that it prefers.
         own = np.where(np.isinf(own), np.copysign(4 * len(directions) * edges[1] or 1.0, own), own)
     scores = check_grid_unary(own, shape)
+    if scores[0].size == max(shape) > 1 and not return_certificate:
+        flow_limit(*scores, directions)
+        along = np.abs(directions)[:, np.argmax(shape)] == np.abs(directions).sum(axis=1)
+        return line_labels(scores[0].reshape(-1), edges[0][along].reshape(-1)).reshape(shape)
     cut = GridCut(shape, connectivity)
     cut._hold(*scores, *edges, False)
     labels = cut.solve()

@@ -51,6 +51,22 @@ def test_best_labels_with_fewest_ones(graph):
     assert most - certificate.energy == score(labels, *graph)
 
 
+@given(st.integers(2, 10), st.integers(0, 2**32))
+@settings(max_examples=100)
+def test_lines_against_enumeration(n, seed):
+    rng = np.random.default_rng(seed)
+    edges = np.stack([np.arange(n - 1), np.arange(1, n)], axis=1)
+    unary, pairwise = rng.integers(-4, 5, size=n) * 1.0, rng.integers(4, size=n - 1) * 1.0
+    best = brute_force(unary, edges, pairwise)
+    assert graph_cut(unary, edges, pairwise).tolist() == best.tolist()
+    proven, certificate = graph_cut(unary, edges, pairwise, return_certificate=True)
+    assert proven.tolist() == best.tolist()
+    assert certificate.gap == 0
+    # The last node stands alone.
+    more = graph_cut(np.append(unary, 1.0), edges, pairwise)
+    assert more.tolist() == [*best.tolist(), 1]
+
+
 @given(graphs(8), st.integers(0, 2**32))
 @settings(max_examples=150)
 def test_directed_capacities_and_forced_labels_against_enumeration(graph, seed):

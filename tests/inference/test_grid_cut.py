@@ -418,6 +418,21 @@ def test_single_pixels_and_lines(connectivity):
     assert grid_cut(line[:, None], 1.5, connectivity)[:, 0].tolist() == expected
 
 
+@pytest.mark.parametrize("shape", [(1, 4000), (4000, 1), (1, 1, 4000), (1, 4000, 1), (4000, 1, 1)])
+def test_lines_equal_the_cut_of_a_general_graph(shape):
+    for connectivity in (4, 8) if len(shape) == 2 else (6, 26):
+        for whole in (False, True):
+            unary, pairwise = random_grid(shape, connectivity, whole=whole)
+            for scores in (pairwise, pairwise.reshape(len(pairwise), -1)[:, 7]):
+                full = scores if scores.ndim > 1 else scores.reshape(-1, *np.ones_like(shape))
+                full = np.broadcast_to(full, pairwise.shape)
+                labels = grid_cut(unary, scores, connectivity)
+                expected = graph_cut(*as_graph(unary, full, connectivity)).reshape(shape)
+                assert labels.tolist() == expected.tolist()
+                proven, _ = grid_cut(unary, scores, connectivity, return_certificate=True)
+                assert labels.tolist() == proven.tolist()
+
+
 def test_no_scores_and_no_changes():
     cut = GridCut((3, 4), 8)
     assert not cut.solve().any()
