@@ -43,8 +43,9 @@ class DaskEngine(Engine):
 
     Made for `StructSVM` and its kin: ``ChainSVM(engine=DaskEngine(client)).fit(X, y)``. Solvers
     "bcfw", "cutting_plane" and "n_slack" take it. `BCFW` has each partition swept where it is, with
-    steps on weights of its own; the planes that were found come back, and the dual steps that count
-    are made on them here, with cached passes over all of them. Certificates are passes over all
+    steps on weights of its own, and twice where oracles are cheap; the planes that were found come
+    back, and the dual steps that count are made on them here, with cached passes over all of them.
+    Its options `acceleration` and `sampling` have no meaning then. Certificates are passes over all
     partitions at the same weights.
 
     Predictions, held-out scores among them, are made in this process.

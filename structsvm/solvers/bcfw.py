@@ -360,7 +360,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
         self.combination, loss = self.store.combination()
         self.blocks.point.regularization = self.lam
         self.blocks.point.move_to(self.combination / self.lam)
-        if self.start.solution is not None and self.options.acceleration > 0.0:
+        if self.start.solution is not None and self._accelerates:
             # The dual point is for another lambda: a proximal term keeps the weights near the
             # last solution. Certificates on the way are not worth it so near the end.
             weights, hinge = self.start.solution
@@ -382,7 +382,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
 
     def block_round(self, first: bool) -> float:
         calls, visits = self.evaluator.n_oracle_calls, self.blocks.point.n_updates
-        if not first and self.options.acceleration > 0.0:
+        if not first and self._accelerates:
             self._accelerate()
         replicas = self._replicas()
         before = 0.0 if replicas is None else self._loss - self._half_sqnorm()
@@ -413,11 +413,12 @@ class _BlockRun(TwoLevelRun, StoreRun):
         parts = self.engine.on_parts(
             self.problem, sweep, np.array(point.weights), point.regularization, self.n, seed
         )
-        for examples, (order, *packed) in parts:
-            planes = PlaneBatch(len(order))
-            slots = np.arange(len(order), dtype=np.int32)
+        for examples, (n_calls, of_planes, *packed) in parts:
+            self.evaluator.n_oracle_calls += n_calls - len(of_planes)
+            planes = PlaneBatch(len(of_planes))
+            slots = np.arange(len(of_planes), dtype=np.int32)
             planes.fill(packed, slots, self.problem.n_weights)
-            self.blocks.take_in(examples[order], planes)
+            self.blocks.take_in(examples[of_planes], planes)
 
     def _replicas(self) -> Replicas | None:
         """What visits blocks on several threads, where that may be."""
@@ -576,6 +577,11 @@ class _BlockRun(TwoLevelRun, StoreRun):
         return DualState(self.blocks, (self.best_weights, hinge))
 
     # ---- acceleration
+
+    @property
+    def _accelerates(self) -> bool:
+        """Whether there is a proximal term; sweeps of parts took more rounds with one."""
+        return self.options.acceleration > 0.0 and not self.engine.elsewhere
 
     def _accelerate(self) -> None:
         """Move the proximal centre, and the weights with it."""

@@ -239,6 +239,18 @@ def test_slack_rescaling_and_models_in_python(client):
     assert fit.certified_
 
 
+def test_calls_are_counted_and_options_without_meaning_change_nothing():
+    X, y = text()
+    counts = []
+    fit = chain(
+        engine=DaskEngine(Here(), partitions=4),
+        callbacks=[lambda p: counts.append(p.n_oracle_calls)],
+    ).fit(X, y)
+    assert counts[0] == 2 * len(y)  # the oracle is cheap: two sweeps
+    other = chain(engine=DaskEngine(Here(), partitions=4), solver=BCFW(acceleration=0))
+    same(other.fit(X, y), fit)
+
+
 # ---- deaths
 
 
