@@ -24,7 +24,7 @@ class SlowChain(ChainModel):
     milliseconds = 0.0
     spent = 0.0
 
-    prepare = StructuredModel.prepare
+    prepare_examples = StructuredModel.prepare_examples
     bind = StructuredModel.bind
     batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference
 
