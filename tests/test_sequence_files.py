@@ -55,6 +55,18 @@ def test_values_may_begin_late(tmp_path):
     assert_same(PackedSequences.open(tmp_path), pack_sequences(X))
 
 
+@pytest.mark.parametrize("edges", [True, False])
+def test_pieces_may_be_empty(tmp_path, edges):
+    X, _ = text(0, binary=True)
+    if edges:
+        X = [(rows, sp.csr_array(rows[:, :3])) for rows in X]
+    packed = pack_sequences(X)
+    PackedSequences.write(tmp_path, [[], packed[:0], packed[:2], [], packed[2:], []])
+    assert_same(PackedSequences.open(tmp_path), packed)
+    PackedSequences.write(tmp_path, [[], packed[:0]])
+    assert_same(PackedSequences.open(tmp_path), packed[:0])
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_training_gives_the_bits_of_rows_in_memory(tmp_path):
     X, y = text(0, binary=True)

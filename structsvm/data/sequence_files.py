@@ -121,11 +121,14 @@ def write_arrays(
     try:
         for k, (rows_here, places, edges_here) in enumerate(pieces):
             found = rows_here.shape[1], None if edges_here is None else edges_here.shape[1]
-            widths = found if widths is None else widths
+            if widths is None or offsets.n == 1:
+                widths = found
+            if len(places) == 1:
+                continue  # an empty list has no width
             if found != widths:
                 raise ValueError(
                     f"piece {k} has {found[0]} features and {found[1] or 'no'} edge features, "
-                    f"expected {widths[0]} and {widths[1] or 'none'} as the first piece has"
+                    f"expected {widths[0]} and {widths[1] or 'none'} as the pieces before it have"
                 )
             offsets.add(places[1:] + (rows.starts.n - 1))
             rows.add(rows_here)
@@ -136,6 +139,9 @@ def write_arrays(
                 edges.add(edges_here)
         if widths is None:
             raise ValueError("there are no pieces: nothing to write")
+        if widths[1] is not None and edges is None:  # there are no sequences
+            edges = _Matrix(place, "edge_")
+            opened.append(edges)
     finally:
         closed = [column.close() for column in opened]
     files = {"offsets": closed[1]} | closed[0] | (closed[2] if edges is not None else {})

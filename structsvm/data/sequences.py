@@ -236,6 +236,7 @@ class PackedSequences(Sequence[Any]):
             Made if it is not there; sequences that were written there before are replaced.
         pieces : iterable of PackedSequences, or of lists of arrays or CSR matrices
             Sequences in their order, such as ``map(features.transform, batches)`` of a generator.
+            A piece may be empty.
 
         Raises
         ------

@@ -282,7 +282,7 @@ def pairs_of(y_true: Any, y_pred: Any, ignore_label: Any) -> _Pairs:
     if len(kinds) > 1:
         raise ValueError(" but ".join(f"{place} holds {kind}" for kind, place in kinds.items()))
     if not kinds:
-        raise ValueError("y_true has no pixels: there is nothing to score")
+        raise ValueError("y_true has no labels: there is nothing to score")
     flat_truth, flat_guess = (np.concatenate([row.ravel() for row in rows if row.size])
                               for rows in (truth, guess))  # fmt: skip
     if masks is not None:
