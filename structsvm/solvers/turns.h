@@ -23,9 +23,9 @@ static __inline int ssvm_turns_swap(volatile int64_t *p, int64_t from, int64_t t
 #else
 #include <sched.h>
 #define SSVM_GIVE_WAY() sched_yield()
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
 #define SSVM_BREATHE() __builtin_ia32_pause()
-#elif defined(__aarch64__)
+#elif defined(__GNUC__) && defined(__aarch64__)
 #define SSVM_BREATHE() __asm__ __volatile__("yield")
 #else
 #define SSVM_BREATHE() ((void)0)
