@@ -315,7 +315,8 @@ class SequenceTagger(ChainSVM):
         ----------
         X : list of lists of tokens, or PackedSequences
         """
-        if type(X) is list and self.n_jobs in (None, 1) and (found := self._compiled()) is not None:
+        # With several threads, too: it takes less time than the way round takes on two.
+        if type(X) is list and (found := self._compiled()) is not None:
             answer = found[2].tag_all(X, self.coef_)
             if answer is not None:
                 numbers, offsets = answer

@@ -23,14 +23,16 @@ cdef extern from "structsvm/inference/graph_flow.h" nogil:
         ssvm_arc* arcs
         int32_t* arc_of
         double* capacity
+        double* reverse
         double* unary
 
     size_t ssvm_graph_bytes(Py_ssize_t n, Py_ssize_t m)
     int ssvm_graph_reserve(ssvm_graph* g, int32_t n, int32_t m)
     void ssvm_graph_free(ssvm_graph* g)
     void ssvm_graph_connect(ssvm_graph* g, int32_t n, int32_t m, const int32_t* edges)
-    void ssvm_graph_load(
-        ssvm_graph* g, const double* unary, const double* capacity, const double* start
+    int ssvm_graph_load(
+        ssvm_graph* g, const double* unary, const double* capacity, const double* reverse,
+        const double* start,
     )
     double ssvm_flow_over(const ssvm_graph* g, int32_t e)
     void ssvm_graph_scale(ssvm_graph* g, double factor)

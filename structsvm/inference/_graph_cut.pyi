@@ -16,6 +16,7 @@ class GraphCut:
         unary: ArrayLike | None = None,
         pairwise: ArrayLike | None = None,
         *,
+        reverse: ArrayLike | None = None,
         keep_flow: bool = True,
     ) -> None: ...
     def scale(self, factor: float) -> None: ...

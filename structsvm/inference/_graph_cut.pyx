@@ -21,8 +21,8 @@ cdef class GraphCut:
     .. math::
         \sum_i \mathrm{unary}_i \, y_i + \sum_{e = (a, b)} \mathrm{pairwise}_e \, [y_a = y_b]
 
-    as `graph_cut` does, and keeps the flow that proves the maximum. After a small change of scores
-    the next solve starts from it (Kohli and Torr 2007).
+    as `graph_cut` does, with `reverse`, too, and keeps the flow that proves the maximum. After a
+    small change of scores the next solve starts from it (Kohli and Torr 2007).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ cdef class GraphCut:
     ----------
     n_nodes, n_edges : int
     nbytes : int
-        Memory held: 52 bytes a node and 44 an edge.
+        Memory held: 52 bytes a node and 44 an edge, 52 with `reverse`.
 
     Raises
     ------
@@ -91,7 +91,7 @@ cdef class GraphCut:
             ssvm_graph_cut(&self.graph)
             self._is_solved = True
 
-    def set_scores(self, unary=None, pairwise=None, *, bint keep_flow=True):
+    def set_scores(self, unary=None, pairwise=None, *, reverse=None, bint keep_flow=True):
         """Change the scores.
 
         Parameters
@@ -99,7 +99,10 @@ cdef class GraphCut:
         unary : array-like of shape (n_nodes,), default=None
             Score of label 1 minus score of label 0 of each node. None: unchanged.
         pairwise : array-like of shape (n_edges,) or float, default=None
-            Score, >= 0, of each edge whose ends agree. None: unchanged.
+            Score, >= 0, of each edge whose ends agree. None: unchanged, `reverse` too.
+        reverse : array-like of shape (n_edges,) or float, default=None
+            What each edge loses if its first end has label 0 and its second label 1; `pairwise` is
+            then what it loses the other way about. None: the same, if `pairwise` is given.
         keep_flow : bool, default=True
             Start the next solve from the flow of the last one. The energy found is the same; the
             solve is faster after a small change.
@@ -109,8 +112,9 @@ cdef class GraphCut:
         ValueError
             If a shape does not fit, a score is not finite, or a pairwise score is negative.
         """
-        cdef double[::1] new_unary, new_pairwise, flow = None
+        cdef double[::1] new_unary, new_pairwise, new_reverse = None, flow = None
         cdef int32_t e
+        cdef int error
         if unary is None or pairwise is None:
             self._begin()
         if unary is None:
@@ -119,10 +123,14 @@ cdef class GraphCut:
             unary = check_unary(unary, (self.graph.n_nodes,))
         if pairwise is None:
             pairwise = self._held(self.graph.capacity, self.graph.n_edges)
+            if reverse is None and self.graph.reverse != NULL:
+                reverse = self._held(self.graph.reverse, self.graph.n_edges)
         else:
             pairwise = check_pairwise(pairwise, (self.graph.n_edges,))
         check_total(unary)
         new_unary, new_pairwise = unary, pairwise
+        if reverse is not None:
+            new_reverse = check_pairwise(reverse, (self.graph.n_edges,), "reverse")
         if keep_flow and self._is_loaded:
             start = np.empty(self.graph.n_edges)
             flow = start
@@ -130,11 +138,14 @@ cdef class GraphCut:
                 flow[e] = ssvm_flow_over(&self.graph, e)
         with self._lock:
             with nogil:
-                ssvm_graph_load(
+                error = ssvm_graph_load(
                     &self.graph, &new_unary[0] if new_unary.shape[0] else NULL,
                     &new_pairwise[0] if new_pairwise.shape[0] else NULL,
+                    &new_reverse[0] if new_reverse is not None and new_reverse.shape[0] else NULL,
                     &flow[0] if flow is not None and flow.shape[0] else NULL,
                 )
+        if error:
+            raise MemoryError(f"no memory for scores of {self.graph.n_edges} edges")
         self._is_loaded = True
         self._is_solved = False
 
@@ -144,14 +155,21 @@ cdef class GraphCut:
         self._begin()
         unary = self._held(self.graph.unary, self.graph.n_nodes)
         pairwise = self._held(self.graph.capacity, self.graph.n_edges)
-        if scales_well(c_factor, unary, pairwise):
+        reverse = None
+        if self.graph.reverse != NULL:
+            reverse = self._held(self.graph.reverse, self.graph.n_edges)
+        if scales_well(c_factor, unary, pairwise, *([] if reverse is None else [reverse])):
             with self._lock:
                 with nogil:
                     ssvm_graph_scale(&self.graph, c_factor)
             return
         check_total(unary, c_factor)
         with np.errstate(over="ignore", under="ignore"):
-            self.set_scores(unary * c_factor, pairwise * c_factor, keep_flow=False)
+            if reverse is not None:
+                reverse = reverse * c_factor
+            self.set_scores(
+                unary * c_factor, pairwise * c_factor, reverse=reverse, keep_flow=False
+            )
 
     def solve(self):
         """The labels with the best score; of several best labellings, the one with the fewest 1s.
@@ -201,7 +219,8 @@ cdef class GraphCut:
 
     @property
     def nbytes(self):
-        return ssvm_graph_bytes(self.graph.n_nodes, self.graph.n_edges)
+        directed = 8 * self.graph.n_edges if self.graph.reverse != NULL else 0
+        return ssvm_graph_bytes(self.graph.n_nodes, self.graph.n_edges) + directed
 
     cdef _held(self, const double* values, Py_ssize_t size):
         held = np.empty(size)

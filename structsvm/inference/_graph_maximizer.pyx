@@ -339,7 +339,7 @@ cdef class GraphMaximizer(Maximizer):
         for k in range(n):
             s.unary[k] = theta[2 * k + 1] - theta[2 * k] if self.width == 2 else 0.0
         connect(&s.graph, &s.connected, graph)
-        ssvm_graph_load(&s.graph, s.unary, theta + n * self.width, flow)
+        ssvm_graph_load(&s.graph, s.unary, theta + n * self.width, NULL, flow)
         ssvm_graph_cut(&s.graph)
         for k in range(n):
             y_hat[k] = ssvm_graph_label(&s.graph, k)

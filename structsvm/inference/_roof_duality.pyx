@@ -58,7 +58,7 @@ cdef class DoubledGraph:
                 self._ends[2 * e, 1], self._ends[2 * e + 1, 0] = n + b, b
             self._capacity[2 * e] = self._capacity[2 * e + 1] = abs(pairwise[e])
         ssvm_graph_connect(&self.graph, 2 * n, 2 * m, &self._ends[0, 0])
-        ssvm_graph_load(&self.graph, &self._scores[0], &self._capacity[0], NULL)
+        ssvm_graph_load(&self.graph, &self._scores[0], &self._capacity[0], NULL, NULL)
         ssvm_graph_cut(&self.graph)
 
     cdef double missed(self) noexcept nogil:

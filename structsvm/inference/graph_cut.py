@@ -121,24 +121,15 @@ def graph_cut(
         scores = check_unary(own, (n,))
         check_total(scores)
         return line_labels(scores, check_pairwise(pairs, (len(ends),)))
+    forced = np.isinf(own)
+    if forced.any():
+        there = check_pairwise(pairs, (len(ends),))
+        back = there if reverse is None else check_pairwise(reverse, (len(ends),), "reverse")
+        own = _with_finite(own, forced, ends, np.maximum(there, back))
     cut = GraphCut(n, ends)
-    if reverse is None and not np.isinf(own).any():
-        cut.set_scores(own, pairs, keep_flow=False)
-        labels = cut.solve()
-        return (labels, cut.certificate()) if return_certificate else labels
-    there = check_pairwise(pairs, (len(ends),))
-    back = there if reverse is None else check_pairwise(reverse, (len(ends),), "reverse")
-    cut.set_scores(*_both_ways(own, ends, there, back), keep_flow=False)
+    cut.set_scores(own, pairs, reverse=reverse, keep_flow=False)
     labels = cut.solve()
-    if not return_certificate:
-        return labels
-    # Energies of both forms differ by a constant.
-    first, second = labels[ends[:, 0]], labels[ends[:, 1]]
-    worse = np.abs(own)[np.where(labels == 1, own < 0, own > 0)].sum()
-    lost = there[first > second].sum() + back[first < second].sum()
-    proof = cut.certificate()
-    energy = float(worse + lost)
-    return labels, CutCertificate(energy - (proof.energy - proof.flow), energy)
+    return (labels, cut.certificate()) if return_certificate else labels
 
 
 def _is_line(n_nodes: int, edges: NDArray[np.int32]) -> bool:
@@ -149,26 +140,17 @@ def _is_line(n_nodes: int, edges: NDArray[np.int32]) -> bool:
     return np.array_equal(edges, line)
 
 
-def _both_ways(
+def _with_finite(
     unary: NDArray[np.float64],
+    forced: NDArray[np.bool_],
     edges: NDArray[np.int32],
-    there: NDArray[np.float64],
-    back: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The same problem with one capacity an edge and finite scores of nodes.
-
-    there [y_a > y_b] + back [y_a < y_b] is (there + back) / 2 [y_a != y_b] plus
-    (there - back) / 2 (y_a - y_b).
-    """
+    most: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Finite scores with the same best labels: a node whose score exceeds the sum of what its edges
+    may lose has the label that it prefers."""
     if unary.ndim != 1:
         raise ValueError(f"unary has shape {unary.shape}, expected (n_nodes,)")
-    capacity, shift = there / 2 + back / 2, there / 2 - back / 2
-    check_total(capacity, 8.0)
-    own = unary.copy()
-    np.subtract.at(own, edges[:, 0], shift)
-    np.add.at(own, edges[:, 1], shift)
-    # A node whose score exceeds the sum of its edges has the label that it prefers.
-    forced = np.isinf(unary)
-    enough = 2 * incident_sums(len(unary), edges, capacity)
-    own[forced] = np.copysign(np.where(enough > 0, enough, 1.0), unary)[forced]
-    return own, capacity
+    check_total(most, 8.0)
+    enough = 2 * incident_sums(len(unary), edges, most)
+    sizes = np.copysign(np.where(enough > 0, enough, 1.0), unary)
+    return np.where(forced, sizes, unary)

@@ -2,7 +2,8 @@
  * doi:10.1007/978-3-642-23719-5_39, and 2015, doi:10.1007/978-3-662-48350-3_52), in double precision. The
  * flow is kept for the next solve.
  *
- * It maximises  sum_i u_i y_i - sum_e c_e [y_a != y_b]  over y in {0, 1}^n. A node's `excess` is u_i plus
+ * It maximises  sum_i u_i y_i - sum_e c_e [y_a > y_b] + d_e [y_a < y_b]  over y in {0, 1}^n, where edges
+ * (a, b) have the capacity c_e from a to b, and d_e from b to a, mostly the same. A node's `excess` is u_i plus
  * the flow that comes in over its edges. Above 0 the node prefers label 1 (the source), below 0 label 0
  * (the sink). For any flow with residuals >= 0 the maximum is at most the sum of the positive excesses;
  * it equals this sum if no path leads from a positive to a negative excess. So new scores only change
@@ -54,6 +55,7 @@ typedef struct {
     ssvm_arc *arcs;    /* 2 n_edges, by tail */
     int32_t *arc_of;   /* edge -> its arc from the first end to the second */
     double *capacity;  /* of each edge */
+    double *reverse;   /* the same from its second end to its first; NULL: as capacity */
     double *unary;
     int32_t *queue;    /* n_nodes */
     int32_t *lists;    /* (2, n_nodes + 2): first nodes of lists, by label */
@@ -108,6 +110,7 @@ static void ssvm_graph_free(ssvm_graph *g)
     free(g->arcs);
     free(g->arc_of);
     free(g->capacity);
+    free(g->reverse);
     free(g->unary);
     free(g->queue);
     free(g->lists);
@@ -148,17 +151,37 @@ SSVM_UNUSED static void ssvm_graph_connect(ssvm_graph *g, int32_t n, int32_t m,
     g->is_local = n_near >= m / 2;
 }
 
-/* The flow over an edge from its first end to the second. */
-static inline double ssvm_flow_over(const ssvm_graph *g, int32_t e)
+static inline double ssvm_between(double value, double least, double most)
 {
-    const ssvm_arc *forward = &g->arcs[g->arc_of[e]];
-    const double flow = (g->arcs[forward->sister].residual - forward->residual) / 2;
-    return g->is_mirrored ? -flow : flow;
+    return value > most ? most : value < least ? least : value;
 }
 
 static inline double ssvm_within(double value, double limit)
 {
-    return value > limit ? limit : value < -limit ? -limit : value;
+    return ssvm_between(value, -limit, limit);
+}
+
+/* The capacity of an edge from its second end to its first. */
+static inline double ssvm_reverse(const ssvm_graph *g, int32_t e)
+{
+    return g->reverse ? g->reverse[e] : g->capacity[e];
+}
+
+/* The flow over an edge from its first end to the second. */
+static inline double ssvm_flow_over(const ssvm_graph *g, int32_t e)
+{
+    const ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
+    double flow;
+    if (!g->reverse) {
+        flow = (backward->residual - forward->residual) / 2;
+    } else {
+        const double there = ssvm_within(g->capacity[e], g->limit);
+        const double back = ssvm_within(g->reverse[e], g->limit);
+        flow = g->is_mirrored ? (backward->residual - there) + (back - forward->residual)
+                              : (backward->residual - back) + (there - forward->residual);
+        flow /= 2;
+    }
+    return g->is_mirrored ? -flow : flow;
 }
 
 /* With so many nodes below 0 for each above, all is mirrored. */
@@ -200,22 +223,23 @@ static void ssvm_graph_begin(ssvm_graph *g, const double *start, double limit)
         g->nodes[i].excess = sign * ssvm_within(g->unary[i], limit);
     for (int32_t e = 0; e < g->n_edges; ++e) {
         ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
-        const double c = g->capacity[e] < limit ? g->capacity[e] : limit;
+        const double there = ssvm_within(g->capacity[e], limit);
+        const double back = ssvm_within(ssvm_reverse(g, e), limit);
         double flow = 0.0;
         if (start) {
-            flow = sign * ssvm_within(start[e], c);
+            flow = sign * ssvm_between(start[e], -back, there);
             kept = flow > kept ? flow : -flow > kept ? -flow : kept;
             g->nodes[backward->head].excess -= flow;
             g->nodes[forward->head].excess += flow;
         }
-        forward->residual = c - flow;
-        backward->residual = c + flow;
+        forward->residual = (g->is_mirrored ? back : there) - flow;
+        backward->residual = (g->is_mirrored ? there : back) + flow;
     }
     g->limit = limit;
     g->kept = kept;
 }
 
-/* Begin from new scores in `unary` and `capacity`: see ssvm_graph_begin. The limit is twice an upper bound
+/* Begin from new scores in `unary`, `capacity` and `reverse`: see ssvm_graph_begin. The limit is twice an upper bound
  * of the flow. */
 static void ssvm_graph_loaded(ssvm_graph *g, const double *start)
 {
@@ -229,13 +253,23 @@ static void ssvm_graph_loaded(ssvm_graph *g, const double *start)
     ssvm_graph_begin(g, start, most > 0.0 && most < DBL_MAX / 8 ? 2.0 * most : DBL_MAX / 4);
 }
 
-/* Load new scores and begin. */
-SSVM_UNUSED static void ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
-                                        const double *start)
+/* Load new scores and begin; `reverse` is NULL where it is as `capacity`. Returns -1 if there is no
+ * memory, and then changes nothing. */
+SSVM_UNUSED static int ssvm_graph_load(ssvm_graph *g, const double *unary, const double *capacity,
+                                       const double *reverse, const double *start)
 {
+    if (!reverse) {
+        free(g->reverse);
+        g->reverse = NULL;
+    } else {
+        if (ssvm_fit((void **)&g->reverse, (size_t)g->n_edges * sizeof(double)))
+            return -1;
+        memcpy(g->reverse, reverse, (size_t)g->n_edges * sizeof(double));
+    }
     memcpy(g->unary, unary, (size_t)g->n_nodes * sizeof(double));
     memcpy(g->capacity, capacity, (size_t)g->n_edges * sizeof(double));
     ssvm_graph_loaded(g, start);
+    return 0;
 }
 
 /* Multiply all scores and the flow by a factor > 0. */
@@ -247,6 +281,8 @@ SSVM_UNUSED static void ssvm_graph_scale(ssvm_graph *g, double factor)
     }
     for (int32_t e = 0; e < g->n_edges; ++e)
         g->capacity[e] *= factor;
+    for (int32_t e = 0; g->reverse && e < g->n_edges; ++e)
+        g->reverse[e] *= factor;
     for (ptrdiff_t a = 0; a < 2 * (ptrdiff_t)g->n_edges; ++a)
         g->arcs[a].residual *= factor;
     g->limit = g->limit * factor < DBL_MAX / 4 ? g->limit * factor : DBL_MAX / 4;
@@ -281,9 +317,10 @@ static double ssvm_graph_energy(const ssvm_graph *g)
     }
     for (int32_t e = 0; e < g->n_edges; ++e) {
         const ssvm_arc *forward = &g->arcs[g->arc_of[e]];
-        const int32_t tail = g->arcs[forward->sister].head;
-        if (ssvm_graph_label(g, tail) != ssvm_graph_label(g, forward->head))
-            energy += g->capacity[e];
+        const uint8_t first = ssvm_graph_label(g, g->arcs[forward->sister].head);
+        const uint8_t second = ssvm_graph_label(g, forward->head);
+        if (first != second)
+            energy += first ? g->capacity[e] : ssvm_reverse(g, e);
     }
     return energy;
 }
@@ -319,8 +356,11 @@ static double ssvm_graph_largest(const ssvm_graph *g)
         const double u = g->unary[i] < 0.0 ? -g->unary[i] : g->unary[i];
         largest = u > largest ? u : largest;
     }
-    for (int32_t e = 0; e < g->n_edges; ++e)
-        largest = g->capacity[e] > largest ? g->capacity[e] : largest;
+    for (int32_t e = 0; e < g->n_edges; ++e) {
+        const double back = ssvm_reverse(g, e);
+        const double c = g->capacity[e] > back ? g->capacity[e] : back;
+        largest = c > largest ? c : largest;
+    }
     return largest;
 }
 
@@ -334,7 +374,7 @@ static double ssvm_graph_flow(const ssvm_graph *g, double *out)
         out[i] = 0.0;
     for (int32_t e = 0; e < g->n_edges; ++e) {
         const ssvm_arc *forward = &g->arcs[g->arc_of[e]], *backward = &g->arcs[forward->sister];
-        const double flow = ssvm_within(ssvm_flow_over(g, e), g->capacity[e]);
+        const double flow = ssvm_between(ssvm_flow_over(g, e), -ssvm_reverse(g, e), g->capacity[e]);
         out[backward->head] += flow;
         out[forward->head] -= flow;
     }

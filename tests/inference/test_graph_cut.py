@@ -1,5 +1,6 @@
 import itertools
 import threading
+from fractions import Fraction
 
 import networkx
 import numpy as np
@@ -400,3 +401,57 @@ def test_many_nodes_have_the_flow_of_scipy_whatever_was_cut_before(kind, share):
         assert certificate.flow == pytest.approx(certificate.energy, rel=1e-9)
         cold = graph_cut(unary, edges, pairwise)
         assert np.array_equal(labels, cold)
+
+
+SCALES = [0.0, 1.0, 3.0, 1e-300, 1e-9, 1e17, 1e20, 1e300]
+
+
+def exact_energy(labels, unary, edges, there, back):
+    """What a labelling gives up, as a fraction."""
+    own = sum(Fraction(abs(u)) for u, y in zip(unary, labels, strict=True) if (u > 0) != bool(y))
+    for (a, b), forth, home in zip(edges.tolist(), there, back, strict=True):
+        if labels[a] != labels[b]:
+            own += Fraction(forth if labels[a] else home)
+    return own
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_directed_capacities_of_any_scale(seed):
+    """No score is lost beside a large capacity, and the flow stays below every energy."""
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(2, 7)), int(rng.integers(1, 9))
+    edges = np.array([rng.choice(n, 2, replace=False) for _ in range(m)], dtype=np.int32)
+    cut = GraphCut(n, edges)
+    for keep_flow in (False, True, True):
+        unary = rng.choice(SCALES, n) * rng.choice([-1.0, 1.0], n)
+        there, back = rng.choice(SCALES, m), rng.choice(SCALES, m)
+        if np.abs(unary).sum() + there.sum() + back.sum() > 1e300:
+            unary, there, back = (np.minimum(values, 1e290) for values in (unary, there, back))
+        cut.set_scores(unary, there, reverse=back, keep_flow=keep_flow)
+        labels, certificate = cut.solve(), cut.certificate()
+        every = list(itertools.product((0, 1), repeat=n))
+        best = min(exact_energy(other, unary, edges, there, back) for other in every)
+        rounding = 1 + Fraction(1, 10**12)
+        assert exact_energy(labels, unary, edges, there, back) <= best * rounding
+        assert Fraction(certificate.flow) <= best * rounding
+        assert certificate.gap <= 1e-12
+        found, proof = graph_cut(unary, edges, there, reverse=back, return_certificate=True)
+        assert exact_energy(found, unary, edges, there, back) <= best * rounding
+        assert Fraction(proof.flow) <= best * rounding
+        cut.scale(0.5)
+        np.testing.assert_array_equal(cut.solve(), labels)
+
+
+def test_reverse_scores_of_a_kept_cut():
+    cut = GraphCut(2, [[0, 1]])
+    cut.set_scores([1.0, -2.0], 0.5, reverse=5.0)
+    assert cut.solve().tolist() == [1, 0]
+    assert cut.nbytes == 3 * 52 + 52
+    cut.set_scores(pairwise=1.5)  # both ways
+    assert cut.solve().tolist() == [0, 0]
+    cut.set_scores(reverse=0.0)
+    assert cut.solve().tolist() == [0, 0]
+    cut.set_scores([-1.0, 2.0])  # capacities stay
+    assert cut.solve().tolist() == [0, 1]
+    cut.set_scores(reverse=1.5)
+    assert cut.solve().tolist() == [1, 1]
