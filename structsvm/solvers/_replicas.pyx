@@ -47,8 +47,9 @@ cdef enum:
 
 # More parts know less of each other, and each repeats the steps of all others.
 N_PARTS = 2
-# Chunks of a pass. Where there would be fewer, it is not shared.
-LEAST_CHUNKS, MOST_CHUNKS = 20, 160
+# Chunks of a pass. Where there would be fewer, it is not shared: parts with a larger share of all
+# examples know too little of each other, and a round may gain much less.
+LEAST_CHUNKS, MOST_CHUNKS = 60, 160
 # Work of a part of a chunk, about 20 us: less is not worth a meeting.
 LEAST_WORK = 2e4
 # Work to tell a copy one weight, when sums are told.
