@@ -64,9 +64,9 @@ def check_finite_scores(
 ) -> None:
     if not np.isfinite(array).all():
         where = np.argwhere(~np.isfinite(array))[0]
-        raise ValueError(
-            f"{name}[{_place(where)}] is {array[tuple(where)]}; the scores of a cut are finite"
-        )
+        value = array[tuple(where)]
+        needed = "expected a number" if np.isnan(value) else "the scores of a cut are finite"
+        raise ValueError(f"{name}[{_place(where)}] is {value}; {needed}")
     if non_negative and (array < 0).any():
         where = np.argwhere(array < 0)[0]
         raise ValueError(

@@ -219,7 +219,7 @@ def test_empty_single_and_one_table_for_all():
 @pytest.mark.parametrize(
     ("unary", "edges", "pairwise", "message"),
     [
-        ([0, np.nan], [[0, 1]], [1], r"unary\[1\] is nan; the scores of a cut are finite"),
+        ([0, np.nan], [[0, 1]], [1], r"unary\[1\] is nan; expected a number"),
         ([0, -np.inf], [[0, 1]], [1], r"unary\[1\] is -inf; the scores of a cut are finite"),
         ([[0, 1]], [], [], r"unary has shape \(1, 2\), expected \(2,\)"),
         ([0, 0], [[0, 1]], [np.inf], r"pairwise\[0\] is inf; the scores of a cut are finite"),
