@@ -140,6 +140,11 @@ def last_layer(module: torch.nn.Module, loader: Iterable[Any], svm: Any = None) 
 class ChainLayer(torch.nn.Module):  # type: ignore[misc]
     """The scores of a `ChainSVM` and their hinge: `to_torch` makes one.
 
+    Parameters
+    ----------
+    svm : ChainSVM
+        Fitted, with order 1 and without edge features.
+
     Attributes
     ----------
     state : torch.nn.Linear
@@ -184,6 +189,11 @@ class ChainLayer(torch.nn.Module):  # type: ignore[misc]
 
 class GridLayer(torch.nn.Module):  # type: ignore[misc]
     """The scores of a `GridSVM` and their hinge: `to_torch` makes one.
+
+    Parameters
+    ----------
+    svm : GridSVM
+        Fitted, with ``pairwise="potts"`` and without edge features of its own.
 
     Attributes
     ----------
