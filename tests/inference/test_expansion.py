@@ -180,7 +180,7 @@ def test_no_nodes_and_no_edges():
     ("change", "message"),
     [
         ({"unary": [0.0, 1.0]}, r"unary has shape \(2,\), expected \(n_nodes, n_labels\)"),
-        ({"unary": [[0.0, np.nan], [0, 0]]}, r"unary\[0, 1\] is nan; the scores of a cut are fin"),
+        ({"unary": [[0.0, np.nan], [0, 0]]}, r"unary\[0, 1\] is nan; expected a number"),
         ({"pairwise": [-1.0]}, r"pairwise\[0\] is -1.0, expected a score >= 0"),
         ({"pairwise": [[[0, np.inf], [0, 0]]]}, r"pairwise\[0, 0, 1\] is inf"),
         ({"pairwise": [1.0, 2.0]}, r"pairwise has shape \(2,\), expected one of \(1,\), \(1, 2, 2"),
