@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from text_chains import text
 
-from structsvm import ChainSVM, load
+from structsvm import ChainSVM, StructSVM, load
 from structsvm.solvers import _blocks
 
 SOLVERS = ["bcfw", "perceptron", "passive_aggressive"]
@@ -101,3 +101,13 @@ def test_scaled_weights_are_in_the_units_of_the_user(monkeypatch):
     monkeypatch.setattr(_blocks, "MOST_DENSE", 1 << 40)
     dense = ChainSVM(**params).fit(X, y)
     np.testing.assert_allclose(grown.coef_, dense.coef_, rtol=1e-3, atol=1e-6)
+
+
+def test_threads_that_ask_at_once_see_the_same_weights():
+    svm, *_ = fitted()
+    ask = vars(StructSVM)["coef_"].__get__
+    made = svm.coef_
+    # A thread that found no weights in the dict, and comes to make them after another did.
+    assert ask(svm, ChainSVM) is made
+    with pytest.raises(AttributeError, match="'ChainSVM' object has no attribute 'coef_'"):
+        ask(ChainSVM(), ChainSVM)

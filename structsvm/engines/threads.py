@@ -35,7 +35,7 @@ def useful_workers(n_workers: int, n: int) -> int:
 
     At most one for each of n examples, and at most four for each processor.
     """
-    most = max(2, _WORKERS_PER_PROCESSOR * (os.cpu_count() or 1))
+    most = max(2, _WORKERS_PER_PROCESSOR * usable_processors())
     return max(1, min(n_workers, n, most))
 
 
@@ -154,7 +154,7 @@ _executor: ThreadPoolExecutor | None = None  # of this process, started when fir
 def _threads(n: int) -> ThreadPoolExecutor:
     global _executor
     if _executor is None or _executor._max_workers < n:
-        _executor = ThreadPoolExecutor(max(n, os.cpu_count() or 1), "structsvm")
+        _executor = ThreadPoolExecutor(max(n, usable_processors()), "structsvm")
     return _executor
 
 

@@ -186,11 +186,10 @@ class SurrogateSVM(FittedHTMLMixin, ClassifierMixin, BaseEstimator):  # type: ig
         weight = check_sample_weight(sample_weight, len(y))
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
         scales = self.scale is not None
-        if not scales:
-            X = sparse_if_mostly_zeros(X)
+        X = X if scales else sparse_if_mostly_zeros(X)
         chunks, n = row_chunks(X, weight), X.shape[1]
         scaling = learn_columns(chunks, n, center=bool(self.fit_intercept), scale=scales)
-        scaled = sparse_if_mostly_zeros(scaling.apply(X))
+        scaled = sparse_if_mostly_zeros(scaling.apply(X)) if scales else X
         rows = FeatureRows(scaled, intercept=bool(self.fit_intercept))
         self.C_ = self._penalty(scaling)
         cost = self.C_ * (np.ones(len(y)) if weight is None else weight)

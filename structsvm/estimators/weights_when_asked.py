@@ -28,9 +28,10 @@ class WeightsWhenAsked:
         if estimator is None:
             return self
         held = vars(estimator)
-        later = held.get(self.LATER)
-        if later is None:
+        if (later := held.get(self.LATER)) is not None:
+            held.setdefault("coef_", later())
+            held.pop(self.LATER, None)
+        # Another thread may have made them since the dict was looked at.
+        if "coef_" not in held:
             raise AttributeError(f"{owner.__name__!r} object has no attribute 'coef_'")
-        weights = held["coef_"] = later()
-        held.pop(self.LATER, None)
-        return weights
+        return held["coef_"]
