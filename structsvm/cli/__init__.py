@@ -23,7 +23,7 @@ _EPILOG = (
     "model, 2 bad arguments, 130 interrupted (Ctrl-C, SIGTERM, SIGHUP): train then keeps what it "
     "has."
 )
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = tuple(getattr(signal, s) for s in ("SIGTERM", "SIGHUP") if hasattr(signal, s))
 
 
 def make_parser() -> argparse.ArgumentParser:

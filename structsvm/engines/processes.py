@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Processes"]
 
+_WEIGHTS = "weights"  # the file that they lie in
+_PIECE = 2**16  # weights written at once
 _COMMAND = (
     "import os, sys, pickle; sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1])); "
     "from structsvm.engines.processes import serve; serve()"
@@ -195,13 +197,14 @@ class _Crew:
 
     def __init__(self, problem: Any, n_workers: int) -> None:
         self.problem = problem
-        self._file = _shared_file(8 * max(problem.n_weights, 1))
+        self._folder = _shared_folder(max(problem.n_weights, 1))
         try:
-            self._weights = np.memmap(self._file.name, dtype=np.float64, mode="r+")
-            task = _Answers(problem, self._file.name, problem.n_weights)
+            file = os.path.join(self._folder.name, _WEIGHTS)
+            self._weights = np.memmap(file, dtype=np.float64, mode="r+")
+            task = _Answers(problem, file, problem.n_weights)
             self.workers = Workers(task, problem.model_name, n_workers)
         except BaseException:
-            self._file.close()
+            self._folder.cleanup()
             raise
 
     @property
@@ -210,7 +213,8 @@ class _Crew:
 
     def close(self) -> None:
         self.workers.close()
-        self._file.close()
+        vars(self).pop("_weights", None)  # some systems remove no file that is in use
+        self._folder.cleanup()
 
     def begin(
         self, question: str, examples: NDArray[np.int32], w: NDArray[np.float64], out: Any
@@ -269,19 +273,21 @@ class _Answers:
         return self.problem.pack(question, examples, self.weights)
 
 
-def _shared_file(size: int) -> Any:
-    """A file of this size, in memory if there is room. It is allocated now, because a process that
-    writes to a full memory file is killed."""
-    for folder in ("/dev/shm", None):
-        if folder is not None and not os.path.isdir(folder):
+def _shared_folder(n_weights: int) -> tempfile.TemporaryDirectory[str]:
+    """A folder with a file of zeros, in memory if there is room. The file is written whole, because
+    a process that writes to a full memory file is killed."""
+    for parent in ("/dev/shm", None):
+        if parent is not None and not os.path.isdir(parent):
             continue
-        file = tempfile.NamedTemporaryFile(prefix="structsvm", dir=folder)  # noqa: SIM115
+        folder = tempfile.TemporaryDirectory("", "structsvm", parent, ignore_cleanup_errors=True)
         try:
-            os.posix_fallocate(file.fileno(), 0, size)
-            return file
+            with open(os.path.join(folder.name, _WEIGHTS), "wb") as file:
+                for begin in range(0, n_weights, _PIECE):
+                    file.write(bytes(8 * min(_PIECE, n_weights - begin)))
+            return folder
         except OSError:
-            file.close()
-    raise MemoryError(f"no room for {size} bytes of weights that processes share")
+            folder.cleanup()
+    raise MemoryError(f"no room for {8 * n_weights} bytes of weights that processes share")
 
 
 def _send(stream: Any, data: bytes) -> None:

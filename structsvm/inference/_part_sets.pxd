@@ -7,7 +7,8 @@ from structsvm.inference._maximizer cimport Maximizer
 
 
 cdef class ScratchMaximizer(Maximizer):
-    cdef char* _scratch
+    cdef char* _memory
+    cdef char* _scratch         # in it, on a line of the cache
     cdef size_t _n_bytes        # scratch space of one thread
     cdef Py_ssize_t _n_scratch  # threads that have it
 

@@ -1,16 +1,12 @@
 """Maximizers with scratch space, and those whose outputs are sets of parts."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.stdlib cimport free
+from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
+from libc.stdlib cimport free, malloc
 
 from structsvm._typedefs cimport label_t
 from structsvm.inference._maximizer cimport (
     SSVM_INDICES, SSVM_VOID, Maximizer, ssvm_maximize, ssvm_reserve,
 )
-
-cdef extern from "stdlib.h" nogil:
-    void* aligned_alloc(size_t alignment, size_t size)
-
 
 # Most tables of a thread; systems promise memory that they do not have.
 cdef double MOST_BYTES = 2.0**32
@@ -53,7 +49,7 @@ cdef class ScratchMaximizer(Maximizer):
     """
 
     def __dealloc__(self):
-        free(self._scratch)
+        free(self._memory)
 
     cdef int set_scratch(self, size_t n_bytes) except -1:
         """Set the scratch space of a thread; the search is exact."""
@@ -70,16 +66,17 @@ cdef class ScratchMaximizer(Maximizer):
             raise TypeError(f"{type(self).__name__} does not implement decode")
 
     cdef int make_room(self, Py_ssize_t n_threads) except -1:
-        cdef char* scratch
+        cdef char* memory
         if n_threads <= self._n_scratch:
             return 0
-        scratch = <char*> aligned_alloc(64, n_threads * self._n_bytes)
-        if scratch == NULL:
+        memory = <char*> malloc(n_threads * self._n_bytes + 64)
+        if memory == NULL:
             raise MemoryError(
                 f"{type(self).__name__}: no memory for {n_threads} threads of {self._n_bytes} bytes"
             )
-        free(self._scratch)
-        self._scratch, self._n_scratch = scratch, n_threads
+        free(self._memory)
+        self._memory, self._n_scratch = memory, n_threads
+        self._scratch = memory + (aligned(<uintptr_t> memory) - <uintptr_t> memory)
         return 0
 
 

@@ -2,23 +2,32 @@
 
 A new file is written next to the old one and takes its name in one step. Until then its name is
 ``NAME.structsvm-TOKEN.part`` and it is locked; an unfinished file without a lock was left by a
-killed process.
+killed process. Where there are no locks, on Windows, no file can be removed while it is open.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import functools
 import hashlib
 import io
+import operator
 import os
 import re
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from types import ModuleType
 from typing import BinaryIO, NamedTuple
+
+try:
+    import fcntl
+except ImportError:
+    locks: ModuleType | None = None
+else:
+    locks = fcntl
 
 __all__ = ["check_output", "replacing"]
 
@@ -107,6 +116,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+            if locks is not None:
+                os.replace(part, target.path)
+        if locks is None:
             os.replace(part, target.path)
         _sync_folder(folder)
     except BaseException as error:
@@ -163,22 +175,29 @@ def _new_file(part: str, target: _Target) -> BinaryIO:
     # A new file gets the permissions that ``open`` would give.
     mode = 0o666 if target.status is None else 0o600
     while True:
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        handle = os.open(part, _flags("O_RDWR", "O_CREAT", "O_EXCL", "O_BINARY"), mode)
         file = os.fdopen(handle, "wb")
         with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            if locks is not None:
+                locks.flock(handle, locks.LOCK_EX)
         if os.fstat(handle).st_nlink:
             break
         file.close()  # removed as a leftover before it was locked
     try:
         if target.status is not None:
             with contextlib.suppress(PermissionError):
-                os.chown(part, target.status.st_uid, target.status.st_gid)
+                if hasattr(os, "chown"):
+                    os.chown(part, target.status.st_uid, target.status.st_gid)
             shutil.copystat(target.path, part)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _flags(*names: str) -> int:
+    """Flags of ``os.open``, of those that this system has."""
+    return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names))
 
 
 def _stem(name: str) -> str:
@@ -194,9 +213,12 @@ def _remove_leftovers(folder: str, name: str) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for part in [entry.path for entry in entries if unfinished.fullmatch(entry.name)]:
             with contextlib.suppress(OSError):
-                handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+                if locks is None:
+                    os.unlink(part)
+                    continue
+                handle = os.open(part, _flags("O_RDWR", "O_NOFOLLOW", "O_NONBLOCK"))
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    locks.flock(handle, locks.LOCK_EX | locks.LOCK_NB)
                     if stat.S_ISREG(os.fstat(handle).st_mode):
                         os.unlink(part)
                 finally:
@@ -206,7 +228,7 @@ def _remove_leftovers(folder: str, name: str) -> None:
 def _sync_folder(folder: str) -> None:
     """Make the new name survive a loss of power, if the file system can."""
     with contextlib.suppress(PermissionError):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(folder, _flags("O_RDONLY", "O_DIRECTORY"))
         try:
             os.fsync(handle)
         except OSError as error:
