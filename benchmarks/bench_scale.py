@@ -216,6 +216,9 @@ def main():
         before = fitted(TASKS[name], n_jobs=1)
         for n_copies in COPIES:
             model = {"task": name} | modelled(TASKS[name], n_copies)
+            if not model["longest"]:
+                print(f"  {n_copies} copies: passes are too short to be shared", flush=True)
+                continue
             model["speed_up"] = before["cpu"] / model["modelled"]
             model["of_a_round"] = model["items"] / model["longest"]
             models.append(model)

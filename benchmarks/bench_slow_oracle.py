@@ -25,6 +25,7 @@ class SlowChain(ChainModel):
     spent = 0.0
 
     prepare_examples = StructuredModel.prepare_examples
+    learn_scaling = StructuredModel.learn_scaling
     bind = StructuredModel.bind
     batch_loss_augmented_inference = StructuredModel.batch_loss_augmented_inference
 

@@ -1,6 +1,7 @@
 """Packed sequences on disk: written in pieces, mapped, and refused where they are damaged."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,11 @@ from structsvm.data.sparse import is_repeated
 from structsvm.exceptions import ModelFileError
 from structsvm.features import TokenFeatures
 from structsvm.problems._grown_problem import is_mapped
+
+
+def file_of(folder, name):
+    (path,) = folder.glob(f"{name}-*.bin")
+    return path
 
 
 def pieces_of(packed, size=5):
@@ -45,7 +51,7 @@ def test_what_is_written_is_read(tmp_path, binary, edges, size):
     assert_same(found, packed)
     assert is_mapped(found.rows.indices)
     assert is_repeated(found.rows.data) == binary
-    assert (tmp_path / "values.bin").exists() != binary
+    assert bool(list(tmp_path.glob("values-*.bin"))) != binary
     assert_same(PackedSequences.open(tmp_path, check=False), packed)
 
 
@@ -84,30 +90,78 @@ def test_an_older_folder_is_replaced_and_others_are_left_alone(tmp_path):
     ones, _ = text(1, binary=True)
     PackedSequences.write(tmp_path, [ones])
     assert_same(PackedSequences.open(tmp_path), pack_sequences(ones))
-    assert not (tmp_path / "values.bin").exists()
+    assert not list(tmp_path.glob("values-*.bin"))
+    assert len(os.listdir(tmp_path)) == 4
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match=r"'thesis\.txt', which is none of packed"):
         PackedSequences.write(tmp_path, [X])
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
-def test_pieces_that_do_not_fit_leave_no_index(tmp_path):
-    X = [sp.csr_array((1, 3)), sp.csr_array((1, 4))]
-    with pytest.raises(ValueError, match="piece 1 has 4 features and no edge features, expected 3"):
-        PackedSequences.write(tmp_path, ([rows] for rows in X))
-    with pytest.raises(ModelFileError, match=r"has no index\.json: it holds no packed"):
-        PackedSequences.open(tmp_path)
-    with pytest.raises(ValueError, match="there are no pieces"):
-        PackedSequences.write(tmp_path, [])
+def broken(X):
+    yield X[:1]
+    raise RuntimeError("the source is gone")
 
-    def broken():
-        yield X[:1]
-        raise RuntimeError("the source is gone")
 
-    with pytest.raises(RuntimeError, match="the source is gone"):
-        PackedSequences.write(tmp_path, broken())
-    with pytest.raises(ModelFileError, match="writing them did not end"):
-        PackedSequences.open(tmp_path)
+FAILURES = [
+    (lambda X: [X[:1], [sp.csr_array((1, 99))]], ValueError, "piece 1 has 99 features and no edge"),
+    (lambda X: [], ValueError, "there are no pieces"),
+    (broken, RuntimeError, "the source is gone"),
+]
+
+
+@pytest.mark.parametrize(("pieces", "kind", "told"), FAILURES)
+@pytest.mark.parametrize("before", ["nothing", "folder", "sequences"])
+def test_a_failure_leaves_the_folder_as_it_was(tmp_path, pieces, kind, told, before):
+    X, _ = text(0, binary=False)
+    folder = tmp_path / "packed"
+    if before == "folder":
+        folder.mkdir()
+    elif before == "sequences":
+        PackedSequences.write(folder, [X])
+        # What a killed process leaves is removed.
+        file_of(folder, "values").with_name("columns-01234567.bin").write_bytes(b"half")
+        (folder / "index.json.part").write_bytes(b"half")
+    with pytest.raises(kind, match=told):
+        PackedSequences.write(folder, pieces(X))
+    assert folder.exists() == (before != "nothing")
+    if before == "sequences":
+        assert_same(PackedSequences.open(folder), pack_sequences(X))
+        assert len(os.listdir(folder)) == 5
+    elif before == "folder":
+        assert not os.listdir(folder)
+        with pytest.raises(ModelFileError, match=r"has no index\.json: it holds no packed"):
+            PackedSequences.open(folder)
+
+
+def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path):
+    code = """
+        import os, resource, signal
+        import numpy as np
+        from structsvm import PackedSequences
+        PackedSequences.write("folder", [[np.eye(3)]])
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+        before = sorted(os.listdir("folder"))
+        try:
+            PackedSequences.write("folder", [[np.ones((1000, 100))]])
+        except OSError as error:
+            print(error.strerror, sorted(os.listdir("folder")) == before)
+        print(PackedSequences.open("folder")[0].toarray().tolist() == np.eye(3).tolist())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["File too large True", "True"]
+
+
+def test_sequences_may_be_written_over_themselves(tmp_path):
+    X, _ = text(0, binary=False)
+    PackedSequences.write(tmp_path, [X])
+    found = PackedSequences.open(tmp_path)
+    PackedSequences.write(tmp_path, [found[1:], found[:1]])
+    assert_same(PackedSequences.open(tmp_path), pack_sequences([*X[1:], X[0]]))
 
 
 @pytest.mark.parametrize("name", ["columns", "row_starts", "values", "offsets", "edge_columns"])
@@ -115,7 +169,7 @@ def test_pieces_that_do_not_fit_leave_no_index(tmp_path):
 def test_damaged_files_are_refused_by_name(tmp_path, name, damage):
     X, _ = text(0, binary=False)
     PackedSequences.write(tmp_path, [[(rows, sp.csr_array(rows[:, :3])) for rows in X]])
-    path = tmp_path / f"{name}.bin"
+    path = file_of(tmp_path, name)
     held = bytearray(path.read_bytes())
     if damage == "cut":
         path.write_bytes(held[:-3])
@@ -130,7 +184,7 @@ def test_damaged_files_are_refused_by_name(tmp_path, name, damage):
         "cut": "was cut short or changed", "longer": "was cut short or changed",
         "bit": "is damaged: its checksum", "gone": "is missing",
     }[damage]  # fmt: skip
-    with pytest.raises(ModelFileError, match=rf"{name}\.bin.*{told}"):
+    with pytest.raises(ModelFileError, match=rf"{name}-.{{8}}\.bin.*{told}"):
         PackedSequences.open(tmp_path)
 
 
@@ -155,6 +209,8 @@ def forged(index, **changes):
         lambda text: forged(text, n_features=2**40),
         lambda text: forged(text, n_edge_features=3),
         lambda text: text.replace('"columns"', '"../columns"'),
+        lambda text: forged(text, token="/../aaaa"),
+        lambda text: forged(text, token=7),
     ],
 )
 def test_a_damaged_index_is_refused(tmp_path, change):
@@ -169,9 +225,9 @@ def test_a_damaged_index_is_refused(tmp_path, change):
 def test_arrays_that_contradict_each_other_are_refused(tmp_path):
     X, _ = text(0, binary=True)
     PackedSequences.write(tmp_path, [X])
-    starts = np.fromfile(tmp_path / "row_starts.bin", "<i8")
+    starts = np.fromfile(file_of(tmp_path, "row_starts"), "<i8")
     starts[3] = 1 << 40
-    starts.tofile(tmp_path / "row_starts.bin")
+    starts.tofile(file_of(tmp_path, "row_starts"))
     with pytest.raises(ModelFileError, match="holds no sound sequences: rows is a damaged CSR"):
         PackedSequences.open(tmp_path, check=False)
 

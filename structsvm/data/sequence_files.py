@@ -1,9 +1,16 @@
-"""Packed sequences in a folder of files, written in pieces and mapped into memory."""
+"""Packed sequences in a folder of files, written in pieces and mapped into memory.
+
+The names of the files of one writing end in a token of its own, which the index tells: the index
+replaces the one before, and so all files at once, or nothing changes.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import secrets
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,15 +50,23 @@ _KINDS = {
 }
 _EDGE_KINDS = {f"edge_{name}": kind for name, kind in _KINDS.items() if name != "offsets"}
 _FILES = _KINDS | _EDGE_KINDS
+_PART = f"{_INDEX}.part"
+_TOKEN = re.compile("[0-9a-f]{8}")
+_OWN = re.compile(rf"({'|'.join(_FILES)})-({_TOKEN.pattern})\.bin")
+
+
+def _file(folder: Path, name: str, token: str) -> Path:
+    return folder / f"{name}-{token}.bin"
 
 
 class _Column:
     """A file that grows, and its checksum."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.dtype, self.path = np.dtype(_FILES[name].dtype), folder / f"{name}.bin"
+    def __init__(self, folder: Path, name: str, token: str) -> None:
+        self.dtype = np.dtype(_FILES[name].dtype)
         self.n, self.crc = 0, 0
-        self._file: BinaryIO = open(self.path, "wb")  # noqa: SIM115  (closed by `close`)
+        # Closed by `close`.
+        self._file: BinaryIO = open(_file(folder, name, token), "xb")  # noqa: SIM115
 
     def add(self, values: NDArray[Any]) -> None:
         step = _BLOCK // self.dtype.itemsize
@@ -68,14 +83,18 @@ class _Column:
             self._file.close()
         return {"n": self.n, "crc32": self.crc}
 
+    def abandon(self) -> None:
+        with contextlib.suppress(OSError):  # what it still held finds no room either
+            self._file.close()
+
 
 class _Matrix:
     """The files of one CSR matrix; values are written from the first one that is not 1 on."""
 
-    def __init__(self, folder: Path, prefix: str) -> None:
-        self.folder, self.prefix = folder, prefix
-        self.columns = _Column(folder, f"{prefix}columns")
-        self.starts = _Column(folder, f"{prefix}row_starts")
+    def __init__(self, folder: Path, prefix: str, token: str) -> None:
+        self.folder, self.prefix, self.token = folder, prefix, token
+        self.columns = _Column(folder, f"{prefix}columns", token)
+        self.starts = _Column(folder, f"{prefix}row_starts", token)
         self.values: _Column | None = None
         self.starts.add(np.zeros(1, dtype=np.int64))
 
@@ -83,7 +102,7 @@ class _Matrix:
         first, last = int(matrix.indptr[0]), int(matrix.indptr[-1])
         values = matrix.data[first:last]
         if self.values is None and not is_repeated(values) and (values != 1.0).any():
-            self.values = _Column(self.folder, f"{self.prefix}values")
+            self.values = _Column(self.folder, f"{self.prefix}values", self.token)
             for start in range(0, self.columns.n, _BLOCK):
                 self.values.add(ones(min(_BLOCK, self.columns.n - start)))
         if self.values is not None:
@@ -97,28 +116,56 @@ class _Matrix:
             held["values"] = self.values
         return {f"{self.prefix}{name}": column.close() for name, column in held.items()}
 
+    def abandon(self) -> None:
+        for column in (self.columns, self.starts, self.values):
+            if column is not None:
+                column.abandon()
+
 
 def write_arrays(
     folder: str | os.PathLike[str], pieces: Iterable[tuple[Any, NDArray[np.int64], Any]]
 ) -> None:
     """Write rows, offsets and edges (or None) of pieces; see `PackedSequences.write`."""
     place = Path(folder)
+    is_new = not place.exists()
     place.mkdir(parents=True, exist_ok=True)
-    strangers = [name for name in os.listdir(place) if name not in _own_names()]
+    strangers = [name for name in os.listdir(place) if not _is_own(name)]
     if strangers:
         raise FileExistsError(
             f"{place} holds {min(strangers)!r}, which is none of packed sequences: give an empty "
             "folder"
         )
-    # A folder without an index is unfinished.
-    (place / _INDEX).unlink(missing_ok=True)
-    for name in _FILES:
-        (place / f"{name}.bin").unlink(missing_ok=True)
-    rows, edges, widths = _Matrix(place, ""), None, None
-    offsets = _Column(place, "offsets")
-    offsets.add(np.zeros(1, dtype=np.int64))
+    try:
+        before = _read_index(place)["token"]
+    except ModelFileError:
+        before = None
+    _remove_files(place, but=before)  # of a process that was killed
+    token = secrets.token_hex(4)
+    try:
+        index = _write_files(place, token, pieces)
+        with open(place / _PART, "w", encoding="utf-8") as file:
+            json.dump(index, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        (place / _PART).replace(place / _INDEX)
+    except BaseException:
+        _remove_files(place, but=before)
+        if is_new:
+            with contextlib.suppress(OSError):
+                place.rmdir()
+        raise
+    _remove_files(place, but=token)
+
+
+def _write_files(
+    place: Path, token: str, pieces: Iterable[tuple[Any, NDArray[np.int64], Any]]
+) -> dict[str, Any]:
+    """Write all files but the index, which is returned."""
+    rows, edges, widths = _Matrix(place, "", token), None, None
+    offsets = _Column(place, "offsets", token)
     opened: list[Any] = [rows, offsets]
     try:
+        offsets.add(np.zeros(1, dtype=np.int64))
         for k, (rows_here, places, edges_here) in enumerate(pieces):
             found = rows_here.shape[1], None if edges_here is None else edges_here.shape[1]
             if widths is None or offsets.n == 1:
@@ -134,27 +181,40 @@ def write_arrays(
             rows.add(rows_here)
             if edges_here is not None:
                 if edges is None:
-                    edges = _Matrix(place, "edge_")
+                    edges = _Matrix(place, "edge_", token)
                     opened.append(edges)
                 edges.add(edges_here)
         if widths is None:
             raise ValueError("there are no pieces: nothing to write")
         if widths[1] is not None and edges is None:  # there are no sequences
-            edges = _Matrix(place, "edge_")
+            edges = _Matrix(place, "edge_", token)
             opened.append(edges)
-    finally:
         closed = [column.close() for column in opened]
-    files = {"offsets": closed[1]} | closed[0] | (closed[2] if edges is not None else {})
-    index = {
+    except BaseException:
+        for column in opened:
+            column.abandon()
+        raise
+    return {
         "format": _FORMAT,
         "version": _VERSION,
+        "token": token,
         "n_features": widths[0],
         "n_edge_features": widths[1],
-        "files": files,
+        "files": {"offsets": closed[1]} | closed[0] | (closed[2] if edges is not None else {}),
     }
-    part = place / f"{_INDEX}.part"
-    part.write_text(json.dumps(index, indent=1), encoding="utf-8")
-    part.replace(place / _INDEX)
+
+
+def _is_own(name: str) -> bool:
+    return name in (_INDEX, _PART) or _OWN.fullmatch(name) is not None
+
+
+def _remove_files(place: Path, *, but: str | None) -> None:
+    """Remove the files of all writings but one."""
+    (place / _PART).unlink(missing_ok=True)
+    for name in os.listdir(place):
+        own = _OWN.fullmatch(name)
+        if own is not None and own[2] != but:
+            (place / name).unlink(missing_ok=True)
 
 
 def map_arrays(
@@ -165,17 +225,16 @@ def map_arrays(
     place = Path(folder)
     index = _read_index(place)
     files = index["files"]
-    held = {name: _mapped(place, name, files[name], check=check) for name in files}
+    held = {
+        name: _mapped(_file(place, name, index["token"]), _FILES[name], files[name], check=check)
+        for name in files
+    }
     offsets = np.array(held["offsets"])
     rows = _matrix(place, held, "", index["n_features"])
     edges = None
     if index["n_edge_features"] is not None:
         edges = _matrix(place, held, "edge_", index["n_edge_features"])
     return rows, offsets, edges
-
-
-def _own_names() -> set[str]:
-    return {_INDEX, f"{_INDEX}.part"} | {f"{name}.bin" for name in _FILES}
 
 
 def _read_index(place: Path) -> dict[str, Any]:
@@ -204,8 +263,10 @@ def _read_index(place: Path) -> dict[str, Any]:
             needed += [name for name, kind in _EDGE_KINDS.items() if kind.needed]
         else:
             sizes.pop()
-        sound = set(needed) <= set(files) <= set(_FILES) and all(
-            type(number) is int and 0 <= number < 2**62 for number in (*sizes, *numbers)
+        sound = (
+            _TOKEN.fullmatch(index["token"]) is not None
+            and set(needed) <= set(files) <= set(_FILES)
+            and all(type(n) is int and 0 <= n < 2**62 for n in (*sizes, *numbers))
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ModelFileError):
@@ -216,8 +277,8 @@ def _read_index(place: Path) -> dict[str, Any]:
     return dict(index)
 
 
-def _mapped(place: Path, name: str, told: dict[str, int], *, check: bool) -> NDArray[Any]:
-    path, dtype = place / f"{name}.bin", np.dtype(_FILES[name].dtype)
+def _mapped(path: Path, kind: _Kind, told: dict[str, int], *, check: bool) -> NDArray[Any]:
+    dtype = np.dtype(kind.dtype)
     try:
         size = path.stat().st_size
     except FileNotFoundError:
@@ -248,5 +309,5 @@ def _matrix(place: Path, held: dict[str, NDArray[Any]], prefix: str, width: int)
     if values is None:
         values = ones(len(columns))
     if not len(starts):
-        raise ModelFileError(f"{place / f'{prefix}row_starts.bin'} is empty")
+        raise ModelFileError(f"{place} has an empty file of {prefix}row_starts")
     return MappedArrays((values, columns, starts), (len(starts) - 1, width))

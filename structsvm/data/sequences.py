@@ -233,7 +233,8 @@ class PackedSequences(Sequence[Any]):
         Parameters
         ----------
         folder : path-like
-            Made if it is not there; sequences that were written there before are replaced.
+            Made if it is not there. Sequences that were written there before are replaced when all
+            pieces are written; after an error they are as they were.
         pieces : iterable of PackedSequences, or of lists of arrays or CSR matrices
             Sequences in their order, such as ``map(features.transform, batches)`` of a generator.
             A piece may be empty.
@@ -249,7 +250,7 @@ class PackedSequences(Sequence[Any]):
         -----
         The folder has a file of little-endian numbers for each array (columns, starts of rows,
         offsets, and values unless all are 1), and ``index.json`` with their sizes and checksums,
-        which is written last.
+        which is written last. Until then the disk holds old and new files.
 
         Examples
         --------
