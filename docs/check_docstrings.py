@@ -1,14 +1,16 @@
-"""Every public class and function documents its parameters: `python docs/check_docstrings.py`.
+"""Every public name documents its parameters: `python docs/check_docstrings.py`.
 
-Names are those of the reference. numpydoc compares the docstring of each with its signature: none
-is missing, and none unknown. Left out are results whose fields have comments of their own, errors,
-protocols, and classes that are compiled or constructed by a base of another package, which have no
-signature to compare with. The same holds for methods that have a section of parameters at all.
+Names are those of the reference, and their methods. numpydoc compares each docstring with the
+signature: no parameter is missing, and none unknown. A method need not repeat what a base of it
+says, or the method of the protocol that it names ("See `structsvm.solvers.base.Solver`."). Left out
+are results whose fields have comments of their own, errors, protocols, and classes that are
+compiled or constructed by a base of another package, which have no signature to compare with.
 """
 
 import dataclasses
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,12 +37,30 @@ def has_parameters(value: object) -> bool:
     return callable(value)
 
 
+def is_told(method: object) -> bool:
+    """Whether a method documents its parameters itself."""
+    function = getattr(method, "__func__", method)
+    return "Parameters\n" in inspect.cleandoc(getattr(function, "__doc__", None) or "")
+
+
+def is_told_elsewhere(kind: type, name: str) -> bool:
+    """Whether a base, or the protocol that a method names, documents its parameters."""
+    if any(is_told(vars(base)[name]) for base in kind.__mro__[1:] if name in vars(base)):
+        return True
+    place = re.match(r"See `([\w.]+)\.(\w+)`", vars(kind)[name].__doc__ or "")
+    if place is None:
+        return False
+    return is_told(getattr(getattr(importlib.import_module(place[1]), place[2]), name))
+
+
 def methods(kind: type) -> Iterator[str]:
-    """Names of the public methods that a class has itself, with a section of parameters."""
+    """Names of the public methods that a class has itself and should document."""
     for name, value in vars(kind).items():
         function = getattr(value, "__func__", value)
-        told = "Parameters\n" in inspect.cleandoc(getattr(function, "__doc__", None) or "")
-        if inspect.isfunction(function) and not name.startswith("_") and told:
+        if not inspect.isfunction(function) or name.startswith("_"):
+            continue
+        takes = set(inspect.signature(function).parameters) - {"self", "cls"}
+        if is_told(value) or (takes and not is_told_elsewhere(kind, name)):
             yield name
 
 

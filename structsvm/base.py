@@ -124,18 +124,86 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     non_negative: slice | NDArray[np.integer[Any]] | None = None
 
     def joint_feature(self, x: Any, y: Any) -> Any:
+        """psi(x, y); the score of y is <w, psi(x, y)>.
+
+        Parameters
+        ----------
+        x : object
+            An input.
+        y : object
+            An output.
+
+        Returns
+        -------
+        psi : ndarray of shape (n_weights,), or pair (indices, values)
+            A sparse vector may be given by int indices, each at most once, and their values.
+        """
         raise _missing(self, "joint_feature")
 
     def loss(self, y: Any, y_hat: Any) -> float:
+        """Delta(y, y_hat), the task loss.
+
+        Parameters
+        ----------
+        y : object
+            The truth.
+        y_hat : object
+            Another output.
+
+        Returns
+        -------
+        loss : float
+            At least 0; 0 for y itself.
+        """
         raise _missing(self, "loss")
 
     def loss_augmented_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        """The y_hat that maximises Delta(y, y_hat) + <w, psi(x, y_hat)>.
+
+        Parameters
+        ----------
+        x : object
+            An input.
+        y : object
+            Its true output.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        y_hat : object
+        """
         raise _missing(self, "loss_augmented_inference")
 
     def inference(self, x: Any, w: NDArray[np.float64]) -> Any:
+        """The y_hat that maximises <w, psi(x, y_hat)>.
+
+        Parameters
+        ----------
+        x : object
+            An input.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        y_hat : object
+        """
         raise _missing(self, "inference")
 
     def slack_rescaled_inference(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        """The y_hat that maximises Delta(y, y_hat) * (1 + <w, psi(x, y_hat) - psi(x, y)>).
+
+        Parameters
+        ----------
+        x : object
+            An input.
+        y : object
+            Its true output.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        y_hat : object
+        """
         raise _missing(self, "slack_rescaled_inference")
 
     def has_slack_oracle(self) -> bool:
@@ -144,7 +212,12 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return own is not StructuredModel.slack_rescaled_inference
 
     def initialize(self, X: Sequence[Any], y: Sequence[Any]) -> None:
-        """Learn sizes from the data. The default learns nothing."""
+        """Learn sizes from the data. The default learns nothing.
+
+        Parameters
+        ----------
+        X, y : as `prepare_examples` gave them
+        """
 
     def prepare_examples(
         self, X: Any, y: Any = None, *, sample_weight: Any = None, **weights: Any
@@ -178,20 +251,69 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     takes_void: bool = False
 
     def complete(self, x: Any, y: Any, w: NDArray[np.float64]) -> Any:
+        """The best output, by <w, psi(x, y_hat)>, of those that agree with y.
+
+        Parameters
+        ----------
+        x : object
+            An input.
+        y : object
+            An output of which something is hidden.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        y_hat : object
+        """
         raise _missing(self, "complete")
 
     @stands_for("complete")
     def batch_complete(
         self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[Any]:
-        """``complete`` for each pair of x and y."""
+        """``complete`` for each pair of x and y.
+
+        Parameters
+        ----------
+        X, Y : sequences of equal length
+            Inputs, and outputs of which something is hidden.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        outputs : list
+        """
         return one_by_one(lambda x, y: self.complete(x, y, w), "complete", X, Y)
 
     def first_completion(self, x: Any, y: Any, random_state: np.random.RandomState) -> Any:
+        """An output that agrees with y, to begin with.
+
+        Parameters
+        ----------
+        x : object
+            An input.
+        y : object
+            An output of which something is hidden.
+        random_state : RandomState
+
+        Returns
+        -------
+        y_hat : object
+        """
         raise _missing(self, "first_completion")
 
     def first_completed(self, X: Any, y: Any, random_state: np.random.RandomState) -> Any:
-        """Outputs to begin with, as `bind` takes them; None leaves them to the weights."""
+        """Outputs to begin with, as `bind` takes them; None leaves them to the weights.
+
+        Parameters
+        ----------
+        X, y : as `prepare_examples` gave them
+        random_state : RandomState
+
+        Returns
+        -------
+        outputs : list or None
+        """
         if type(self).first_completion is StructuredModel.first_completion:
             return None
         first = self.first_completion
@@ -201,6 +323,17 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         """Completed outputs, as `bind` takes them; those of `before` stay unless there are better.
 
         X and y as `prepare_examples` gave them.
+
+        Parameters
+        ----------
+        X, y : as `prepare_examples` gave them
+        w : ndarray of shape (n_weights,)
+        before : sequence, default=None
+            The completed outputs of an earlier call.
+
+        Returns
+        -------
+        outputs : sequence
         """
         kind, plain = type(self), StructuredModel
         if kind.complete is plain.complete and kind.batch_complete is plain.batch_complete:
@@ -241,11 +374,33 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
             return 0.0
 
     def loss_of_completion(self, a: Any, b: Any, i: int) -> float:
-        """The loss of completed output i of b for that of a, which has to be 0."""
+        """The loss of completed output i of b for that of a, which has to be 0.
+
+        Parameters
+        ----------
+        a, b : sequences
+            What `completed` returned in two calls.
+        i : int
+            The number of an example.
+
+        Returns
+        -------
+        loss : float
+        """
         return float(self.loss(a[i], b[i]))
 
     def differing(self, a: Any, b: Any) -> NDArray[np.intp]:
-        """The numbers of the examples whose completed outputs are not the same."""
+        """The numbers of the examples whose completed outputs are not the same.
+
+        Parameters
+        ----------
+        a, b : sequences
+            What `completed` returned in two calls.
+
+        Returns
+        -------
+        examples : ndarray of int
+        """
         pairs = zip(a, b, strict=True)
         return np.flatnonzero([one is not other for one, other in pairs])
 
@@ -265,7 +420,18 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return {}
 
     def scaled(self, X: Any, scaling: Mapping[str, ColumnScaling]) -> Any:
-        """The inputs with scaled columns; X itself where nothing changes."""
+        """The inputs with scaled columns; X itself where nothing changes.
+
+        Parameters
+        ----------
+        X : as `prepare_examples` gave it
+        scaling : mapping of str to ColumnScaling
+            What `learn_scaling` returned.
+
+        Returns
+        -------
+        X : as `bind` takes it
+        """
         return X
 
     def in_user_units(
@@ -276,7 +442,20 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         back: bool = False,
     ) -> NDArray[np.float64]:
         """Weights that score the inputs as `w` scores the scaled ones, or `back` from these to
-        those; `w` itself where nothing changes."""
+        those; `w` itself where nothing changes.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+        scaling : mapping of str to ColumnScaling
+            What `learn_scaling` returned.
+        back : bool, default=False
+            From the units of the inputs to those of the scaled ones.
+
+        Returns
+        -------
+        w : ndarray of shape (n_weights,)
+        """
         return w
 
     def penalty_unit(self, y: Any, scaling: Mapping[str, ColumnScaling]) -> float | None:
@@ -284,6 +463,16 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
         C in this unit means the same whatever the scale of features and loss, their number, and the
         size of outputs. None, the default: only answers of the oracle can tell.
+
+        Parameters
+        ----------
+        y : as `prepare_examples` gave it
+        scaling : mapping of str to ColumnScaling
+            What `learn_scaling` returned.
+
+        Returns
+        -------
+        unit : float or None
         """
         return None
 
@@ -306,6 +495,14 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
         None where outputs have no labels, or the truth has only one: then nobody asks whether all
         predictions are one label.
+
+        Parameters
+        ----------
+        y : as `prepare_examples` gave it
+
+        Returns
+        -------
+        loss : float or None
         """
         return None
 
@@ -325,12 +522,31 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
         It must set `n_weights`. Files may be forged: a state that `to_state` cannot have made must
         raise an error.
+
+        Parameters
+        ----------
+        state : dict of str to int or ndarray
+            What `to_state` returned, or what a file says it did.
+
+        Returns
+        -------
+        self
         """
         raise _missing(self, "from_state")
 
     def n_table_entries(self, state: State) -> int:
         """Count of numbers that `from_state` or a prediction allocates beyond the state and the
-        weights. A file that is too small to justify it is refused."""
+        weights. A file that is too small to justify it is refused.
+
+        Parameters
+        ----------
+        state : dict of str to int or ndarray
+            As for `from_state`.
+
+        Returns
+        -------
+        n : int
+        """
         return 0
 
     def constrained_inference(
@@ -361,14 +577,36 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
 
     @stands_for("inference")
     def batch_inference(self, X: Sequence[Any], w: NDArray[np.float64]) -> list[Any]:
-        """``inference`` for each x."""
+        """``inference`` for each x.
+
+        Parameters
+        ----------
+        X : sequence
+            Inputs.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        outputs : list
+        """
         return one_by_one(lambda x: self.inference(x, w), "inference", X)
 
     @stands_for("loss_augmented_inference")
     def batch_loss_augmented_inference(
         self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[Any]:
-        """``loss_augmented_inference`` for each pair of x and y."""
+        """``loss_augmented_inference`` for each pair of x and y.
+
+        Parameters
+        ----------
+        X, Y : sequences of equal length
+            Inputs and their true outputs.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        outputs : list
+        """
         oracle = self.loss_augmented_inference
         return one_by_one(lambda x, y: oracle(x, y, w), "the oracle", X, Y)
 
@@ -376,22 +614,64 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
     def batch_slack_rescaled_inference(
         self, X: Sequence[Any], Y: Sequence[Any], w: NDArray[np.float64]
     ) -> list[Any]:
-        """``slack_rescaled_inference`` for each pair of x and y."""
+        """``slack_rescaled_inference`` for each pair of x and y.
+
+        Parameters
+        ----------
+        X, Y : sequences of equal length
+            Inputs and their true outputs.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        outputs : list
+        """
         oracle = self.slack_rescaled_inference
         return one_by_one(lambda x, y: oracle(x, y, w), "the oracle", X, Y)
 
     def batch_best_score(self, X: Sequence[Any], w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """<w, psi(x, y_hat)> of the predicted y_hat, for each x."""
+        """<w, psi(x, y_hat)> of the predicted y_hat, for each x.
+
+        Parameters
+        ----------
+        X : as `prepare_examples` gave it
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_examples,)
+        """
         scores: NDArray[np.float64] = self.bind(X).predict(w)[1]
         return scores
 
     def outputs_of(self, X: Any, answers: Any) -> list[Any]:
-        """The answers of ``bind(X).predict`` in the user's form; X is prepared."""
+        """The answers of ``bind(X).predict`` in the user's form; X is prepared.
+
+        Parameters
+        ----------
+        X : as `prepare_examples` gave it
+        answers : object
+            Of the problem.
+
+        Returns
+        -------
+        outputs : list of length n_examples
+        """
         outputs: list[Any] = answers
         return outputs
 
     def score(self, Y: Sequence[Any], Y_hat: Sequence[Any]) -> float:
-        """Minus the mean loss."""
+        """Minus the mean loss.
+
+        Parameters
+        ----------
+        Y, Y_hat : sequences of equal length
+            True outputs and predictions.
+
+        Returns
+        -------
+        score : float
+        """
 
         def loss(i: int, y: Any, y_hat: Any) -> float:
             return task_loss(self, i, y, y_hat, "inference")
@@ -404,6 +684,15 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         """Bind the model to data: a Problem, which is all that a solver sees.
 
         Without y it only predicts.
+
+        Parameters
+        ----------
+        X, y : as `prepare_examples` gave them
+            y may be None.
+
+        Returns
+        -------
+        problem : Problem
 
         Raises
         ------
@@ -437,7 +726,16 @@ class StructuredModel(BaseEstimator):  # type: ignore[misc]
         return PythonProblem(self, X, y, int(n_weights), exact=self.exact, non_negative=signs)
 
     def questions(self, X: Sequence[Any], y: Sequence[Any]) -> Problem:
-        """As `bind`, to ask for outputs at weights of an earlier fit: the model stays as it is."""
+        """As `bind`, to ask for outputs at weights of an earlier fit: the model stays as it is.
+
+        Parameters
+        ----------
+        X, y : as `prepare_examples` gave them
+
+        Returns
+        -------
+        problem : Problem
+        """
         return self.bind(X, y)
 
     def _check_methods(self) -> None:

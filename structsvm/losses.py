@@ -47,6 +47,14 @@ class HammingLoss(BaseEstimator):  # type: ignore[misc]
     def cost_matrix(self, n_classes: int) -> NDArray[np.float64]:
         """The checked cost matrix for `n_classes` classes.
 
+        Parameters
+        ----------
+        n_classes : int
+
+        Returns
+        -------
+        cost : float64 ndarray of shape (n_classes, n_classes)
+
         Raises
         ------
         ValueError
@@ -71,12 +79,32 @@ class HammingLoss(BaseEstimator):  # type: ignore[misc]
         return cost
 
     def position_scale(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-        """1 / Z for all positions of outputs with these lengths, one after the other."""
+        """1 / Z for all positions of outputs with these lengths, one after the other.
+
+        Parameters
+        ----------
+        lengths : int ndarray of shape (n_outputs,)
+
+        Returns
+        -------
+        scale : float64 ndarray of shape (sum of lengths,)
+        """
         scale = np.ones(int(lengths.sum()))
         return scale / np.repeat(lengths, lengths) if self.normalize else scale
 
     def value(self, y: ArrayLike, y_hat: ArrayLike, cost: NDArray[np.float64]) -> float:
-        """Delta(y, y_hat) for class numbers `y` and `y_hat` of shape (length,)."""
+        """Delta(y, y_hat) for class numbers `y` and `y_hat` of shape (length,).
+
+        Parameters
+        ----------
+        y, y_hat : array-like of int of shape (length,)
+        cost : ndarray of shape (n_classes, n_classes)
+            What `cost_matrix` returned.
+
+        Returns
+        -------
+        loss : float
+        """
         y, y_hat = np.asarray(y, dtype=int), np.asarray(y_hat, dtype=int)
         if y.shape != y_hat.shape:
             raise ValueError(f"y_hat has {len(y_hat)} labels, expected {len(y)} as y has")

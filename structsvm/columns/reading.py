@@ -65,6 +65,15 @@ class LineReader(abc.ABC, Generic[_S]):
     def feed(self, block: bytes) -> list[_S]:
         """The sentences that end within these bytes.
 
+        Parameters
+        ----------
+        block : bytes
+            What comes next of the file; it may end anywhere.
+
+        Returns
+        -------
+        sentences : list
+
         Raises
         ------
         ColumnError

@@ -158,14 +158,29 @@ class Trainer:
     _sequences: list[tuple[Any, list[Any], int]]
 
     def select(self, algorithm: str, type: str = "crf1d") -> None:
-        """Choose an algorithm; its parameters have their defaults."""
+        """Choose an algorithm; its parameters have their defaults.
+
+        Parameters
+        ----------
+        algorithm : {'lbfgs', 'l2sgd', 'averaged-perceptron', 'passive-aggressive'}
+            Or 'ap', or 'pa'.
+        type : {'crf1d'}, default='crf1d'
+        """
         if type != "crf1d":
             raise ValueError(f"type={type!r}: expected 'crf1d', labels of chains")
         self._algorithm = algorithm_named(algorithm)
         self._values = {n: row.default for n, row in parameters_of(self._algorithm).items()}
 
     def append(self, xseq: Any, yseq: Sequence[Any], group: int = 0) -> None:
-        """Add a sequence of tokens, its labels, and the number of its group."""
+        """Add a sequence of tokens, its labels, and the number of its group.
+
+        Parameters
+        ----------
+        xseq : sequence of tokens
+            Each a dict, a list or a set of attributes, or an `ItemSequence`.
+        yseq : sequence of labels
+        group : int, default=0
+        """
         X = xseq if isinstance(xseq, ItemSequence) else _tokens(xseq)
         if isinstance(yseq, (str, bytes)) or not isinstance(yseq, Iterable):
             raise ValueError(f"yseq is {yseq!r}; expected a list of labels")
@@ -183,16 +198,36 @@ class Trainer:
         return list(self._values)
 
     def set(self, name: str, value: Any) -> None:
-        """Set a parameter. `train` refuses values that have no counterpart."""
+        """Set a parameter. `train` refuses values that have no counterpart.
+
+        Parameters
+        ----------
+        name : str
+        value : object
+        """
         self._values[name] = checked(self._algorithm, name, value)
 
     def get(self, name: str) -> Any:
-        """The value of a parameter."""
+        """The value of a parameter.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        value : object
+        """
         self.help(name)
         return self._values[name]
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Set several parameters."""
+        """Set several parameters.
+
+        Parameters
+        ----------
+        params : mapping of str to object
+        """
         for name, value in params.items():
             self.set(name, value)
 
@@ -201,7 +236,16 @@ class Trainer:
         return dict(self._values)
 
     def help(self, name: str) -> str:
-        """What a parameter is here."""
+        """What a parameter is here.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        text : str
+        """
         checked(self._algorithm, name, self._values.get(name))
         return parameters_of(self._algorithm)[name].told
 
@@ -222,7 +266,17 @@ class Trainer:
             self.message(f"Model written to {os.fspath(model)}\n")
 
     def fit(self, holdout: int = -1) -> SequenceTagger:
-        """Train; what `train` writes to a file."""
+        """Train; what `train` writes to a file.
+
+        Parameters
+        ----------
+        holdout : int, default=-1
+            As for `train`.
+
+        Returns
+        -------
+        tagger : SequenceTagger
+        """
         held = [row for row in self._sequences if row[2] == holdout and holdout >= 0]
         kept = [row for row in self._sequences if row[2] != holdout or holdout < 0]
         tagger = SequenceTagger(**tagger_params(self._algorithm, self._values))
@@ -257,12 +311,24 @@ class Trainer:
         return tagger
 
     def message(self, message: str) -> None:
-        """Receives what training tells; prints it if the trainer is verbose."""
+        """Receives what training tells; prints it if the trainer is verbose.
+
+        Parameters
+        ----------
+        message : str
+        """
         if self.verbose:
             sys.stdout.write(message)
 
     def on_iteration(self, log: str, info: dict[str, Any]) -> None:
-        """Receives each iteration, as text and as `logparser` keeps it; hands on the text."""
+        """Receives each iteration, as text and as `logparser` keeps it; hands on the text.
+
+        Parameters
+        ----------
+        log : str
+        info : dict
+            What `logparser` keeps of the iteration.
+        """
         self.message(log)
 
 
@@ -285,7 +351,17 @@ class Tagger:
 
     @classmethod
     def of(cls, tagger: SequenceTagger) -> Self:
-        """Tagging by a fitted `SequenceTagger` over attributes."""
+        """Tagging by a fitted `SequenceTagger` over attributes.
+
+        Parameters
+        ----------
+        tagger : SequenceTagger
+            Fitted, with a `SequenceVectorizer` for features.
+
+        Returns
+        -------
+        self
+        """
         if not isinstance(tagger, SequenceTagger) or not isinstance(
             tagger.features_, SequenceVectorizer
         ):
@@ -295,7 +371,16 @@ class Tagger:
         return made
 
     def open(self, name: str | os.PathLike[str]) -> contextlib.closing[Self]:
-        """Read a model file; the result is a context that closes the tagger."""
+        """Read a model file; the result is a context that closes the tagger.
+
+        Parameters
+        ----------
+        name : path-like
+
+        Returns
+        -------
+        context : context manager
+        """
         with open(name, "rb") as file:
             _refuse_foreign(file.read(len(_FOREIGN)), os.fspath(name))
         opened = self.of(load(name))
@@ -304,12 +389,22 @@ class Tagger:
         return contextlib.closing(self)
 
     def open_inmemory(self, value: bytes) -> contextlib.closing[Self]:
-        """Read a model from the bytes of its file."""
+        """Read a model from the bytes of its file.
+
+        Parameters
+        ----------
+        value : bytes
+
+        Returns
+        -------
+        context : context manager
+        """
         _refuse_foreign(value[: len(_FOREIGN)], "the model")
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(value)
-            file.flush()
-            return self.open(file.name)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model.npz")
+            with open(path, "wb") as file:
+                file.write(value)
+            return self.open(path)
 
     def close(self) -> None:
         """Forget the model."""
@@ -321,12 +416,27 @@ class Tagger:
         return labels
 
     def set(self, xseq: Any) -> None:
-        """Take a sequence for later calls."""
+        """Take a sequence for later calls.
+
+        Parameters
+        ----------
+        xseq : sequence of tokens
+            Each a dict, a list or a set of attributes, or an `ItemSequence`.
+        """
         self._tagger()
         self._tokens, self._rows, self._marginals = _tokens(xseq), None, None
 
     def tag(self, xseq: Any = None) -> list[Any]:
-        """The labels of a sequence; None: of the one that was set."""
+        """The labels of a sequence; None: of the one that was set.
+
+        Parameters
+        ----------
+        xseq : sequence of tokens, default=None
+
+        Returns
+        -------
+        labels : list
+        """
         tagger = self._tagger()
         if xseq is None:
             self._sequence()
@@ -337,12 +447,33 @@ class Tagger:
         return _tags(tagger, tokens)
 
     def probability(self, yseq: Sequence[Any]) -> float:
-        """exp(score - log of the sum of exp(score) over all labellings) for the sequence."""
+        """exp(score - log of the sum of exp(score) over all labellings) for the sequence.
+
+        Parameters
+        ----------
+        yseq : sequence of labels
+
+        Returns
+        -------
+        probability : float
+        """
         tagger, rows = self._tagger(), self._sequence()
         return float(np.exp(tagger.model_.log_probabilities(rows, [yseq], tagger.coef_)[0]))
 
     def marginal(self, y: Any, pos: int) -> float:
-        """The sum of these probabilities over labellings with label y at position pos."""
+        """The sum of these probabilities over labellings with label y at position pos.
+
+        Parameters
+        ----------
+        y : object
+            A label.
+        pos : int
+            The position, from 0.
+
+        Returns
+        -------
+        probability : float
+        """
         tagger, rows = self._tagger(), self._sequence()
         if self._marginals is None:
             probabilities, sums = tagger.model_.marginals(rows, tagger.coef_)
@@ -390,7 +521,12 @@ class Tagger:
         )
 
     def dump(self, filename: str | os.PathLike[str] | None = None) -> None:
-        """Write the model as text, as CRFsuite lays it out; None: to standard output."""
+        """Write the model as text, as CRFsuite lays it out; None: to standard output.
+
+        Parameters
+        ----------
+        filename : path-like, default=None
+        """
         info = self.info()
         lines = ["FILEHEADER = {", *(f"  {n}: {v}" for n, v in info.header.items()), "}", ""]
         for title, places in (("LABELS", info.labels), ("ATTRIBUTES", info.attributes)):
@@ -633,20 +769,59 @@ class CRF(BaseEstimator):  # type: ignore[misc]
         return kind(algorithm=self.algorithm, params=params, verbose=bool(self.verbose))
 
     def predict(self, X: Any) -> NDArray[np.object_]:
-        """The labels of each sequence, as an array of objects."""
+        """The labels of each sequence, as an array of objects.
+
+        Parameters
+        ----------
+        X : iterable of sequences of tokens
+
+        Returns
+        -------
+        labels : ndarray of objects, of shape (n_sequences,)
+        """
         return np.array([self.predict_single(x) for x in as_items("X", listed(X))], dtype=object)
 
     def predict_single(self, xseq: Any) -> list[Any]:
-        """The labels of one sequence."""
+        """The labels of one sequence.
+
+        Parameters
+        ----------
+        xseq : sequence of tokens
+            Each a dict, a list or a set of attributes, or an `ItemSequence`.
+
+        Returns
+        -------
+        labels : list
+        """
         return self._usable().tag(_tokens(xseq))
 
     def predict_marginals(self, X: Any) -> NDArray[np.object_]:
-        """For each sequence what `predict_marginals_single` gives, as an array of objects."""
+        """For each sequence what `predict_marginals_single` gives, as an array of objects.
+
+        Parameters
+        ----------
+        X : iterable of sequences of tokens
+
+        Returns
+        -------
+        marginals : ndarray of objects, of shape (n_sequences,)
+        """
         found = [self.predict_marginals_single(xseq) for xseq in as_items("X", listed(X))]
         return np.array(found, dtype=object)
 
     def predict_marginals_single(self, xseq: Any) -> list[dict[Any, float]]:
-        """The probability of each label at each position of one sequence; see `Tagger.marginal`."""
+        """The probability of each label at each position of one sequence; see `Tagger.marginal`.
+
+        Parameters
+        ----------
+        xseq : sequence of tokens
+            Each a dict, a list or a set of attributes, or an `ItemSequence`.
+
+        Returns
+        -------
+        marginals : list of dict
+            The probability of each label, at each position.
+        """
         tagger = self._usable()._tagger()
         labels = tagger.classes_.tolist()
         rows = tagger.features_.transform([_tokens(xseq)])
@@ -654,7 +829,17 @@ class CRF(BaseEstimator):  # type: ignore[misc]
         return [dict(zip(labels, row, strict=True)) for row in values.tolist()]
 
     def score(self, X: Any, y: Any) -> float:
-        """Share of the items that are labelled correctly."""
+        """Share of the items that are labelled correctly.
+
+        Parameters
+        ----------
+        X : iterable of sequences of tokens
+        y : sequence of sequences of labels
+
+        Returns
+        -------
+        accuracy : float
+        """
         return token_accuracy(y, self.predict(X))
 
     def _usable(self) -> Tagger:

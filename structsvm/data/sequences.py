@@ -166,6 +166,16 @@ class PackedSequences(Sequence[Any]):
     def block(self, first: int, stop: int) -> tuple[sp.csr_array, sp.csr_array | None]:
         """Rows and edges of the sequences `first` to `stop`, with every entry checked.
 
+        Parameters
+        ----------
+        first, stop : int
+            0 <= first <= stop <= the number of sequences.
+
+        Returns
+        -------
+        rows : csr_array of shape (n_positions, n_features)
+        edges : csr_array of shape (n_positions, n_edge_features), or None
+
         Raises
         ------
         ValueError
@@ -208,7 +218,17 @@ class PackedSequences(Sequence[Any]):
         return rows if edges is None else (rows, edges)
 
     def take(self, chosen: Sequence[int]) -> PackedSequences:
-        """The chosen sequences, with their rows copied."""
+        """The chosen sequences, with their rows copied.
+
+        Parameters
+        ----------
+        chosen : sequence of int
+            Numbers of sequences, in any order.
+
+        Returns
+        -------
+        sequences : PackedSequences
+        """
         here = self.checked()
         rows = np.concatenate(
             [np.zeros(0, np.int64)]
@@ -222,7 +242,17 @@ class PackedSequences(Sequence[Any]):
         return PackedSequences(here.rows[rows], offsets, edges)
 
     def place(self, position: int) -> tuple[int, int]:
-        """The sequence that a position is in, and its place there."""
+        """The sequence that a position is in, and its place there.
+
+        Parameters
+        ----------
+        position : int
+            The number of a row.
+
+        Returns
+        -------
+        sequence, place : int
+        """
         i = int(np.searchsorted(self.offsets, position, side="right")) - 1
         return i, int(position - self.offsets[i])
 

@@ -269,6 +269,11 @@ class DecisionSVM(StructSVM):
     def predict_costs(self, X: Any) -> Any:
         """The predicted costs, those that `predict` finds best decisions for.
 
+        Parameters
+        ----------
+        X : sequence of length n_examples
+            Inputs, as for `fit`.
+
         Returns
         -------
         costs : float64 array of shape (n_examples, n_parts)

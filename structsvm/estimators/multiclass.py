@@ -382,6 +382,12 @@ class MulticlassSVM(ClassifierMixin, StructSVM):  # type: ignore[misc]
         At least 1 where a hinge with unit costs is zero; below 0 where the prediction is wrong. For
         two classes this is the distance in the hinge, s or -s.
 
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Classes of the fit.
+
         Returns
         -------
         margins : ndarray of shape (n_samples,)

@@ -293,7 +293,18 @@ class PathSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         return self._best().decision_function(X)
 
     def score(self, X: Any, y: Any, **groups: Any) -> float:
-        """The best estimator's score, by `scoring`."""
+        """The best estimator's score, by `scoring`.
+
+        Parameters
+        ----------
+        X, y : as for `fit`
+        **groups : object
+            What the scorer takes besides them.
+
+        Returns
+        -------
+        score : float
+        """
         return float(self._scorer()(self._best(), X, y, **groups))
 
     def _best(self) -> Any:

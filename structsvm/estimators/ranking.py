@@ -237,6 +237,12 @@ class RankingSVM(StructSVM):
 
         Documents with one score stand in the order of X.
 
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_documents, n_features)
+        groups : array-like of shape (n_documents,), default=None
+            The query of each document; None: all are of one query.
+
         Returns
         -------
         positions : ndarray of int64 of shape (n_documents,)

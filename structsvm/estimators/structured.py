@@ -300,6 +300,12 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         "subgradient" depends on the number of all examples, which is taken to be that of the first
         call, or of the `fit` before it; give another by ``solver=Subgradient(n_examples=...)``.
 
+        Parameters
+        ----------
+        X, y : sequences of equal length
+            Inputs and true outputs, as for `fit`.
+        sample_weight : array-like of shape (n_examples,), default=None
+
         Returns
         -------
         self
@@ -540,14 +546,34 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         return model.outputs_of(inputs, self._ask(model.bind(inputs), scored=False)[0])
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Score <w, psi(x, y)> of the predicted output for each x, of shape (n_examples,)."""
+        """Score <w, psi(x, y)> of the predicted output for each x.
+
+        Parameters
+        ----------
+        X : sequence of length n_examples
+            Inputs, as for `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_examples,)
+        """
         model = self._fitted_model()
         inputs, _ = model.prepare_examples(self._read(X))
         scores: NDArray[np.float64] = self._ask(model.bind(inputs))[1]
         return scores
 
     def loss_augmented_predict(self, X: Any, y: Any) -> list[Any]:
-        """The outputs that violate the margin most: the oracle's answers at `coef_`, for study."""
+        """The outputs that violate the margin most: the oracle's answers at `coef_`, for study.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+            Inputs and true outputs, as for `fit`.
+
+        Returns
+        -------
+        outputs : list
+        """
         inputs, problem = self._questions(X, y)
         answers, _ = self._ask(problem, augmented=True, scored=False)
         return self.model_.outputs_of(inputs, answers)
@@ -602,7 +628,17 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
             return problem.predict(self._flat_weights(), engine=engine, **question)
 
     def score(self, X: Any, y: Any) -> float:
-        """``model_.score(y, predict(X))``; higher is better."""
+        """``model_.score(y, predict(X))``; higher is better.
+
+        Parameters
+        ----------
+        X, y : sequences of equal length
+            Inputs and true outputs, as for `fit`.
+
+        Returns
+        -------
+        score : float
+        """
         model = self._fitted_model()
         X, y = check_pairs(X, y)
         return self._score_outputs(model, y, self.predict(X))
@@ -664,6 +700,11 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file, without pickle; `structsvm.load` reads it.
 
+        Parameters
+        ----------
+        path : path-like
+            A file that is there is replaced as a whole.
+
         Raises
         ------
         TypeError
@@ -681,6 +722,15 @@ class StructSVM(FittedHTMLMixin, CallbackSupportMixin, BaseEstimator):  # type: 
         """Be as the fitted estimator with the same parameters that a file holds.
 
         `structsvm.load` calls it; a file that does not fit raises an error.
+
+        Parameters
+        ----------
+        contents : Contents
+            Of the file.
+
+        Returns
+        -------
+        self
         """
         model = contents.model(self._make_model())
         self.__dict__.pop(WeightsWhenAsked.LATER, None)

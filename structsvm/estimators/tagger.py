@@ -232,7 +232,17 @@ class SequenceTagger(ChainSVM):
         return super().score(listed(X), listed(y))
 
     def tag(self, tokens: Any) -> list[Any]:
-        """The tags of one sentence, as a list."""
+        """The tags of one sentence, as a list.
+
+        Parameters
+        ----------
+        tokens : sequence
+            The tokens of the sentence, as for `predict`.
+
+        Returns
+        -------
+        tags : list
+        """
         if (found := self._compiled()) is not None:
             _, _, tagger, names = found
             if (labels := tagger.tag(tokens, self.coef_, names)) is not None:

@@ -147,7 +147,18 @@ class ArcFeatures(BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit_transform(self, X: Sequence[Any], y: Any = None) -> TokenRows:
-        """``fit(X).transform(X)``, which reads X once."""
+        """``fit(X).transform(X)``, which reads X once.
+
+        Parameters
+        ----------
+        X : sequence of sentences
+            Of tokens: (word, tag), or mappings or objects with `fields`.
+        y : ignored
+
+        Returns
+        -------
+        rows : TokenRows
+        """
         self.compiled()
         if not isinstance(self.min_count, numbers.Integral) or self.min_count < 1:
             raise ValueError(f"min_count={self.min_count!r}: expected an integer >= 1")
@@ -173,7 +184,17 @@ class ArcFeatures(BaseEstimator):  # type: ignore[misc]
         return self._rows(words, tags, lengths)
 
     def transform(self, X: Sequence[Any]) -> TokenRows:
-        """Sentences as rows of attributes."""
+        """Sentences as rows of attributes.
+
+        Parameters
+        ----------
+        X : sequence of sentences
+            As for `fit`.
+
+        Returns
+        -------
+        rows : TokenRows
+        """
         return self._rows(*self.read(X))
 
     def _rows(self, words: list[str], tags: list[str], lengths: NDArray[np.int64]) -> TokenRows:
@@ -195,6 +216,16 @@ class ArcFeatures(BaseEstimator):  # type: ignore[misc]
 
     def read(self, X: Sequence[Any]) -> tuple[list[str], list[str], NDArray[np.int64]]:
         """The words and tags of all sentences, one after the other, and their lengths.
+
+        Parameters
+        ----------
+        X : sequence of sentences
+            As for `fit`.
+
+        Returns
+        -------
+        words, tags : list of str
+        lengths : int64 ndarray of shape (n_sentences,)
 
         Raises
         ------
@@ -249,6 +280,17 @@ class ArcFeatures(BaseEstimator):  # type: ignore[misc]
         return {"known": self.known_, **kinds}
 
     def from_state(self, state: State) -> Self:
+        """Restore what `to_state` gave.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+            What `to_state` returned.
+
+        Returns
+        -------
+        self
+        """
         self.known_ = state["known"]
         if self.known_.dtype != np.uint64 or self.known_.ndim != 1:
             raise ModelFileError("the known words are no hashes")

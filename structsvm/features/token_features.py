@@ -139,7 +139,16 @@ class TokenFeatures(TransformerMixin, FittedTemplates, BaseEstimator):  # type: 
         return fixed
 
     def restricted(self, kept: NDArray[np.bool_]) -> Self:
-        """One that was fitted likewise, with these columns of positions alone."""
+        """One that was fitted likewise, with these columns of positions alone.
+
+        Parameters
+        ----------
+        kept : bool ndarray of shape (n_features_out,)
+
+        Returns
+        -------
+        features : TokenFeatures
+        """
         states, edges = self._encoders
         other, kinds, width = copy.copy(self), self.token_kinds_, self.n_columns_in_
         if isinstance(states, LearnedTemplates):
@@ -149,7 +158,16 @@ class TokenFeatures(TransformerMixin, FittedTemplates, BaseEstimator):  # type: 
         return other
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """The attributes of positions, by column; numbered where they are hashed."""
+        """The attributes of positions, by column; numbered where they are hashed.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str objects
+        """
         check_is_fitted(self)
         borders = [_BEGIN, _END] if self.outside == "drop" else []
         return np.array([*self._encoders[0].names(), *borders], dtype=np.object_)

@@ -125,7 +125,16 @@ class SequenceVectorizer(TransformerMixin, FittedAttributes, BaseEstimator):  # 
         return PackedSequences(rows, offsets)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """The attributes, by column."""
+        """The attributes, by column.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str objects
+        """
         check_is_fitted(self)
         return np.array(self.table.names(), dtype=np.object_)
 
@@ -146,7 +155,16 @@ class SequenceVectorizer(TransformerMixin, FittedAttributes, BaseEstimator):  # 
         return np.zeros(self.n_features_out_, dtype=bool)
 
     def restricted(self, kept: NDArray[np.bool_]) -> Self:
-        """One that was fitted likewise, with these columns alone."""
+        """One that was fitted likewise, with these columns alone.
+
+        Parameters
+        ----------
+        kept : bool ndarray of shape (n_features_out,)
+
+        Returns
+        -------
+        features : SequenceVectorizer
+        """
         names = self.table.names()
         packed = pack_texts("names", [names[column] for column in np.flatnonzero(kept)])
         other = copy.copy(self)

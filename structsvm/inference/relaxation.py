@@ -218,7 +218,12 @@ class Relaxation:
         self._messages.set_graph(self.n_nodes, self.edges)
 
     def scale(self, factor: float) -> None:
-        """Prepare for scores that are about `factor` > 0 times the scores of the last solve."""
+        """Prepare for scores that are about `factor` > 0 times the scores of the last solve.
+
+        Parameters
+        ----------
+        factor : float > 0
+        """
         self._messages.scale_messages(check_factor(factor))
 
     def solve(

@@ -148,7 +148,14 @@ class AlignmentModel(PackedModel):
         self.resize(X.sizes["n_features"], np.unique(np.concatenate(sequences or [[]])))
 
     def resize(self, n_features: int, symbols: NDArray[Any]) -> None:
-        """Set the number of features, and the symbols, sorted; of which one is none."""
+        """Set the number of features, and the symbols, sorted; of which one is none.
+
+        Parameters
+        ----------
+        n_features : int
+            Of each pair of positions; 0 where sequences have symbols.
+        symbols : ndarray of shape (n_symbols,)
+        """
         if self.end_gaps not in ENDS:
             raise ValueError(f"end_gaps={self.end_gaps!r}: expected 'same', 'own' or 'free'")
         if not n_features and len(symbols) > _MOST_SYMBOLS:
@@ -179,14 +186,32 @@ class AlignmentModel(PackedModel):
         return kinds
 
     def substitution_scores(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The scores of pairs of symbols at the weights w, of shape (n_symbols, n_symbols)."""
+        """The scores of pairs of symbols at the weights w.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_symbols, n_symbols)
+        """
         if self.n_features_in_:
             raise ValueError("pairs have features, no symbols")
         scores: NDArray[np.float64] = self.layout_.views(w)["substitution"][self._kinds()]
         return scores
 
     def gap_scores(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The scores open and extend at the weights w; with end gaps of their own also theirs."""
+        """The scores open and extend at the weights w; with end gaps of their own also theirs.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        scores : ndarray of shape (2,) or (4,)
+        """
         return self.layout_.views(w)["gaps"]
 
     def to_state(self) -> State:

@@ -207,7 +207,18 @@ class ChainModel(StatesModel):
         seen: NDArray[np.bool_] | None = None,
     ) -> None:
         """Set the labels (sorted, distinct), the numbers of features, the pairs of labels, and
-        which label follows which in training, which counts with ``constraints="seen"``."""
+        which label follows which in training, which counts with ``constraints="seen"``.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_classes,)
+            Sorted and distinct.
+        n_features : int
+        n_edge_features : int, default=0
+        pairs : int64 ndarray of shape (n_pairs, 2), default=None
+            For ``order=2``: the pairs of labels that follow each other.
+        seen : bool ndarray of shape (n_classes, n_classes), default=None
+        """
         if n_edge_features and not self.transitions:
             raise ValueError(
                 f"there are {n_edge_features} edge features; they add to transition scores, so "
@@ -290,7 +301,16 @@ class ChainModel(StatesModel):
         return Layout(blocks)
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The blocks of a weight vector by name, as views; zeros for blocks switched off."""
+        """The blocks of a weight vector by name, as views; zeros for blocks switched off.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        blocks : dict of str to ndarray
+        """
         k, n = len(self.classes_), self._states.n_states
         blocks = {"intercept": np.zeros(k), "transition": np.zeros((n, n))}
         blocks |= {"start": np.zeros(n), "end": np.zeros(n), "edge": np.zeros((0, n, n))}
@@ -474,6 +494,16 @@ class ChainModel(StatesModel):
         """For each x, the best score of a labelling with each label fixed at each position.
 
         Arrays of shape (length, n_classes); see `structsvm.inference.max_marginals`.
+
+        Parameters
+        ----------
+        X : sequence or PackedSequences
+            Inputs, as for `ChainSVM`.
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        scores : list of arrays of shape (length, n_classes)
         """
         of_states = max_marginals_of(chain_scores(self, self._packed(X), w))
         return self._by_label(of_states, np.maximum)
@@ -483,6 +513,13 @@ class ChainModel(StatesModel):
     ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
         """For each x, the probability of each label at each position, where that of a labelling is
         in proportion to exp(sharpness * score); see `structsvm.inference.marginals`.
+
+        Parameters
+        ----------
+        X : sequence or PackedSequences
+            Inputs, as for `ChainSVM`.
+        w : ndarray of shape (n_weights,)
+        sharpness : float, default=1.0
 
         Returns
         -------
@@ -496,7 +533,20 @@ class ChainModel(StatesModel):
     def log_probabilities(
         self, X: Sequence[Any], y: Any, w: NDArray[np.float64], sharpness: float = 1.0
     ) -> NDArray[np.float64]:
-        """For each x, the logarithm of the probability of labelling y; see `marginals`."""
+        """For each x, the logarithm of the probability of labelling y; see `marginals`.
+
+        Parameters
+        ----------
+        X : sequence or PackedSequences
+            Inputs, as for `ChainSVM`.
+        y : sequence of label sequences
+        w : ndarray of shape (n_weights,)
+        sharpness : float, default=1.0
+
+        Returns
+        -------
+        logarithms : ndarray of shape (n_examples,)
+        """
         inputs, _ = self._read(X)
         truths = self.read_outputs(y, inputs)
         if truths.void is not None:
@@ -520,7 +570,19 @@ class ChainModel(StatesModel):
     def n_best(
         self, X: Sequence[Any], w: NDArray[np.float64], n: int
     ) -> list[list[tuple[NDArray[Any], float]]]:
-        """The n best labellings of each x with scores; see `structsvm.inference.n_best`."""
+        """The n best labellings of each x with scores; see `structsvm.inference.n_best`.
+
+        Parameters
+        ----------
+        X : sequence or PackedSequences
+            Inputs, as for `ChainSVM`.
+        w : ndarray of shape (n_weights,)
+        n : int
+
+        Returns
+        -------
+        labellings : list of lists of pairs (labels, score)
+        """
         return [
             [
                 (self.classes_[self._states.labels(row)], float(score))
@@ -537,7 +599,24 @@ class ChainModel(StatesModel):
         before: Sequence[Any] = (),
         max_paths: int = 1000,
     ) -> list[RuledLabels]:
-        """The best labelling of each x that keeps rules; see `ChainSVM.predict_by_rules`."""
+        """The best labelling of each x that keeps rules; see `ChainSVM.predict_by_rules`.
+
+        Parameters
+        ----------
+        X : sequence or PackedSequences
+            Inputs, as for `ChainSVM`.
+        w : ndarray of shape (n_weights,)
+        one_run : sequence of labels, default=()
+            Each stands in at most one run.
+        before : sequence of pairs of labels, default=()
+            The first stands nowhere behind the second.
+        max_paths : int, default=1000
+            The most labellings looked at.
+
+        Returns
+        -------
+        labellings : list of RuledLabels
+        """
         rules, limit = PathRules(self.classes_, one_run, before), check_max_paths(max_paths)
         packed = self._packed(X)
         flat, scores = self.bind(packed).predict(w)

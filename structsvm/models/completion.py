@@ -23,7 +23,16 @@ class CompletableModel(PackedModel):
 
     @abc.abstractmethod
     def free_labels(self, y: PackedLabels) -> NDArray[np.bool_] | None:
-        """Which labels say nothing, so that they may be completed; None if all are known."""
+        """Which labels say nothing, so that they may be completed; None if all are known.
+
+        Parameters
+        ----------
+        y : PackedLabels
+
+        Returns
+        -------
+        free : bool ndarray of shape (n_labels,), or None
+        """
 
     def complete_numbers(
         self,
@@ -87,13 +96,41 @@ class StatesModel(CompletableLabels):
 
     @abc.abstractmethod
     def part_rows(self, X: PackedInputs) -> Any:
-        """The features at the place of each label, as a matrix."""
+        """The features at the place of each label, as a matrix.
+
+        Parameters
+        ----------
+        X : PackedInputs
+
+        Returns
+        -------
+        rows : matrix of shape (n_labels, n_features)
+        """
 
     @abc.abstractmethod
     def neighbours(self, X: PackedInputs) -> list[sp.csr_array]:
         """Which labels are scored together, as matrices of 0 and 1: one for each kind of
-        neighbour."""
+        neighbour.
+
+        Parameters
+        ----------
+        X : PackedInputs
+
+        Returns
+        -------
+        matrices : list of csr_array of shape (n_labels, n_labels)
+        """
 
     def forbidden_pairs(self, label_of: NDArray[np.intp]) -> list[Any] | None:
-        """The constraints of states that have these labels, by number, if there are any."""
+        """The constraints of states that have these labels, by number, if there are any.
+
+        Parameters
+        ----------
+        label_of : int ndarray of shape (n_states,)
+            The number of each state's label.
+
+        Returns
+        -------
+        constraints : list or None
+        """
         return None

@@ -130,6 +130,16 @@ class DecisionModel(PartsModel):
     def truths(self, y: Any, X: PackedInputs) -> list[Truth]:
         """Checked costs and decisions of prepared inputs; decisions that are not given are found.
 
+        Parameters
+        ----------
+        y : sequence of length n_examples
+            Costs, or `Truth` objects that hold a decision, too.
+        X : PackedInputs
+
+        Returns
+        -------
+        truths : list of Truth
+
         Raises
         ------
         ValueError
@@ -232,7 +242,17 @@ class DecisionModel(PartsModel):
     # ---- costs
 
     def costs(self, X: PackedInputs, w: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """The predicted costs of the parts of each example."""
+        """The predicted costs of the parts of each example.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        costs : list of ndarray of shape (n_parts,)
+        """
         return _split(self.make_problem(X, None).part_scores(w) / self._factor, X)
 
     def worst_decisions(
@@ -243,6 +263,16 @@ class DecisionModel(PartsModel):
         The maximizer is called with predicted scores to which 1e-9 of the true costs is added. What
         it finds costs at least as much as any best decision at the predicted costs, and is one of
         them up to 1e-9 of the sum of the absolute scores.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        w : ndarray of shape (n_weights,)
+        Y : sequence of Truth
+
+        Returns
+        -------
+        decisions : list of int32 ndarray of shape (n_parts,)
         """
         offsets = X.items.offsets
         theta = self.make_problem(X, None).part_scores(w)

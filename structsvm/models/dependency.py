@@ -303,7 +303,19 @@ class DependencyModel(CompletableModel):
 
     def arc_rows(self, X: PackedInputs, heads: NDArray[np.int32], n_bits: int) -> sp.csr_matrix:
         """The features of the arcs to all tokens, given their heads, one row a token; hashed to
-        ``2 ** n_bits`` columns."""
+        ``2 ** n_bits`` columns.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        heads : int32 ndarray of shape (n_tokens,)
+            Of all sentences; 0 is the root.
+        n_bits : int
+
+        Returns
+        -------
+        rows : csr_matrix of shape (n_tokens, 2 ** n_bits)
+        """
         columns, counts, starts = self._block(X).arc_rows(heads, n_bits)
         rows = sp.csr_matrix((counts, columns, starts), shape=(len(heads), 1 << n_bits))
         rows.sum_duplicates()

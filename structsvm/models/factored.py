@@ -105,42 +105,131 @@ class PackedModel(StructuredModel, abc.ABC):
 
     @abc.abstractmethod
     def read_inputs(self, X: Any, sizes: Mapping[str, int] | None) -> PackedInputs:
-        """Check and pack raw inputs; they must have the numbers of features in `sizes`."""
+        """Check and pack raw inputs; they must have the numbers of features in `sizes`.
+
+        Parameters
+        ----------
+        X : sequence
+        sizes : mapping of str to int, or None
+            None: the numbers that X has.
+
+        Returns
+        -------
+        X : PackedInputs
+        """
 
     @abc.abstractmethod
     def read_outputs(self, y: Any, X: PackedInputs | None, weight: Any = None) -> PackedLabels:
-        """Check raw outputs against the shapes of X; `weight` weighs the loss at each label."""
+        """Check raw outputs against the shapes of X; `weight` weighs the loss at each label.
+
+        Parameters
+        ----------
+        y : sequence
+        X : PackedInputs or None
+        weight : sequence, default=None
+
+        Returns
+        -------
+        y : PackedLabels
+        """
 
     @abc.abstractmethod
     def learn(self, X: PackedInputs, y: PackedLabels, classes: NDArray[Any] | None = None) -> None:
         """Learn labels, sizes and all else that comes from data; calls `resize`. `classes` are all
-        labels; y may lack some of them. None: the labels in y."""
+        labels; y may lack some of them. None: the labels in y.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        y : PackedLabels
+        classes : ndarray, default=None
+        """
 
     def class_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
-        """The places of the labels in `classes_`; -1 for void labels, if the family has them."""
+        """The places of the labels in `classes_`; -1 for void labels, if the family has them.
+
+        Parameters
+        ----------
+        y : PackedLabels
+
+        Returns
+        -------
+        numbers : int32 ndarray of shape (n_labels,)
+        """
         return encode_labels(y.labels, self.classes_)
 
     def label_numbers(self, y: PackedLabels) -> NDArray[np.int32]:
-        """The labels as the problem numbers them."""
+        """The labels as the problem numbers them.
+
+        Parameters
+        ----------
+        y : PackedLabels
+
+        Returns
+        -------
+        numbers : int32 ndarray
+        """
         return self.class_numbers(y)
 
     def output_numbers(self, y: Any, X: PackedInputs | None = None) -> NDArray[Any]:
-        """An output as the problem's `joint_feature` takes it."""
+        """An output as the problem's `joint_feature` takes it.
+
+        Parameters
+        ----------
+        y : object
+            An output.
+        X : PackedInputs, default=None
+            Its input.
+
+        Returns
+        -------
+        numbers : ndarray
+        """
         return self.label_numbers(self.read_outputs([y], X))
 
     @abc.abstractmethod
     def write_outputs(self, X: PackedInputs, answers: NDArray[Any]) -> list[Any]:
-        """What the problem answered, as users write outputs."""
+        """What the problem answered, as users write outputs.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        answers : ndarray
+
+        Returns
+        -------
+        outputs : list of length n_examples
+        """
 
     @abc.abstractmethod
     def make_problem(self, X: PackedInputs, y: PackedLabels | None) -> Problem:
-        """Make a problem of the examples; without y it can only predict."""
+        """Make a problem of the examples; without y it can only predict.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        y : PackedLabels or None
+
+        Returns
+        -------
+        problem : Problem
+        """
 
     # ---- features on one scale, for training
 
     def feature_groups(self, X: PackedInputs, y: PackedLabels) -> list[FeatureGroup]:
         """The columns that training scales, with the weights of their rows; none by default. Where
-        there are some, `scaled` and `penalty_unit` need to know of them."""
+        there are some, `scaled` and `penalty_unit` need to know of them.
+
+        Parameters
+        ----------
+        X : PackedInputs
+        y : PackedLabels
+
+        Returns
+        -------
+        groups : list of FeatureGroup
+        """
         return []
 
     def learn_scaling(
@@ -377,7 +466,17 @@ class FactoredModel(PackedModel):
         self, y: PackedLabels, scaling: Mapping[str, ColumnScaling] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Of each label in y what a mistake there is multiplied with in the loss, and the mean
-        squared norm of what its features are in psi; None where this cannot be said."""
+        squared norm of what its features are in psi; None where this cannot be said.
+
+        Parameters
+        ----------
+        y : PackedLabels
+        scaling : mapping of str to ColumnScaling, default=None
+
+        Returns
+        -------
+        factors, squared_norms : ndarray of shape (n_labels,), or None
+        """
         return None
 
     def penalty_unit(self, y: PackedLabels, scaling: Mapping[str, ColumnScaling]) -> float | None:
@@ -399,7 +498,16 @@ class FactoredModel(PackedModel):
         return least_constant_loss(numbers[known], self.cost_matrix(), weight[known], len(y))
 
     def write_labels(self, numbers: NDArray[np.int32]) -> NDArray[Any]:
-        """The labels with these numbers in the problem."""
+        """The labels with these numbers in the problem.
+
+        Parameters
+        ----------
+        numbers : int32 ndarray
+
+        Returns
+        -------
+        labels : ndarray of the same shape
+        """
         return self.classes_[numbers]
 
     def cost_matrix(self) -> NDArray[np.float64]:

@@ -131,7 +131,14 @@ class MultiLabelModel(FactoredModel):
         self.resize(X.sizes["n_features"], n_labels, pairs)
 
     def resize(self, n_features: int, n_labels: int, pairs: NDArray[np.int32]) -> None:
-        """Set the numbers of features and labels, and the pairs of labels."""
+        """Set the numbers of features and labels, and the pairs of labels.
+
+        Parameters
+        ----------
+        n_features : int
+        n_labels : int
+        pairs : int32 ndarray of shape (n_pairs, 2)
+        """
         self._check_parameters()
         if not n_labels:
             raise ValueError("y has no labels: there is nothing to learn from")
@@ -205,7 +212,16 @@ class MultiLabelModel(FactoredModel):
         return self
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The blocks of a weight vector by name, as views; zeros for an intercept switched off."""
+        """The blocks of a weight vector by name, as views; zeros for an intercept switched off.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        blocks : dict of str to ndarray
+        """
         return {"intercept": np.zeros(self.n_labels_)} | self.layout_.views(w)
 
     @property
@@ -318,7 +334,17 @@ class MultiLabelModel(FactoredModel):
         )
 
     def leads(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """By how much the best set with each label scores more than the best one without."""
+        """By how much the best set with each label scores more than the best one without.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_examples, n_features)
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        leads : ndarray of shape (n_examples, n_labels)
+        """
         X = self._read(X)[0]
         problem = self.make_problem(X, None)
         scores = problem.part_scores(w).reshape(len(X), -1)

@@ -126,7 +126,16 @@ class LabelledGraphs(StatesModel):
 
     @abc.abstractmethod
     def graphs(self, X: PackedInputs) -> list[GraphArrays]:
-        """The arrays of the examples for compiled code; made once while the model is the same."""
+        """The arrays of the examples for compiled code; made once while the model is the same.
+
+        Parameters
+        ----------
+        X : PackedInputs
+
+        Returns
+        -------
+        graphs : list of GraphArrays
+        """
 
     # ---- sizes and weights
 
@@ -207,7 +216,15 @@ class LabelledGraphs(StatesModel):
             )
 
     def resize(self, classes: NDArray[Any], n_features: int, n_edge_features: int) -> None:
-        """Set the labels (sorted, distinct) and the numbers of features."""
+        """Set the labels (sorted, distinct) and the numbers of features.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_classes,)
+            Sorted and distinct.
+        n_features : int
+        n_edge_features : int
+        """
         self._check_parameters()
         self.classes_ = classes
         self.n_features_in_ = n_features

@@ -119,7 +119,14 @@ class MulticlassModel(PackedModel):
         return self
 
     def resize(self, classes: NDArray[Any], n_features: int) -> None:
-        """Set the classes (sorted, distinct) and the number of features."""
+        """Set the classes (sorted, distinct) and the number of features.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_classes,)
+            Sorted and distinct.
+        n_features : int
+        """
         if len(classes) < 2:
             raise ValueError(
                 f"y has 1 class, {classes.tolist()[0]!r}: expected at least 2 classes to tell apart"
@@ -171,11 +178,29 @@ class MulticlassModel(PackedModel):
         return margins
 
     def weight_matrix(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A weight vector as a view of shape (n_features + fit_intercept, n_columns)."""
+        """A weight vector as a matrix, which is a view.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        matrix : ndarray of shape (n_features + fit_intercept, n_columns)
+        """
         return w.reshape(self.n_features_in_ + bool(self.fit_intercept), -1)
 
     def fitted_attributes(self, w: NDArray[np.float64]) -> dict[str, Any]:
-        """The fitted attributes of an estimator with these weights, by name."""
+        """The fitted attributes of an estimator with these weights, by name.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        attributes : dict of str to object
+        """
         matrix, n_features = self.weight_matrix(w), self.n_features_in_
         return {
             "classes_": self.classes_,
@@ -187,7 +212,16 @@ class MulticlassModel(PackedModel):
         }
 
     def flat_weights(self, attributes: Mapping[str, Any]) -> NDArray[np.float64]:
-        """The weight vector in `fitted_attributes`."""
+        """The weight vector in `fitted_attributes`.
+
+        Parameters
+        ----------
+        attributes : mapping of str to object
+
+        Returns
+        -------
+        w : float64 ndarray of shape (n_weights,)
+        """
         coef = attributes["coef_"]
         weights = padded_vector(coef.size + bool(self.fit_intercept) * len(coef))
         matrix = self.weight_matrix(weights)
@@ -197,11 +231,31 @@ class MulticlassModel(PackedModel):
         return weights
 
     def condensed(self, w: NDArray[np.float64]) -> tuple[Self, NDArray[np.float64]]:
-        """A model and weights that make the same predictions, smaller if possible."""
+        """A model and weights that make the same predictions, smaller if possible.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        model : a model of the same kind
+        w : ndarray
+        """
         return self, w
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """<w_k, x> + b_k for each row of X, of shape (n_examples, n_columns)."""
+        """<w_k, x> + b_k for each row of X.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_examples, n_features)
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_examples, n_columns)
+        """
         return self.make_problem(self._read(X)[0], None).all_scores(w)
 
     def in_user_units(

@@ -642,7 +642,13 @@ class PartsModel(PackedModel):
         self.resize(X.sizes)
 
     def resize(self, sizes: Mapping[str, int]) -> None:
-        """Set the numbers of features, parts and kinds."""
+        """Set the numbers of features, parts and kinds.
+
+        Parameters
+        ----------
+        sizes : mapping of str to int
+            As `input_sizes` gives them.
+        """
         self._check_parameters()
         self._sizes = dict(sizes)
         self.n_parts_ = sizes.get("n_parts", 0)

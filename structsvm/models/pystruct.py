@@ -203,7 +203,16 @@ class PyStructModel(StructuredModel):
 
     def own_weights(self, coef: ArrayLike) -> NDArray[np.float64]:
         """Weights as the model takes them, from `coef_`: a copy, with those of
-        `negativity_constraint` negated."""
+        `negativity_constraint` negated.
+
+        Parameters
+        ----------
+        coef : array-like of shape (n_weights,)
+
+        Returns
+        -------
+        w : float64 ndarray of shape (n_weights,)
+        """
         w = np.array(coef, dtype=np.float64)
         if self.non_negative is not None:
             w[self.non_negative] *= -1.0

@@ -119,7 +119,12 @@ class RankingModel(PackedModel):
         self.resize(**X.sizes)
 
     def resize(self, n_features: int) -> None:
-        """Set the number of features."""
+        """Set the number of features.
+
+        Parameters
+        ----------
+        n_features : int
+        """
         self._check_parameters()
         if not n_features:
             raise ValueError("X has no features: there is nothing to rank by")
@@ -237,7 +242,17 @@ class RankingModel(PackedModel):
         return np.split(answers, X.offsets[1:-1]) if len(X) else []
 
     def scores(self, X: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """<w, x> of each row of a matrix."""
+        """<w, x> of each row of a matrix.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_documents, n_features)
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_documents,)
+        """
         scores: NDArray[np.float64] = FeatureRows(X, intercept=False).scores(w[:, None])[:, 0]
         return scores
 

@@ -205,7 +205,16 @@ class SpanModel(CompletableLabels):
     def resize(
         self, classes: NDArray[Any], n_features: int, n_span_features: int, max_length: int
     ) -> None:
-        """Set the tags (sorted, distinct), the numbers of features and the longest span."""
+        """Set the tags (sorted, distinct), the numbers of features and the longest span.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_tags,)
+            Sorted and distinct.
+        n_features : int
+        n_span_features : int
+        max_length : int
+        """
         places = _tag_places(classes)
         has_inner = [inner >= 0 for _, inner in places.values()]
         numbers = np.cumsum([0, *(1 + inner for inner in has_inner)])
@@ -276,7 +285,16 @@ class SpanModel(CompletableLabels):
         return int(state["max_length"]) + len(state["classes"]) ** 2
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """The blocks of a weight vector by name, as views; zeros for an intercept switched off."""
+        """The blocks of a weight vector by name, as views; zeros for an intercept switched off.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        blocks : dict of str to ndarray
+        """
         blocks = self.layout_.views(w)
         return {"intercept": np.zeros(blocks["state"].shape[1])} | blocks
 

@@ -284,7 +284,20 @@ class TypedGraphModel(CompletableModel, FactoredModel):
         edge_types: Sequence[EdgeType],
         n_edge_features: Sequence[int],
     ) -> None:
-        """Set the types, their labels, the weights of these, and the numbers of features."""
+        """Set the types, their labels, the weights of these, and the numbers of features.
+
+        Parameters
+        ----------
+        classes : dict of str to ndarray
+            The labels of each node type, sorted and distinct.
+        class_weight : dict of str to ndarray
+            Their weights.
+        n_features : sequence of int
+            Of each node type.
+        edge_types : sequence of pairs of node types
+        n_edge_features : sequence of int
+            Of each edge type.
+        """
         self._check_parameters()
         self.classes_ = classes
         self.class_weight_ = class_weight
@@ -370,7 +383,16 @@ class TypedGraphModel(CompletableModel, FactoredModel):
 
     def weight_blocks(self, w: NDArray[np.float64]) -> dict[str, dict[Any, NDArray[np.float64]]]:
         """The blocks of a weight vector as views: "node" and "intercept" by node type, "edge" and
-        "edge_intercept" by edge type; zeros for blocks switched off."""
+        "edge_intercept" by edge type; zeros for blocks switched off.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_weights,)
+
+        Returns
+        -------
+        blocks : dict of str to dict of ndarray
+        """
         views = self.layout_.views(w)
         found: dict[str, dict[Any, NDArray[np.float64]]] = {}
         for name, kinds in (

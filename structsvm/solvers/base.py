@@ -268,6 +268,30 @@ class Solver(Protocol):
         them in this thread. `state` comes from an earlier result for the same problem, perhaps with
         another C. `snapshot` is what ``progress.snapshot()`` returned in an earlier call for the
         same problem and C: the fit continues as if it had never stopped.
+
+        Parameters
+        ----------
+        problem : Problem
+        C : float > 0
+            The weight of the hinges.
+        tol : float or None
+            The relative duality gap to reach; None for the solver's default.
+        max_iter : int or None
+            The most iterations; None for the solver's default.
+        random_state : RandomState
+        engine : Engine, default=None
+            Makes the passes; None makes them in this thread.
+        callback : callable, default=None
+            Called with a `Progress` after each iteration; a true result ends the fit.
+        state : object, default=None
+            The `state` of an earlier result for the same problem, perhaps with another C.
+        snapshot : dict, default=None
+            What ``progress.snapshot()`` returned in an earlier call for the same problem and C: the
+            fit continues as if it had never stopped.
+
+        Returns
+        -------
+        result : SolverResult
         """
         ...
 
@@ -276,7 +300,19 @@ class OnlineSolver(Solver, Protocol):
     """A solver that can continue with new examples: its capabilities say ``can_learn``."""
 
     def learn(self, problem: Problem, C: float, state: Any = None) -> SolverResult:
-        """Make one pass over the examples in their order, starting from `state`."""
+        """Make one pass over the examples in their order, starting from `state`.
+
+        Parameters
+        ----------
+        problem : Problem
+        C : float > 0
+        state : object, default=None
+            The `state` of an earlier result; None begins at weights of zero.
+
+        Returns
+        -------
+        result : SolverResult
+        """
         ...
 
 

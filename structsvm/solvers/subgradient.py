@@ -159,7 +159,18 @@ class Subgradient(BaseEstimator):  # type: ignore[misc]
         )
 
     def state_at(self, weights: NDArray[np.float64], n_examples: int) -> PlaneSum:
-        """A state for `learn`, as if these weights had been constant over `n_examples` examples."""
+        """A state for `learn`, as if these weights had been constant over `n_examples` examples.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_weights,)
+        n_examples : int
+
+        Returns
+        -------
+        state : object
+            For `learn`.
+        """
         planes = PlaneSum(len(weights), self.averaging)
         held = planes.snapshot()
         steps = n_examples * (n_examples + 1) / 2 if self.averaging == "weighted" else n_examples

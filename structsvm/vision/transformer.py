@@ -141,7 +141,16 @@ class PixelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return found
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Names of the columns, as an array of str."""
+        """Names of the columns, as an array of str.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str objects
+        """
         check_is_fitted(self)
         names = feature_names(
             groups=self.groups,
