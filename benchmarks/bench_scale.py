@@ -90,8 +90,7 @@ def long(**params):
 def python(**params):
     data = load_letters()
     X, y = list(data.X[:600]), list(data.y[:600])
-    model = Millisecond("normalized_hamming")
-    return StructSVM(model, C=1 / 6, max_iter=8, tol=1e-9, random_state=0, **params), X, y
+    return StructSVM(Millisecond(), C=1 / 6, max_iter=8, tol=1e-9, random_state=0, **params), X, y
 
 
 TASKS = {"letters": letters, "text": text, "long": long, "python": python}

@@ -59,7 +59,8 @@ def alpha_expansion(
     -------
     labels : int32 array of shape (n_nodes,)
     score : float
-        Score of the labels, never below the score of `start` or of the best labels without edges.
+        Score of the labels, never below the score of `start`; without one, never below that of the
+        best labels without edges.
 
     Raises
     ------

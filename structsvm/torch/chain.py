@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from structsvm.inference._chain_batch import list_paths
 from structsvm.models.allowed import allowed_labels
@@ -150,8 +151,8 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
 
     def forward(
         self,
-        emissions: torch.Tensor,
-        tags: torch.Tensor,
+        emissions: torch.Tensor | PackedSequence,
+        tags: torch.Tensor | PackedSequence,
         mask: torch.Tensor | None = None,
         reduction: str = "sum",
         *,
@@ -163,11 +164,12 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
         ----------
         emissions : floating tensor of shape (T, B, K), or (B, T, K) if `batch_first`
             Score of each label at each position; -inf forbids. bfloat16 and float16 are computed
-            in float32.
+            in float32. Or a `PackedSequence` of rows of K scores, which knows its lengths.
         tags : int64 tensor of shape (T, B) or (B, T)
-            True labels. What stands where the mask is False does not matter.
+            True labels. What stands where the mask is False does not matter. Packed as `emissions`
+            are, or padded.
         mask : bool or uint8 tensor of the shape of `tags`, default=None
-            Which positions there are. None: all.
+            Which positions there are. None: all, or those of a packed sequence.
         reduction : {"sum", "mean", "token_mean", "none"}, default="sum"
             Over sequences; "token_mean" divides the sum by the number of known positions.
         edges : floating tensor of shape (T, K, K), (T, B, K, K) or (B, T, K, K), default=None
@@ -188,6 +190,8 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
         """
         if reduction not in _REDUCTIONS:
             raise ValueError(f"reduction={reduction!r}: expected one of {list(_REDUCTIONS)}")
+        emissions, mask, lengths = self._padded(emissions, mask)
+        tags = self._padded_tags(tags, lengths)
         scores, mask = self._checked(emissions, mask, edges)
         tags = self._checked_tags(tags, emissions)
         if not len(tags) and reduction != "none":
@@ -209,7 +213,7 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
 
     def decode(
         self,
-        emissions: torch.Tensor,
+        emissions: torch.Tensor | PackedSequence,
         mask: torch.Tensor | None = None,
         *,
         edges: torch.Tensor | None = None,
@@ -233,9 +237,39 @@ class ChainHinge(torch.nn.Module):  # type: ignore[misc]
         ValueError, TypeError
             See `forward`; or if scores forbid every sequence.
         """
+        emissions, mask, _ = self._padded(emissions, mask)
         scores, mask = self._checked(emissions, mask, edges)
         labels: list[list[int]] = outside_graphs(_decoded, scores, mask)
         return labels
+
+    # ---- packed sequences
+
+    def _padded(
+        self, emissions: torch.Tensor | PackedSequence, mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Emissions as a tensor; of packed ones also their mask and lengths."""
+        if not isinstance(emissions, PackedSequence):
+            return emissions, mask, None
+        if mask is not None:
+            raise ValueError("mask is given, but packed emissions have lengths: leave it out")
+        padded, lengths = pad_packed_sequence(emissions, self.batch_first)
+        there = torch.arange(int(lengths.max())) < lengths[:, None]
+        return padded, (there if self.batch_first else there.T).to(padded.device), lengths
+
+    def _padded_tags(
+        self, tags: torch.Tensor | PackedSequence, lengths: torch.Tensor | None
+    ) -> torch.Tensor:
+        if not isinstance(tags, PackedSequence):
+            return tags
+        if lengths is None:
+            raise TypeError("tags are packed, but emissions are a tensor: pack both, or none")
+        padded, own = pad_packed_sequence(tags, self.batch_first)
+        if not torch.equal(own, lengths):
+            raise ValueError(
+                f"tags are packed sequences of lengths {own.tolist()}, expected those of "
+                f"emissions, {lengths.tolist()}"
+            )
+        return padded
 
     # ---- checks
 

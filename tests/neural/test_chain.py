@@ -1,6 +1,7 @@
 """ChainHinge against enumeration, against pytorch-crf's conventions, and on bad input."""
 
 import copy
+import functools
 import itertools
 import pickle
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+
+from torch.nn.utils.rnn import pack_padded_sequence  # noqa: E402
 
 from structsvm.torch import ChainHinge  # noqa: E402
 from structsvm.torch import _chain_functions as functions  # noqa: E402
@@ -475,3 +478,44 @@ def test_hinges_that_their_type_does_not_hold_are_told():
     with pytest.raises(ValueError, match="scores of sequence 0 are so large"):
         module(torch.float32)(scores, torch.tensor([[0]]))
     assert module(torch.float32).decode(scores) == [[1]]
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("tags_packed", [True, False])
+def test_packed_sequences_are_as_padded_ones(batch_first, tags_packed):
+    emissions, tags, _ = batch(n=5, longest=6)
+    lengths = torch.tensor([4, 6, 1, 6, 3])  # not sorted
+    mask = torch.arange(6) < lengths[:, None]
+    expected = module()
+    value = expected(emissions.requires_grad_(), tags, mask)
+    value.backward()
+    by_rows = emissions.grad.clone()
+    emissions.grad = None
+
+    hinge = ChainHinge(K, batch_first=batch_first).double()
+    hinge.load_state_dict(expected.state_dict())
+    own = [each if batch_first else each.transpose(0, 1) for each in (emissions, tags)]
+    packed, packed_tags = (
+        pack_padded_sequence(each, lengths, batch_first=batch_first, enforce_sorted=False)
+        for each in own
+    )
+    found = hinge(packed, packed_tags if tags_packed else own[1])
+    found.backward()
+    assert torch.equal(found, value)
+    assert torch.equal(emissions.grad, by_rows)
+    assert hinge.decode(packed) == expected.decode(emissions, mask)
+
+
+def test_packed_sequences_that_do_not_fit_are_refused():
+    emissions, tags, mask = batch(n=2, longest=3)
+    hinge = module()
+    pack = functools.partial(pack_padded_sequence, batch_first=True, enforce_sorted=False)
+    packed = pack(emissions, torch.tensor([3, 1]))
+    with pytest.raises(ValueError, match="mask is given, but packed emissions have lengths"):
+        hinge(packed, tags, mask)
+    with pytest.raises(TypeError, match="tags are packed, but emissions are a tensor"):
+        hinge(emissions, pack(tags, torch.tensor([3, 1])))
+    with pytest.raises(ValueError, match=r"lengths \[3, 2\], expected .* \[3, 1\]"):
+        hinge(packed, pack(tags, torch.tensor([3, 2])))
+    with pytest.raises(ValueError, match=r"tags has shape \(2, 2\)"):
+        hinge(packed, tags[:, :2])
