@@ -160,7 +160,7 @@ def test_bad_label_images(case):
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        ([], [], "X and y are empty: there is nothing to learn from"),
+        ([], [], "X and y are empty: expected at least one example"),
         (X, Y[:2], "X has 3 examples but y has 2"),
         (X, None, "y is a NoneType; expected a list with one item for each example"),
         (3, Y, "X is a int; expected a list with one item for each example"),

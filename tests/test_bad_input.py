@@ -108,7 +108,7 @@ def test_bad_y(case):
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        ([], [], "X and y are empty: there is nothing to learn from"),
+        ([], [], "X and y are empty: expected at least one example"),
         (X, Y[:3], "X has 4 examples but y has 3"),
         ("abc", Y, "X is a str; expected a list with one item for each example"),
         (X, None, "y is a NoneType; expected a list with one item for each example"),

@@ -68,7 +68,7 @@ def check_pairs(X: Any, y: Any) -> tuple[Any, Any]:
         hint = ": a single output goes into a list of one" if len(X) == 1 else ""
         raise ValueError(f"X has {len(X)} examples but y has {len(y)}{hint}")
     if not len(X):
-        raise ValueError("X and y are empty: there is nothing to learn from")
+        raise ValueError("X and y are empty: expected at least one example")
     return X, y
 
 
