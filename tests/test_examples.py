@@ -21,6 +21,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_segmentation", "segmentation.png", 1e-2, 1),
         ("plot_thin_lines", "thin_lines.png", 1e-2, 8),
         ("plot_scribbles", "scribbles.png", 1e-2, 20),
+        ("plot_superpixels", "superpixels.png", 1e-2, 30),
         ("plot_volume", "volume.png", 1e-2, 10),
         ("plot_tiles", "tiles.png", 1e-2, 0.2),
         ("plot_path_search", "path_search.png", 1e-2, 50),
