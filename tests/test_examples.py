@@ -28,6 +28,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("plot_shortest_paths", "shortest_paths.png", 1e-3, 3),
         ("plot_cell_tracks", "cell_tracks.png", 1e-2, 10),
         ("plot_alignment", "alignment.png", 1e-3, 8),
+        ("plot_spans", "spans.png", 1e-3, 4),
         ("plot_ranking", "ranking.png", 1e-3, 2),
         ("plot_latent_boxes", "latent_boxes.png", 1e-3, 50),
         ("plot_word_alignment", "word_alignment.png", 1e-3, 3),
