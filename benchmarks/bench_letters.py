@@ -80,7 +80,8 @@ def main():
         ("large", large, name, {"C": 1 / (lam * n), "loss": "normalized_hamming"})
         for name, lam in ((0.01, 0.01), (0.001, 0.001), ("1/n", 1 / n))
     ]
-    settings.append(("small", small, "C=1", {"fit_intercept": False, "boundary": False}))
+    plain = {"C": 1.0, "scale": None, "fit_intercept": False, "boundary": False}
+    settings.append(("small", small, "C=1", plain))
     rows = []
     print(f"{'words':6} {'lambda':>6} {'solver':22} {'gap':>6} {'passes':>7} {'CPU s':>6} target")
     for words, places, lam, params in settings:

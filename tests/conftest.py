@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from structsvm.solvers import _blocks
+
 # What a shell starts in the background is deaf to Ctrl-C, which tests send.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,6 +40,12 @@ def letters():
         places = np.flatnonzero(chosen)
         folds[name] = ([data.X[i] for i in places], [data.y[i] for i in places])
     return folds
+
+
+@pytest.fixture
+def planes_as_vectors(monkeypatch):
+    """Planes of short chains are kept as vectors, as those of long ones are."""
+    monkeypatch.setattr(_blocks, "FEW_POSITIONS", 0)
 
 
 @pytest.fixture

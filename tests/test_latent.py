@@ -141,7 +141,7 @@ def test_completions_of_tables_of_pairs_agree_with_what_is_known():
 
 
 @pytest.mark.parametrize("options", [{}, {"frank_wolfe": True}])
-def test_moved_planes_are_those_of_the_same_outputs(words, options):
+def test_moved_planes_are_those_of_the_same_outputs(words, options, planes_as_vectors):
     X, y = words
     model = ChainModel()
     model.initialize(X, y)

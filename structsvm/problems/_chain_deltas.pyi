@@ -1,5 +1,12 @@
+from typing import NamedTuple
+
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._problem import Problem
+
+class ChainSizes(NamedTuple):
+    row: float
+    length: float
+    n_labels: int
 
 class ChainDeltas:
     @property
@@ -9,4 +16,4 @@ class ChainDeltas:
     def __init__(self, problem: FactoredProblem) -> None: ...
 
 def gives_labels(problem: Problem) -> bool: ...
-def mean_row_size(problem: FactoredProblem) -> float: ...
+def chain_sizes(problem: FactoredProblem) -> ChainSizes: ...

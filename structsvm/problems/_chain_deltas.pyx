@@ -1,5 +1,7 @@
 """Planes of label sequences, from the labels; see ``_chain_deltas.pxd``."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from libc.math cimport fabs
@@ -33,7 +35,7 @@ cdef class ChainDeltas:
         cdef ChainMaximizer maximizer
         if not gives_labels(problem):
             raise ValueError(
-                "planes of this problem cannot be kept as labels: expected a chain of sparse rows "
+                "planes of this problem cannot be kept as labels: expected a chain "
                 "without edge features, void labels or states"
             )
         maximizer = problem.maximizer
@@ -282,7 +284,7 @@ cdef class ChainDeltas:
 
 
 def gives_labels(problem):
-    """Whether planes of a problem can be kept as labels: those of chains of sparse rows.
+    """Whether planes of a problem can be kept as labels: those of chains.
 
     Not with states of several labels, edge features, void labels, or slack rescaling.
     """
@@ -307,8 +309,20 @@ def gives_labels(problem):
     )
 
 
-def mean_row_size(FactoredProblem problem not None):
-    """Mean number of entries of a row of positions, of a problem that `gives_labels` accepts."""
+class ChainSizes(NamedTuple):
+    """Means over the data of a chain problem, and its number of labels."""
+
+    row: float     #: entries of a row of a position
+    length: float  #: positions of an example
+    n_labels: int
+
+
+def chain_sizes(FactoredProblem problem not None):
+    """The sizes of a problem that `gives_labels` accepts."""
     cdef RowBlock rows = problem.features._blocks[0]
     cdef Py_ssize_t n = rows.offsets[rows.n_examples]
-    return (rows.rows.row_start[n] - rows.rows.row_start[0]) / max(n, 1)
+    return ChainSizes(
+        (rows.rows.row_start[n] - rows.rows.row_start[0]) / max(n, 1),
+        n / max(rows.n_examples, 1),
+        (<ChainMaximizer> problem.maximizer).width,
+    )

@@ -22,7 +22,7 @@ from structsvm.solvers._plane_store cimport Block, PlaneStore, current_height, h
 from structsvm.solvers._sparse_planes cimport SparsePlanes
 
 from structsvm.data.snapshots import vector
-from structsvm.problems._chain_deltas import gives_labels, mean_row_size
+from structsvm.problems._chain_deltas import chain_sizes, gives_labels
 from structsvm.problems._grown_problem import can_grow
 
 cdef enum:
@@ -36,8 +36,14 @@ cdef double LEAST_WORK_TO_SHARE = 1e5
 
 # Planes are kept as labels where there are more weights than this for each number of a row, ...
 SPARSE_ENOUGH = 2000
-# ... and so many in all.
+# ... and so many in all; ...
 MANY_WEIGHTS = 1 << 17
+# ... and where examples are short, ...
+FEW_POSITIONS = 16
+# ... rows have a good part of the features, ...
+DENSE_ENOUGH = 0.1
+# ... and there are more weights than this for each number of the rows of an example.
+NEW_ENOUGH = 1.5
 # Weights grow where there would be more than this; see `two_level.most_atoms`.
 MOST_DENSE = 2_500_000
 
@@ -46,10 +52,29 @@ def is_text(Problem problem):
     """Whether a problem is of chains whose rows have few of very many features."""
     if isinstance(problem, GrownProblem):
         return True
-    if not gives_labels(problem) or problem.oracle_work >= LEAST_WORK_TO_SHARE:
+    if not _may_keep_labels(problem):
         return False
-    least = max(MANY_WEIGHTS, SPARSE_ENOUGH * mean_row_size(problem))
-    return problem.n_weights >= least
+    return problem.n_weights >= max(MANY_WEIGHTS, SPARSE_ENOUGH * chain_sizes(problem).row)
+
+
+def is_short(Problem problem):
+    """Whether a problem is of short chains whose rows have a good part of the features.
+
+    To score a few positions under all labels takes less time than the product of a plane with the
+    weights, and the labels less memory.
+    """
+    if not _may_keep_labels(problem):
+        return False
+    sizes = chain_sizes(problem)
+    return (
+        sizes.length <= FEW_POSITIONS
+        and sizes.row * sizes.n_labels >= DENSE_ENOUGH * problem.n_weights
+        and problem.n_weights >= NEW_ENOUGH * sizes.length * (sizes.row + 1)
+    )
+
+
+def _may_keep_labels(Problem problem):
+    return gives_labels(problem) and problem.oracle_work < LEAST_WORK_TO_SHARE
 
 
 def grown_form(Problem problem):
@@ -65,11 +90,12 @@ def grown_form(Problem problem):
 def store_for(Problem problem, *, bint mixed=False, **options):
     """The store of planes for a problem.
 
-    Planes of text, whose rows have few of very many features, are kept as labels; all others as
-    sparse vectors. So are those that are mixed, and those of slow oracles, which several workers
-    answer. This and the two functions above are where forms are chosen.
+    Planes of text and of short chains are kept as labels; all others as sparse vectors. So are
+    those that are mixed, and those of slow oracles, which several workers answer. This and the
+    functions above are where forms are chosen.
     """
-    if not mixed and is_text(problem) and problem.rescaling == "margin":
+    is_of_labels = is_text(problem) or is_short(problem)
+    if is_of_labels and not mixed and problem.rescaling == "margin":
         return LabelPlanes(problem, **options)
     return SparsePlanes(problem.n_examples, problem.n_weights, mixed=mixed, **options)
 

@@ -19,7 +19,7 @@ from structsvm.linalg._sums import dot
 from structsvm.problems import Problem
 from structsvm.problems._factored import FactoredProblem
 from structsvm.problems._grown_problem import GrownProblem, restore_pairs
-from structsvm.solvers._blocks import DualBlocks, grown_form
+from structsvm.solvers._blocks import DualBlocks, grown_form, is_text
 from structsvm.solvers._label_planes import LabelPlanes
 from structsvm.solvers._plane_store import PlaneStore
 from structsvm.solvers._replicas import N_PARTS, Replicas, may_share
@@ -35,9 +35,9 @@ __all__ = ["BCFW"]
 # Cached passes skip blocks below this share of the mean gap, except in every 4th pass.
 _SKIP_SHARE = 0.5
 _FULL_CACHED_PASS_EVERY = 4
-# Cached passes over planes that are kept as labels: most of a visit is scores of tokens, as in an
-# oracle call, and more passes do not save rounds.
-_CACHED_PASSES_OF_LABELS = 2
+# Cached passes over the planes of text: most of a visit is scores of tokens, as in an oracle call,
+# and more passes do not save rounds.
+_CACHED_PASSES_OF_TEXT = 2
 # The proximal weight is updated when its rule has changed by this share.
 _KAPPA_CHANGE = 0.25
 
@@ -287,6 +287,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
         self.start = start
         self.blocks = start.blocks
         self.store, self.evaluator = self.blocks.store, self.blocks.evaluator
+        self.is_text = isinstance(self.store, LabelPlanes) and is_text(self.problem)
         self.schedule = ProximalSchedule(
             self.lam, self.problem.n_weights, options.acceleration, tolerance=_KAPPA_CHANGE
         )
@@ -459,8 +460,8 @@ class _BlockRun(TwoLevelRun, StoreRun):
     def _n_cached_passes(self) -> int:
         if self.options.cached_passes != "auto":
             return int(self.options.cached_passes)
-        if isinstance(self.store, LabelPlanes):
-            return _CACHED_PASSES_OF_LABELS
+        if self.is_text:
+            return _CACHED_PASSES_OF_TEXT
         cached_work = max(self.store.n_entries / self.n, 1.0)
         return int(np.clip(round(5.0 * math.sqrt(self.problem.oracle_work / cached_work)), 2, 30))
 

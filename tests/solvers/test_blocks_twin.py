@@ -84,7 +84,7 @@ class ReferenceBCFW(BCFW):
         {"step": "frank_wolfe", "acceleration": 0, "sampling": "uniform"},
     ],
 )
-def test_driver_gives_the_same_fit_on_both(words, options):
+def test_driver_gives_the_same_fit_on_both(words, options, planes_as_vectors):
     # Six rounds: later, rounding alone may decide what stands still.
     paths = []
     for solver in (BCFW, ReferenceBCFW):

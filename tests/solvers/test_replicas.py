@@ -101,8 +101,9 @@ PROBLEMS = {
 
 @pytest.fixture(params=PROBLEMS)
 def make_problem(request, shares_everything, monkeypatch):
-    if request.param != "dense":
-        request.getfixturevalue("everything_is_text")
+    request.getfixturevalue(
+        "planes_as_vectors" if request.param == "dense" else "everything_is_text"
+    )
     if request.param == "growing":
         monkeypatch.setattr(_blocks, "MOST_DENSE", 0)
     return PROBLEMS[request.param]
@@ -191,7 +192,8 @@ def test_passes_equal_numpy(shares_everything, everything_is_text, name, caution
         assert blocks.store.n_planes == twin.n_planes
 
 
-def test_chunks_equal_serial_passes_at_old_weights_to_the_bit(shares_everything):
+@pytest.mark.usefixtures("shares_everything", "planes_as_vectors")
+def test_chunks_equal_serial_passes_at_old_weights_to_the_bit():
     """The first pass, put together from serial passes over the parts of its chunks."""
     problem = bound_dense()
     blocks, *parts = (DualBlocks(problem) for _ in range(3))

@@ -35,6 +35,7 @@ MAY_BE = {
 MAY_BE |= {name: {"inf"} for name in ("gap", "watched_gap", "gaps", "remaining")}
 MAY_BE |= {f"coarse/{name}": {"inf"} for name in ("gap", "block_rate", "cut_rate")}
 MAY_BE["_dual_at_look"] = {"-inf"}
+MAY_BE["blocks/labels"] = {"least"}  # planes of other outputs
 NO_DUAL = {name: {"nan", "inf", "-inf"} for name in ("best_primal", "best_dual", "estimate")}
 MAY_LACK = {"best_weights", "previous", "exact", "_n_checked"}  # not in version 0.1
 MAY_LACK |= {"_next_look", "_look_share", "best_mean_hinge"}
@@ -88,7 +89,15 @@ def test_every_entry_of_a_snapshot_is_checked_before_its_use(words, name):
 
 
 @pytest.fixture
-def solve(words):
+def form():
+    """How planes are kept."""
+    return "labels"
+
+
+@pytest.fixture
+def solve(words, form, request):
+    if form == "vectors":
+        request.getfixturevalue("planes_as_vectors")
     model = ChainModel()
     model.initialize(*words)
     problem = model.bind(*words)
@@ -108,19 +117,27 @@ def snapshot(solve):
 
 
 @pytest.mark.parametrize(
-    ("entry", "change"),
+    ("form", "entry", "change"),
     [
-        ("blocks/indices", lambda a: a + 10**6),
-        ("blocks/indices", lambda a: a - 1000),
-        ("blocks/sizes", lambda a: a + 1),
-        ("blocks/sizes", lambda a: -a),
-        ("blocks/counts", lambda a: a * 2),
-        ("blocks/counts", lambda a: np.where([[False, True, False]], 2**62, a)),
-        ("blocks/gram", lambda a: a[1:]),
-        ("blocks/planes", lambda a: a[:, :2].copy()),
-        ("blocks/weights", lambda a: a[1:]),
-        ("blocks/hinges", lambda a: a[1:]),
-        ("blocks/values", lambda a: a[:-1]),
+        ("vectors", "blocks/indices", lambda a: a + 10**6),
+        ("vectors", "blocks/indices", lambda a: a - 1000),
+        ("vectors", "blocks/values", lambda a: a[:-1]),
+        ("vectors", "blocks/counts", lambda a: a * 2),
+        ("labels", "blocks/labels", lambda a: a + 3),
+        ("labels", "blocks/labels", lambda a: a[:-1]),
+        *(
+            (form, entry, change)
+            for form in ("vectors", "labels")
+            for entry, change in (
+                ("blocks/sizes", lambda a: a + 1),
+                ("blocks/sizes", lambda a: -a),
+                ("blocks/counts", lambda a: np.where([[False, True, False]], 2**62, a)),
+                ("blocks/gram", lambda a: a[1:]),
+                ("blocks/planes", lambda a: a[:, :2].copy()),
+                ("blocks/weights", lambda a: a[1:]),
+                ("blocks/hinges", lambda a: a[1:]),
+            )
+        ),
     ],
 )
 def test_arrays_that_would_lead_out_of_bounds_are_refused(solve, snapshot, entry, change):
