@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +133,36 @@ def test_a_failure_leaves_the_folder_as_it_was(tmp_path, pieces, kind, told, bef
         assert not os.listdir(folder)
         with pytest.raises(ModelFileError, match=r"has no index\.json: it holds no packed"):
             PackedSequences.open(folder)
+
+
+def test_two_writings_do_not_remove_each_other_s_files(tmp_path):
+    X, _ = text(0, binary=False)
+
+    def pieces():
+        yield X[:1]
+        with pytest.raises(BlockingIOError, match=r"are being written to .* wait for it or give"):
+            PackedSequences.write(tmp_path, [X])
+        yield X[1:]
+
+    PackedSequences.write(tmp_path, pieces())
+    assert_same(PackedSequences.open(tmp_path), pack_sequences(X))
+    PackedSequences.write(tmp_path, [X])
+
+
+def test_ctrl_c_behind_the_new_index_keeps_its_files(tmp_path, monkeypatch):
+    X, _ = text(0, binary=False)
+    replace = Path.replace
+
+    def interrupted(self, target):
+        replace(self, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            PackedSequences.write(tmp_path / "packed", [X])
+        assert_same(PackedSequences.open(tmp_path / "packed"), pack_sequences(X))
+        assert len(os.listdir(tmp_path / "packed")) == 5
 
 
 def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path):

@@ -52,6 +52,7 @@ from structsvm.features import SequenceVectorizer
 from structsvm.features.tokens import listed, token_kinds
 from structsvm.features.vectorizer import attributes_of
 from structsvm.metrics import token_accuracy
+from structsvm.persistence.files import replacing
 from structsvm.persistence.model_files import load
 from structsvm.solvers import Progress
 from structsvm.training.train import of_held_out_examples
@@ -541,8 +542,8 @@ class Tagger:
         if filename is None:
             sys.stdout.write(text)
         else:
-            with open(filename, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with replacing(filename) as file:
+                file.write(text.encode())
 
     def _bytes(self) -> bytes:
         """The model file."""

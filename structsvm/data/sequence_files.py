@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from structsvm.data.sparse import is_repeated, ones
 from structsvm.exceptions import ModelFileError
+from structsvm.persistence.files import locks, sync_folder
 
 __all__ = ["MappedArrays", "map_arrays", "write_arrays"]
 
@@ -135,26 +136,57 @@ def write_arrays(
             f"{place} holds {min(strangers)!r}, which is none of packed sequences: give an empty "
             "folder"
         )
+    with _alone_in(place):
+        before = _present_token(place)
+        _remove_files(place, but=before)  # of a process that was killed
+        token = secrets.token_hex(4)
+        try:
+            index = _write_files(place, token, pieces)
+            with open(place / _PART, "w", encoding="utf-8") as file:
+                json.dump(index, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            (place / _PART).replace(place / _INDEX)
+            sync_folder(os.fspath(place))
+        except BaseException:
+            # Ctrl-C may come when the new index is already there.
+            kept = before if _present_token(place) != token else token
+            _remove_files(place, but=kept)
+            if is_new:
+                with contextlib.suppress(OSError):
+                    place.rmdir()
+            raise
+        _remove_files(place, but=token)
+
+
+@contextlib.contextmanager
+def _alone_in(place: Path) -> Iterator[None]:
+    """Hold a lock of a folder, where the system has locks: another writing would remove files."""
+    if locks is None:
+        yield
+        return
+    handle = os.open(place, os.O_RDONLY)
     try:
-        before = _read_index(place)["token"]
+        try:
+            locks.flock(handle, locks.LOCK_EX | locks.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"sequences are being written to {place} by another process or thread: wait for it "
+                "or give another folder"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def _present_token(place: Path) -> str | None:
+    """The token that the index tells; None without a sound index."""
+    try:
+        return str(_read_index(place)["token"])
     except ModelFileError:
-        before = None
-    _remove_files(place, but=before)  # of a process that was killed
-    token = secrets.token_hex(4)
-    try:
-        index = _write_files(place, token, pieces)
-        with open(place / _PART, "w", encoding="utf-8") as file:
-            json.dump(index, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        (place / _PART).replace(place / _INDEX)
-    except BaseException:
-        _remove_files(place, but=before)
-        if is_new:
-            with contextlib.suppress(OSError):
-                place.rmdir()
-        raise
-    _remove_files(place, but=token)
+        return None
 
 
 def _write_files(

@@ -275,6 +275,8 @@ class PackedSequences(Sequence[Any]):
             Naming the piece, if the pieces differ in their features; or if there are none.
         FileExistsError
             If the folder holds anything else.
+        BlockingIOError
+            If sequences are being written to the folder already.
 
         Notes
         -----

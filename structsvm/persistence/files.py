@@ -29,7 +29,7 @@ except ImportError:
 else:
     locks = fcntl
 
-__all__ = ["check_output", "replacing"]
+__all__ = ["check_output", "locks", "replacing", "sync_folder"]
 
 # In the name of the unfinished file, of at most 255 bytes, longer names are replaced by a hash.
 _LONGEST_NAME = 200
@@ -120,7 +120,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.replace(part, target.path)
         if locks is None:
             os.replace(part, target.path)
-        _sync_folder(folder)
+        sync_folder(folder)
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
@@ -225,7 +225,7 @@ def _remove_leftovers(folder: str, name: str) -> None:
                     os.close(handle)
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
     """Make the new name survive a loss of power, if the file system can."""
     with contextlib.suppress(PermissionError):
         handle = os.open(folder, _flags("O_RDONLY", "O_DIRECTORY"))

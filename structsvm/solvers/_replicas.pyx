@@ -285,10 +285,11 @@ cdef class Replicas:
                     with gil:
                         self.note_time(phase[0], item[0], -thread_time())
                 if phase[0] % self.steps_of_chunk == 0:
+                    self.visit(chunk, item[0])
+                    # Now, as the log of the part is that of this chunk.
                     if thread == 0 and chunk % CHUNKS_PER_SIGNAL_CHECK == 0:
                         with gil:
                             PyErr_CheckSignals()
-                    self.visit(chunk, item[0])
                 elif not self.logs:
                     self.tell_sums(item[0])
                 elif phase[0] % self.steps_of_chunk == self.steps_of_chunk - 1:

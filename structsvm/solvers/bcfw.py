@@ -315,6 +315,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
             "mixed_loss": number()._replace(optional=True),
             "caution": number(least=1.0, most=N_PARTS)._replace(optional=True),
             "best_met_dual": number()._replace(optional=True),
+            "_loss": number()._replace(optional=True),
         }
 
     def parts(self) -> dict[str, Part]:
@@ -345,6 +346,8 @@ class _BlockRun(TwoLevelRun, StoreRun):
             restore_pairs(self.grown, snapshot)
         self._lengthen()
         super().restore(snapshot)
+        if "_loss" not in snapshot:
+            _, self._loss = self.store.combination()
 
     def _lengthen(self) -> None:
         """Have all vectors as long as the weights are now."""
@@ -359,6 +362,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
     def enter(self) -> None:
         """Start from the dual point that the blocks hold: it is feasible for every lambda."""
         self.combination, loss = self.store.combination()
+        self._loss = loss
         self.blocks.point.regularization = self.lam
         self.blocks.point.move_to(self.combination / self.lam)
         if self.start.solution is not None and self._accelerates:
@@ -430,7 +434,6 @@ class _BlockRun(TwoLevelRun, StoreRun):
         if self.replicas is None:
             self.replicas = Replicas(self.blocks)
             self.replicas.caution = self.caution
-            _, self._loss = self.store.combination()
         self.replicas.stale = True
         return self.replicas
 
@@ -563,7 +566,7 @@ class _BlockRun(TwoLevelRun, StoreRun):
         if self.dual_value(combination, loss) < least:
             self.store.go_to(*present)
             return
-        self.combination = combination
+        self.combination, self._loss = combination, loss
         self.smooth = None
         self.schedule.forget_momentum()
         self._move_around(combination / self.lam)
