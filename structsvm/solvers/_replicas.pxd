@@ -31,6 +31,7 @@ cdef class Part:
     cdef object error
 
     cdef void repeat(self, const void* other, double factor, double factor_of_new) noexcept nogil
+    cdef void begin_chunk(self) noexcept nogil
     cdef int visit(
         self, const index_t* order, Py_ssize_t n, bint exact, double skip_below
     ) except -1 nogil
@@ -44,7 +45,7 @@ cdef class Replicas:
     cdef readonly bint logs               # whether steps are told as logs, not as sums
     cdef public bint stale                # whether the copies are no more those of the weights
     cdef void* _part[SSVM_MOST_ITEMS]     # the parts, for use without the GIL
-    cdef public list times                # of the items of each pass, if asked for
+    cdef public object times              # of the items of each pass, if asked for
     cdef int n_parts
     cdef ssvm_turns turns
     # Of the pass that is made

@@ -81,11 +81,14 @@ cdef class Part:
         if factor != 0.0 or (<Part> other).deltas.log.n_without_place:
             self.deltas.repeat(&(<Part> other).deltas.log, factor, factor_of_new, w)
 
+    cdef void begin_chunk(self) noexcept nogil:
+        """Forget the steps of the chunk before, which all copies have been told."""
+        if self.deltas is not None:
+            self.deltas.log.n = self.deltas.log.n_without_place = 0
+
     cdef int visit(
         self, const index_t* order, Py_ssize_t n, bint exact, double skip_below
     ) except -1 nogil:
-        if self.deltas is not None:
-            self.deltas.log.n = self.deltas.log.n_without_place = 0
         if exact:
             self.blocks.visit_some(order, n, &self.at)
         else:
@@ -281,12 +284,13 @@ cdef class Replicas:
                 item[0] = (thread + k) % self.n_parts
                 if not ssvm_turns_claim(&self.turns, phase[0], item[0]):
                     continue
+                if phase[0] % self.steps_of_chunk == 0:
+                    (<Part> self._part[item[0]]).begin_chunk()  # before anything may raise
                 if self.times is not None:
                     with gil:
                         self.note_time(phase[0], item[0], -thread_time())
                 if phase[0] % self.steps_of_chunk == 0:
                     self.visit(chunk, item[0])
-                    # Now, as the log of the part is that of this chunk.
                     if thread == 0 and chunk % CHUNKS_PER_SIGNAL_CHECK == 0:
                         with gil:
                             PyErr_CheckSignals()

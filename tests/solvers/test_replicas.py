@@ -269,6 +269,25 @@ def test_ctrl_c_ends_a_pass_between_two_chunks(make_problem):
     np.testing.assert_allclose(blocks.point.weights, z / 0.02, rtol=0, atol=1e-9)
 
 
+def test_ctrl_c_before_a_visit_tells_no_step_twice(make_problem):
+    problem = make_problem()
+    blocks = DualBlocks(problem)
+    blocks.point.regularization = 0.02
+    replicas = Replicas(blocks)
+    order = np.arange(problem.n_examples, dtype=np.int32)
+
+    class Interrupting(list):
+        def __getitem__(self, k):
+            raise KeyboardInterrupt
+
+    replicas.exact_pass(order, OneAfterTheOther())
+    replicas.times = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        replicas.exact_pass(order, OneAfterTheOther())
+    z, _ = blocks.store.combination()
+    np.testing.assert_allclose(blocks.point.weights, z / 0.02, rtol=0, atol=1e-9)
+
+
 def test_errors_of_parts_are_raised_and_leave_a_dual_point(shares_everything, monkeypatch):
     X, y = chains()
     X[40] = X[40] * 1e200  # its plane has an infinite norm
