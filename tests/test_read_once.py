@@ -20,7 +20,7 @@ from structsvm import (
     fit_path,
 )
 from structsvm.callbacks import Checkpoint
-from structsvm.data import queries, sequences
+from structsvm.data import packing, queries
 from structsvm.features import ArcFeatures, SequenceVectorizer
 from structsvm.graphs import conversion
 from structsvm.inference import Subset
@@ -78,8 +78,8 @@ def counted(monkeypatch):
         monkeypatch.setattr(place, name, counting)
 
     # Many plain arrays are checked at once; here each is for itself, to be counted.
-    monkeypatch.setattr(sequences, "_are_plain", lambda items: False)
-    count(sequences, "_check_item", lambda place, item: ("sequence", id(item)))
+    monkeypatch.setattr(packing, "_are_plain", lambda items: False)
+    count(packing, "_check_item", lambda place, item: ("sequence", id(item)))
     count(grid, "_read_image", lambda i, item, steps: ("image", id(item)))
     count(grid.GridModel, "_edge_features", lambda self, image: ("edges", id(image.pixels)))
     count(conversion, "as_graph", lambda graph, **options: ("graph", id(graph)))

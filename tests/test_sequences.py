@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from structsvm import ChainSVM, PackedSequences
-from structsvm.data import scaling, sequences
+from structsvm.data import packing, scaling, sequences, sparse
 from structsvm.data.scaling import ColumnScaling
 from structsvm.data.sequences import pack_sequences
 
@@ -272,7 +272,9 @@ def test_blocks_of_rows_give_the_same_bits(monkeypatch):
     dense = [rng.normal(size=(n, 5)) * (rng.random((n, 5)) < 0.6) for n in (3, 0, 9, 1, 7)]
     whole = pack_sequences(dense)
     assert whole.rows.data.base is None or whole.rows.data.base.size == whole.rows.nnz
-    monkeypatch.setattr(sequences, "_CHUNK", 7)
+    monkeypatch.setattr(sparse, "CHUNK", 7)
+    monkeypatch.setattr(packing, "CHUNK", 7)
+    monkeypatch.setattr(sequences, "CHUNK", 7)
     pieces = pack_sequences(dense)
     listed = pack_sequences([rows.tolist() if len(rows) else rows for rows in dense])
     for other in (pieces, listed):

@@ -14,8 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from structsvm.data.checks import shorten
-from structsvm.data.sequences import as_items, check_finite
-from structsvm.data.sparse import damage_of
+from structsvm.data.sequences import as_items
+from structsvm.data.sparse import check_finite, damage_of
 from structsvm.graphs.graph import Graph
 
 __all__ = ["as_graph", "as_graphs"]

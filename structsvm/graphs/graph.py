@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from structsvm.data.sequences import check_finite
+from structsvm.data.sparse import check_finite
 
 __all__ = ["Graph"]
 

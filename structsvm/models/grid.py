@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.labels import PackedLabels, known_nodes
 from structsvm.data.scaling import ColumnScaling
-from structsvm.data.sequences import as_items, check_finite
+from structsvm.data.sequences import as_items
+from structsvm.data.sparse import check_finite
 from structsvm.data.state import State
 from structsvm.exceptions import ModelFileError
 from structsvm.inference._grid_maximizer import GridMaximizer

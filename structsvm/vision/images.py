@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.data.sequences import check_finite
+from structsvm.data.sparse import check_finite
 from structsvm.exceptions import warn
 
 __all__ = [
