@@ -20,7 +20,7 @@ import structsvm
 from structsvm import ChainSVM
 from structsvm.callbacks import Checkpoint
 from structsvm.columns import read_columns, write_columns
-from structsvm.persistence.files import _Stream, check_output
+from structsvm.data.files import _Stream, check_output
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 
-from structsvm.persistence import files, model_files
+from structsvm.data import files
+from structsvm.persistence import model_files
 from structsvm.solvers import Progress
 
 __all__ = ["Checkpoint", "EarlyStopping"]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
-from structsvm.persistence.files import check_output, replacing
+from structsvm.data.files import check_output, replacing
 
 __all__ = ["Results", "hang_up", "tell", "writing"]
 

@@ -19,12 +19,12 @@ from structsvm.cli.evaluate import scores_of
 from structsvm.cli.output import tell
 from structsvm.cli.trials import choose_penalty, completed, cross_validate
 from structsvm.columns import ColumnError
+from structsvm.data.files import check_output
 from structsvm.estimators import SequenceTagger
 from structsvm.exceptions import ClusterError
 from structsvm.features import SequenceVectorizer, TokenFeatures, read_templates
 from structsvm.features.templates import BUILT_IN
 from structsvm.metrics import spans
-from structsvm.persistence.files import check_output
 
 __all__ = ["run"]
 

@@ -15,9 +15,9 @@ from structsvm.callbacks import EarlyStopping, ProgressBar
 from structsvm.cli.output import tell
 from structsvm.columns import ConlluSentence, read_conllu
 from structsvm.columns.conllu import trees_of
+from structsvm.data.files import check_output
 from structsvm.estimators import DependencyParser
 from structsvm.features import ArcFeatures
-from structsvm.persistence.files import check_output
 
 __all__ = ["run"]
 

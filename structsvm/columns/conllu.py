@@ -11,8 +11,8 @@ from typing import Any, overload
 import numpy as np
 
 from structsvm.columns.reading import ENDS, ColumnError, LineReader, open_binary
+from structsvm.data.files import replacing
 from structsvm.models.dependency import tree_fault
-from structsvm.persistence.files import replacing
 
 __all__ = [
     "ConlluReader",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from structsvm.columns.reading import ENDS, MARK, Lines
-from structsvm.persistence.files import replacing
+from structsvm.data.files import replacing
 
 __all__ = ["format_sentence", "joined_columns", "write_columns"]
 

@@ -45,6 +45,7 @@ from structsvm.compat._crfsuite_parameters import (
     parameters_of,
     tagger_params,
 )
+from structsvm.data.files import replacing
 from structsvm.data.sequences import as_items, check_pairs
 from structsvm.estimators import SequenceTagger
 from structsvm.exceptions import ModelFileError
@@ -52,7 +53,6 @@ from structsvm.features import SequenceVectorizer
 from structsvm.features.tokens import listed, token_kinds
 from structsvm.features.vectorizer import attributes_of
 from structsvm.metrics import token_accuracy
-from structsvm.persistence.files import replacing
 from structsvm.persistence.model_files import load
 from structsvm.solvers import Progress
 from structsvm.training.train import of_held_out_examples

@@ -19,9 +19,9 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data.files import locks, sync_folder
 from structsvm.data.sparse import is_repeated, ones
 from structsvm.exceptions import ModelFileError
-from structsvm.persistence.files import locks, sync_folder
 
 __all__ = ["MappedArrays", "map_arrays", "write_arrays"]
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from structsvm.persistence.files import replacing
+from structsvm.data.files import replacing
 
 _PUBLIC_URL = "https://ai.stanford.edu/~btaskar/ocr/letter.data.gz"
 _FILE_NAME = "letters.npz"

@@ -1,1 +1,1 @@
-"""Files: model files and checkpoints, and how any file is written."""
+"""Model files and checkpoints."""

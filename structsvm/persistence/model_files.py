@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structsvm.data import files
 from structsvm.data.state import State, arrays_of, most_numbers, sizes_of
 from structsvm.exceptions import ModelFileError
 from structsvm.linalg._plane import padded_copy, padded_vector
-from structsvm.persistence import files, registry
+from structsvm.persistence import registry
 from structsvm.persistence.loaded_tagger import LoadedTagger
 
 if TYPE_CHECKING:
