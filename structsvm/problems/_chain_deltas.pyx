@@ -35,8 +35,8 @@ cdef class ChainDeltas:
         cdef ChainMaximizer maximizer
         if not gives_labels(problem):
             raise ValueError(
-                "planes of this problem cannot be kept as labels: expected a chain "
-                "without edge features, void labels or states"
+                "planes of this problem cannot be kept as labels: expected a chain without "
+                "edge features, void labels or states"
             )
         maximizer = problem.maximizer
         self.problem = problem
@@ -310,10 +310,10 @@ def gives_labels(problem):
 
 
 class ChainSizes(NamedTuple):
-    """Means over the data of a chain problem, and its number of labels."""
+    """How large the examples of a chain problem are."""
 
-    row: float     #: entries of a row of a position
-    length: float  #: positions of an example
+    row: float     #: mean number of entries of the row of a position
+    length: float  #: root of the mean square of the number of positions
     n_labels: int
 
 
@@ -321,8 +321,9 @@ def chain_sizes(FactoredProblem problem not None):
     """The sizes of a problem that `gives_labels` accepts."""
     cdef RowBlock rows = problem.features._blocks[0]
     cdef Py_ssize_t n = rows.offsets[rows.n_examples]
+    lengths = np.diff(np.asarray(rows.offsets[:rows.n_examples + 1])).astype(np.float64)
     return ChainSizes(
         (rows.rows.row_start[n] - rows.rows.row_start[0]) / max(n, 1),
-        n / max(rows.n_examples, 1),
+        float(np.sqrt(np.square(lengths).sum() / max(rows.n_examples, 1))),
         (<ChainMaximizer> problem.maximizer).width,
     )

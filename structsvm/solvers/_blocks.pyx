@@ -43,7 +43,7 @@ FEW_POSITIONS = 16
 # ... rows have a good part of the features, ...
 DENSE_ENOUGH = 0.1
 # ... and there are more weights than this for each number of the rows of an example.
-NEW_ENOUGH = 1.5
+ENOUGH_WEIGHTS = 1.5
 # Weights grow where there would be more than this; see `two_level.most_atoms`.
 MOST_DENSE = 2_500_000
 
@@ -61,7 +61,7 @@ def is_short(Problem problem):
     """Whether a problem is of short chains whose rows have a good part of the features.
 
     To score a few positions under all labels takes less time than the product of a plane with the
-    weights, and the labels less memory.
+    weights, and the labels less memory. Products of planes take time quadratic in the positions.
     """
     if not _may_keep_labels(problem):
         return False
@@ -69,7 +69,7 @@ def is_short(Problem problem):
     return (
         sizes.length <= FEW_POSITIONS
         and sizes.row * sizes.n_labels >= DENSE_ENOUGH * problem.n_weights
-        and problem.n_weights >= NEW_ENOUGH * sizes.length * (sizes.row + 1)
+        and problem.n_weights >= ENOUGH_WEIGHTS * sizes.length * (sizes.row + 1)
     )
 
 

@@ -26,7 +26,7 @@ from structsvm.solvers.base import TOO_LARGE
 
 
 cdef class LabelPlanes(PlaneStore):
-    """Planes as labels of tokens, for chains of sparse rows; see `PlaneStore`.
+    """Planes as labels of positions, for chains; see `PlaneStore`.
 
     An oracle's plane is a `Plane` whose indices are the labels; it has no values.
 

@@ -115,8 +115,8 @@ class BCFW(BaseEstimator):  # type: ignore[misc]
     Notes
     -----
     Memory is O(n_weights + stored plane entries), and at most 160 MB for cuts; time of a visit is
-    O(oracle + entries of the example's planes). Planes of text, label sequences of sparse rows with
-    very many features, are kept as a byte for each token.
+    O(oracle + entries of the example's planes). Planes of text, which has very many features, and
+    of short label sequences whose rows are not sparse are kept as a byte for each position.
 
     With ``n_jobs`` above 1, and the defaults of `step`, `sampling` and `averaging`, two threads
     visit examples at the same time, each with a copy of the weights; after short stretches each

@@ -168,10 +168,11 @@ def wide(n_features):
     return model.bind(X, y)
 
 
-def short(length=6, n_features=12, n_labels=8, share=1.0):
+def short(length=6, n_features=12, n_labels=8, share=1.0, longest=0):
     rng = np.random.default_rng(0)
-    X = [rng.random((length, n_features)) * (rng.random((length, n_features)) < share)] * 4
-    y = [np.arange(i, i + length) % n_labels for i in range(4)]
+    lengths = [length] * 19 + [max(length, longest)]
+    X = [rng.random((n, n_features)) * (rng.random((n, n_features)) < share) for n in lengths]
+    y = [np.arange(i, i + n) % n_labels for i, n in enumerate(lengths)]
     model = ChainModel()
     model.initialize(X, y)
     return model.bind(X, y)
@@ -181,6 +182,8 @@ def test_the_form_follows_from_sizes():
     assert isinstance(store_for(short()), LabelPlanes)
     assert isinstance(store_for(short(), mixed=True), SparsePlanes)
     assert isinstance(store_for(short(length=17)), SparsePlanes)
+    assert isinstance(store_for(short(longest=20)), LabelPlanes)
+    assert isinstance(store_for(short(longest=100)), SparsePlanes)
     assert isinstance(store_for(short(n_features=100, share=0.05)), SparsePlanes)
     assert isinstance(store_for(short(n_features=3, n_labels=2)), SparsePlanes)
     assert isinstance(store_for(wide(60_000)), LabelPlanes)
