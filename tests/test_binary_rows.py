@@ -8,8 +8,9 @@ import scipy.sparse as sp
 from text_chains import text
 
 from structsvm import ChainModel, ChainSVM, PackedSequences
+from structsvm.data.packing import binary_rows
 from structsvm.data.sequences import pack_sequences
-from structsvm.data.sparse import binary_rows, is_repeated, ones
+from structsvm.data.sparse import is_repeated, ones
 from structsvm.features import TokenFeatures
 from structsvm.problems._feature_rows import FeatureRows
 from structsvm.solvers import _blocks

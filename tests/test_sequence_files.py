@@ -269,7 +269,7 @@ def test_data_larger_than_memory(tmp_path):
         import re, resource, sys
         import numpy as np
         from structsvm import ChainSVM, PackedSequences
-        from structsvm.data.sparse import binary_rows
+        from structsvm.data.packing import binary_rows
         n, each, width = 200_000, 80, 2000
 
         def pieces():

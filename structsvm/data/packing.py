@@ -1,4 +1,4 @@
-"""Lists of matrices, dense or sparse, packed into one sparse matrix without stored zeros."""
+"""Sparse matrices without stored zeros: of arrays, and of lists of matrices, dense or sparse."""
 
 from __future__ import annotations
 
@@ -9,9 +9,43 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from structsvm.data.sparse import CHUNK, check_finite, check_sparse, csr_of, lean
+from structsvm.data.sparse import CHUNK, check_finite, check_sparse, lean, ones
 
-__all__ = ["pack_rows", "stack_rows"]
+__all__ = ["binary_rows", "csr_of", "pack_rows", "stack_rows"]
+
+
+def csr_of(arrays: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_array:
+    """CSR of these very arrays; scipy's constructor would widen the columns with the row starts."""
+    result = sp.csr_array(shape, dtype=np.float64)
+    result.data, result.indices, result.indptr = arrays
+    return result
+
+
+def binary_rows(
+    columns: NDArray[np.int32], starts: NDArray[Any], shape: tuple[int, int]
+) -> sp.csr_array:
+    """Rows with a 1 at each of the columns, which are sorted in place; a column that a row has
+    twice counts twice there.
+
+    Where no row has, the values take no memory, see `ones`.
+    """
+    rows = sp.csr_array(shape, dtype=np.int8)
+    rows.data = np.ones(len(columns), dtype=np.int8)
+    rows.indices, rows.indptr = columns.astype(starts.dtype, copy=False), starts
+    rows.has_sorted_indices = False
+    rows.sort_indices()
+    columns = rows.indices
+    again = columns[1:] == columns[:-1]
+    borders = starts[(starts > 0) & (starts < len(columns))]
+    again[borders - 1] = False
+    if again.any():
+        rows.data = np.ones(len(columns))
+        rows.has_canonical_format = False
+        rows.sum_duplicates()
+        values = rows.data
+    else:
+        values = ones(len(columns))
+    return csr_of((values, rows.indices.astype(np.int32, copy=False), rows.indptr), shape)
 
 
 def pack_rows(

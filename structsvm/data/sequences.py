@@ -15,13 +15,12 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from structsvm.data.checks import real_array
-from structsvm.data.packing import pack_rows, stack_rows
+from structsvm.data.packing import csr_of, pack_rows, stack_rows
 from structsvm.data.sequence_files import map_arrays, write_arrays
 from structsvm.data.sparse import (
     CHUNK,
     check_finite,
     check_sparse,
-    csr_of,
     damage_of,
     is_repeated,
     ones,

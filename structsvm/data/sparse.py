@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 __all__ = [
     "CHUNK",
-    "binary_rows",
     "check_finite",
     "check_sparse",
-    "csr_of",
     "damage_of",
     "is_repeated",
     "lean",
@@ -185,40 +182,6 @@ _ARRAYS = {
     "lil": "rows",
     "dia": "offsets",
 }
-
-
-def csr_of(arrays: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> sp.csr_array:
-    """CSR of these very arrays; scipy's constructor would widen the columns with the row starts."""
-    result = sp.csr_array(shape, dtype=np.float64)
-    result.data, result.indices, result.indptr = arrays
-    return result
-
-
-def binary_rows(
-    columns: NDArray[np.int32], starts: NDArray[Any], shape: tuple[int, int]
-) -> sp.csr_array:
-    """Rows with a 1 at each of the columns, which are sorted in place; a column that a row has
-    twice counts twice there.
-
-    Where no row has, the values take no memory, see `ones`.
-    """
-    rows = sp.csr_array(shape, dtype=np.int8)
-    rows.data = np.ones(len(columns), dtype=np.int8)
-    rows.indices, rows.indptr = columns.astype(starts.dtype, copy=False), starts
-    rows.has_sorted_indices = False
-    rows.sort_indices()
-    columns = rows.indices
-    again = columns[1:] == columns[:-1]
-    borders = starts[(starts > 0) & (starts < len(columns))]
-    again[borders - 1] = False
-    if again.any():
-        rows.data = np.ones(len(columns))
-        rows.has_canonical_format = False
-        rows.sum_duplicates()
-        values = rows.data
-    else:
-        values = ones(len(columns))
-    return csr_of((values, rows.indices.astype(np.int32, copy=False), rows.indptr), shape)
 
 
 def check_finite(values: NDArray[np.floating]) -> int | None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from structsvm.data.packing import binary_rows
 from structsvm.data.sequences import PackedSequences
-from structsvm.data.sparse import binary_rows
 from structsvm.data.state import State
 from structsvm.features.encoding import Columns, LearnedTemplates, pack_texts
 from structsvm.features.fitted import ENCODED, FittedTemplates, columns_read, with_words
