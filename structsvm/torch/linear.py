@@ -178,11 +178,33 @@ class ChainLayer(torch.nn.Module):  # type: ignore[misc]
         mask: torch.Tensor | None = None,
         reduction: str = "mean",
     ) -> torch.Tensor:
-        """The hinge of features (B, T, F), which is to be made small; see `ChainHinge.forward`."""
+        """The hinge of a batch, which is to be made small.
+
+        Parameters
+        ----------
+        features : floating tensor of shape (B, T, F)
+        tags, mask, reduction
+            See `ChainHinge.forward`.
+
+        Returns
+        -------
+        Tensor of shape () or, with "none", (B,).
+        """
         return -self.hinge(self.state(features), tags, mask, reduction)
 
     def decode(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> list[list[int]]:
-        """The best labels of each sequence, by number."""
+        """The best labels of each sequence, by number.
+
+        Parameters
+        ----------
+        features : floating tensor of shape (B, T, F)
+        mask
+            See `ChainHinge.forward`.
+
+        Returns
+        -------
+        list of B lists of int
+        """
         labels: list[list[int]] = self.hinge.decode(self.state(features), mask)
         return labels
 
@@ -239,10 +261,19 @@ class GridLayer(torch.nn.Module):  # type: ignore[misc]
     def forward(
         self, features: torch.Tensor, labels: torch.Tensor, images: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The hinge of features (B, F, H, W), per pixel; see `GridHinge.forward`.
+        """The hinge of a batch of images, per pixel.
 
-        `images` are those that contrasts are computed of, in the layout of `features`; None: the
-        features themselves, as in the model.
+        Parameters
+        ----------
+        features : floating tensor of shape (B, F, H, W)
+        labels : int64 tensor of shape (B, H, W)
+            See `GridHinge.forward`.
+        images : floating tensor of the layout of `features`, default=None
+            What contrasts are computed of. None: the features themselves, as in the model.
+
+        Returns
+        -------
+        Tensor of shape ().
         """
         loss: torch.Tensor = self.hinge(
             self.node(features), labels, self._pairwise(features if images is None else images)
@@ -250,7 +281,17 @@ class GridLayer(torch.nn.Module):  # type: ignore[misc]
         return loss
 
     def decode(self, features: torch.Tensor, images: torch.Tensor | None = None) -> torch.Tensor:
-        """The best labels, by number, int64 of shape (B, H, W)."""
+        """The best labels, by number.
+
+        Parameters
+        ----------
+        features, images
+            See `forward`.
+
+        Returns
+        -------
+        int64 tensor of shape (B, H, W)
+        """
         labels: torch.Tensor = self.hinge.decode(
             self.node(features), self._pairwise(features if images is None else images)
         )

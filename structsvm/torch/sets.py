@@ -100,7 +100,18 @@ class MatchingHinge(torch.nn.Module):  # type: ignore[misc]
     def decode(
         self, scores: torch.Tensor, *, n_rows: Any = None, n_columns: Any = None
     ) -> torch.Tensor:
-        """The best column of each row, int64 of shape (B, R); -1 where a row is left out."""
+        """The best column of each row.
+
+        Parameters
+        ----------
+        scores, n_rows, n_columns
+            See `forward`.
+
+        Returns
+        -------
+        int64 tensor of shape (B, R)
+            -1 where a row is left out.
+        """
         shapes = self._shapes(scores, n_rows, n_columns)
         packed, sizes = _packed(scores.detach(), shapes)
         uses = self._hinge.decode(packed, shapes, lengths=sizes)
@@ -194,7 +205,18 @@ class TreeHinge(torch.nn.Module):  # type: ignore[misc]
         return reduced(values, self.reduction)
 
     def decode(self, arcs: torch.Tensor, *, lengths: Any = None) -> torch.Tensor:
-        """The best heads, int64 of shape (B, n), -1 beyond the end of a sentence."""
+        """The best heads.
+
+        Parameters
+        ----------
+        arcs, lengths
+            See `forward`.
+
+        Returns
+        -------
+        int64 tensor of shape (B, n)
+            -1 beyond the end of a sentence.
+        """
         found: torch.Tensor = outside_graphs(self._decoded, arcs, lengths)
         return found
 
@@ -360,7 +382,17 @@ class SPOPlus(torch.nn.Module):  # type: ignore[misc]
     def decode(
         self, pred_cost: torch.Tensor, contexts: Sequence[Any] | None = None
     ) -> torch.Tensor:
-        """The best decisions at these costs, int64 of shape (B, n_parts)."""
+        """The best decisions at these costs.
+
+        Parameters
+        ----------
+        pred_cost, contexts
+            See `forward`.
+
+        Returns
+        -------
+        int64 tensor of shape (B, n_parts)
+        """
         check_floating("pred_cost", pred_cost, 2)
         sign = 1.0 if self.sense == "minimize" else -1.0
         found: torch.Tensor = self._hinge.decode(-sign * pred_cost, contexts)
