@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,7 +121,7 @@ def test_a_failure_leaves_the_folder_as_it_was(tmp_path, pieces, kind, told, bef
         PackedSequences.write(folder, [X])
         # What a killed process leaves is removed.
         file_of(folder, "values").with_name("columns-01234567.bin").write_bytes(b"half")
-        (folder / "index.json.part").write_bytes(b"half")
+        (folder / "index.json.structsvm-0123456789abcdef.part").write_bytes(b"half")
     with pytest.raises(kind, match=told):
         PackedSequences.write(folder, pieces(X))
     assert folder.exists() == (before != "nothing")
@@ -151,13 +150,13 @@ def test_two_writings_do_not_remove_each_other_s_files(tmp_path):
 
 def test_ctrl_c_behind_the_new_index_keeps_its_files(tmp_path, monkeypatch):
     X, _ = text(0, binary=False)
-    replace = Path.replace
+    replace = os.replace
 
-    def interrupted(self, target):
-        replace(self, target)
+    def interrupted(path, target):
+        replace(path, target)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "replace", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             PackedSequences.write(tmp_path / "packed", [X])

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import hashlib
 import io
-import operator
 import os
 import re
 import secrets
@@ -29,7 +27,7 @@ except ImportError:
 else:
     locks = fcntl
 
-__all__ = ["check_output", "locks", "replacing", "sync_folder"]
+__all__ = ["check_output", "is_unfinished", "locks", "replacing"]
 
 # In the name of the unfinished file, of at most 255 bytes, longer names are replaced by a hash.
 _LONGEST_NAME = 200
@@ -116,11 +114,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if locks is not None:
+            if locks is not None:  # it keeps its lock until it has its name
                 os.replace(part, target.path)
-        if locks is None:
+        if locks is None:  # no open file can be renamed
             os.replace(part, target.path)
-        sync_folder(folder)
+        _sync_folder(folder)
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
@@ -197,7 +195,7 @@ def _new_file(part: str, target: _Target) -> BinaryIO:
 
 def _flags(*names: str) -> int:
     """Flags of ``os.open``, of those that this system has."""
-    return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names))
+    return sum(getattr(os, name, 0) for name in names)
 
 
 def _stem(name: str) -> str:
@@ -206,12 +204,16 @@ def _stem(name: str) -> str:
     return f"{name}.structsvm-"
 
 
+def is_unfinished(found: str, name: str) -> bool:
+    """Whether a file called `found` is an unfinished one that is to be called `name`."""
+    return re.fullmatch(re.escape(_stem(name)) + r"[0-9a-f]{16}\.part", found) is not None
+
+
 def _remove_leftovers(folder: str, name: str) -> None:
     """Remove unfinished files of this name that no process writes any more."""
-    unfinished = re.compile(re.escape(_stem(name)) + r"[0-9a-f]{16}\.part")
     # A folder that may not be listed, a file that may not be opened or cannot be locked.
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for part in [entry.path for entry in entries if unfinished.fullmatch(entry.name)]:
+        for part in [entry.path for entry in entries if is_unfinished(entry.name, name)]:
             with contextlib.suppress(OSError):
                 if locks is None:
                     os.unlink(part)
@@ -225,7 +227,7 @@ def _remove_leftovers(folder: str, name: str) -> None:
                     os.close(handle)
 
 
-def sync_folder(folder: str) -> None:
+def _sync_folder(folder: str) -> None:
     """Make the new name survive a loss of power, if the file system can."""
     with contextlib.suppress(PermissionError):
         handle = os.open(folder, _flags("O_RDONLY", "O_DIRECTORY"))

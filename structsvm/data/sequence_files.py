@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from structsvm.data.files import locks, sync_folder
+from structsvm.data.files import is_unfinished, locks, replacing
 from structsvm.data.sparse import is_repeated, ones
 from structsvm.exceptions import ModelFileError
 
@@ -51,7 +51,6 @@ _KINDS = {
 }
 _EDGE_KINDS = {f"edge_{name}": kind for name, kind in _KINDS.items() if name != "offsets"}
 _FILES = _KINDS | _EDGE_KINDS
-_PART = f"{_INDEX}.part"
 _TOKEN = re.compile("[0-9a-f]{8}")
 _OWN = re.compile(rf"({'|'.join(_FILES)})-({_TOKEN.pattern})\.bin")
 
@@ -142,12 +141,8 @@ def write_arrays(
         token = secrets.token_hex(4)
         try:
             index = _write_files(place, token, pieces)
-            with open(place / _PART, "w", encoding="utf-8") as file:
-                json.dump(index, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            (place / _PART).replace(place / _INDEX)
-            sync_folder(os.fspath(place))
+            with replacing(place / _INDEX) as file:
+                file.write(json.dumps(index, indent=1).encode())
         except BaseException:
             # Ctrl-C may come when the new index is already there.
             kept = before if _present_token(place) != token else token
@@ -237,15 +232,14 @@ def _write_files(
 
 
 def _is_own(name: str) -> bool:
-    return name in (_INDEX, _PART) or _OWN.fullmatch(name) is not None
+    return name == _INDEX or _OWN.fullmatch(name) is not None or is_unfinished(name, _INDEX)
 
 
 def _remove_files(place: Path, *, but: str | None) -> None:
-    """Remove the files of all writings but one."""
-    (place / _PART).unlink(missing_ok=True)
+    """Remove the files of all writings but one, and what is left of unfinished ones."""
     for name in os.listdir(place):
         own = _OWN.fullmatch(name)
-        if own is not None and own[2] != but:
+        if (own is not None and own[2] != but) or is_unfinished(name, _INDEX):
             (place / name).unlink(missing_ok=True)
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, uint8_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
@@ -320,10 +320,12 @@ class ChainSizes(NamedTuple):
 def chain_sizes(FactoredProblem problem not None):
     """The sizes of a problem that `gives_labels` accepts."""
     cdef RowBlock rows = problem.features._blocks[0]
-    cdef Py_ssize_t n = rows.offsets[rows.n_examples]
-    lengths = np.diff(np.asarray(rows.offsets[:rows.n_examples + 1])).astype(np.float64)
+    cdef Py_ssize_t i, n = rows.offsets[rows.n_examples]
+    cdef double squares = 0.0
+    for i in range(rows.n_examples):
+        squares += (<double> (rows.offsets[i + 1] - rows.offsets[i])) ** 2
     return ChainSizes(
         (rows.rows.row_start[n] - rows.rows.row_start[0]) / max(n, 1),
-        float(np.sqrt(np.square(lengths).sum() / max(rows.n_examples, 1))),
+        sqrt(squares / max(rows.n_examples, 1)),
         (<ChainMaximizer> problem.maximizer).width,
     )

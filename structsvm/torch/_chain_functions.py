@@ -326,7 +326,7 @@ def raise_fault(fault: tuple[int, int, int], scores: ChainScores, truth: ChainTr
     if kind == "transition":
         shared = scores.transition.shape[0] == 1 and scores.transition.shape[1] == 1
         matrix = scores.transition[0, 0] if shared else scores.transition[b, t]
-        place = "" if shared else f" to position {t} of sequence {b}"
+        place = "" if shared else f", with edges, to position {t} of sequence {b}"
         raise ValueError(f"transitions{place} are {_wrong(matrix)}; {numbers}")
     if kind in ("start", "end"):
         raise ValueError(f"{kind}_transitions are {_wrong(getattr(scores, kind))}; {numbers}")

@@ -490,13 +490,13 @@ def lifted_structure(
     _like("y", y, x, x.shape[:1])
     check_shape("y", y, (len(x),), ": one class for each vector")
     squares = ((x[:, None] - x) ** 2).sum(dim=2)
-    apart = squares > 0
+    apart = squares != 0  # NaN, too
     distances = torch.where(apart, torch.where(apart, squares, 1).sqrt(), 0)
     alike = y[:, None] == y
     first, second = torch.nonzero(alike.triu(1), as_tuple=True)
     pushes = (margin - distances).masked_fill(alike, -torch.inf)
     both = torch.cat([pushes[first], pushes[second]], dim=1)
-    pushed = torch.isfinite(both).any(dim=1)
+    pushed = (both != -torch.inf).any(dim=1)
     logs = torch.logsumexp(torch.where(pushed[:, None], both, 0), dim=1)
     heights = torch.where(pushed, distances[first, second] + logs, 0)
     return _reduced(relu(heights) ** 2 / 2, reduction, None)

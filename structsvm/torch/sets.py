@@ -197,7 +197,8 @@ class TreeHinge(torch.nn.Module):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If shapes or devices do not fit, a score is NaN or +inf, or heads are no tree.
+            If shapes or devices do not fit, a score is NaN or +inf, or heads are no tree
+            or have several roots against `single_root`.
         TypeError
             If scores are not floating point numbers, or heads not int64.
         """
@@ -236,6 +237,13 @@ class TreeHinge(torch.nn.Module):  # type: ignore[misc]
             raise ValueError(
                 f"heads of sentence {b}, token {k - int(n[:b].sum()) + 1} is {truth[k]}, expected "
                 f"0 to {n[b]}"
+            )
+        n_roots = np.bincount(sentence[truth == 0], minlength=len(n))
+        if self.single_root and (n_roots > 1).any():
+            b = int(np.argmax(n_roots > 1))
+            raise ValueError(
+                f"heads of sentence {b} have {n_roots[b]} tokens at the root, 0, expected one: "
+                "single_root=False is for several"
             )
         costs = np.ones(int(batch.sizes.sum()))
         first = np.cumsum(batch.sizes) - batch.sizes

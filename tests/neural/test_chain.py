@@ -414,7 +414,7 @@ def put(value, *where):
         (
             bad() | {"edges": torch.full((5, 3, 3), torch.nan)},
             ValueError,
-            "transitions to position",
+            "transitions, with edges, to position",
         ),
         (bad() | {"edges": torch.zeros(5, 3, 3).long()}, TypeError, "edges has dtype torch.int64"),
     ],

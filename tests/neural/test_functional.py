@@ -270,3 +270,9 @@ def test_bytes_do_not_wrap_around():
 def test_weights_are_finite():
     with pytest.raises(ValueError, match="sample_weight holds a number that is below 0 or not"):
         functional.hinge(torch.zeros(1), torch.ones(1), sample_weight=torch.tensor([torch.inf]))
+
+
+def test_lifted_structure_of_nan_is_nan():
+    x, y = torch.tensor([[0.0], [torch.nan], [3.0], [4.0]]), torch.tensor([0, 0, 1, 1])
+    each = functional.lifted_structure(x, y, reduction="none")
+    assert each.isnan().all()  # pairs (0, 1) and, pushed from the second vector, (2, 3)

@@ -269,3 +269,11 @@ def test_the_mean_of_no_examples_is_0():
     assert MatchingHinge()(torch.zeros(0, 2, 2), none) == 0
     assert TreeHinge()(torch.zeros(0, 3, 2), none) == 0
     assert SPOPlus(Subset(1))(torch.zeros(0, 2), torch.zeros(0, 2)) == 0
+
+
+def test_a_tree_of_several_roots_is_refused_unless_there_may_be_several():
+    arcs, heads = torch.zeros(2, 4, 3), torch.tensor([[0, 1, 1], [0, 3, 0]])
+    with pytest.raises(ValueError, match="heads of sentence 1 have 2 tokens at the root"):
+        TreeHinge()(arcs, heads)
+    values = TreeHinge(single_root=False, reduction="none")(arcs, heads)
+    assert values.tolist() == [3.0, 3.0]
